@@ -1,0 +1,6 @@
+"""Honest evaluation: attacks in validation and test, kept sample by sample."""
+
+from sparsefront.evaluation.robust_evaluation import RobustEvaluation
+from sparsefront.evaluation.samples import Samples
+
+__all__ = ["RobustEvaluation", "Samples"]

@@ -1,0 +1,143 @@
+"""The contract of a front end."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+ImageMap = Callable[[Tensor], Tensor]
+
+
+class FrontEnd(pl.LightningModule, ABC):
+    """Cleans images before a classifier sees them: the deployed defense, exactly.
+
+    Shapes: images (B, C, H, W) in [0, 1] -> images of the same shape in [0, 1], or -> codes (B, `out_channels`, H', W').
+
+    A front end says three things:
+
+    * `forward`: what is deployed. One image's result never depends on its batch mates.
+    * `backward_modes`: how an adversary may differentiate it, by name. Each mode has the *value* of `forward` and
+      the *gradient* of a stand-in (Athalye et al. 2018, backward pass differentiable approximation, BPDA).
+    * `learn_from`: how it learns its dictionary without labels, one batch of images at a time, when a `Trainer` fits
+      it (stage one). The number of batches is `n_learning_steps`; 0 means that there is nothing to learn.
+
+    Args:
+        image_shape: (C, H, W) of the images that it reads.
+
+    Attributes:
+        learned: bool buffer, True once there is nothing left to learn; kept in checkpoints.
+        default_backward: the backward mode a white-box adversary uses when it names none: the strongest one known.
+    """
+
+    default_backward: ClassVar[str] = "exact"
+    n_learning_steps: int = 0
+    learned: Tensor
+
+    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        if len(image_shape) != 3 or min(image_shape) < 1:
+            raise ValueError(f"`image_shape` must be three positive sizes (C, H, W), found {tuple(image_shape)}.")
+        self.image_shape = (int(image_shape[0]), int(image_shape[1]), int(image_shape[2]))
+        self.automatic_optimization = False
+        self.register_buffer("learned", torch.tensor(True))
+        self.register_buffer("learning_step", torch.tensor(0), persistent=False)
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of what `forward` returns."""
+        return self.image_shape[0]
+
+    @property
+    def returns_images(self) -> bool:
+        """Whether `forward` returns images of the input's shape (True) or codes (False)."""
+        return True
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, C, H, W) images in [0, 1] to what the classifier reads."""
+
+    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
+        """Backward modes by name: each maps its settings to a function with the value of `forward`.
+
+        `exact` is the derivative of the deployed computation, as automatic differentiation finds it.
+        """
+        return {"exact": self._exact}
+
+    def _exact(self) -> ImageMap:
+        return self.forward
+
+    def stand_in(self, backward: str, **settings: Any) -> ImageMap:
+        """Return the front end as an adversary differentiates it.
+
+        Args:
+            backward: a key of `backward_modes()`.
+            settings: that mode's own settings.
+
+        Returns:
+            A function from images to the value of `forward` whose gradient is the mode's.
+
+        Raises:
+            ValueError: the mode or a setting does not exist, or a setting's value is refused.
+        """
+        modes = self.backward_modes()
+        name = type(self).__name__
+        if backward not in modes:
+            raise ValueError(f"`backward` of {name} must be one of {sorted(modes)}, found {backward!r}.")
+        accepted = list(inspect.signature(modes[backward]).parameters)
+        unknown = sorted(set(settings) - set(accepted))
+        if unknown:
+            raise ValueError(
+                f"`settings` of backward mode {backward!r} of {name} may hold {accepted or 'nothing'}, found {unknown}."
+            )
+        return modes[backward](**settings)
+
+    def check_images(self, images: Tensor) -> None:
+        """Raise a ValueError unless `images` are finite (B, C, H, W) pixels in [0, 1] of this front end's channels."""
+        if images.ndim != 4 or images.shape[1] != self.image_shape[0]:
+            raise ValueError(
+                f"`images` must have shape (B, {self.image_shape[0]}, H, W) for a {type(self).__name__} built for "
+                f"`image_shape` {self.image_shape}, found {tuple(images.shape)}; check the data's channels."
+            )
+        low, high = images.aminmax() if images.numel() else (torch.tensor(0.0), torch.tensor(0.0))
+        if not (low >= 0 and high <= 1):  # also catches NaN
+            raise ValueError(
+                f"`images` must be finite pixels in [0, 1], found [{low.item():.4g}, {high.item():.4g}]; "
+                "scale the data and leave normalisation to the classifier."
+            )
+
+    def learn_from(self, images: Tensor) -> dict[str, float]:
+        """Learn from one batch of clean images (B, C, H, W); return what to log. Called `n_learning_steps` times."""
+        raise NotImplementedError(f"{type(self).__name__} has nothing to learn.")
+
+    def sum_over_processes(self, tensor: Tensor) -> Tensor:
+        """Sum a tensor over the processes of the `Trainer` that fits this front end (as it is without one)."""
+        if self._trainer is None or self.trainer.world_size == 1:
+            return tensor
+        return self.trainer.strategy.reduce(tensor, reduce_op="sum")  # type: ignore[return-value]
+
+    def configure_optimizers(self) -> None:
+        """Stage one follows no gradient: the statistics are the front end's own."""
+
+    def on_fit_start(self) -> None:
+        """Nothing to learn, or learned already: stop before the first batch."""
+        if bool(self.learned) and self.trainer.lightning_module is self:
+            self.trainer.should_stop = True
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        """Learn from the first entry of a batch, its images; labels are never looked at."""
+        if self.learned:
+            return
+        images = batch[0]
+        if self.learning_step == 0:
+            self.check_images(images)
+        with torch.no_grad():
+            metrics = self.learn_from(images)
+        self.learning_step += 1
+        self.log_dict({f"dictionary/{key}": value for key, value in metrics.items()}, prog_bar=True)
+        if self.learning_step >= self.n_learning_steps:
+            self.learned.fill_(True)
+            self.trainer.should_stop = True

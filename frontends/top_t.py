@@ -1,0 +1,258 @@
+"""The top-T patch quantiser (paper 001, "Sparse coding front end for robust neural networks")."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from frontends.base import FrontEnd, ImageMap
+from frontends.dct import overcomplete_dct
+from frontends.decoders import Decoder, build_decoder
+from sparsecode import OnlineDictionary, extract_patches
+
+Slope = Callable[[Tensor, Tensor], Tensor | float]
+
+
+class TopT(FrontEnd):
+    """Patch projections, the T largest kept, quantised to their signs, decoded by a small network (paper 001, sec. 3).
+
+    For a patch p of the image and unit-norm atoms d_l, l = 1..L: x(l) = <d_l, p>; of x only the T entries of largest
+    |x(l)| survive; a survivor becomes sign(x(l)) ||d_l||_1 if |x(l)| >= beta eps ||d_l||_1, else 0 (equation 3). An
+    Linf perturbation of size eps moves x(l) by at most eps ||d_l||_1, so with beta > 1 it cannot turn a sign. The
+    decoder (section 3.3) is trained together with the classifier; the dictionary is learned before, without labels
+    (equation 2: min over D, a of 1/2 ||p - D a||^2 + lmbda ||a||_1, online: Mairal et al. 2009).
+
+    Defaults are the paper's for CIFAR-10 (appendix A.3). The paper's code learns from batches of 5 patches; measured,
+    that ends worse than random patches, so each of the iterations here sees `patches_per_iteration` of them.
+
+    Backward modes (sections 4, A.2, A.4, A.5), with f the derivative used for the activation:
+
+    * `smooth(steepness, top_u)`: f(x) = s/2 [sech^2(s(x/||d||_1 - beta eps)) + sech^2(s(x/||d||_1 + beta eps))], x the
+      surviving projection; the paper's strongest, with s = 4 and U = 2T.
+    * `identity(top_u)`: f = 1.
+    * `exact`: the true derivative, which is 0 almost everywhere unless `quantize` is off. An attack through it is
+      blind: use it to show masking, not robustness.
+
+    The gradient passes through the U >= T largest projections (`top_u`, default T; U = `n_atoms` passes all).
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        n_atoms: L, number of atoms.
+        patch_size: side n of the square patches, in pixels.
+        stride: step S between patches, in pixels.
+        top_t: T, projections kept a patch; None keeps all (ablation "no top-T").
+        eps: Linf size of the perturbation that the threshold is meant for, in [0, 1] pixel units; `8/255` is read.
+        beta: the threshold in multiples of eps ||d||_1.
+        quantize: False keeps the surviving projections as they are (ablation "no activation").
+        decoder: `transposed` (the paper's), `small`, `deep`, `resize` or `identity` (the classifier reads the codes).
+        dictionary: `learned` without labels (the paper's), `trainable`: learned and then trained on with the
+            classifier through the smooth stand-in, or `dct`: overcomplete cosines, nothing to learn.
+        lmbda: weight of ||a||_1 while the dictionary is learned.
+        n_iterations: batches of the dictionary learner.
+        patches_per_iteration: patches in one of them, over all processes.
+        seed: of the draws of patches.
+
+    Raises:
+        ValueError: a setting out of range; the message names it.
+    """
+
+    default_backward = "smooth"
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        n_atoms: int = 500,
+        patch_size: int = 4,
+        stride: int = 2,
+        top_t: int | None = 15,
+        eps: float | str = "8/255",
+        beta: float = 3.0,
+        quantize: bool = True,
+        decoder: Decoder = "transposed",
+        dictionary: Literal["learned", "trainable", "dct"] = "learned",
+        lmbda: float = 1.0,
+        n_iterations: int = 1000,
+        patches_per_iteration: int = 256,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(image_shape)
+        self.n_atoms, self.patch_size, self.stride = n_atoms, patch_size, stride
+        self.top_t = n_atoms if top_t is None else top_t
+        self.eps, self.beta, self.quantize = float(Fraction(eps)), beta, quantize
+        self.dictionary_kind, self.lmbda, self.seed = dictionary, lmbda, seed
+        self.n_learning_steps, self.patches_per_iteration = n_iterations, patches_per_iteration
+        self._check_settings()
+        channels = self.image_shape[0]
+        if dictionary == "dct":
+            atoms = overcomplete_dct(n_atoms, channels, patch_size)
+        else:
+            atoms = torch.zeros(channels * patch_size**2, n_atoms)
+            self.learned.fill_(False)
+        if dictionary == "trainable":
+            self.dictionary = torch.nn.Parameter(atoms)
+        else:
+            self.register_buffer("dictionary", atoms)
+        self.decoder = build_decoder(decoder, n_atoms, self.image_shape, patch_size, stride)
+        self.decodes = decoder != "identity"
+        self._learner: OnlineDictionary | None = None
+
+    def _check_settings(self) -> None:
+        smallest_side = min(self.image_shape[1:])
+        rules = [
+            (self.n_atoms >= 1, f"`n_atoms` must be at least 1, found {self.n_atoms}."),
+            (
+                1 <= self.patch_size <= smallest_side,
+                f"`patch_size` must be from 1 to the image's smaller side {smallest_side}, found {self.patch_size}; "
+                "choose smaller patches or a larger `image_size`.",
+            ),
+            (self.stride >= 1, f"`stride` must be at least 1, found {self.stride}."),
+            (
+                1 <= self.top_t <= self.n_atoms,
+                f"`top_t` must be from 1 to `n_atoms` = {self.n_atoms}, found {self.top_t}; "
+                "lower it, raise `n_atoms`, or write null to keep all.",
+            ),
+            (self.eps >= 0, f"`eps` must be >= 0, found {self.eps:g}; write it in [0, 1] pixel units, e.g. 8/255."),
+            (self.beta > 0, f"`beta` must be positive, found {self.beta:g}."),
+            (self.lmbda > 0, f"`lmbda` must be positive, found {self.lmbda:g}."),
+            (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
+            (
+                self.patches_per_iteration >= 1,
+                f"`patches_per_iteration` must be at least 1, found {self.patches_per_iteration}.",
+            ),
+        ]
+        for holds, message in rules:
+            if not holds:
+                raise ValueError(message)
+
+    @property
+    def out_channels(self) -> int:
+        """The image's channels, or L when the codes themselves are handed on."""
+        return self.image_shape[0] if self.decodes else self.n_atoms
+
+    @property
+    def returns_images(self) -> bool:
+        """Whether a decoder restores the image."""
+        return self.decodes
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, C, H, W) images to decoded images of the same shape, or to codes (B, L, h, w)."""
+        if self.training and self.dictionary_kind == "trainable" and self.quantize:
+            return self._smooth()(images)
+        return self._exact()(images)
+
+    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
+        """`exact`, `identity(top_u)` and, with the quantiser on, `smooth(steepness, top_u)`."""
+        modes = {"exact": self._exact, "identity": self._identity}
+        return {**modes, "smooth": self._smooth} if self.quantize else modes
+
+    def _exact(self) -> ImageMap:
+        slope = (lambda x, kept: 0.0) if self.quantize else (lambda x, kept: kept)
+        return self._with_slope(slope, self.top_t)
+
+    def _identity(self, top_u: int | None = None) -> ImageMap:
+        return self._with_slope(lambda x, passing: passing, self._checked_top_u(top_u))
+
+    def _smooth(self, steepness: float = 4.0, top_u: int | None = None) -> ImageMap:
+        if steepness <= 0:
+            raise ValueError(f"`steepness` must be positive, found {steepness:g}; the paper's is 4.")
+        threshold = self.beta * self.eps
+
+        def slope(survivors: Tensor, passing: Tensor) -> Tensor:
+            x = survivors / self._l1_norms()
+            below, above = torch.tanh(steepness * (x - threshold)), torch.tanh(steepness * (x + threshold))
+            return passing * (0.5 * steepness) * (2 - below.square() - above.square())  # sech^2 = 1 - tanh^2
+
+        return self._with_slope(slope, self._checked_top_u(top_u))
+
+    def _checked_top_u(self, top_u: int | None) -> int:
+        top_u = self.top_t if top_u is None else top_u
+        if not self.top_t <= top_u <= self.n_atoms:
+            raise ValueError(
+                f"`top_u` must be from `top_t` = {self.top_t} to `n_atoms` = {self.n_atoms}, found {top_u}; "
+                "the paper's strongest is 2 * `top_t`."
+            )
+        return top_u
+
+    def _with_slope(self, slope: Slope, top_u: int) -> ImageMap:
+        """The front end with d code / d projection = slope(survivors, mask of the `top_u` largest)."""
+
+        def run(images: Tensor) -> Tensor:
+            projections = self.project(images)
+            kept = self._largest(projections, self.top_t)
+            survivors = projections * kept
+            codes = self._activate(survivors)
+            if projections.requires_grad:
+                with torch.no_grad():
+                    passing = kept if top_u == self.top_t else self._largest(projections, top_u)
+                    slopes = slope(survivors, passing)
+                # The second term is exactly 0: it changes the gradient alone.
+                codes = codes.detach() + slopes * (projections - projections.detach())
+            return self._decode(codes, images)
+
+        return run
+
+    def project(self, images: Tensor) -> Tensor:
+        """Projections x (B, P, L) of the P = h * w patches of (B, C, H, W) images onto the L atoms."""
+        if not self.learned:
+            raise RuntimeError(
+                "This TopT has not learned its dictionary yet; fit it with a Trainer, "
+                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
+            )
+        return extract_patches(images, self.patch_size, self.stride) @ self.dictionary
+
+    def _l1_norms(self) -> Tensor:
+        return self.dictionary.detach().abs().sum(dim=0)
+
+    def _largest(self, projections: Tensor, count: int) -> Tensor:
+        """Mask (B, P, L) of the `count` entries of largest magnitude a patch."""
+        if count == self.n_atoms:
+            return torch.ones_like(projections)
+        chosen = projections.detach().abs().topk(count, dim=-1, sorted=False).indices
+        return torch.zeros_like(projections).scatter_(-1, chosen, 1.0)
+
+    def _activate(self, survivors: Tensor) -> Tensor:
+        if not self.quantize:
+            return survivors
+        norms = self._l1_norms()
+        passes = survivors.abs() >= (self.beta * self.eps) * norms
+        return torch.where(passes, survivors.sign() * norms, 0.0)
+
+    def codes(self, images: Tensor) -> Tensor:
+        """Quantised codes (B, P, L) of (B, C, H, W) images: equation 3."""
+        projections = self.project(images)
+        return self._activate(projections * self._largest(projections, self.top_t))
+
+    def _decode(self, codes: Tensor, images: Tensor) -> Tensor:
+        rows = (images.shape[-2] - self.patch_size) // self.stride + 1
+        # (B, P, L) is already the channels-last layout that convolutions are fastest in.
+        return self.decoder(codes.unflatten(1, (rows, -1)).permute(0, 3, 1, 2))
+
+    def atoms(self) -> Tensor:
+        """The dictionary as pictures (L, C, n, n)."""
+        channels = self.image_shape[0]
+        return self.dictionary.detach().T.reshape(self.n_atoms, channels, self.patch_size, self.patch_size)
+
+    def learn_from(self, images: Tensor) -> dict[str, float]:
+        """One iteration of the dictionary learner on random patches of (B, C, H, W) images."""
+        patches = extract_patches(images, self.patch_size, self.stride).flatten(0, 1)
+        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
+        patches = patches[torch.randperm(len(patches), generator=generator).to(patches.device)]
+        patches = patches[patches.square().sum(dim=1) > 1e-8]  # an empty patch teaches nothing
+        if self._learner is None:
+            self._learner = self._start_learner(patches)
+        share = -(-self.patches_per_iteration // self.trainer.world_size)
+        metrics = self._learner.step(patches[:share], reduce=self.sum_over_processes)
+        self.dictionary.copy_(self._learner.dictionary)
+        return metrics
+
+    def _start_learner(self, patches: Tensor) -> OnlineDictionary:
+        """Start from patches of the first batch; all processes from those of the first one."""
+        start = patches[: self.n_atoms]
+        if len(start) < self.n_atoms:
+            raise ValueError(
+                f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not empty, "
+                f"found {len(start)}; raise `data.batch_size` or lower `n_atoms`."
+            )
+        return OnlineDictionary(self.trainer.strategy.broadcast(start).T, self.lmbda)

@@ -1,0 +1,55 @@
+"""A part of a source set, ready for a DataLoader."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sparsefront.data.batch import Batch
+from sparsefront.data.sources import ImageSource
+
+
+class Split(Dataset[Batch]):
+    """Serve the images at some positions of a source, batch by batch.
+
+    Args:
+        source: the set.
+        positions: (M,) int64 positions in the source, which are also the samples' `index`.
+    """
+
+    def __init__(self, source: ImageSource, positions: Tensor) -> None:
+        self.source = source
+        self.positions = positions
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, item: int) -> Batch:
+        return Batch(*(field[0] for field in self.__getitems__([item])))
+
+    def __getitems__(self, items: Sequence[int]) -> Batch:
+        """Serve a batch; a DataLoader asks for one in this way.
+
+        Args:
+            items: B positions in this split.
+
+        Returns:
+            The B samples: (B, C, H, W) float32 pixels in [0, 1], (B,) labels, (B,) positions in the source.
+        """
+        numbers = self.positions[torch.as_tensor(items)]
+        pixels = self.source.pixels(numbers)
+        return Batch(pixels.to(torch.float32) / 255, self.source.labels[numbers], numbers)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose random crops are drawn.
+
+        Args:
+            epoch: number of the epoch, from 0.
+        """
+        self.source.set_epoch(epoch)
+
+
+def as_is(batch: Batch) -> Batch:
+    """Collate nothing: a split serves whole batches."""
+    return batch

@@ -1,0 +1,163 @@
+"""A front end and a classifier, trained and deployed as one."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics.classification import MulticlassAccuracy
+
+from frontends import FrontEnd, Identity
+from sparsefront.data.batch import Batch
+
+Builder = Callable[[tuple[int, int, int]], FrontEnd]
+ClassifierBuilder = Callable[[int, int], nn.Module]
+
+
+class DefendedClassifier(pl.LightningModule):
+    """`classifier(frontend(images))`: (B, C, H, W) images in [0, 1] -> logits (B, `num_classes`).
+
+    Training minimises the cross entropy of clean images over the classifier's parameters and those of the front end
+    that its dictionary leaves to train (a decoder, say). The dictionary itself is learned before (`learn_front_end`).
+
+    Args:
+        classifier: a class whose first arguments are (input channels, number of classes), named in YAML with its
+            other settings; it normalises its input itself.
+        frontend: a class whose first argument is (C, H, W), named in YAML with its other settings.
+        image_shape: (C, H, W) of the images. The command line takes it from the data.
+        num_classes: number of classes. The command line takes it from the data.
+        optimizer: a class whose first argument is the parameters.
+        scheduler: a class whose first arguments are (optimizer, total number of steps), stepped every batch.
+        frontend_checkpoint: a checkpoint with a learned front end of the same settings, of this one or of a whole
+            defended classifier: its dictionary is taken instead of learning one.
+
+    Raises:
+        ValueError: a checkpoint of another front end, or a setting that the parts refuse.
+        FileNotFoundError: no file at `frontend_checkpoint`.
+    """
+
+    def __init__(
+        self,
+        classifier: ClassifierBuilder,
+        frontend: Builder = Identity,
+        image_shape: tuple[int, int, int] = (1, 28, 28),
+        num_classes: int = 10,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = torch.optim.Adam,
+        scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
+        frontend_checkpoint: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.frontend = frontend(image_shape)
+        self.classifier = classifier(self.frontend.out_channels, num_classes)
+        self.build_optimizer, self.build_scheduler = optimizer, scheduler
+        self.train_acc = MulticlassAccuracy(num_classes, average="micro")
+        self.val_acc = MulticlassAccuracy(num_classes, average="micro")
+        self.test_acc = MulticlassAccuracy(num_classes, average="micro")
+        if frontend_checkpoint is not None:
+            load_front_end(self.frontend, Path(frontend_checkpoint))
+
+    @property
+    def system(self) -> str:
+        """What the tables call this model."""
+        return f"{type(self.frontend).__name__} + {type(self.classifier).__name__}"
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (B, K) of the deployed model."""
+        return self.classifier(self.frontend(images))
+
+    def _check(self, batch: Batch, batch_idx: int) -> None:
+        if batch_idx == 0:
+            self.frontend.check_images(batch.image)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Cross entropy of clean images."""
+        self._check(batch, batch_idx)
+        logits = self(batch.image)
+        loss = nn.functional.cross_entropy(logits, batch.label)
+        self.train_acc(logits, batch.label)
+        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/acc", self.train_acc, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    def _evaluate(self, batch: Batch, batch_idx: int, stage: str, accuracy: MulticlassAccuracy) -> None:
+        self._check(batch, batch_idx)
+        logits = self(batch.image)
+        accuracy(logits, batch.label)
+        loss = nn.functional.cross_entropy(logits, batch.label)
+        self.log(f"{stage}/loss", loss, batch_size=len(batch.label), sync_dist=True)
+        self.log(f"{stage}/clean_acc", accuracy, on_epoch=True, prog_bar=True)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Clean loss and accuracy; the attacks are the evaluation callback's."""
+        self._evaluate(batch, batch_idx, "val", self.val_acc)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Clean loss and accuracy; the attacks are the evaluation callback's."""
+        self._evaluate(batch, batch_idx, "test", self.test_acc)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Return `index` (B,), `label` (B,), `prediction` (B,) and `probability` (B, K)."""
+        self._check(batch, batch_idx)
+        probability = self(batch.image).softmax(dim=1)
+        prediction = probability.argmax(dim=1)
+        return {"index": batch.index, "label": batch.label, "prediction": prediction, "probability": probability}
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimizer over all parameters and, if there is one, the schedule over all steps."""
+        optimizer = self.build_optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        if self.build_scheduler is None:
+            return optimizer
+        scheduler = self.build_scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def setup(self, stage: str) -> None:
+        """Refuse to train behind a front end that has not learned yet."""
+        if stage == "fit" and not self.frontend.learned and not self.trainer.ckpt_path:
+            raise RuntimeError(
+                f"{type(self.frontend).__name__} has not learned its dictionary yet: call "
+                "sparsefront.learn_front_end(model, data, trainer) first, or use `sparsefront fit`, which does it."
+            )
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Name the difference when the checkpoint's front end or classifier has other tensors than this model."""
+        explain_mismatch(self, checkpoint["state_dict"], "The checkpoint", "the model's")
+
+
+def explain_mismatch(module: nn.Module, state: dict[str, Tensor], origin: str, whose: str) -> None:
+    """Raise one sentence if the names or shapes in `state` differ from those of `module`."""
+    own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    other = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    if own == other:
+        return
+    differing = sorted(name for name in own.keys() | other.keys() if own.get(name) != other.get(name))
+    name = differing[0]
+    raise ValueError(
+        f"{origin} belongs to another front end or classifier: {len(differing)} tensors differ, the first is {name} "
+        f"({whose} {own.get(name, 'is absent')}, the checkpoint's {other.get(name, 'is absent')}); "
+        "give the settings that it was trained with."
+    )
+
+
+def load_front_end(frontend: FrontEnd, path: Path) -> None:
+    """Fill a front end from a checkpoint of its own or of a whole `DefendedClassifier`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the checkpoint is another front end's, or that one has not learned either.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"`frontend_checkpoint` must name a checkpoint file, found none at {path}.")
+    state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
+    prefix = "frontend."
+    if any(name.startswith(prefix) for name in state):
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    kind = type(frontend).__name__
+    explain_mismatch(frontend, state, f"`frontend_checkpoint` {path}", f"this {kind}'s")
+    if not state["learned"]:
+        raise ValueError(f"`frontend_checkpoint` must hold a learned front end, found one that is not, in {path}.")
+    frontend.load_state_dict(state)

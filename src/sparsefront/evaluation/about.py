@@ -1,0 +1,65 @@
+"""Where a result comes from."""
+
+import dataclasses
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from attacks import NamedAttack
+
+
+def about(
+    attacks: Sequence[NamedAttack], default_backward: str, seconds: dict[str, float], errors: dict[str, str]
+) -> dict[str, Any]:
+    """Settings, cost and fate of each attack, with versions, machine, commit and command, ready for JSON."""
+    entries = []
+    for named in attacks:
+        view = _settings(named.view)
+        if view["init_args"].get("backward", "") is None:
+            view["init_args"]["backward"] = default_backward
+        entries.append(
+            {
+                "name": named.name,
+                "knowledge": named.view.knowledge,
+                "attack": _settings(named.attack),
+                "view": view,
+                "seconds": round(seconds[named.name], 3),
+                "error": errors.get(named.name),
+            }
+        )
+    packages = ("torch", "pytorch-lightning", "torchvision", "timm", "sparsefront")
+    versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    return {
+        "attacks": entries,
+        "versions": versions | ({"commit": commit} if (commit := _commit()) else {}),
+        "machine": machine(),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def machine() -> str:
+    """Processor, threads and accelerators in one line."""
+    parts = [f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads"]
+    if torch.cuda.is_available():
+        parts.append(f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}")
+    return ", ".join(parts)
+
+
+def _settings(part: Any) -> dict[str, Any]:
+    return {"class_path": type(part).__name__, "init_args": dataclasses.asdict(part)}
+
+
+def _commit() -> str | None:
+    folder = Path(__file__).parent
+    try:
+        found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True)
+    except OSError:
+        return None
+    return found.stdout.strip() or None

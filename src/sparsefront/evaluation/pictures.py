@@ -1,0 +1,47 @@
+"""A few pictures of an evaluation."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsefront.data.batch import Batch
+from sparsefront.defended import DefendedClassifier
+
+
+class Pictures:
+    """The first images of an evaluation: clean, adversarial, and what the classifier sees of each.
+
+    Args:
+        limit: how many images are kept.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._kept: dict[str, Tensor] = {}
+        self._filling = True
+
+    def add_clean(self, model: DefendedClassifier, batch: Batch, prediction: Tensor) -> None:
+        """Keep the first batch's first images; later batches are passed over."""
+        self._filling = not self._kept and self.limit > 0
+        if self._filling:
+            self._kept = {"label": batch.label[: self.limit], "clean_pred": prediction[: self.limit]}
+            self._keep("clean", model, batch.image)
+
+    def add(self, attack: str, model: DefendedClassifier, adversarial: Tensor, prediction: Tensor) -> None:
+        """Keep what the attack made of the same images."""
+        if self._filling:
+            self._keep(f"adv/{attack}", model, adversarial)
+            self._kept[f"pred/{attack}"] = prediction[: self.limit]
+
+    @torch.no_grad()
+    def _keep(self, name: str, model: DefendedClassifier, images: Tensor) -> None:
+        self._kept[name] = images[: self.limit]
+        if model.frontend.returns_images:
+            self._kept[f"through/{name.removeprefix('adv/')}"] = model.frontend(images[: self.limit])
+
+    def arrays(self, model: DefendedClassifier) -> dict[str, np.ndarray]:
+        """Everything kept as arrays, with the front end's `atoms` (L, C, n, n) where it has them."""
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in self._kept.items()}
+        if hasattr(model.frontend, "atoms"):
+            arrays["atoms"] = model.frontend.atoms().cpu().numpy()
+        return arrays

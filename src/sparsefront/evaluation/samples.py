@@ -1,0 +1,79 @@
+"""What happened to each sample."""
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+NORMS = ("linf", "l2", "l1")
+Columns = dict[str, Tensor]
+
+
+@dataclass
+class Samples:
+    """One row a sample: index, label, clean prediction and, per attack, prediction, success and size.
+
+    Attributes:
+        columns: each (N,); `index`, `label`, `clean_pred`, and `<attack>/pred`, `<attack>/success` (1: it was right
+            and fell), `<attack>/linf`, `/l2`, `/l1` (size of the perturbation in [0, 1] pixel units, NaN where the
+            sample was wrong from the start and so not attacked).
+    """
+
+    columns: Columns = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.columns["index"]) if self.columns else 0
+
+    @classmethod
+    def joined(cls, parts: Sequence["Samples"]) -> "Samples":
+        """Rows of all parts by rising index; columns that some part lacks (a failed attack) are left out."""
+        filled = [part.columns for part in parts if len(part)]
+        if not filled:
+            return cls()
+        names = [name for name in filled[0] if all(name in columns for columns in filled)]
+        order = torch.cat([columns["index"] for columns in filled]).sort(stable=True).indices
+        return cls({name: torch.cat([columns[name] for columns in filled])[order] for name in names})
+
+    @property
+    def attacks(self) -> list[str]:
+        """Names of the attacks that every sample has gone through."""
+        return [name.removesuffix("/pred") for name in self.columns if name.endswith("/pred")]
+
+    def right(self, attack: str | None = None) -> Tensor:
+        """Bool (N,): right on the clean image and, if one is named, under that attack."""
+        clean = self.columns["clean_pred"] == self.columns["label"]
+        return clean if attack is None else clean & (self.columns[f"{attack}/pred"] == self.columns["label"])
+
+    def worst(self) -> Tensor:
+        """Bool (N,): right on the clean image and under every attack."""
+        return torch.stack([self.right(), *(self.right(attack) for attack in self.attacks)]).all(dim=0)
+
+    def metrics(self) -> dict[str, float]:
+        """`robust_acc/<attack>`, `robust_acc/worst` (shares of all samples) and mean `linf|l2/<attack>`."""
+        values = {f"robust_acc/{attack}": self.right(attack).double().mean().item() for attack in self.attacks}
+        values["robust_acc/worst"] = self.worst().double().mean().item()
+        for attack in self.attacks:
+            sizes = {norm: self.columns[f"{attack}/{norm}"].nanmean().item() for norm in ("linf", "l2")}
+            values |= {f"{norm}/{attack}": size for norm, size in sizes.items() if size == size}
+        return values
+
+    def write(self, path: Path) -> None:
+        """Write as CSV, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = zip(*(map(_cell, column.tolist()) for column in self.columns.values()), strict=True)
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(self.columns)
+            writer.writerows(rows)
+        os.replace(temporary, path)
+
+
+def _cell(value: float) -> str:
+    if value != value:
+        return ""
+    return f"{value:.8g}" if isinstance(value, float) else str(int(value))

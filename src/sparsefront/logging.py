@@ -1,0 +1,49 @@
+"""What goes to the loggers besides metrics."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import yaml
+from pytorch_lightning.cli import SaveConfigCallback
+from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes the resolved YAML into each run's own log folder and into W&B's config."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "save_to_log_dir": False})
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Called on the first process alone, before anything is logged."""
+        text = self.parser.dump(self.config, skip_none=False)
+        folder = Path(trainer.loggers[0].log_dir if trainer.loggers else trainer.default_root_dir)  # type: ignore[arg-type]
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / "config.tmp"
+        temporary.write_text(text)
+        os.replace(temporary, folder / "config.yaml")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.config.update(yaml.safe_load(text), allow_val_change=True)
+
+
+@rank_zero_only
+def check_wandb(loggers: Sequence[Logger]) -> None:
+    """Raise a ValueError if an online W&B run would stop to ask for an account."""
+    for logger in loggers:
+        if not isinstance(logger, WandbLogger):
+            continue
+        mode = os.environ.get("WANDB_MODE") or logger._wandb_init.get("mode") or "online"
+        if mode != "online":
+            continue
+        import wandb
+
+        if wandb.api.api_key is None:
+            raise ValueError(
+                "`trainer.logger` asks for W&B online, but no account is logged in on this machine: run `wandb login`, "
+                "or stack lightning_configs/logging/wandb_offline.yaml, or set WANDB_MODE=offline."
+            )

@@ -1,0 +1,50 @@
+"""Stage one: a front end learns its dictionary without labels."""
+
+import pytorch_lightning as pl
+from pytorch_lightning.strategies import DDPStrategy, ParallelStrategy, Strategy
+
+from frontends import FrontEnd
+from sparsefront.data.base import ImageData
+
+
+class _SummedStatistics(DDPStrategy):
+    """Distributed, without the gradient-reducing wrapper: the front end sums its own statistics."""
+
+    def configure_ddp(self) -> None:
+        self.model = self.lightning_module
+
+
+def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) -> None:
+    """Let `frontend` learn from the training images of `data`, on the devices of `trainer`.
+
+    Does nothing if it has learned already. The images come without augmentation.
+
+    Args:
+        frontend: learns in place.
+        data: a data module; labels are never looked at.
+        trainer: the one of stage two; only its devices, its number of nodes and its precision are taken.
+    """
+    if frontend.learned:
+        return
+    strategy: Strategy | str = "auto"
+    if isinstance(trainer.strategy, ParallelStrategy) and trainer.world_size > 1:
+        strategy = _SummedStatistics(start_method=getattr(trainer.strategy, "_start_method", "popen"))
+    stage = pl.Trainer(
+        accelerator=trainer.accelerator,
+        devices=trainer.num_devices,
+        num_nodes=trainer.num_nodes,
+        strategy=strategy,
+        max_epochs=-1,  # the front end stops it after `n_learning_steps` batches
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=trainer.progress_bar_callback is not None,
+        limit_val_batches=0,
+    )
+    augmenting, data.augmenting = data.augmenting, False
+    try:
+        stage.fit(frontend, datamodule=data)
+    finally:
+        data.augmenting = augmenting
+    if not frontend.learned:
+        raise KeyboardInterrupt  # stopped by hand: do not go on with half a dictionary
