@@ -105,6 +105,7 @@ def _run(args: Sequence[str] | None) -> SparsefrontCLI:
         },
         seed_everything_default=0,
         auto_configure_optimizers=False,
+        parser_class=_Parser,
         args=None if args is None else list(args),
     )
 

@@ -1,0 +1,252 @@
+import csv
+import json
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, WhiteBox
+from frontends import FrontEnd, Identity, TopT
+from sparsefront import DefendedClassifier, RobustEvaluation
+from sparsefront.data.batch import Batch
+from sparsefront.evaluation import Samples
+from sparsefront.evaluation.quiet import under_attack
+from torch import nn
+
+SHAPE = (1, 4, 4)
+EPS = 0.05
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+
+
+class Linear(nn.Module):
+    """Two classes apart by a fixed direction: robustness in closed form."""
+
+    def __init__(self, in_chans: int, num_classes: int):
+        super().__init__()
+        self.linear = nn.Linear(16 * in_chans, num_classes)
+        weight = torch.randn(num_classes, 16 * in_chans, generator=torch.Generator().manual_seed(3))
+        self.linear.weight.data = weight
+        self.linear.bias.data = -weight.sum(dim=1) / 2  # the middle of the cube lies on the boundary
+
+    def forward(self, images):
+        return self.linear(images.flatten(1))
+
+
+class WithDropout(Linear):
+    def forward(self, images):
+        return self.linear(nn.functional.dropout(images.flatten(1), 0.5, self.training))
+
+
+class Samples21(torch.utils.data.Dataset):
+    """21 grey images away from 0 and 1; the labels are a linear rule's with three of them wrong."""
+
+    def __init__(self):
+        generator = torch.Generator().manual_seed(0)
+        self.images = 0.5 + 0.3 * (torch.rand(21, *SHAPE, generator=generator) - 0.5)
+        with torch.no_grad():
+            self.labels = Linear(1, 2)(self.images).argmax(dim=1)
+        self.labels[:3] = 1 - self.labels[:3]
+
+    def __len__(self):
+        return 21
+
+    def __getitem__(self, i):
+        return Batch(self.images[i], self.labels[i], torch.tensor(100 + i))
+
+
+def loader(batch_size=4):
+    return torch.utils.data.DataLoader(Samples21(), batch_size=batch_size)
+
+
+def defended(classifier=Linear, frontend=Identity):
+    return DefendedClassifier(classifier, frontend, image_shape=SHAPE, num_classes=2)
+
+
+def run(tmp_path, verb, attacks, model=None, batch_size=4, **settings):
+    evaluation = RobustEvaluation(attacks, **settings)
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", callbacks=[evaluation], logger=pl.loggers.CSVLogger(tmp_path),
+        enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0,
+    )  # fmt: skip
+    model = model or defended()
+    if verb == "fit":
+        model.build_optimizer = lambda parameters: torch.optim.SGD(parameters, lr=0.0)
+        trainer.fit(model, loader(batch_size), loader(batch_size))
+    else:
+        getattr(trainer, verb)(model, loader(batch_size), verbose=False)
+    return trainer
+
+
+def rows(trainer, stage):
+    with open(f"{trainer.log_dir}/results/{stage}_samples.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def margins():
+    """Distance of each sample to the boundary in the Linf norm, negative where the label is wrong."""
+    data, model = Samples21(), Linear(1, 2)
+    direction = model.linear.weight[1] - model.linear.weight[0]
+    with torch.no_grad():
+        gap = (data.images - 0.5).flatten(1) @ direction / direction.abs().sum()
+    return gap * (2 * data.labels - 1)
+
+
+PGD_LINF = NamedAttack("pgd", PGD(eps=EPS, steps=10))
+FGSM_SMALL = NamedAttack("fgsm", FGSM(eps=EPS / 4))
+
+
+@pytest.mark.parametrize(("verb", "stage"), [("fit", "val"), ("validate", "val"), ("test", "test")])
+def test_robust_accuracy_of_a_linear_model_is_the_share_of_samples_farther_away_than_eps(tmp_path, verb, stage):
+    trainer = run(tmp_path, verb, [PGD_LINF, FGSM_SMALL])
+    expected = (margins() > EPS).double().mean().item()
+    assert 0.1 < expected < 0.8
+    metrics = trainer.callback_metrics
+    assert metrics[f"{stage}/robust_acc/pgd"].item() == pytest.approx(expected)
+    assert metrics[f"{stage}/robust_acc/fgsm"].item() == pytest.approx((margins() > EPS / 4).double().mean().item())
+    assert metrics[f"{stage}/robust_acc/worst"].item() == pytest.approx(expected)
+    assert metrics[f"{stage}/clean_acc"].item() == pytest.approx(18 / 21)
+    assert metrics[f"{stage}/linf/pgd"].item() == pytest.approx(EPS, rel=1e-4)
+
+
+def test_the_file_holds_one_row_a_sample_with_what_happened_to_it(tmp_path):
+    found = rows(run(tmp_path, "validate", [PGD_LINF, FGSM_SMALL]), "val")
+    assert [int(row["index"]) for row in found] == list(range(100, 121))
+    for row, margin, label in zip(found, margins().tolist(), Samples21().labels.tolist(), strict=True):
+        assert int(row["label"]) == label
+        assert int(row["clean_pred"]) == (label if margin > 0 else 1 - label)
+        assert int(row["pgd/success"]) == (0 < margin < EPS)
+        assert int(row["pgd/pred"]) == (label if margin > EPS else 1 - label)
+        assert (row["pgd/linf"] == "") == (margin < 0)  # wrong from the start, so not attacked
+
+
+def test_results_do_not_depend_on_the_batch_size(tmp_path):
+    assert rows(run(tmp_path / "a", "validate", [PGD_LINF], batch_size=4), "val") == rows(
+        run(tmp_path / "b", "validate", [PGD_LINF], batch_size=21), "val"
+    )
+
+
+def test_the_worst_case_is_taken_sample_by_sample():
+    label = torch.tensor([0, 0, 0, 0])
+    samples = Samples({
+        "index": torch.arange(4), "label": label, "clean_pred": torch.tensor([0, 0, 0, 1]),
+        "a/pred": torch.tensor([0, 1, 0, 0]), "a/success": torch.tensor([0, 1, 0, 0]),
+        "b/pred": torch.tensor([1, 0, 0, 0]), "b/success": torch.tensor([1, 0, 0, 0]),
+        **{f"{attack}/{norm}": torch.zeros(4) for attack in "ab" for norm in ("linf", "l2", "l1")},
+    })  # fmt: skip
+    metrics = samples.metrics()
+    assert metrics["robust_acc/a"] == metrics["robust_acc/b"] == 0.5
+    assert metrics["robust_acc/worst"] == 0.25
+
+
+def test_only_the_first_samples_are_attacked_when_the_number_is_limited(tmp_path):
+    found = rows(run(tmp_path, "validate", [PGD_LINF], max_samples=10), "val")
+    assert [int(row["index"]) for row in found] == list(range(100, 110))
+
+
+def test_attacks_between_epochs_do_not_change_the_training(tmp_path):
+    def trained(attacks):
+        pl.seed_everything(5)
+        model = defended(WithDropout)
+        model.build_optimizer = lambda parameters: torch.optim.SGD(parameters, lr=0.1)
+        trainer = pl.Trainer(
+            max_epochs=3, accelerator="cpu", callbacks=[RobustEvaluation(attacks)], logger=False,
+            enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+            default_root_dir=tmp_path,
+        )  # fmt: skip
+        trainer.fit(model, torch.utils.data.DataLoader(Samples21(), batch_size=4, shuffle=True), loader())
+        return model.classifier.linear.weight
+
+    assert torch.equal(trained([]), trained([NamedAttack("pgd", PGD(eps=EPS, steps=2, n_restarts=2))]))
+
+
+def test_modes_flags_and_random_states_come_back_even_after_an_error():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(), nn.Linear(2, 2))
+    model[0].eval()
+    model[2].weight.requires_grad_(False)
+    state = torch.get_rng_state()
+    with pytest.raises(KeyError), under_attack(model):
+        assert not any(module.training for module in model.modules())
+        assert not any(parameter.requires_grad for parameter in model.parameters())
+        torch.rand(3)
+        raise KeyError
+    assert [module.training for module in model] == [False, True, True]
+    assert [parameter.requires_grad for parameter in model.parameters()] == [True, True, False, True]
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+class Broken(Attack):
+    targeted = False
+
+    def __call__(self, model, images, labels, indices=None):
+        raise ValueError("the moon is full")
+
+
+class NotANumber(Attack):
+    targeted = False
+
+    def __call__(self, model, images, labels, indices=None):
+        return images * torch.nan
+
+
+def test_an_attack_that_fails_is_named_and_never_counts_as_survived(tmp_path):
+    attacks = [NamedAttack("broken", Broken()), NamedAttack("nan", NotANumber()), PGD_LINF]
+    trainer = run(tmp_path, "validate", attacks)
+    about = json.load(open(f"{trainer.log_dir}/results/val_attacks.json"))
+    errors = {entry["name"]: entry["error"] for entry in about["attacks"]}
+    assert "the moon is full" in errors["broken"]
+    assert "finite" in errors["nan"]
+    assert errors["pgd"] is None
+    assert "val/robust_acc/broken" not in trainer.callback_metrics
+    assert trainer.callback_metrics["val/robust_acc/worst"] == trainer.callback_metrics["val/robust_acc/pgd"]
+    assert "broken/pred" not in rows(trainer, "val")[0]
+
+
+class Halved(FrontEnd):
+    """Deployed: halves the contrast. Its stand-in's gradient points the wrong way, on purpose."""
+
+    def forward(self, images):
+        return 0.5 * images + 0.25
+
+    def backward_modes(self):
+        def wrong():
+            return lambda images: self(images).detach() - (images - images.detach())
+
+        return {**super().backward_modes(), "wrong": wrong}
+
+
+def test_the_adversary_follows_the_stand_in_and_is_scored_on_the_deployed_model(tmp_path):
+    attacks = [
+        NamedAttack("exact", PGD(eps=EPS, steps=10)),
+        NamedAttack("wrong", PGD(eps=EPS, steps=10, random_start=False), WhiteBox("wrong")),
+        NamedAttack("gray", PGD(eps=EPS, steps=10), GrayBox()),
+    ]
+    metrics = run(tmp_path, "validate", attacks, defended(frontend=Halved)).callback_metrics
+    # Halving about the middle keeps every decision and every direction of a linear model.
+    assert metrics["val/robust_acc/exact"].item() == pytest.approx((margins() > EPS).double().mean().item())
+    assert metrics["val/robust_acc/gray"] == metrics["val/robust_acc/exact"]
+    assert metrics["val/robust_acc/wrong"] == metrics["val/clean_acc"]
+
+
+def test_pictures_hold_what_the_classifier_sees(tmp_path):
+    import numpy as np
+
+    trainer = run(tmp_path, "validate", [PGD_LINF], defended(frontend=Halved), n_images=3)
+    arrays = np.load(f"{trainer.log_dir}/results/val_images.npz")
+    assert arrays["clean"].shape == (3, *SHAPE)
+    np.testing.assert_allclose(arrays["through/pgd"], 0.5 * arrays["adv/pgd"] + 0.25, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("attacks", "frontend", "message"),
+    [
+        ([PGD_LINF, PGD_LINF], Identity, r"names of their own, found \['pgd'\]"),
+        ([NamedAttack("p", PGD(), WhiteBox("smooth"))], Identity, "Attack 'p': `backward` of Identity must be one of"),
+        (
+            [NamedAttack("g", PGD(), GrayBox())],
+            lambda shape: TopT(shape, n_atoms=20, patch_size=2, decoder="identity", dictionary="dct"),
+            "Attack 'g'",
+        ),
+    ],
+)
+def test_attacks_that_cannot_run_are_refused_before_training(tmp_path, attacks, frontend, message):
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, "fit", attacks, DefendedClassifier(lambda c, k: nn.Flatten(), frontend, SHAPE, 2))
