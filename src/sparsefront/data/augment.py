@@ -14,10 +14,12 @@ PADDING = 4
 class Augment(nn.Module):
     """Draw a crop and a flip for every image of a batch.
 
-    `crop`: a random crop out of the image with 4 zero pixels around it; `crop_flip`: that and a horizontal flip half of
-    the time, as paper 001 trains on CIFAR-10 and as ResNets are trained there (He et al. 2015, arXiv:1512.03385, section
-    4.2); `resized_crop_flip`: a random 8 to 100 % of the area at a random aspect ratio in [3/4, 4/3], resized back
-    bilinearly, and a flip (Szegedy et al. 2015, arXiv:1409.4842, section 6); `none`: the images as they are.
+    - `none`: the images as they are.
+    - `crop`: a random crop out of the image with 4 zero pixels around it.
+    - `crop_flip`: that and a horizontal flip half of the time, as paper 001's code trains on CIFAR-10 (He et al. 2015,
+      arXiv:1512.03385, section 4.2).
+    - `resized_crop_flip`: a random 8 to 100 % of the area at a random aspect ratio in [3/4, 4/3], resized bilinearly,
+      and a flip (Szegedy et al. 2015, arXiv:1409.4842, section 6).
 
     Args:
         kind: which of these.
@@ -30,8 +32,13 @@ class Augment(nn.Module):
         crop = kornia.RandomCrop(size, padding=PADDING, cropping_mode="slice")
         flip = kornia.RandomHorizontalFlip()
         resized_crop = kornia.RandomResizedCrop(size, cropping_mode="resample")
-        steps = {"none": [], "crop": [crop], "crop_flip": [crop, flip], "resized_crop_flip": [resized_crop, flip]}[kind]
-        self.steps = nn.Sequential(*steps)
+        steps: dict[Augmentation, list[nn.Module]] = {
+            "none": [],
+            "crop": [crop],
+            "crop_flip": [crop, flip],
+            "resized_crop_flip": [resized_crop, flip],
+        }
+        self.steps = nn.Sequential(*steps[kind])
 
     def forward(self, images: Tensor, *seeds: int) -> Tensor:
         """Augment a batch; the same seeds give the same draws.

@@ -16,4 +16,4 @@ class Batch(NamedTuple):
 
     image: Tensor
     label: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # takes the place of tuple.index

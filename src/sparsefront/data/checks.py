@@ -45,3 +45,22 @@ def share_count(value: int | float, total: int) -> int:
         The rounded count.
     """
     return round(value * total) if isinstance(value, float) else value
+
+
+def served_shape(stored: tuple[int, int, int], image_size: int | None) -> tuple[int, int, int]:
+    """Shape of the images that are served.
+
+    Args:
+        stored: (C, H, W) of the set.
+        image_size: side of the square to serve in pixels; None keeps the stored size.
+
+    Returns:
+        (C, H, W).
+
+    Raises:
+        ValueError: image_size < 1.
+    """
+    if image_size is None:
+        return stored
+    check_count("image_size", image_size, 1, "write e.g. image_size: 32, or null for the stored size")
+    return stored[0], image_size, image_size

@@ -20,4 +20,6 @@ def progress(steps: Iterable[Step], doing: str, total: int) -> Iterator[Step]:
     Returns:
         The steps.
     """
-    return iter(tqdm(steps, desc=doing, total=total, delay=1, leave=False, disable=rank_zero_only.rank != 0))
+    return iter(
+        tqdm(steps, desc=doing, total=total, delay=1, leave=False, disable=getattr(rank_zero_only, "rank", 0) != 0)
+    )

@@ -25,6 +25,7 @@ class TrainingSampler(DistributedSampler):
     """
 
     def __init__(self, split: Split, seed: int, rank: int, world_size: int) -> None:
+        self.split = split
         super().__init__(split, num_replicas=world_size, rank=rank, shuffle=True, seed=seed)
 
     def set_epoch(self, epoch: int) -> None:
@@ -34,7 +35,7 @@ class TrainingSampler(DistributedSampler):
             epoch: number of the epoch, from 0.
         """
         super().set_epoch(epoch)
-        self.dataset.set_epoch(epoch)
+        self.split.set_epoch(epoch)
 
 
 def evaluation_sampler(split: Split, rank: int, world_size: int) -> Sampler | None:

@@ -1,6 +1,7 @@
 """A part of a source set, ready for a DataLoader."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,6 @@ class Split(Dataset[Batch]):
         self.source.set_epoch(epoch)
 
 
-def as_is(batch: Batch) -> Batch:
+def as_is(batch: Any) -> Any:
     """Collate nothing: a split serves whole batches."""
     return batch

@@ -9,8 +9,8 @@ from torch import Tensor
 def stratified_cut(labels: Tensor, sizes: Sequence[int], seed: int) -> list[Tensor]:
     """Cut a set into parts that hold the classes in the set's own proportions.
 
-    A part of n of the N images that are left gets n * N_k / N images of class k, rounded by largest remainder (ties drawn
-    by the seed). Parts are cut in the order of `sizes`, so an earlier part does not depend on the size of a later one.
+    A part of n of the N images that are left gets n * N_k / N images of class k, rounded by largest remainder (ties
+    drawn by the seed). Parts are cut in the order of `sizes`, so none depends on the size of a later one.
 
     Args:
         labels: (N,) int64 classes >= 0.
@@ -18,7 +18,7 @@ def stratified_cut(labels: Tensor, sizes: Sequence[int], seed: int) -> list[Tens
         seed: fixes every draw, whatever the process or the global random state.
 
     Returns:
-        One int64 tensor of positions in `labels` a part, in a random order, and last the ascending positions that are left.
+        One int64 tensor of positions in `labels` a part, in a random order, and last the positions left, ascending.
 
     Raises:
         ValueError: the sizes ask for more than N images.

@@ -1,0 +1,171 @@
+"""The contract of a data module."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Sampler
+
+from sparsefront.data.augment import Augment, Augmentation
+from sparsefront.data.batch import Batch
+from sparsefront.data.checks import check_count, check_share
+from sparsefront.data.file_images import FileImages
+from sparsefront.data.parts import PartName, Parts
+from sparsefront.data.samplers import TrainingSampler, evaluation_sampler, process
+from sparsefront.data.sources import ImageSource
+from sparsefront.data.split import Split, as_is
+
+NEEDED: dict[str | None, tuple[PartName, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": ("test",),
+    None: ("train", "val", "test"),
+}
+
+
+class ImageData(LightningDataModule, ABC):
+    """Labelled images, whose batches are `Batch(image, label, index)` with float pixels (B, C, H, W) in [0, 1].
+
+    A subclass reads the images (`source`). Parts without a source of their own are cut from the training source, in its
+    class proportions and by the seed alone (see `Parts`), so parts never overlap; `index` is a sample's position in the
+    source of its part. Evaluation meets every sample exactly once on any number of processes, in the source's own order
+    or, where that goes class by class, in the seed's, so that the first batches hold all classes. `predict` runs over
+    the test part.
+
+    Attributes:
+        image_shape: (C, H, W) of every image; known before any download.
+        num_classes: number of classes.
+        class_names: their names, in label order.
+        augmenting: set it to False before a fit on plain images, e.g. while a front end learns its dictionary.
+
+    Args:
+        image_shape: (C, H, W) to serve.
+        class_names: in label order.
+        own_parts: the parts that have a source of their own.
+        batch_size: images a batch on each process.
+        val_size: validation images where they are cut: an integer counts them, a float is a fraction of the source.
+        test_size: test images where they are cut, likewise.
+        seed: fixes the parts, the order and the augmentation.
+        num_workers: processes that load batches; 0 loads in the main process.
+        augment: what training batches go through, see `Augment`.
+
+    Raises:
+        ValueError: batch_size < 1, num_workers < 0, seed < 0, a size that is neither a count nor a fraction.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_shape: tuple[int, int, int],
+        class_names: Sequence[str],
+        own_parts: Collection[PartName],
+        batch_size: int,
+        val_size: int | float,
+        test_size: int | float,
+        seed: int,
+        num_workers: int,
+        augment: Augmentation,
+    ) -> None:
+        super().__init__()
+        check_count("batch_size", batch_size, 1, "write e.g. batch_size: 128")
+        check_count("num_workers", num_workers, 0, "0 loads in the main process")
+        check_count("seed", seed, 0, "write e.g. seed: 0")
+        check_share("val_size", val_size)
+        check_share("test_size", test_size)
+        self.image_shape = image_shape
+        self.class_names = tuple(class_names)
+        self.num_classes = len(self.class_names)
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+        self.augment = augment
+        self.augmenting = True
+        self._augment = Augment(augment, image_shape[1:])
+        self._parts = Parts(self.source, own_parts, val_size, test_size, seed)
+
+    @abstractmethod
+    def source(self, part: PartName) -> ImageSource:
+        """Read the set that a part comes from; called for `own_parts` alone.
+
+        Args:
+            part: "train", "val" or "test".
+
+        Returns:
+            Its images and labels.
+
+        Raises:
+            ValueError: data that is missing or cannot be read.
+        """
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read what a stage needs, once.
+
+        Args:
+            stage: "fit", "validate", "test", "predict", or None for all parts.
+
+        Raises:
+            ValueError: data that is missing or cannot be read, parts larger than the set, no image for the stage.
+        """
+        sizes = [len(self._parts[part].positions) for part in NEEDED[stage]]
+        if sizes[0] == 0:
+            raise ValueError(
+                f"`val_size` and `test_size` must leave images to the part '{NEEDED[stage][0]}', found none with"
+                f" val_size: {self._parts.val_size} and test_size: {self._parts.test_size}; change these sizes."
+            )
+
+    def train_dataloader(self) -> DataLoader:
+        """Training batches in an order that depends on (seed, epoch) alone."""
+        source, positions = self._parts["train"]
+        if isinstance(source, FileImages) and self.augmenting and self.augment == "resized_crop_flip":
+            source = source.at_random(self.seed)
+        split = Split(source, positions)
+        sampler = TrainingSampler(split, self.seed, *process())
+        # a resumed run's workers ask for their first batches before Lightning sets the epoch
+        sampler.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)
+        return self._loader(split, sampler)
+
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        """Validation batches; none where there are no validation images."""
+        return self._evaluation_loader("val")
+
+    def test_dataloader(self) -> DataLoader | list[DataLoader]:
+        """Test batches; none where there are no test images."""
+        return self._evaluation_loader("test")
+
+    def predict_dataloader(self) -> DataLoader | list[DataLoader]:
+        """Test batches, labels included."""
+        return self._evaluation_loader("test")
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment a training batch on its device.
+
+        Args:
+            batch: what a loader served.
+            dataloader_idx: the loader's number.
+
+        Returns:
+            The batch, its images augmented where a trainer is training on it and `augmenting` is set.
+        """
+        trainer = self.trainer
+        if trainer is None or not trainer.training or not self.augmenting or self.augment == "none":
+            return batch
+        if self.augment == "resized_crop_flip" and isinstance(self._parts["train"].source, FileImages):
+            return batch  # the loader cropped the whole picture already
+        numbers = (self.seed, trainer.current_epoch, trainer.fit_loop.batch_idx + 1, trainer.global_rank)
+        return batch._replace(image=self._augment(batch.image, *numbers))
+
+    def _evaluation_loader(self, part: PartName) -> DataLoader | list[DataLoader]:
+        split = Split(*self._parts[part])
+        return self._loader(split, evaluation_sampler(split, *process())) if len(split) else []
+
+    def _loader(self, split: Split, sampler: Sampler | None) -> DataLoader:
+        return DataLoader(
+            split,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            collate_fn=as_is,
+            pin_memory=torch.cuda.is_available(),
+        )
