@@ -1,0 +1,94 @@
+"""What is known of one attack that was run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+#: One line each on what an adversary of that kind knows.
+KNOWLEDGE = {
+    "white_box": "knows the classifier and the front end, and differentiates through both; where the front end has no "
+    "useful derivative, its backward mode says what stands in for it.",
+    "gray_box": "knows the classifier but not the front end; what it makes for the bare classifier then meets the "
+    "whole defense.",
+    "transfer": "does not look into this system at all; what it makes for another model then meets the whole defense.",
+}
+
+
+@dataclass(frozen=True)
+class AttackRecord:
+    """Name, knowledge, settings, cost and fate of one attack.
+
+    Attributes:
+        name: the attack's name in YAML.
+        knowledge: "white_box", "gray_box" or "transfer".
+        attack: class name of the attack.
+        settings: its constructor's arguments.
+        view: class name of the view.
+        view_settings: the view's constructor's arguments.
+        seconds: time the attack took, or None.
+        error: what stopped it, or None if it ran to its end.
+    """
+
+    name: str
+    knowledge: str
+    attack: str
+    settings: Mapping[str, Any]
+    view: str
+    view_settings: Mapping[str, Any]
+    seconds: float | None
+    error: str | None
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> "AttackRecord":
+        """From an entry of `attacks` in `results/<stage>_attacks.json`.
+
+        Raises:
+            ValueError: the entry has no name.
+        """
+        if "name" not in entry:
+            raise ValueError(f"`attacks` must have a name in each entry, found {dict(entry)}; evaluate again.")
+        attack, view = entry.get("attack") or {}, entry.get("view") or {}
+        return cls(
+            name=str(entry["name"]),
+            knowledge=str(entry.get("knowledge", "unknown")),
+            attack=str(attack.get("class_path", "")),
+            settings=attack.get("init_args") or {},
+            view=str(view.get("class_path", "")),
+            view_settings=view.get("init_args") or {},
+            seconds=entry.get("seconds"),
+            error=entry.get("error"),
+        )
+
+    @property
+    def adversary(self) -> str:
+        """Knowledge and backward mode in words, e.g. "white box, smooth"."""
+        backward = self.view_settings.get("backward")
+        words = self.knowledge.replace("_", " ")
+        return f"{words}, {backward}" if backward else words
+
+    @property
+    def budget(self) -> tuple[str, float] | None:
+        """(norm, eps in [0, 1] pixel units) if the attack has both, else None."""
+        norm, eps = self.settings.get("norm"), self.settings.get("eps")
+        try:
+            return (str(norm), round(float(Fraction(str(eps))), 6)) if norm else None
+        except (ValueError, ZeroDivisionError):
+            return None
+
+    @property
+    def spelled(self) -> str:
+        """The attack as a call, e.g. "PGD(norm=Linf, eps=8/255, steps=40)"."""
+        return f"{self.attack}({', '.join(f'{key}={_spell(key, value)}' for key, value in self.settings.items())})"
+
+
+def _spell(key: str, value: Any) -> str:
+    return size_in_words(value) if key in ("eps", "step_size") and isinstance(value, float) else str(value)
+
+
+def size_in_words(size: float) -> str:
+    """A size in [0, 1] pixel units; multiples of 1/255 and 0.5/255 up to 64/255 as such, e.g. 8/255."""
+    levels = size * 255
+    if 0 < levels <= 64 and abs(2 * levels - round(2 * levels)) < 1e-3:
+        return f"{round(2 * levels) / 2:g}/255"
+    return f"{size:g}"

@@ -1,0 +1,86 @@
+"""`sparsefront-report`: run folders in, a printed table and one page out."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from sparsefront.report.html import write_page
+from sparsefront.report.result_files import STAGES
+from sparsefront.report.row import rows_of
+from sparsefront.report.run import Run, load_runs
+from sparsefront.report.sentences import cautions, headline
+from sparsefront.report.table import print_table, to_csv, to_markdown
+
+TABLES = {".md": to_markdown, ".csv": to_csv}
+
+
+def report(runs: Sequence[str | Path], out: str | Path, stage: str | None = None) -> Path:
+    """Write the page of one or several run folders.
+
+    Args:
+        runs: folders that `sparsefront fit|validate|test` wrote to.
+        out: the HTML file, replaced if it is there.
+        stage: "val" or "test"; None takes test where it is, else val.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        FileNotFoundError: a run folder or a file in it is missing.
+        ValueError: `runs` is empty, `stage` is unknown, or a file cannot be what an evaluation wrote.
+    """
+    return write_page(load_runs(runs, stage), Path(out))
+
+
+def main(args: list[str] | None = None) -> int:
+    """Print the table, write the page, print its path as the last line.
+
+    Returns:
+        0, or 1 after one sentence on stderr if a run cannot be read.
+    """
+    parser = argparse.ArgumentParser(prog="sparsefront-report", description="Show how systems fared under attack.")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder; several give one table")
+    parser.add_argument("--stage", choices=STAGES, help="which evaluation (default: test if there, else val)")
+    parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page (default: report.html)")
+    parser.add_argument("--table", type=Path, help="also write the table here; .md or .csv")
+    given = parser.parse_args(args)
+    if given.table is not None and given.table.suffix not in TABLES:
+        parser.error(f"`--table` must end in .md or .csv, found {given.table}; name it e.g. table.csv.")
+    try:
+        runs = load_runs(given.runs, given.stage)
+        show(runs)
+        if given.table is not None:
+            _write_table(runs, given.table)
+        page = write_page(runs, given.out)
+    except (ValueError, OSError) as error:
+        print(f"sparsefront-report: {error}", file=sys.stderr)
+        return 1
+    print(page)
+    return 0
+
+
+def show(runs: Sequence[Run], console: Console | None = None) -> None:
+    """Print the table of the runs, a sentence on each, and the reasons for caution."""
+    console = console or Console()
+    print_table([row for run in runs for row in rows_of(run)], console)
+    for run in runs:
+        console.print(Text(headline(run)), soft_wrap=True)
+    for sentence in cautions(runs):
+        console.print(Text(f"Caution: {sentence}", style="yellow"), soft_wrap=True)
+
+
+def _write_table(runs: Sequence[Run], out: Path) -> None:
+    text = TABLES[out.suffix]([row for run in runs for row in rows_of(run)])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, out)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

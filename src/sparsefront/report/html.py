@@ -1,0 +1,115 @@
+"""One page that holds everything."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from sparsefront.report.attack_record import KNOWLEDGE
+from sparsefront.report.plots import accuracy_figure, atoms_figure, curves_figure, panel_figure, sizes_figure
+from sparsefront.report.row import rows_of
+from sparsefront.report.run import Run
+from sparsefront.report.sentences import cautions, headline
+from sparsefront.report.svg import inline_svg
+from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
+
+
+def write_page(runs: Sequence[Run], out: Path) -> Path:
+    """Write the page of one or several runs, whole or not at all; folders on the way are made.
+
+    Args:
+        runs: the systems, in the order of the table.
+        out: the file, replaced if it is there.
+
+    Returns:
+        `out`.
+
+    Raises:
+        ValueError: `runs` is empty.
+    """
+    text = render(runs)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, out)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return out
+
+
+def render(runs: Sequence[Run]) -> str:
+    """The page's HTML; every name in it is escaped and nothing in it is fetched from elsewhere."""
+    if not runs:
+        raise ValueError("`runs` must hold at least one run, found none; load one with `Run.load`.")
+    rows = [row for run in runs for row in rows_of(run)]
+    source = files("sparsefront.report").joinpath("template.html.j2").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    accuracy = _svg(accuracy_figure(rows), "accuracy", "Clean and robust accuracy per attack; numbers in the table")
+    return environment.from_string(source).render(
+        headlines=[headline(run) for run in runs],
+        cautions=cautions(runs),
+        header=HEADER,
+        text_columns=TEXT_COLUMNS,
+        shares=("clean", "robust", "interval", "success"),
+        before_robust=("attack", "adversary", "n", "clean"),
+        sections=[
+            (run.name, [(row, dict(zip(HEADER, cells(row), strict=True))) for row in rows_of(run)]) for run in runs
+        ],
+        caption=CAPTION,
+        knowledge=_knowledge(runs),
+        accuracy=accuracy,
+        systems=[_system(run, f"s{number}") for number, run in enumerate(runs)],
+    )
+
+
+def _knowledge(runs: Sequence[Run]) -> dict[str, str]:
+    kinds = dict.fromkeys(attack.knowledge for run in runs for attack in run.attacks)
+    return {kind.replace("_", " "): KNOWLEDGE[kind] for kind in kinds if kind in KNOWLEDGE}
+
+
+def _svg(figure: Figure, name: str, alt: str) -> Markup:
+    return Markup(inline_svg(figure, name, alt))
+
+
+def _if_any(figure: Figure | None, name: str, alt: str) -> Markup | None:
+    return None if figure is None else _svg(figure, name, alt)
+
+
+def _system(run: Run, key: str) -> dict[str, Any]:
+    atoms = run.images.get("atoms")
+    return {
+        "run": run,
+        "sizes": _if_any(sizes_figure(run), f"{key}-sizes", f"Sizes of successful perturbations of {run.name}"),
+        "curves": _if_any(curves_figure(run.metrics), f"{key}-curves", f"Losses and accuracies of {run.name} by step"),
+        "panels": _panels(run, key),
+        "atoms": None if atoms is None else _svg(atoms_figure(atoms), f"{key}-atoms", f"Dictionary of {run.name}"),
+    }
+
+
+def _panels(run: Run, key: str) -> list[tuple[str, Markup]]:
+    """Pictures of each attack, the strongest first."""
+    shown = [attack.name for attack in run.completed if f"adv/{attack.name}" in run.images]
+    shown.sort(key=lambda name: int(np.count_nonzero(run.right(name))))
+    return [
+        (
+            name,
+            _svg(
+                panel_figure(run.images, [name]),
+                f"{key}-panel{number}",
+                f"Pictures of {run.name} under {name}: clean, adversarial, their difference, and what the classifier "
+                "sees of them",
+            ),
+        )
+        for number, name in enumerate(shown)
+    ]

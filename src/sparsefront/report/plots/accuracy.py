@@ -1,0 +1,92 @@
+"""Clean and robust accuracy, side by side."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from sparsefront.report.plots.style import COLOURS, INK, dress, legend, literal
+from sparsefront.report.row import Row
+from sparsefront.report.share import Share
+
+CLEAN = "no attack"
+HATCHES = {"white_box": "", "gray_box": "////", "transfer": "...."}
+
+
+def accuracy_figure(rows: Sequence[Row]) -> Figure:
+    """Bars of accuracy in %, a group an attack, a colour a system, whiskers the 95 % Wilson interval.
+
+    White-box bars are plain, gray-box ones striped, transfer ones dotted; a failed attack says so in place of a bar.
+
+    Args:
+        rows: the rows of one or several systems.
+
+    Raises:
+        ValueError: `rows` is empty.
+    """
+    if not rows:
+        raise ValueError("`rows` must not be empty, found none; give the rows of `rows_of`.")
+    systems = list(dict.fromkeys(row.system for row in rows))
+    groups = _groups(rows)
+    figure = Figure(figsize=(8.5, 1.1 + 0.26 * len(groups) * (len(systems) + 0.8)), layout="constrained")
+    axes = figure.add_subplot()
+    height = 0.8 / len(systems)
+    for place, group in enumerate(groups):
+        for row in _members(group, rows):
+            number = systems.index(row.system)
+            centre = place + (number - (len(systems) - 1) / 2) * height
+            share = row.clean if group == CLEAN else row.robust
+            hatch = "" if group == CLEAN else HATCHES.get(row.knowledge, "")
+            _bar(axes, centre, 0.88 * height, share, COLOURS[number % len(COLOURS)], hatch)
+    axes.set_yticks(range(len(groups)), [_label(group, rows) for group in groups])
+    axes.set_ylim(len(groups) - 0.4, -0.6)
+    axes.set_xlim(0, 112)
+    axes.set_xticks(range(0, 101, 20))
+    axes.set_xlabel("% of all samples predicted right, with 95 % interval", fontsize=9)
+    dress(axes)
+    _explain(axes, rows, systems)
+    return figure
+
+
+def _explain(axes: Axes, rows: Sequence[Row], systems: Sequence[str]) -> None:
+    handles = [Patch(color=COLOURS[i % len(COLOURS)], label=literal(name)) for i, name in enumerate(systems)]
+    kinds = dict.fromkeys(row.knowledge for row in rows if row.knowledge in HATCHES)
+    handles += [
+        Patch(facecolor="#999999", edgecolor="white", hatch=HATCHES[kind], label=kind.replace("_", " "))
+        for kind in kinds
+    ]
+    legend(axes, handles=handles, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=min(4, len(handles)))
+
+
+def _groups(rows: Sequence[Row]) -> list[str]:
+    """The clean row first, then attacks, then worst cases, in the order in which they come up."""
+    names = dict.fromkeys(row.attack for row in rows if not row.is_worst)
+    worst = dict.fromkeys(row.attack for row in rows if row.is_worst)
+    last = rows[-1].attack
+    return [CLEAN, *names, *(name for name in worst if name != last), *(name for name in worst if name == last)]
+
+
+def _members(group: str, rows: Sequence[Row]) -> list[Row]:
+    """The group's rows, one a system."""
+    found = {row.system: row for row in rows if group in (CLEAN, row.attack)}
+    return list(found.values())
+
+
+def _label(group: str, rows: Sequence[Row]) -> str:
+    """The group's name, with who attacks if that is the same for all systems."""
+    members = [row for row in rows if row.attack == group and not row.is_worst]
+    for words in ({row.adversary for row in members}, {row.knowledge.replace("_", " ") for row in members}):
+        if len(words) == 1:
+            return literal(f"{group}\n{words.pop()}")
+    return literal(group)
+
+
+def _bar(axes: Axes, centre: float, height: float, share: Share | None, colour: str, hatch: str) -> None:
+    if share is None:
+        axes.text(1, centre, "failed", va="center", color=INK, fontsize=8, style="italic")
+        return
+    low, high = (100 * end for end in share.interval)
+    axes.barh(centre, 100 * share.value, height, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
+    axes.plot([low, high], [centre, centre], color=INK, linewidth=1.2)
+    axes.text(high + 1, centre, f"{100 * share.value:.1f}", va="center", color=INK, fontsize=8)

@@ -1,0 +1,108 @@
+"""The rows of the table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sparsefront.report.attack_record import AttackRecord
+from sparsefront.report.run import Run
+from sparsefront.report.share import Share
+
+WORST = "worst case"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One attack on one system, or the worst case over several.
+
+    Attributes:
+        system: name of the system.
+        attack: name of the attack, or "worst case ...".
+        knowledge: "white_box", "gray_box", "transfer", or "" over all of them.
+        adversary: knowledge and backward mode in words; for a worst case, over how many attacks it is.
+        clean: share of all samples that are right without attack.
+        robust: share of *all* samples that are right, and still are under attack; None if the attack failed.
+        success: share of the samples that were right for which the attack reached its goal; None if it failed or
+            nothing was right. (A worst case counts those that fell to any of its attacks.)
+        linf: mean max |perturbation| over the successful samples, [0, 1] pixel units; None if there are none.
+        l2: mean Euclidean size over the successful samples, [0, 1] pixel units; None if there are none.
+        seconds: time taken, or None if unknown.
+        error: what stopped the attack, or None.
+        is_worst: whether this is a worst case.
+    """
+
+    system: str
+    attack: str
+    knowledge: str
+    adversary: str
+    clean: Share
+    robust: Share | None = None
+    success: Share | None = None
+    linf: float | None = None
+    l2: float | None = None
+    seconds: float | None = None
+    error: str | None = None
+    is_worst: bool = False
+
+    @property
+    def n(self) -> int:
+        """Count of samples."""
+        return self.clean.total
+
+
+def rows_of(run: Run) -> list[Row]:
+    """A row an attack, then the worst cases.
+
+    Where several kinds of adversary were tried, each kind with several attacks has a worst case of its own; the last
+    row is the worst case over all. In a worst case a sample counts only if it is right clean and under every attack;
+    attacks that failed do not enter.
+    """
+    rows = [_attack_row(run, attack) for attack in run.attacks]
+    kinds = list(dict.fromkeys(attack.knowledge for attack in run.completed))
+    for kind in kinds if len(kinds) > 1 else []:
+        of_kind = [attack for attack in run.completed if attack.knowledge == kind]
+        if len(of_kind) > 1:
+            rows.append(_worst_row(run, of_kind, f"worst {kind.replace('_', ' ')}", kind))
+    return [*rows, worst_row(run)]
+
+
+def worst_row(run: Run) -> Row:
+    """The worst case over all attacks that ran to their end; no robust accuracy if there are none."""
+    return _worst_row(run, run.completed, WORST, "")
+
+
+def _attack_row(run: Run, attack: AttackRecord) -> Row:
+    clean = Share(int(run.right().sum()), run.n)
+    row = Row(run.name, attack.name, attack.knowledge, attack.adversary, clean, seconds=attack.seconds)
+    if attack.error is not None:
+        return replace(row, error=attack.error)
+    fell = run.success(attack.name)
+    return replace(
+        row,
+        robust=Share(int(run.right(attack.name).sum()), run.n),
+        success=Share(int(fell.sum()), clean.hits) if clean.hits else None,
+        linf=_mean(run.samples[f"{attack.name}/linf"][fell]),
+        l2=_mean(run.samples[f"{attack.name}/l2"][fell]),
+    )
+
+
+def _worst_row(run: Run, attacks: Sequence[AttackRecord], name: str, kind: str) -> Row:
+    clean = Share(int(run.right().sum()), run.n)
+    row = Row(run.name, name, kind, "", clean, is_worst=True)
+    if not attacks:
+        return replace(row, error="no attack ran to its end" if run.attacks else "no attack was asked for")
+    held = int(np.logical_and.reduce([run.right(attack.name) for attack in attacks]).sum())
+    times = [attack.seconds for attack in attacks if attack.seconds is not None]
+    return replace(
+        row,
+        adversary=f"over {len(attacks)} attack{'s' if len(attacks) > 1 else ''}",
+        robust=Share(held, run.n),
+        success=Share(clean.hits - held, clean.hits) if clean.hits else None,
+        seconds=sum(times) if times else None,
+    )
+
+
+def _mean(sizes: np.ndarray) -> float | None:
+    known = sizes[~np.isnan(sizes)]
+    return float(known.mean()) if known.size else None

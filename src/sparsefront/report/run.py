@@ -1,0 +1,117 @@
+"""One evaluated system, read from its run folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sparsefront.report.attack_record import AttackRecord
+from sparsefront.report.result_files import STAGES, Columns, check_whole, locate, read_about, read_arrays, read_columns
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an evaluation left in its folder.
+
+    Attributes:
+        folder: the folder that holds `results/`.
+        stage: "val" or "test".
+        name: the system's name in tables, e.g. "TopT + ConvNet".
+        about: `results/<stage>_attacks.json` as read.
+        attacks: one record an attack, in the order they ran, failed ones included.
+        samples: columns of `results/<stage>_samples.csv`, each float (N,), NaN where a cell is empty.
+        images: arrays of `results/<stage>_images.npz`; empty if the file is absent.
+        metrics: columns of `metrics.csv`, each float (rows,), NaN where a cell is empty; empty if the file is absent.
+        config: text of `config.yaml`, or None.
+    """
+
+    folder: Path
+    stage: str
+    name: str
+    about: dict[str, Any]
+    attacks: tuple[AttackRecord, ...]
+    samples: Columns
+    images: Columns = field(default_factory=dict)
+    metrics: Columns = field(default_factory=dict)
+    config: str | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path, stage: str | None = None) -> "Run":
+        """Read a run folder, or the newest `version_<n>` inside it that has results.
+
+        Args:
+            folder: the run folder.
+            stage: "val" or "test"; None takes test if it is there, else val.
+
+        Raises:
+            FileNotFoundError: the folder or a result file is missing.
+            ValueError: `stage` is unknown, or the result files contradict each other.
+        """
+        if stage not in (None, *STAGES):
+            raise ValueError(f"`stage` must be 'val' or 'test', found {stage!r}; leave it out to take what is there.")
+        home, stage = locate(Path(folder), STAGES if stage is None else (stage,))
+        results = home / "results"
+        about = read_about(results / f"{stage}_attacks.json", stage)
+        samples = read_columns(results / f"{stage}_samples.csv")
+        attacks = tuple(AttackRecord.read(entry) for entry in about["attacks"])
+        check_whole(results / f"{stage}_samples.csv", samples, attacks, about)
+        images = results / f"{stage}_images.npz"
+        metrics = home / "metrics.csv"
+        config = home / "config.yaml"
+        return cls(
+            folder=home,
+            stage=stage,
+            name=str(about["system"]),
+            about=about,
+            attacks=attacks,
+            samples=samples,
+            images=read_arrays(images) if images.is_file() else {},
+            metrics=read_columns(metrics) if metrics.is_file() else {},
+            config=config.read_text(encoding="utf-8") if config.is_file() else None,
+        )
+
+    @property
+    def n(self) -> int:
+        """Count of samples."""
+        return len(self.samples["label"])
+
+    @property
+    def completed(self) -> list[AttackRecord]:
+        """The attacks that ran to their end."""
+        return [attack for attack in self.attacks if attack.error is None]
+
+    def right(self, attack: str | None = None) -> np.ndarray:
+        """Bool (N,): right on the clean image and, if one is named, still right under that attack."""
+        label = self.samples["label"]
+        right = self.samples["clean_pred"] == label
+        return right if attack is None else right & (self.samples[f"{attack}/pred"] == label)
+
+    def success(self, attack: str) -> np.ndarray:
+        """Bool (N,): was right, and the attack reached its goal (its target class, if it has one)."""
+        return self.samples[f"{attack}/success"] == 1
+
+
+def load_runs(folders: Sequence[str | Path], stage: str | None = None) -> list[Run]:
+    """Read several run folders; systems of one name are told apart by the end of their folder's path.
+
+    Raises:
+        FileNotFoundError: as `Run.load`.
+        ValueError: as `Run.load`, or `folders` is empty.
+    """
+    if not folders:
+        raise ValueError("`folders` must name at least one run folder, found none; give e.g. runs/default.")
+    loaded = {(run := Run.load(folder, stage)).folder.resolve(): run for folder in folders}
+    runs = list(loaded.values())
+    return [replace(run, name=_distinct(run, runs)) for run in runs]
+
+
+def _distinct(run: Run, runs: Sequence[Run]) -> str:
+    others = [other.folder.resolve().parts for other in runs if other is not run and other.name == run.name]
+    if not others:
+        return run.name
+    parts = run.folder.resolve().parts
+    ends = (parts[-length:] for length in range(1, len(parts) + 1))
+    end = next(end for end in ends if all(other[-len(end) :] != end for other in others))
+    return f"{run.name} ({'/'.join(end)})"

@@ -1,0 +1,107 @@
+"""The table as text: printed, Markdown, CSV."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sparsefront.report.row import Row
+from sparsefront.report.share import Share
+
+#: What the columns mean, in one sentence.
+CAPTION = (
+    "clean, robust: % of all samples right without and under attack; interval: 95 % Wilson interval of robust; "
+    "success: % of the samples that were right for which the attack reached its goal; Linf, L2: mean size over the "
+    "successful samples, pixels in [0, 1]; s: seconds"
+)
+CSV_HEADER = (
+    *("system", "attack", "knowledge", "adversary", "n", "clean", "clean_low", "clean_high"),
+    *("robust", "robust_low", "robust_high", "success"),
+    *("linf_mean_successful", "l2_mean_successful", "seconds", "error"),
+)
+PLAIN_WIDTH = 140  # columns when the output is no terminal, so that a log shows whole lines
+
+
+def _percent(share: Share | None) -> str:
+    return "" if share is None else f"{100 * share.value:.1f}"
+
+
+def _interval(share: Share | None) -> str:
+    return "" if share is None else "{:.1f}-{:.1f}".format(*(100 * end for end in share.interval))
+
+
+def _size(size: float | None) -> str:
+    return "" if size is None else f"{size:#.3g}".rstrip(".")
+
+
+_COLUMNS: dict[str, Callable[[Row], str]] = {
+    "attack": lambda row: row.attack,
+    "adversary": lambda row: row.adversary,
+    "n": lambda row: str(row.n),
+    "clean": lambda row: _percent(row.clean),
+    "robust": lambda row: "failed" if row.error else _percent(row.robust),
+    "interval": lambda row: _interval(row.robust),
+    "success": lambda row: _percent(row.success),
+    "Linf": lambda row: _size(row.linf),
+    "L2": lambda row: _size(row.l2),
+    "s": lambda row: "" if row.seconds is None else f"{row.seconds:.1f}",
+}
+HEADER = ("system", *_COLUMNS)
+TEXT_COLUMNS = ("system", "attack", "adversary")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """The row's cells in the order of `HEADER`, percentages with one decimal, blank where there is nothing to say."""
+    return (row.system, *(column(row) for column in _COLUMNS.values()))
+
+
+def failures(rows: Sequence[Row]) -> list[str]:
+    """A sentence for each row without a result."""
+    return [f"{row.system}, {row.attack}: failed: {row.error}" for row in rows if row.error is not None]
+
+
+def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
+    """Print the rows, a section a system, the worst case in bold, then what failed and what the columns mean."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=PLAIN_WIDTH)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in HEADER:
+        table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=name not in TEXT_COLUMNS)
+    for _, group in groupby(rows, key=lambda row: row.system):
+        for position, row in enumerate(group):
+            texts = [Text(cell) for cell in cells(row)]  # Text, because names are no markup
+            table.add_row(*(texts if position == 0 else [Text(), *texts[1:]]), style="bold" if row.is_worst else None)
+        table.add_section()
+    console.print(table)
+    for sentence in failures(rows):
+        console.print(Text(sentence, style="red"))
+    console.print(Text(CAPTION, style="dim"))
+
+
+def to_markdown(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table, ending in a newline, with the failures below it."""
+    lines = [HEADER, tuple("---" if name in TEXT_COLUMNS else "---:" for name in HEADER), *map(cells, rows)]
+    table = ["| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in line) + " |" for line in lines]
+    return "\n".join([*table, "", *(f"- {sentence}" for sentence in failures(rows)), CAPTION, ""])
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """The rows as CSV with counts and shares in [0, 1] in full, for other programs."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(CSV_HEADER)
+    for row in rows:
+        success = "" if row.success is None else row.success.value
+        numbers = [*_full(row.clean), *_full(row.robust), success, row.linf, row.l2, row.seconds]
+        writer.writerow([row.system, row.attack, row.knowledge, row.adversary, row.n, *numbers, row.error])
+    return file.getvalue()
+
+
+def _full(share: Share | None) -> tuple[float | str, ...]:
+    return ("", "", "") if share is None else (share.value, *share.interval)

@@ -1,0 +1,148 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from sparsefront.report import report
+from sparsefront.report.cli import main
+from sparsefront.report.html import render
+from sparsefront.report.run import load_runs
+
+VOID = {"meta", "br", "img", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page; complains about tags that do not close."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text, self._open = [], [], "", []
+        self.feed(text)
+        assert not self._open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+EVIL = "--></svg><script>alert(\"x\")</script> $a_1$ & 'q'"
+
+
+@pytest.fixture
+def folders(make_run, entry):
+    attacks = [
+        entry(EVIL, fell=(0, 1)),
+        entry("gray", "gray_box", fell=(1, 2, 3)),
+        entry("bad", error="Error: <i>no</i>"),
+    ]
+    return [make_run("a", attacks=attacks, system=EVIL), make_run("b", attacks=attacks, extras=False)]
+
+
+@pytest.fixture
+def page(folders):
+    text = render(load_runs(folders))
+    return text, Page(text)
+
+
+def test_nothing_is_fetched_from_elsewhere(page):
+    text, parsed = page
+    loads = [value for name, value in parsed.attributes if name.split(":")[-1] in ("src", "href", "srcset", "data")]
+    assert loads
+    assert all(value.startswith(("#", "data:image/png;base64,")) for value in loads)
+    assert re.findall(r"url\((?!#)", text) == []
+    assert not {"script", "link", "iframe", "object"} & set(parsed.tags)
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "default-src 'none'" in text
+
+
+def test_names_are_text_and_never_tags(page):
+    text, parsed = page
+    assert "<script" not in text
+    assert "<i>" not in text
+    assert EVIL in parsed.text
+    assert "failed: Error: <i>no</i>" in parsed.text
+    assert "model: <b>bold</b>" in parsed.text
+
+
+def test_figures_have_words_and_no_two_ids_are_the_same(page):
+    _, parsed = page
+    ids = [value for name, value in parsed.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    known = {f"#{value}" for value in ids}
+    used = {value for name, value in parsed.attributes if name == "xlink:href" and value.startswith("#")}
+    used |= {value for _, text in parsed.attributes for value in re.findall(r"url\((#[^)]*)\)", text)}
+    assert used
+    assert used <= known
+    words = [value for name, value in parsed.attributes if name == "aria-label"]
+    # accuracy, two of sizes, curves, two panels, atoms; and the table's region
+    assert len(words) == parsed.tags.count("svg") + 1 == 8
+    assert all(words)
+
+
+def test_headline_comes_first_then_cautions_then_the_table(page):
+    _, parsed = page
+    places = [
+        parsed.text.index(part) for part in (": 90.0 % clean, 50.0 % worst", "may be masked", "Every attack", "a <box>")
+    ]
+    assert places == sorted(places)
+
+
+def test_same_runs_give_the_same_page(folders):
+    assert render(load_runs(folders)) == render(load_runs(folders))
+
+
+def test_no_run_is_refused():
+    with pytest.raises(ValueError, match="`runs` must hold at least one"):
+        render([])
+
+
+def test_report_writes_whole_page_into_new_folder(folders, tmp_path):
+    out = report(folders, tmp_path / "new" / "page.html")
+    assert out.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert [path.name for path in out.parent.iterdir()] == ["page.html"]
+
+
+def test_failed_report_leaves_the_old_page(folders, tmp_path):
+    out = tmp_path / "page.html"
+    out.write_text("old")
+    (folders[0] / "results/val_attacks.json").unlink()
+    with pytest.raises(FileNotFoundError):
+        report(folders, out)
+    assert out.read_text() == "old"
+
+
+def test_command_prints_table_and_ends_with_the_path(make_run, tmp_path, capsys):
+    out, table = tmp_path / "r.html", tmp_path / "tables" / "t.csv"
+    assert main([str(make_run()), "--out", str(out), "--table", str(table)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == str(out)
+    assert any(line.split()[:2] == ["worst", "case"] for line in lines)
+    assert any(line.startswith("Caution: TopT + ConvNet: at Linf 8/255") for line in lines)
+    assert table.read_text().startswith("system,attack,")
+
+
+def test_command_ends_in_one_sentence_when_a_run_is_missing(tmp_path, capsys):
+    assert main([str(tmp_path / "none"), "--out", str(tmp_path / "r.html")]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1
+    assert "is not there" in printed.err
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_command_refuses_a_table_of_unknown_kind(make_run, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([str(make_run()), "--table", str(tmp_path / "t.xlsx")])
+    assert "`--table` must end in .md or .csv" in capsys.readouterr().err
