@@ -80,7 +80,3 @@ def _write_table(runs: Sequence[Run], out: Path) -> None:
     temporary = out.with_name(f".{out.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, out)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
