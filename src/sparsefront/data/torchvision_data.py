@@ -94,7 +94,7 @@ class TorchvisionData(ImageData):
     def _read(self, train: bool, download: bool) -> VisionDataset:
         try:
             with warnings.catch_warnings():
-                # CIFAR-10's own pickles were written by a numpy whose dtypes numpy 2.4 warns about
+                # numpy 2.4.0 to 2.4.4 warn about the old pickles of CIFAR-10
                 warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
                 return self.dataset(self.root, train=train, download=download)
         except FAILURES as error:

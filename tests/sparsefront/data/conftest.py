@@ -77,8 +77,8 @@ def cifar_set(tmp_path, monkeypatch):
 
 def write_cifar_batch(path: Path, images: np.ndarray, labels: np.ndarray):
     data = pickle.dumps({"data": images.reshape(len(images), -1), "labels": labels.tolist()}, protocol=2)
-    # the real files come from an old numpy that stored a dtype's flags as integers; numpy 2.4 warns about that
-    path.write_bytes(data.replace(b"\x89\x88\x87R", b"K\x00K\x01\x87R"))
+    # as the real files' old numpy did, store a dtype's flags as integers, which numpy 2.4.0 to 2.4.4 warn about
+    path.write_bytes(data.replace(b"\x89\x88\x87", b"K\x00K\x01\x87"))
 
 
 def together(batches):

@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
@@ -103,6 +106,36 @@ def test_only_training_images_are_augmented_and_each_epoch_anew(fitted, kind, in
 def test_augmenting_can_be_switched_off(fitted, kind):
     module, witness = fitted(augmenting=False, augment=kind, image_size=8)
     assert torch.equal(witness.images("train"), plain(module, "train"))
+
+
+@pytest.fixture
+def alike(make_tree):
+    """A folder of twelve equal pictures, so that only the draws differ."""
+    root = make_tree({"": {"ant": 6, "bee": 6}}, size=(20, 20))
+    first, *others = sorted(Path(root).rglob("*.png"))
+    for other in others:
+        shutil.copy(first, other)
+    return root
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("kind", ["crop_flip", "resized_crop_flip"])
+def test_each_sample_batch_and_epoch_is_drawn_apart(alike, kind, in_memory):
+    witness = Witness()
+    module = ImageFolder(alike, batch_size=6, augment=kind, in_memory=in_memory, val_size=0, test_size=0)
+    trainer(2).fit(witness, module)
+    batches = [batch.image for epoch in range(2) for batch in witness.seen["train", epoch]]
+    assert len({batch.numpy().tobytes() for batch in batches}) == 4
+    assert all(len({image.numpy().tobytes() for image in batch}) > 3 for batch in batches)
+    sets = [frozenset(image.numpy().tobytes() for image in batch) for batch in batches]
+    assert len(set(sets)) == 4
+
+
+def test_streamed_crops_are_not_cropped_again(fitted):
+    module, witness = fitted(augment="resized_crop_flip")
+    module.trainer = None
+    for seen, loaded in zip(witness.seen["train", 0], module.train_dataloader(), strict=True):
+        assert torch.equal(seen.image, loaded.image)
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
