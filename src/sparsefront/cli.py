@@ -70,29 +70,33 @@ class SparsefrontCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Stage one, unless a checkpoint brings the dictionary along."""
-        self._evaluation().views(self.model)  # an attack that does not suit ends here, before the long work
+        self.evaluation.views(self.model)  # an attack that does not suit ends here, before the long work
         asked = self._get(self.config, "ckpt_path")
         checkpoints = Path(self._get(self.config, "checkpoint").dirpath)
         resumes = asked is not None and (asked not in ("last", "best") or any(checkpoints.glob("last*.ckpt")))
         if not resumes:
             learn_front_end(self.model.frontend, self.datamodule, self.trainer)
 
-    def _evaluation(self) -> RobustEvaluation:
+    @property
+    def evaluation(self) -> RobustEvaluation:
+        """The callback that runs the attacks."""
         return next(callback for callback in self.trainer.callbacks if isinstance(callback, RobustEvaluation))
 
 
-def main(args: Sequence[str] | None = None) -> SparsefrontCLI:
-    """Run the command line; `args` stand for it when called from Python.
+def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
+    """Run the command line; exits with one sentence on a setting that cannot be right.
 
-    Exits with one sentence on a setting that cannot be right.
+    Args:
+        args: stand for the command line when called from Python.
+        run: False takes no subcommand and only builds `model`, `datamodule`, `trainer` and `evaluation`.
     """
     try:
-        return _run(args)
+        return _run(args, run)
     except (ValueError, FileNotFoundError) as error:
         _exit(str(error), error)
 
 
-def _run(args: Sequence[str] | None) -> SparsefrontCLI:
+def _run(args: Sequence[str] | None, run: bool) -> SparsefrontCLI:
     return SparsefrontCLI(
         DefendedClassifier,
         ImageData,
@@ -107,6 +111,7 @@ def _run(args: Sequence[str] | None) -> SparsefrontCLI:
         auto_configure_optimizers=False,
         parser_class=_Parser,
         args=None if args is None else list(args),
+        run=run,
     )
 
 

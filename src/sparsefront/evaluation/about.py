@@ -34,14 +34,19 @@ def about(
                 "error": errors.get(named.name),
             }
         )
-    packages = ("torch", "pytorch-lightning", "torchvision", "timm", "sparsefront")
-    versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
     return {
         "attacks": entries,
-        "versions": versions | ({"commit": commit} if (commit := _commit()) else {}),
+        "versions": versions(),
         "machine": machine(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a number depends on, and the commit where there is one."""
+    packages = ("torch", "pytorch-lightning", "torchvision", "timm", "sparsefront")
+    found = {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    return found | ({"commit": commit} if (commit := _commit()) else {})
 
 
 def machine() -> str:

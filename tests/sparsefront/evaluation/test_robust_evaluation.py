@@ -13,7 +13,7 @@ from sparsefront.evaluation.quiet import under_attack
 from torch import nn
 
 SHAPE = (1, 4, 4)
-EPS = 0.05
+EPS = 0.02
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 
 

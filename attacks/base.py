@@ -1,0 +1,107 @@
+"""The contract of an attack."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+Model = Callable[[Tensor], Tensor]
+
+
+class Attack(ABC):
+    """An adversary's arithmetic: (model, images, labels) -> adversarial images.
+
+    A concrete attack is a frozen dataclass of settings that holds no model, no device and no batch, and writes `perturb`.
+    Calling it leaves no trace: parameters, modes, gradients and random states stay as they are. It works under
+    `torch.no_grad` and `torch.inference_mode` too.
+
+    Attributes:
+        targeted: whether `labels` are the classes aimed at rather than those to leave.
+    """
+
+    targeted: bool = False
+
+    @abstractmethod
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Return adversarial images; arguments as in `__call__`, checked, with gradients possible."""
+
+    def __call__(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor | None = None) -> Tensor:
+        """Attack a batch.
+
+        Args:
+            model: images -> logits (B, K), in evaluation mode; may be differentiated.
+            images: (B, C, H, W) floating, in [0, 1].
+            labels: (B,) int64, the true classes or, if `targeted`, those aimed at.
+            indices: (B,) int64, the samples' numbers in their data set: random draws depend on them and on the
+                settings alone, not on the batch. 0, 1, ... if absent.
+
+        Returns:
+            (B, C, H, W) images in [0, 1], detached.
+
+        Raises:
+            ValueError: images that are not pixels, labels that do not fit, logits or gradients that are not finite.
+        """
+        check_batch(images, labels)
+        if indices is None:
+            indices = torch.arange(len(images), device=images.device)
+        with torch.inference_mode(False), torch.enable_grad():
+            images, labels, indices = images.detach().clone(), labels.clone(), indices.clone()
+            if not len(images):
+                return images
+            return self.perturb(model, images, labels, indices).detach()
+
+
+def number(value: float | str, name: str) -> float:
+    """Read a size such as 0.03 or "8/255".
+
+    Raises:
+        ValueError: it is neither, or negative.
+    """
+    try:
+        found = float(Fraction(value))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"`{name}` must be a number or a fraction such as 8/255, found {value!r}.") from None
+    if found < 0:
+        raise ValueError(f"`{name}` must be >= 0, found {value}; write it in [0, 1] pixel units, e.g. 8/255.")
+    return found
+
+
+def check_batch(images: Tensor, labels: Tensor) -> None:
+    """Raise a ValueError unless images are (B, C, H, W) pixels in [0, 1] and labels (B,) integers."""
+    if images.ndim != 4 or not images.is_floating_point():
+        raise ValueError(f"`images` must be floating (B, C, H, W), found {images.dtype} {tuple(images.shape)}.")
+    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
+        raise ValueError(f"`labels` must be int64 ({len(images)},), found {labels.dtype} {tuple(labels.shape)}.")
+    if len(images):
+        low, high = images.aminmax()
+        if not (low >= 0 and high <= 1):  # also catches NaN
+            raise ValueError(
+                f"`images` must be finite pixels in [0, 1], found [{low:.4g}, {high:.4g}]; "
+                "scale them and leave normalisation to the model."
+            )
+
+
+def checked_logits(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return (B, K) logits; raise a ValueError where they are not finite or the labels not among their classes."""
+    if not logits.isfinite().all():
+        raise ValueError("`model` must return finite logits, found NaN or infinity; attack in float32.")
+    if labels.min() < 0 or labels.max() >= logits.shape[1]:
+        raise ValueError(
+            f"`labels` must lie in [0, {logits.shape[1]}), the model's classes, "
+            f"found [{labels.min().item()}, {labels.max().item()}]."
+        )
+    return logits
+
+
+def value_and_gradient(
+    model: Model, images: Tensor, loss: Callable[[Tensor], Tensor], labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Logits (B, K) and the gradient of the summed per-sample losses with respect to the images (B, C, H, W)."""
+    images = images.detach().requires_grad_()
+    logits = checked_logits(model(images), labels)
+    (gradient,) = torch.autograd.grad(loss(logits).sum(), images)
+    if not gradient.isfinite().all():
+        raise ValueError("the gradient of `model` must be finite, found NaN or infinity; attack in float32.")
+    return logits.detach(), gradient

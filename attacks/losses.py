@@ -1,0 +1,61 @@
+"""Per-sample losses that an adversary raises."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Loss = Literal["ce", "cw", "dlr"]
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """-log softmax(z)_y: (B, K), (B,) -> (B,)."""
+    return F.cross_entropy(logits, labels, reduction="none")
+
+
+def margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """max_{j != y} z_j - z_y (Carlini and Wagner 2017; paper 001, section 2): positive where the label has lost."""
+    own = logits.gather(1, labels[:, None]).squeeze(1)
+    others = logits.scatter(1, labels[:, None], -torch.inf)
+    return others.amax(dim=1) - own
+
+
+def difference_of_logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:
+    """max_{j != y} z_j - z_y over z_(1) - z_(3), the gap between the first and third logit (Croce and Hein 2020)."""
+    _check_classes(logits, 3, "dlr")
+    ordered = logits.sort(dim=1, descending=True).values
+    return margin(logits, labels) / (ordered[:, 0] - ordered[:, 2]).clamp_min(1e-12)
+
+
+def targeted_difference_of_logits_ratio(logits: Tensor, targets: Tensor) -> Tensor:
+    """z_t - z_top over z_(1) - (z_(3) + z_(4)) / 2, with z_top the largest logit but the target's.
+
+    Croce and Hein (2020) have the true label's logit for z_top; it is the largest until the sample has fallen.
+    """
+    _check_classes(logits, 4, "targeted dlr")
+    ordered = logits.sort(dim=1, descending=True).values
+    scale = ordered[:, 0] - (ordered[:, 2] + ordered[:, 3]) / 2
+    return -margin(logits, targets) / scale.clamp_min(1e-12)
+
+
+def _check_classes(logits: Tensor, least: int, name: str) -> None:
+    if logits.shape[1] < least:
+        raise ValueError(f"`loss` {name} needs at least {least} classes, found {logits.shape[1]}; use ce or cw.")
+
+
+def adversarial_loss(loss: Loss, labels: Tensor, targeted: bool) -> Callable[[Tensor], Tensor]:
+    """Logits (B, K) -> (B,), larger where the adversary is nearer to its aim: off the label, or on the target."""
+    if not targeted:
+        functions = {"ce": cross_entropy, "cw": margin, "dlr": difference_of_logits_ratio}
+        return lambda logits: functions[loss](logits, labels)
+    if loss == "dlr":
+        return lambda logits: targeted_difference_of_logits_ratio(logits, labels)
+    function = {"ce": cross_entropy, "cw": margin}[loss]
+    return lambda logits: -function(logits, labels)
+
+
+def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:
+    """Bool (B,): the prediction is the target, or is not the label."""
+    return (logits.argmax(dim=1) == labels) == targeted

@@ -1,0 +1,51 @@
+"""An attack with its name, what its adversary knows and what it aims at."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from attacks.base import Attack
+from attacks.noise import uniform
+from attacks.views import View, WhiteBox
+
+
+@dataclass(frozen=True)
+class NamedAttack:
+    """One entry of the list `attacks`.
+
+    Args:
+        name: of its row and of its metrics; letters, digits and `_ . + -`.
+        attack: the arithmetic.
+        view: what the adversary knows.
+        target: which wrong class a targeted attack aims at, by the deployed model's clean logits or at random.
+
+    Raises:
+        ValueError: a name that cannot be one, or `early_stop` on a view that is not the deployed model.
+    """
+
+    name: str
+    attack: Attack
+    view: View = field(default_factory=WhiteBox)
+    target: Literal["most_likely", "least_likely", "random"] = "most_likely"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_.+-]+", self.name):
+            raise ValueError(f"`name` of an attack may hold letters, digits and _ . + - only, found {self.name!r}.")
+        if getattr(self.attack, "early_stop", False) and not self.view.is_deployed:
+            raise ValueError(
+                f"`early_stop` of attack {self.name!r} must be false with view {type(self.view).__name__}: an image that "
+                "fools a surrogate has not fooled the deployed model yet."
+            )
+
+    def targets(self, logits: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Wrong classes (B,) to aim at, from clean logits (B, K), labels (B,) and sample numbers (B,)."""
+        n_classes = logits.shape[1]
+        if self.target == "random":
+            draw = uniform(indices, torch.Size([1]), seed=0, stream=-1).squeeze(1)
+            return (labels + 1 + (draw * (n_classes - 1)).long()) % n_classes
+        if self.target == "most_likely":
+            return logits.scatter(1, labels[:, None], -torch.inf).argmax(dim=1)
+        return logits.scatter(1, labels[:, None], torch.inf).argmin(dim=1)

@@ -1,0 +1,197 @@
+"""Train and attack paper 001's natural and top-T ResNet-32 on CIFAR-10, within a time limit, resumable."""
+
+import argparse
+import csv
+import dataclasses
+import json
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from attacks import NamedAttack
+from pytorch_lightning.loggers import CSVLogger
+from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
+from sparsefront.cli import SparsefrontCLI, main
+from sparsefront.evaluation import Samples
+from sparsefront.evaluation.about import machine, versions
+
+HERE = Path(__file__).parent
+CONFIGS = HERE.parents[1] / "lightning_configs" / "experiments"
+PAPER = {
+    "natural": {"clean": 92.66, "pgd_linf": 0.00, "pgd_linf_cw": 0.00, "pgd_l2": 0.00, "pgd_l1": 0.00},
+    "top_t": {"clean": 85.45, "pgd_linf": 37.33, "pgd_linf_cw": 37.35, "pgd_l2": 60.47, "pgd_l1": 47.13},
+}
+
+
+class StopInTime(pl.Callback):
+    """Ends training after the last whole epoch that fits before the deadline."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        now = time.monotonic()
+        if now + 1.5 * (now - self.started) > self.deadline:
+            trainer.should_stop = True
+
+
+def build(system: str, options: argparse.Namespace) -> SparsefrontCLI:
+    """The experiment file's model, data and trainer, with this call's data and sizes."""
+    run = options.out / system
+    args = ["--config", str(CONFIGS / f"cifar10_{system}.yaml"), "--run_dir", str(run)]
+    if options.image_folder:
+        args += ["--data", "ImageFolder", "--data.root", options.image_folder, "--data.image_size", "32"]
+        args += ["--data.augment", "crop_flip", "--data.in_memory", "true", "--data.batch_size", "64"]
+    else:
+        args += ["--data.root", options.root]
+    if options.epochs:
+        args += ["--trainer.max_epochs", str(options.epochs)]
+    if options.limit_train_batches:
+        args += ["--trainer.limit_train_batches", str(options.limit_train_batches), "--trainer.limit_val_batches", "2"]
+    args += ["--trainer.precision", options.precision, *shlex.split(options.extra)]
+    return main(args, run=False)
+
+
+def train(cli: SparsefrontCLI, run: Path, deadline: float) -> bool:
+    """Train until the last epoch or the deadline; return whether the training is whole."""
+    trainer: pl.Trainer = cli.trainer
+    last = run / "checkpoints" / "last.ckpt"
+    if last.exists() and torch.load(last, weights_only=True, map_location="cpu")["epoch"] + 1 >= trainer.max_epochs:
+        return True
+    # Robustness is measured at the end, attack by attack.
+    trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, RobustEvaluation)]
+    trainer.callbacks.insert(0, StopInTime(deadline))
+    if not last.exists():
+        learn_front_end(cli.model.frontend, cli.datamodule, trainer)
+    trainer.fit(cli.model, cli.datamodule, ckpt_path="last" if last.exists() else None)
+    return trainer.current_epoch >= trainer.max_epochs
+
+
+def evaluate(cli: SparsefrontCLI, run: Path, options: argparse.Namespace, deadline: float) -> bool:
+    """Run each attack that has no result yet; return whether all have one."""
+    model = DefendedClassifier.load_from_checkpoint(run / "checkpoints" / "last.ckpt", map_location="cpu")
+    cli.datamodule.batch_size = options.test_batch_size
+    longest = 0.0
+    for named in attacks_of(cli, options):
+        folder = run / "evaluation" / named.name
+        if (folder / "results" / "test_samples.csv").exists():
+            continue
+        if time.monotonic() + longest > deadline:
+            return False
+        start = time.monotonic()
+        trainer = pl.Trainer(
+            logger=CSVLogger(folder, name="", version=""),
+            callbacks=[RobustEvaluation([named], max_samples=options.test_samples)],
+            devices=1,
+        )
+        trainer.test(model, cli.datamodule)
+        longest = max(longest, time.monotonic() - start)
+    return True
+
+
+def attacks_of(cli: SparsefrontCLI, options: argparse.Namespace) -> list[NamedAttack]:
+    """The experiment's attacks, with this call's number of restarts where they take random ones."""
+    if not options.n_restarts:
+        return cli.evaluation.attacks
+    return [
+        dataclasses.replace(named, attack=dataclasses.replace(named.attack, n_restarts=options.n_restarts))
+        if getattr(named.attack, "n_restarts", 1) > 1
+        else named
+        for named in cli.evaluation.attacks
+    ]
+
+
+def read(file: Path) -> Samples:
+    """A per-sample file as written by the evaluation."""
+    with file.open() as lines:
+        rows = list(csv.DictReader(lines))
+    return Samples({name: torch.tensor([float(row[name] or "nan") for row in rows]) for name in rows[0]})
+
+
+def results(system: str, run: Path) -> dict[str, Any]:
+    """Every attack's robust accuracy beside the paper's, and the per-sample worst case, in percent."""
+    joined: dict[str, torch.Tensor] = {}
+    entries = {}
+    for folder in sorted((run / "evaluation").iterdir()):
+        samples = read(folder / "results" / "test_samples.csv")
+        about = json.loads((folder / "results" / "test_attacks.json").read_text())["attacks"][0]
+        joined |= samples.columns
+        entries[folder.name] = about | {
+            "robust_acc": 100 * samples.right(folder.name).double().mean().item(),
+            "paper": PAPER[system].get(folder.name),
+        }
+    samples = Samples(joined)
+    return {
+        "clean_acc": 100 * samples.right().double().mean().item(),
+        "paper_clean_acc": PAPER[system]["clean"],
+        "worst": 100 * samples.worst().double().mean().item(),
+        "n_samples": len(samples),
+        "attacks": entries,
+    }
+
+
+def write(options: argparse.Namespace, summary: dict[str, Any], whole: bool, seconds: float) -> None:
+    """Add this call's seconds and what is there so far to the results file."""
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    before = json.loads(options.results.read_text())["seconds"] if options.results.exists() else 0.0
+    content = {
+        "command": shlex.join(["python", "benchmarks/gpu/top_t_cifar10.py", *sys.argv[1:]]),
+        "whole": whole,
+        "seconds": round(before + seconds, 1),
+        "machine": machine(),
+        "versions": versions(),
+        "systems": summary,
+    }
+    temporary = options.results.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=1))
+    os.replace(temporary, options.results)
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--time_limit", type=float, default=1500, help="seconds after which no new work is begun")
+    parser.add_argument("--root", default="data", help="folder of torchvision's CIFAR-10, downloaded if absent")
+    parser.add_argument("--image_folder", default="", help="a {train,test}/CLASS/ copy of CIFAR-10 instead")
+    parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder of runs and checkpoints")
+    parser.add_argument("--results", type=Path, default=HERE / "results" / "top_t_cifar10.json")
+    parser.add_argument("--systems", nargs="+", default=["top_t", "natural"], choices=["top_t", "natural"])
+    parser.add_argument("--epochs", type=int, default=0, help="0: the paper's 70")
+    parser.add_argument("--limit_train_batches", type=int, default=0, help="0: all")
+    parser.add_argument("--precision", default="32-true")
+    parser.add_argument("--test_samples", type=int, default=1000)
+    parser.add_argument("--test_batch_size", type=int, default=500)
+    parser.add_argument("--n_restarts", type=int, default=0, help="0: the experiment file's 10; the paper's is 100")
+    parser.add_argument("--extra", default="", help="more arguments for the experiment, as `sparsefront fit` takes them")
+    return parser.parse_args()
+
+
+def run_all() -> bool:
+    """Do what is left to do and write the results; return whether everything is there."""
+    options = parse()
+    start = time.monotonic()
+    deadline = start + options.time_limit
+    whole, summary = True, {}
+    for system in options.systems:
+        run = options.out / system
+        cli = build(system, options)
+        trained = train(cli, run, deadline)
+        whole &= trained and evaluate(cli, run, options, deadline)
+        if trained and (run / "evaluation").exists():
+            summary[system] = results(system, run)
+        write(options, summary, whole and system == options.systems[-1], time.monotonic() - start)
+        start = time.monotonic()
+    print("whole" if whole else "not whole yet: run the same command again", options.results)
+    return whole
+
+
+if __name__ == "__main__":
+    sys.exit(0 if run_all() else 3)

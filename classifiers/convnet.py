@@ -1,0 +1,39 @@
+"""A small network for digits."""
+
+from torch import Tensor, nn
+
+
+class ConvNet(nn.Module):
+    """Two convolutions, two linear layers: (B, C, H, W) in [0, 1] -> logits (B, K). No normalisation.
+
+    Args:
+        in_chans: C.
+        num_classes: K.
+        width: channels of the first convolution; the second has twice as many.
+        hidden: units of the first linear layer.
+        dropout: probability of dropping a hidden unit in training.
+    """
+
+    def __init__(
+        self, in_chans: int, num_classes: int, width: int = 32, hidden: int = 128, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(in_chans, width, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(width, 2 * width, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveMaxPool2d(5),  # any image size
+        )
+        self.head = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(2 * width * 25, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits."""
+        return self.head(self.features(images))

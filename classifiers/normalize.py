@@ -1,0 +1,34 @@
+"""Normalisation, inside the classifier."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Normalize(nn.Module):
+    """(B, C, H, W) -> (x - mean) / std, channel by channel.
+
+    Args:
+        mean: one number a channel, in [0, 1] pixel units.
+        std: likewise, positive.
+        in_chans: C, to check them against.
+
+    Raises:
+        ValueError: lengths that are not C, or a `std` that is not positive.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], in_chans: int) -> None:
+        super().__init__()
+        for name, values in (("mean", mean), ("std", std)):
+            if len(values) != in_chans:
+                raise ValueError(f"`{name}` must have one number for each of {in_chans} channels, found {list(values)}.")
+        if min(std) <= 0:
+            raise ValueError(f"`std` must be positive, found {list(std)}.")
+        # Settings, not weights: published weights come without them.
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise."""
+        return (images - self.mean) / self.std

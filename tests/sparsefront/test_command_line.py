@@ -1,0 +1,170 @@
+"""Every YAML and every documented way through the real command line, on data that needs no download."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from sparsefront.cli import main
+from sparsefront.defended import DefendedClassifier
+
+CONFIGS = Path(__file__).parents[2] / "lightning_configs"
+BASE = ["--config", str(CONFIGS / "base.yaml"), "--config", str(CONFIGS / "data/mnist5k.yaml")]
+CONVNET = ["--config", str(CONFIGS / "classifiers/convnet.yaml")]
+SMALL_TOP_T = [
+    "--model.frontend", "TopT", "--model.frontend.n_atoms", "20", "--model.frontend.top_t", "3",
+    "--model.frontend.decoder", "small", "--model.frontend.n_iterations", "3", "--model.frontend.eps", "0.05",
+]  # fmt: skip
+QUICK = [
+    "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3", "--trainer.accelerator", "cpu",
+    "--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false", "--data.val_size", "21",
+]  # fmt: skip
+PGD2 = ["--attacks+", "{name: pgd, attack: {class_path: PGD, init_args: {eps: 0.1, steps: 2, n_restarts: 2}}}"]
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sparsefront"])
+
+
+def rows(path):
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("fragment", sorted(CONFIGS.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_yaml_is_accepted(fragment, capsys):
+    whole = fragment.parent.name == "experiments"
+    args = ["--config", str(fragment)] if whole else [*BASE, *CONVNET, "--config", str(fragment)]
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", *args, "--print_config"])
+    assert stop.value.code == 0
+    config = yaml.safe_load(capsys.readouterr().out)
+    written = yaml.safe_load(fragment.read_text())
+    if "attacks+" in written:
+        assert config["attacks"][0]["name"] == written["attacks+"][0]["name"]
+
+
+@pytest.mark.parametrize("experiment", ["mnist5k_natural", "mnist5k_top_t"])
+def test_an_experiment_runs_whole(experiment):
+    main(["fit", "--config", str(CONFIGS / f"experiments/{experiment}.yaml"), "--trainer.fast_dev_run", "1",
+          "--data.val_size", "21", "--trainer.accelerator", "cpu"])  # fmt: skip
+
+
+def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone():
+    cli = main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *PGD2])
+    assert bool(cli.model.frontend.learned)
+    folder = Path(cli.trainer.log_dir)
+    assert len(rows(folder / "results/val_samples.csv")) == 21
+    assert {"config.yaml", "metrics.csv"} <= {path.name for path in folder.iterdir()}
+
+    again = DefendedClassifier.load_from_checkpoint("runs/default/checkpoints/last.ckpt", map_location="cpu")
+    images = torch.rand(5, 1, 28, 28)
+    assert torch.equal(again.eval()(images), cli.model.eval()(images))
+
+    # A second run in the same folder, resumed: no second stage one, one epoch more, the first run's files untouched.
+    before = (folder / "metrics.csv").read_text()
+    dictionary = cli.model.frontend.dictionary.clone()
+    more = main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *PGD2, "--trainer.max_epochs", "2", "--ckpt_path", "last"])
+    assert torch.equal(more.model.frontend.dictionary, dictionary)
+    assert more.trainer.current_epoch == 2
+    assert Path(more.trainer.log_dir) != folder
+    assert (folder / "metrics.csv").read_text() == before
+
+    # validate (inference mode is Lightning's default there), test and predict from the checkpoint.
+    for verb, stage in [("validate", "val"), ("test", "test")]:
+        done = main([verb, *BASE, *CONVNET, *SMALL_TOP_T, *PGD2, "--ckpt_path", "last", "--data.val_size", "21",
+                     "--trainer.limit_test_batches", "1", "--trainer.enable_progress_bar", "false"])  # fmt: skip
+        assert f"{stage}/robust_acc/pgd" in done.trainer.callback_metrics
+    done = main(["predict", *BASE, *CONVNET, *SMALL_TOP_T, "--ckpt_path", "last", "--data.val_size", "21",
+                 "--trainer.limit_predict_batches", "2", "--trainer.enable_progress_bar", "false"])  # fmt: skip
+    predicted = rows(Path(done.trainer.log_dir) / "predictions.csv")
+    assert len(predicted) == 2 * done.datamodule.batch_size
+    assert sum(float(predicted[0][f"probability_{k}"]) for k in range(10)) == pytest.approx(1, abs=1e-4)
+
+    # The dictionary alone can be taken over; another front end's is refused.
+    taken = ["--model.frontend_checkpoint", "runs/default/checkpoints/last.ckpt", "--run_dir", "runs/other"]
+    other = main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *taken])
+    assert torch.equal(other.model.frontend.dictionary, dictionary)
+    with pytest.raises(SystemExit):
+        main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, "--model.frontend.n_atoms", "30", *QUICK, *taken])
+
+
+def error_of(args, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(args)
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--model.frontend", "TopD"], "TopD"),
+        (["--model.frontend", "TopT", "--model.frontend.top_t", "501"], "`top_t` must be from 1 to `n_atoms` = 500"),
+        (["--model.frontend", "TopT", "--model.frontend.patch_size", "29"], "`patch_size` must be from 1 to"),
+        (["--model.frontend", "TopT", "--model.frontend.eps=-1/255"], "`eps` must be >= 0"),
+        (["--model.frontend", "TopT", "--model.frontend.topt", "3"], "'topt' is not accepted"),
+        (
+            [*SMALL_TOP_T, "--attacks", "[{name: p, attack: {class_path: PGD}, view: {class_path: WhiteBox, init_args: "
+             "{backward: smooth, settings: {top_u: 2}}}}]"],
+            "Attack 'p': `top_u` must be from `top_t` = 3",
+        ),
+        (["--attacks", "[{name: p, attack: {class_path: PGD, init_args: {eps: -0.1}}}]"], "`eps` must be >= 0"),
+        (["--attacks", "[{name: p, attack: {class_path: PGDD}}]"], "PGDD"),
+        (["--attacks", "[{name: t, attack: {class_path: PGD}, view: {class_path: Transfer, init_args: "
+          "{checkpoint: nowhere.ckpt}}}]"], "nowhere.ckpt"),
+        (["--data", "ImageFolder", "--data.root", "nowhere"], "nowhere"),
+        (["--model.frontend_checkpoint", "nowhere.ckpt"], "`frontend_checkpoint` must name a checkpoint file"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_ends_in_one_sentence_and_writes_nothing(args, message, capsys, tmp_path):
+    error = error_of(["fit", *BASE, *CONVNET, *QUICK, *args], capsys)
+    assert message in error
+    assert "Traceback" not in error
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_two_processes_learn_train_and_count_like_one(tmp_path):
+    """21 validation samples on 2 processes: none padded, none lost, the same verdict on each as one process gives."""
+    common = [*BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *PGD2]
+    script = [sys.executable, "-m", "sparsefront.cli", "fit", *common, "--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    both = rows("runs/default/version_0/results/val_samples.csv")
+    one = main(["validate", *common[:-2], *PGD2, "--ckpt_path", "last", "--data.batch_size", "5"])
+    alone = rows(Path(one.trainer.log_dir) / "results/val_samples.csv")
+    assert len(both) == len(alone) == 21
+    for row, other in zip(both, alone, strict=True):
+        for key in ("index", "label", "clean_pred", "pgd/pred", "pgd/success"):
+            assert row[key] == other[key]
+        if row["pgd/l2"]:
+            assert float(row["pgd/l2"]) == pytest.approx(float(other["pgd/l2"]), rel=1e-3)
+    about = json.loads(Path("runs/default/version_0/results/val_attacks.json").read_text())
+    assert about["n_samples"] == 21
+
+
+def test_wandb_offline_keeps_the_whole_yaml_and_a_second_run_does_not_fail(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    fragment = ["--config", str(CONFIGS / "logging/wandb_offline.yaml")]
+    for _ in range(2):
+        cli = main(["fit", *BASE, *CONVNET, *QUICK, *PGD2, *fragment])
+        run = cli.trainer.loggers[1].experiment
+        assert run.config["data"]["class_path"] == "sparsefront.data.MNIST5k"
+        assert run.config["attacks"][0]["name"] == "pgd"
+        run.finish()
+    assert len(list(Path("runs/wandb").glob("offline-run-*"))) == 2
+
+
+def test_wandb_online_without_an_account_does_not_wait(capsys, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", "/nonexistent")
+    fragment = ["--config", str(CONFIGS / "logging/wandb.yaml")]
+    assert "no account is logged in" in error_of(["fit", *BASE, *CONVNET, *QUICK, *fragment], capsys)

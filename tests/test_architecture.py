@@ -1,0 +1,46 @@
+"""Imports point one way."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"sparsefront", "sparsecode", "frontends", "classifiers", "attacks", "tests", "benchmarks"}
+ALLOWED = {
+    "src/sparsecode": {"sparsecode"},
+    "frontends": {"frontends", "sparsecode"},
+    "classifiers": {"classifiers"},
+    "attacks": {"attacks"},
+    "src/sparsefront": {"sparsefront", "frontends", "classifiers", "attacks"},
+}
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("folder", sorted(ALLOWED))
+def test_imports_point_the_right_way(folder):
+    files = list((ROOT / folder).rglob("*.py"))
+    assert files
+    for path in files:
+        wrong = (set(imported(path)) & OURS) - ALLOWED[folder]
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+@pytest.mark.parametrize("folder", ["src/sparsecode", "attacks", "classifiers"])
+def test_numerics_know_nothing_of_lightning(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        assert not {"pytorch_lightning", "lightning"} & set(imported(path)), path
+
+
+def test_the_two_lightnings_are_never_mixed():
+    for path in ROOT.glob("**/*.py"):
+        if ".venv" not in path.parts:
+            assert "lightning" not in set(imported(path)), path
