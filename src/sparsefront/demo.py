@@ -1,23 +1,24 @@
 """`make demo`: the main job on 5,000 real digits, from learning a dictionary to the report."""
 
+import sys
 from pathlib import Path
 
 from sparsefront.cli import main
-from sparsefront.report import report
+from sparsefront.report import main as report
 
 EXPERIMENTS = Path("lightning_configs/experiments")
 FOLDER = Path("runs/demo")
 
 
-def demo() -> Path:
-    """Train a small classifier behind the top-T front end and without it, attack both, write one report."""
+def demo() -> int:
+    """Train a small classifier behind the top-T front end and without it, attack both, print the table, write the page."""
     runs = []
     for name in ("mnist5k_natural", "mnist5k_top_t"):
         print(f"\n{name}: sparsefront fit --config {EXPERIMENTS / name}.yaml", flush=True)
         cli = main(["fit", "--config", f"{EXPERIMENTS / name}.yaml", "--run_dir", str(FOLDER / name)])
-        runs.append(Path(cli.trainer.log_dir))
-    return report(runs, FOLDER / "report.html", stage="val")
+        runs.append(cli.trainer.log_dir)
+    return report([*runs, "--stage", "val", "--out", str(FOLDER / "report.html")])
 
 
 if __name__ == "__main__":
-    demo()
+    sys.exit(demo())

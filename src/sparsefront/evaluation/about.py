@@ -58,7 +58,8 @@ def machine() -> str:
 
 
 def _settings(part: Any) -> dict[str, Any]:
-    return {"class_path": type(part).__name__, "init_args": dataclasses.asdict(part)}
+    settings = dataclasses.asdict(part) if dataclasses.is_dataclass(part) else dict(vars(part))
+    return {"class_path": type(part).__name__, "init_args": settings}
 
 
 def _commit() -> str | None:

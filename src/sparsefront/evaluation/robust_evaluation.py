@@ -12,6 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
@@ -91,7 +92,8 @@ class RobustEvaluation(pl.Callback):
             self.views(pl_module)
 
     def _active(self, trainer: pl.Trainer) -> bool:
-        due = trainer.testing or trainer.validating or (trainer.current_epoch + 1) % self.every_n_epochs == 0
+        fitting = trainer.state.fn == TrainerFn.FITTING
+        due = not fitting or (trainer.current_epoch + 1) % self.every_n_epochs == 0
         return bool(self.attacks) and due and not trainer.sanity_checking
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -215,7 +217,7 @@ class RobustEvaluation(pl.Callback):
             "n_samples": n_samples,
         }
         temporary = folder / f"{stage}_attacks.tmp"
-        temporary.write_text(json.dumps(text, indent=1))
+        temporary.write_text(json.dumps(text, indent=1, default=str))
         os.replace(temporary, folder / f"{stage}_attacks.json")
 
     @rank_zero_only

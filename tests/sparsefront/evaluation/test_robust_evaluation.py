@@ -142,6 +142,26 @@ def test_only_the_first_samples_are_attacked_when_the_number_is_limited(tmp_path
     assert [int(row["index"]) for row in found] == list(range(100, 110))
 
 
+class Counting(Attack):
+    def __init__(self):
+        self.calls = 0
+
+    def perturb(self, model, images, labels, indices):
+        self.calls += 1
+        return images
+
+
+def test_fit_attacks_in_every_nth_epoch_only(tmp_path):
+    counting = Counting()
+    trainer = pl.Trainer(
+        max_epochs=5, accelerator="cpu", callbacks=[RobustEvaluation([NamedAttack("c", counting)], every_n_epochs=2)],
+        logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+        default_root_dir=tmp_path,
+    )  # fmt: skip
+    trainer.fit(defended(), loader(21), loader(21))
+    assert counting.calls == 2
+
+
 def test_attacks_between_epochs_do_not_change_the_training(tmp_path):
     def trained(attacks):
         pl.seed_everything(5)
@@ -174,16 +194,12 @@ def test_modes_flags_and_random_states_come_back_even_after_an_error():
 
 
 class Broken(Attack):
-    targeted = False
-
-    def __call__(self, model, images, labels, indices=None):
+    def perturb(self, model, images, labels, indices):
         raise ValueError("the moon is full")
 
 
 class NotANumber(Attack):
-    targeted = False
-
-    def __call__(self, model, images, labels, indices=None):
+    def perturb(self, model, images, labels, indices):
         return images * torch.nan
 
 
