@@ -115,9 +115,9 @@ class DefendedClassifier(pl.LightningModule):
         scheduler = self.build_scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def setup(self, stage: str) -> None:
-        """Refuse to train behind a front end that has not learned yet."""
-        if stage == "fit" and not self.frontend.learned and not self.trainer.ckpt_path:
+    def on_fit_start(self) -> None:
+        """Refuse to train behind a front end that has not learned; a checkpoint is loaded by now."""
+        if not self.frontend.learned:
             raise RuntimeError(
                 f"{type(self.frontend).__name__} has not learned its dictionary yet: call "
                 "sparsefront.learn_front_end(model, data, trainer) first, or use `sparsefront fit`, which does it."

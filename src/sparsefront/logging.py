@@ -37,8 +37,8 @@ def check_wandb(loggers: Sequence[Logger]) -> None:
     for logger in loggers:
         if not isinstance(logger, WandbLogger):
             continue
-        mode = os.environ.get("WANDB_MODE") or logger._wandb_init.get("mode") or "online"
-        if mode != "online":
+        mode = logger._wandb_init.get("mode") or os.environ.get("WANDB_MODE") or "online"
+        if logger._offline or mode != "online":
             continue
         import wandb
 
