@@ -13,9 +13,9 @@ Model = Callable[[Tensor], Tensor]
 class Attack(ABC):
     """An adversary's arithmetic: (model, images, labels) -> adversarial images.
 
-    A concrete attack is a frozen dataclass of settings that holds no model, no device and no batch, and writes `perturb`.
-    Calling it leaves no trace: parameters, modes, gradients and random states stay as they are. It works under
-    `torch.no_grad` and `torch.inference_mode` too.
+    A concrete attack is a frozen dataclass of settings that holds no model, no device and no batch, and writes
+    `perturb`. Calling it leaves no trace: parameters, modes, gradients and random states stay as they are. It works
+    under `torch.no_grad` and `torch.inference_mode` too.
 
     Attributes:
         targeted: whether `labels` are the classes aimed at rather than those to leave.

@@ -36,8 +36,8 @@ class NamedAttack:
             raise ValueError(f"`name` of an attack may hold letters, digits and _ . + - only, found {self.name!r}.")
         if getattr(self.attack, "early_stop", False) and not self.view.is_deployed:
             raise ValueError(
-                f"`early_stop` of attack {self.name!r} must be false with view {type(self.view).__name__}: an image that "
-                "fools a surrogate has not fooled the deployed model yet."
+                f"`early_stop` of attack {self.name!r} must be false with view {type(self.view).__name__}: an image "
+                "that fools a surrogate has not fooled the deployed model yet."
             )
 
     def targets(self, logits: Tensor, labels: Tensor, indices: Tensor) -> Tensor:

@@ -86,9 +86,7 @@ class PGD(Attack):
         final, active = found.clone(), torch.arange(len(images), device=images.device)
         for _ in range(self.steps):
             goal, start = labels[active], images[active]
-            logits, gradient = value_and_gradient(
-                model, found, adversarial_loss(self.loss, goal, self.targeted), goal
-            )
+            logits, gradient = value_and_gradient(model, found, adversarial_loss(self.loss, goal, self.targeted), goal)
             if self.early_stop and (fell := fooled(logits, goal, self.targeted)).any():
                 final[active[fell]] = found[fell]
                 active, found, gradient, start = active[~fell], found[~fell], gradient[~fell], start[~fell]

@@ -18,11 +18,16 @@ class Normalize(nn.Module):
         ValueError: lengths that are not C, or a `std` that is not positive.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mean: Sequence[float], std: Sequence[float], in_chans: int) -> None:
         super().__init__()
         for name, values in (("mean", mean), ("std", std)):
             if len(values) != in_chans:
-                raise ValueError(f"`{name}` must have one number for each of {in_chans} channels, found {list(values)}.")
+                raise ValueError(
+                    f"`{name}` must have one number for each of {in_chans} channels, found {list(values)}."
+                )
         if min(std) <= 0:
             raise ValueError(f"`std` must be positive, found {list(std)}.")
         # Settings, not weights: published weights come without them.

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
+from typing import Any
 
 import timm
 from torch import Tensor, nn
@@ -49,11 +50,11 @@ class Timm(nn.Module):
             close = difflib.get_close_matches(model_name, timm.list_models(), n=5)
             hint = f"; near it are {', '.join(close)}" if close else "; see timm.list_models()"
             raise ValueError(f"`model_name` must be a model of timm, found {model_name!r}{hint}.")
-        sizes = {} if img_size is None else {"img_size": img_size}
+        sizes: dict[str, Any] = {} if img_size is None else {"img_size": img_size}
         self.model = timm.create_model(
             model_name, pretrained=pretrained, in_chans=in_chans, num_classes=num_classes, drop_rate=drop_rate, **sizes
         )
-        config = self.model.pretrained_cfg
+        config: dict[str, Any] = self.model.pretrained_cfg  # type: ignore[assignment]
         own = in_chans == len(config["mean"])
         self.normalize = Normalize(
             mean or (config["mean"] if own else (0.5,) * in_chans),
@@ -69,7 +70,8 @@ class Timm(nn.Module):
         conv = getattr(self.model, "conv1", None)
         if not isinstance(conv, nn.Conv2d) or not hasattr(self.model, "maxpool"):
             raise ValueError(
-                f"`cifar_stem` fits timm's ResNets with a single-convolution stem alone, found {model_name!r}; leave it out."
+                f"`cifar_stem` fits timm's ResNets with a single-convolution stem alone, found {model_name!r}; "
+                "leave it out."
             )
         self.model.conv1 = nn.Conv2d(in_chans, conv.out_channels, 3, 1, 1, bias=conv.bias is not None)
         nn.init.kaiming_normal_(self.model.conv1.weight, mode="fan_out", nonlinearity="relu")

@@ -15,7 +15,7 @@ ImageMap = Callable[[Tensor], Tensor]
 class FrontEnd(pl.LightningModule, ABC):
     """Cleans images before a classifier sees them: the deployed defense, exactly.
 
-    Shapes: images (B, C, H, W) in [0, 1] -> images of the same shape in [0, 1], or -> codes (B, `out_channels`, H', W').
+    Images (B, C, H, W) in [0, 1] -> images of the same shape in [0, 1], or -> codes (B, `out_channels`, H', W').
 
     A front end says three things:
 
@@ -36,6 +36,7 @@ class FrontEnd(pl.LightningModule, ABC):
     default_backward: ClassVar[str] = "exact"
     n_learning_steps: int = 0
     learned: Tensor
+    learning_step: Tensor
 
     def __init__(self, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -109,6 +110,10 @@ class FrontEnd(pl.LightningModule, ABC):
                 "scale the data and leave normalisation to the classifier."
             )
 
+    def atoms(self) -> Tensor | None:
+        """The dictionary as pictures (L, C, n, n) for reports, where there is one."""
+        return None
+
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """Learn from one batch of clean images (B, C, H, W); return what to log. Called `n_learning_steps` times."""
         raise NotImplementedError(f"{type(self).__name__} has nothing to learn.")
@@ -117,7 +122,7 @@ class FrontEnd(pl.LightningModule, ABC):
         """Sum a tensor over the processes of the `Trainer` that fits this front end (as it is without one)."""
         if self._trainer is None or self.trainer.world_size == 1:
             return tensor
-        return self.trainer.strategy.reduce(tensor, reduce_op="sum")  # type: ignore[return-value]
+        return self.trainer.strategy.reduce(tensor, reduce_op="sum")
 
     def configure_optimizers(self) -> None:
         """Stage one follows no gradient: the statistics are the front end's own."""

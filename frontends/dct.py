@@ -9,8 +9,9 @@ from torch import Tensor
 def overcomplete_dct(n_atoms: int, channels: int, patch_size: int) -> Tensor:
     """Separable cosines on a patch, more frequencies than pixels, times orthonormal mixtures of the channels.
 
-    With n = `patch_size` and p frequencies a side, c_k(i) = cos(pi k (i + 1/2) / p) for i < n, k < p, its mean removed for
-    k > 0, as in the starting dictionary of Elad and Aharon (2006). Atoms are ordered from low to high frequency and have unit norm.
+    With n = `patch_size` and p frequencies a side, c_k(i) = cos(pi k (i + 1/2) / p) for i < n, k < p, its mean removed
+    for k > 0, as in the starting dictionary of Elad and Aharon (2006). Atoms are ordered from low to high frequency and
+    have unit norm.
 
     Args:
         n_atoms: number of atoms L.

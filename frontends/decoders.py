@@ -45,20 +45,20 @@ def build_decoder(
     if kind == "identity":
         return nn.Identity()
     channels, height, width = image_shape
-    first = {"kernel_size": patch_size, "stride": stride}
     resize = nn.Upsample(size=(height + 2, width + 2), mode="bicubic", align_corners=False)
-    plans: dict[str, tuple[list[int], dict[str, int], int | None]] = {
-        "transposed": ([300, 100, channels], first, None),
-        "small": ([30, 10, channels], first, None),
-        "deep": ([300, 100, 30, 10, channels], first, 3),
-        "resize": ([300, 100, channels], {"kernel_size": 3, "stride": 1}, 1),
+    plans: dict[str, tuple[list[int], tuple[int, int], int | None]] = {
+        "transposed": ([300, 100, channels], (patch_size, stride), None),
+        "small": ([30, 10, channels], (patch_size, stride), None),
+        "deep": ([300, 100, 30, 10, channels], (patch_size, stride), 3),
+        "resize": ([300, 100, channels], (3, 1), 1),
     }
     if kind not in plans:
         raise ValueError(f"`decoder` must be one of {[*plans, 'identity']}, found {kind!r}.")
-    widths, options, resize_after = plans[kind]
+    widths, first, resize_after = plans[kind]
     layers: list[nn.Module] = []
     for number, (inputs, outputs) in enumerate(zip([n_atoms, *widths], widths, strict=False)):
         if number == resize_after:
             layers.append(resize)
-        layers += [nn.ConvTranspose2d(inputs, outputs, **(options if number == 0 else {"kernel_size": 3})), nn.ReLU()]
+        size, step = first if number == 0 else (3, 1)
+        layers += [nn.ConvTranspose2d(inputs, outputs, size, step), nn.ReLU()]
     return nn.Sequential(*layers, CenterCrop(height, width), nn.Hardtanh(0.0, 1.0))

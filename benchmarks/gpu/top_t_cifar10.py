@@ -13,8 +13,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from attacks import NamedAttack
 from pytorch_lightning.loggers import CSVLogger
+
+from attacks import PGD, NamedAttack
 from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
 from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.evaluation import Samples
@@ -35,9 +36,11 @@ class StopInTime(pl.Callback):
         self.deadline = deadline
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the clock."""
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop if the next epoch would end too late."""
         now = time.monotonic()
         if now + 1.5 * (now - self.started) > self.deadline:
             trainer.should_stop = True
@@ -62,7 +65,7 @@ def build(system: str, options: argparse.Namespace) -> SparsefrontCLI:
 
 def train(cli: SparsefrontCLI, run: Path, deadline: float) -> bool:
     """Train until the last epoch or the deadline; return whether the training is whole."""
-    trainer: pl.Trainer = cli.trainer
+    trainer: Any = cli.trainer
     last = run / "checkpoints" / "last.ckpt"
     if last.exists() and torch.load(last, weights_only=True, map_location="cpu")["epoch"] + 1 >= trainer.max_epochs:
         return True
@@ -103,7 +106,7 @@ def attacks_of(cli: SparsefrontCLI, options: argparse.Namespace) -> list[NamedAt
         return cli.evaluation.attacks
     return [
         dataclasses.replace(named, attack=dataclasses.replace(named.attack, n_restarts=options.n_restarts))
-        if getattr(named.attack, "n_restarts", 1) > 1
+        if isinstance(named.attack, PGD) and named.attack.n_restarts > 1
         else named
         for named in cli.evaluation.attacks
     ]
@@ -170,7 +173,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--test_samples", type=int, default=1000)
     parser.add_argument("--test_batch_size", type=int, default=500)
     parser.add_argument("--n_restarts", type=int, default=0, help="0: the experiment file's 10; the paper's is 100")
-    parser.add_argument("--extra", default="", help="more arguments for the experiment, as `sparsefront fit` takes them")
+    parser.add_argument("--extra", default="", help="more arguments, as `sparsefront fit` takes them")
     return parser.parse_args()
 
 

@@ -16,8 +16,8 @@ def lasso(
     """Minimise 1/2 ||y - D s||^2 + lmbda ||s||_1 for every signal y, unit-norm atoms.
 
     Each step moves, in every signal, the one coefficient that moves farthest when it is minimised alone (Li and Osher
-    2009). On codes with few nonzeros that is far cheaper than steps over all coefficients. A signal stops when its duality
-    gap is at most `tolerance` times its objective, whatever the others do, and then leaves the computation.
+    2009). On codes with few nonzeros that is far cheaper than steps over all coefficients. A signal stops when its
+    duality gap is at most `tolerance` times its objective, whatever the others do, and then leaves the computation.
 
     Args:
         signals: (N, m).

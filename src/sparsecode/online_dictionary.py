@@ -11,8 +11,8 @@ from sparsecode.lasso import lasso
 def update_atoms(dictionary: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """One pass of block-coordinate descent on 1/2 tr(D^T D A) - tr(D^T B) over unit-norm atoms.
 
-    Mairal et al. (2009), algorithm 2: d_j <- (b_j - D a_j) / A_jj + d_j, brought to unit norm (paper 001 asks for ||d_j|| = 1).
-    An atom that no signal has used (A_jj = 0) stays.
+    Mairal et al. (2009), algorithm 2: d_j <- (b_j - D a_j) / A_jj + d_j, brought to unit norm (paper 001 asks for
+    ||d_j|| = 1). An atom that no signal has used (A_jj = 0) stays.
 
     Args:
         dictionary: (m, K) with unit-norm columns.
@@ -36,8 +36,8 @@ class OnlineDictionary:
     """Learns D from a stream: min over D, s of the mean of 1/2 ||y - D s||^2 + lmbda ||s||_1 (Mairal et al. 2009).
 
     The statistics A = sum s s^T and B = sum y s^T are sums over signals, so several processes that add theirs up learn
-    the dictionary that one process learns from all signals. Old signals are forgotten as in section 3.4.2 of the journal
-    version (2010): before batch t, A and B are multiplied by (1 - 1/t)^rho.
+    the dictionary that one process learns from all signals. Old signals are forgotten as the journal
+    version (2010) proposes: before batch t, A and B are multiplied by (1 - 1/t)^rho.
 
     Args:
         dictionary: (m, K) to start from, e.g. random signals; its columns are brought to unit norm.

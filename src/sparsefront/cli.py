@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
 
@@ -55,7 +54,9 @@ class SparsefrontCLI(LightningCLI):
         parser.set_defaults({"checkpoint.auto_insert_metric_name": False})
         parser.link_arguments("attacks", "evaluation.attacks")
         parser.link_arguments("run_dir", "trainer.default_root_dir")
-        parser.link_arguments("run_dir", "checkpoint.dirpath", compute_fn=lambda folder: str(Path(folder, "checkpoints")))
+        parser.link_arguments(
+            "run_dir", "checkpoint.dirpath", compute_fn=lambda folder: str(Path(folder, "checkpoints"))
+        )
         parser.link_arguments("data.image_shape", "model.image_shape", apply_on="instantiate")
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
 
@@ -80,7 +81,8 @@ class SparsefrontCLI(LightningCLI):
     @property
     def evaluation(self) -> RobustEvaluation:
         """The callback that runs the attacks."""
-        return next(callback for callback in self.trainer.callbacks if isinstance(callback, RobustEvaluation))
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next(callback for callback in callbacks if isinstance(callback, RobustEvaluation))
 
 
 def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:

@@ -11,12 +11,12 @@ FOLDER = Path("runs/demo")
 
 
 def demo() -> int:
-    """Train a small classifier behind the top-T front end and without it, attack both, print the table, write the page."""
-    runs = []
+    """Train a small classifier behind the top-T front end and without it, attack both, show the table and a page."""
+    runs: list[str] = []
     for name in ("mnist5k_natural", "mnist5k_top_t"):
         print(f"\n{name}: sparsefront fit --config {EXPERIMENTS / name}.yaml", flush=True)
         cli = main(["fit", "--config", f"{EXPERIMENTS / name}.yaml", "--run_dir", str(FOLDER / name)])
-        runs.append(cli.trainer.log_dir)
+        runs.append(str(cli.trainer.log_dir))
     return report([*runs, "--stage", "val", "--out", str(FOLDER / "report.html")])
 
 

@@ -38,5 +38,7 @@ class PredictionWriter(BasePredictionWriter):
             writer = csv.writer(file)
             writer.writerow([*columns, *(f"probability_{k}" for k in range(probability.shape[1]))])
             rows = torch.stack(list(columns.values()), dim=1).tolist()
-            writer.writerows([*row, *map("{:.6g}".format, p)] for row, p in zip(rows, probability.tolist(), strict=True))
+            writer.writerows(
+                [*row, *map("{:.6g}".format, p)] for row, p in zip(rows, probability.tolist(), strict=True)
+            )
         os.replace(temporary, folder / f"predictions{suffix}.csv")

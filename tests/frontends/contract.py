@@ -1,6 +1,7 @@
 """What every front end must do; a new one's test calls these."""
 
 import torch
+
 from frontends import FrontEnd
 
 

@@ -4,10 +4,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from contract import assert_keeps_the_contract
-from frontends import Identity, TopT
-from frontends.dct import overcomplete_dct
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from frontends import Identity, TopT
+from frontends.dct import overcomplete_dct
 
 SHAPE = (3, 10, 10)
 
@@ -35,7 +36,12 @@ def equation_3(patch, dictionary, top_t, threshold):
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 99), top_t=st.integers(1, 20), eps=st.sampled_from([0.0, 8 / 255, 0.1]), stride=st.integers(1, 4))
+@given(
+    seed=st.integers(0, 99),
+    top_t=st.integers(1, 20),
+    eps=st.sampled_from([0.0, 8 / 255, 0.1]),
+    stride=st.integers(1, 4),
+)
 def test_codes_are_those_of_equation_3(seed, top_t, eps, stride):
     frontend = learned(seed, top_t=top_t, eps=eps, stride=stride)
     images = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(seed))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+
 from sparsefront.cli import main
 from sparsefront.defended import DefendedClassifier
 
@@ -38,7 +39,9 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("fragment", sorted(CONFIGS.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "fragment", sorted(CONFIGS.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_every_yaml_is_accepted(fragment, capsys):
     whole = fragment.parent.name == "experiments"
     args = ["--config", str(fragment)] if whole else [*BASE, *CONVNET, "--config", str(fragment)]
@@ -71,7 +74,9 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone():
     # A second run in the same folder, resumed: no second stage one, one epoch more, the first run's files untouched.
     before = (folder / "metrics.csv").read_text()
     dictionary = cli.model.frontend.dictionary.clone()
-    more = main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *PGD2, "--trainer.max_epochs", "2", "--ckpt_path", "last"])
+    more = main(
+        ["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *PGD2, "--trainer.max_epochs", "2", "--ckpt_path", "last"]
+    )
     assert torch.equal(more.model.frontend.dictionary, dictionary)
     assert more.trainer.current_epoch == 2
     assert Path(more.trainer.log_dir) != folder
@@ -135,7 +140,17 @@ def test_a_setting_that_cannot_be_ends_in_one_sentence_and_writes_nothing(args, 
 def test_two_processes_learn_train_and_count_like_one(tmp_path):
     """21 validation samples on 2 processes: none padded, none lost, the same verdict on each as one process gives."""
     common = [*BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *PGD2]
-    script = [sys.executable, "-m", "sparsefront.cli", "fit", *common, "--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    script = [
+        sys.executable,
+        "-m",
+        "sparsefront.cli",
+        "fit",
+        *common,
+        "--trainer.devices",
+        "2",
+        "--trainer.strategy",
+        "ddp",
+    ]
     done = subprocess.run(script, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     both = rows("runs/default/version_0/results/val_samples.csv")
@@ -165,6 +180,7 @@ def test_wandb_offline_keeps_the_whole_yaml_and_a_second_run_does_not_fail(tmp_p
 
 def test_wandb_online_without_an_account_does_not_wait(capsys, monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)  # Lightning leaves it behind an offline run
     monkeypatch.setenv("NETRC", "/nonexistent")
     fragment = ["--config", str(CONFIGS / "logging/wandb.yaml")]
     assert "no account is logged in" in error_of(["fit", *BASE, *CONVNET, *QUICK, *fragment], capsys)

@@ -1,6 +1,5 @@
 """Where a result comes from."""
 
-import dataclasses
 import platform
 import shlex
 import subprocess
@@ -58,7 +57,7 @@ def machine() -> str:
 
 
 def _settings(part: Any) -> dict[str, Any]:
-    settings = dataclasses.asdict(part) if dataclasses.is_dataclass(part) else dict(vars(part))
+    settings = {name: value for name, value in vars(part).items() if not name.startswith("_")}
     return {"class_path": type(part).__name__, "init_args": settings}
 
 

@@ -42,6 +42,7 @@ class Pictures:
     def arrays(self, model: DefendedClassifier) -> dict[str, np.ndarray]:
         """Everything kept as arrays, with the front end's `atoms` (L, C, n, n) where it has them."""
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in self._kept.items()}
-        if hasattr(model.frontend, "atoms"):
-            arrays["atoms"] = model.frontend.atoms().cpu().numpy()
+        atoms = model.frontend.atoms()
+        if atoms is not None:
+            arrays["atoms"] = atoms.cpu().numpy()
         return arrays

@@ -99,7 +99,9 @@ class RobustEvaluation(pl.Callback):
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin with empty hands."""
         self._reset()
-        self._views = self.views(pl_module) if self._active(trainer) else {}
+        self._views = {}
+        if isinstance(pl_module, DefendedClassifier) and self._active(trainer):
+            self._views = self.views(pl_module)
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -113,7 +115,7 @@ class RobustEvaluation(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Attack one batch."""
-        if self._views:
+        if self._views and isinstance(pl_module, DefendedClassifier):
             batch = self._within_limit(batch, trainer)
             if len(batch.label):
                 with under_attack(pl_module):
@@ -160,7 +162,7 @@ class RobustEvaluation(pl.Callback):
             fell = (prediction == goal) if named.attack.targeted else (prediction != labels)
             columns[f"{named.name}/pred"] = prediction
             columns[f"{named.name}/success"] = (clean == labels) & fell
-            for norm, key in zip(("Linf", "L2", "L1"), NORMS, strict=True):
+            for key, norm in NORMS.items():
                 sizes = size(adversarial - images, norm)
                 columns[f"{named.name}/{key}"] = sizes.masked_fill(clean != labels, torch.nan)
             self._pictures.add(named.name, model, adversarial, prediction)
@@ -182,8 +184,8 @@ class RobustEvaluation(pl.Callback):
         """Put the processes' samples together, log, write."""
         self._finish(trainer, pl_module, "test")
 
-    def _finish(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
-        if not self._views:
+    def _finish(self, trainer: pl.Trainer, model: pl.LightningModule, stage: str) -> None:
+        if not self._views or not isinstance(model, DefendedClassifier):
             return
         shares = _gathered((self._parts, self._errors, self._seconds))
         errors = {name: text for _, found, _ in shares for name, text in found.items()}
@@ -224,7 +226,7 @@ class RobustEvaluation(pl.Callback):
     def _show_pictures(self, folder: Path, stage: str, trainer: pl.Trainer, model: DefendedClassifier) -> None:
         arrays = self._pictures.arrays(model)
         temporary = folder / f"{stage}_images.tmp.npz"
-        np.savez_compressed(temporary, **arrays)
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
         os.replace(temporary, folder / f"{stage}_images.npz")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

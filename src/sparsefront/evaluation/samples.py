@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-NORMS = ("linf", "l2", "l1")
+from attacks.norms import Norm
+
+NORMS: dict[str, Norm] = {"linf": "Linf", "l2": "L2", "l1": "L1"}  # column -> norm
 Columns = dict[str, Tensor]
 
 

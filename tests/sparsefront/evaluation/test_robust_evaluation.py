@@ -1,16 +1,18 @@
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
 import torch
+from torch import nn
+
 from attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, WhiteBox
 from frontends import FrontEnd, Identity, TopT
 from sparsefront import DefendedClassifier, RobustEvaluation
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation import Samples
 from sparsefront.evaluation.quiet import under_attack
-from torch import nn
 
 SHAPE = (1, 4, 4)
 EPS = 0.02
@@ -183,11 +185,16 @@ def test_modes_flags_and_random_states_come_back_even_after_an_error():
     model[0].eval()
     model[2].weight.requires_grad_(False)
     state = torch.get_rng_state()
-    with pytest.raises(KeyError), under_attack(model):
-        assert not any(module.training for module in model.modules())
-        assert not any(parameter.requires_grad for parameter in model.parameters())
-        torch.rand(3)
-        raise KeyError
+
+    def attack():
+        with under_attack(model):
+            assert not any(module.training for module in model.modules())
+            assert not any(parameter.requires_grad for parameter in model.parameters())
+            torch.rand(3)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        attack()
     assert [module.training for module in model] == [False, True, True]
     assert [parameter.requires_grad for parameter in model.parameters()] == [True, True, False, True]
     assert torch.equal(torch.get_rng_state(), state)
@@ -206,7 +213,7 @@ class NotANumber(Attack):
 def test_an_attack_that_fails_is_named_and_never_counts_as_survived(tmp_path):
     attacks = [NamedAttack("broken", Broken()), NamedAttack("nan", NotANumber()), PGD_LINF]
     trainer = run(tmp_path, "validate", attacks)
-    about = json.load(open(f"{trainer.log_dir}/results/val_attacks.json"))
+    about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
     errors = {entry["name"]: entry["error"] for entry in about["attacks"]}
     assert "the moon is full" in errors["broken"]
     assert "finite" in errors["nan"]
