@@ -34,6 +34,7 @@ def load_weights(module: nn.Module, path: str) -> None:
         name = wrong[0]
         raise ValueError(
             f"`checkpoint_path` {path} must hold the weights of this {type(module).__name__}: "
-            f"{len(wrong)} tensors differ, the first is {name} (this model's {own.get(name, 'is absent')}, the file's {given.get(name, 'is absent')})."
+            f"{len(wrong)} tensors differ, the first is {name} (this model's {own.get(name, 'is absent')}, "
+            f"the file's {given.get(name, 'is absent')})."
         )
     module.load_state_dict(state, strict=False)

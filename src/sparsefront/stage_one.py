@@ -1,10 +1,29 @@
 """Stage one: a front end learns its dictionary without labels."""
 
+from typing import Any
+
 import pytorch_lightning as pl
 from pytorch_lightning.strategies import DDPStrategy, ParallelStrategy, Strategy
+from tqdm import tqdm
 
 from frontends import FrontEnd
 from sparsefront.data.base import ImageData
+
+
+class _Progress(pl.Callback):
+    """One bar over all batches that the front end learns from, whatever the epochs."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        total = pl_module.n_learning_steps
+        self.bar = tqdm(total=total, desc="learning the dictionary", disable=not trainer.is_global_zero)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        shown = {name.removeprefix("dictionary/"): value.item() for name, value in trainer.callback_metrics.items()}
+        self.bar.set_postfix(shown, refresh=False)
+        self.bar.update()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.bar.close()
 
 
 class _SummedStatistics(DDPStrategy):
@@ -26,6 +45,8 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
     """
     if frontend.learned:
         return
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        frontend.n_learning_steps = 1
     strategy: Strategy | str = "auto"
     if isinstance(trainer.strategy, ParallelStrategy) and trainer.world_size > 1:
         strategy = _SummedStatistics(start_method=getattr(trainer.strategy, "_start_method", "popen"))
@@ -38,7 +59,8 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
-        enable_progress_bar=trainer.progress_bar_callback is not None,
+        enable_progress_bar=False,
+        callbacks=[_Progress()] if trainer.progress_bar_callback is not None else [],
         limit_val_batches=0,
     )
     augmenting, data.augmenting = data.augmenting, False
