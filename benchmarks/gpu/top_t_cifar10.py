@@ -78,12 +78,14 @@ def train(cli: SparsefrontCLI, run: Path, deadline: float) -> bool:
     return trainer.current_epoch >= trainer.max_epochs
 
 
-def evaluate(cli: SparsefrontCLI, run: Path, options: argparse.Namespace, deadline: float) -> bool:
+def evaluate(
+    cli: SparsefrontCLI, attacks: list[NamedAttack], run: Path, options: argparse.Namespace, deadline: float
+) -> bool:
     """Run each attack that has no result yet; return whether all have one."""
     model = DefendedClassifier.load_from_checkpoint(run / "checkpoints" / "last.ckpt", map_location="cpu")
     cli.datamodule.batch_size = options.test_batch_size
     longest = 0.0
-    for named in attacks_of(cli, options):
+    for named in attacks:
         folder = run / "evaluation" / named.name
         if (folder / "results" / "test_samples.csv").exists():
             continue
@@ -186,8 +188,9 @@ def run_all() -> bool:
     for system in options.systems:
         run = options.out / system
         cli = build(system, options)
+        attacks = attacks_of(cli, options)  # before training, which goes without them
         trained = train(cli, run, deadline)
-        whole &= trained and evaluate(cli, run, options, deadline)
+        whole &= trained and evaluate(cli, attacks, run, options, deadline)
         if trained and (run / "evaluation").exists():
             summary[system] = results(system, run)
         write(options, summary, whole and system == options.systems[-1], time.monotonic() - start)

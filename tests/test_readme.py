@@ -1,0 +1,41 @@
+"""What the README shows is run as it stands there."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from sparsefront.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+OWN = re.findall(r"```python\n(.*?)```\n\n    (--.*?)\n", README, flags=re.DOTALL)
+
+
+def test_the_readme_shows_a_front_end_an_attack_and_a_classifier_in_under_15_lines_each():
+    assert len(OWN) == 3
+    assert all(len(code.splitlines()) < 15 for code, _ in OWN)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("code", "argument"), OWN, ids=["frontend", "attack", "classifier"])
+def test_a_part_of_ones_own_is_one_file_and_one_argument(code, argument, tmp_path, monkeypatch):
+    module = f"mymodule_{abs(hash(code))}"  # its own name: modules are imported once a process
+    (tmp_path / f"{module}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sparsefront"])
+    configs = [
+        f"--config={ROOT}/lightning_configs/{name}.yaml" for name in ("base", "data/mnist5k", "classifiers/convnet")
+    ]
+    own = shlex.split(argument.replace("mymodule", module))
+    cli = main(["fit", *configs, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *own])
+    used = [cli.model.frontend, cli.model.classifier, *(named.attack for named in cli.evaluation.attacks)]
+    assert module in {type(part).__module__ for part in used}
+
+
+def test_every_file_that_the_readme_names_is_there():
+    for path in re.findall(r"(?:lightning_configs|docs|benchmarks|src|frontends|classifiers|attacks)/[\w./]*", README):
+        assert (ROOT / path).exists(), path
