@@ -95,6 +95,7 @@ def evaluate(
         trainer = pl.Trainer(
             logger=CSVLogger(folder, name="", version=""),
             callbacks=[RobustEvaluation([named], max_samples=options.test_samples)],
+            limit_test_batches=-(-options.test_samples // options.test_batch_size),
             devices=1,
         )
         trainer.test(model, cli.datamodule)
@@ -174,7 +175,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--precision", default="32-true")
     parser.add_argument("--test_samples", type=int, default=1000)
     parser.add_argument("--test_batch_size", type=int, default=500)
-    parser.add_argument("--n_restarts", type=int, default=0, help="0: the experiment file's 10; the paper's is 100")
+    parser.add_argument("--n_restarts", type=int, default=0, help="0: the experiment file's 10; the paper's 100")
     parser.add_argument("--extra", default="", help="more arguments, as `sparsefront fit` takes them")
     return parser.parse_args()
 
