@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-
 torch.set_num_threads(1)  # small tensors: threads cost more than they bring, above all on a busy machine
 
 

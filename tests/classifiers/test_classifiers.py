@@ -1,0 +1,142 @@
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+from classifiers import ConvNet, ResNet32, Timm
+
+TINY = "test_resnet"
+BUILDERS = [ConvNet, ResNet32, lambda c, k, **kwargs: Timm(c, k, TINY, **kwargs)]
+
+
+@pytest.mark.parametrize("build", BUILDERS, ids=["ConvNet", "ResNet32", "Timm"])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 33, 47), (20, 15, 15)])
+def test_logits_have_their_shape_each_image_its_own_and_a_gradient_reaches_the_pixels(build, shape):
+    model = build(shape[0], 7).eval()
+    images = torch.rand(3, *shape, requires_grad=True)
+    logits = model(images)
+    assert logits.shape == (3, 7)
+    torch.testing.assert_close(torch.cat([model(image[None]) for image in images]), logits, atol=1e-4, rtol=1e-4)
+    (gradient,) = torch.autograd.grad(logits.sum(), images)
+    assert gradient.flatten(1).any(dim=1).all()
+
+
+@pytest.mark.parametrize("build", BUILDERS[1:], ids=["ResNet32", "Timm"])
+def test_normalisation_is_inside(build):
+    """Halving the pixels' mean and deviation with the settings changes nothing."""
+    torch.manual_seed(0)
+    one = build(3, 4, mean=[0.4, 0.5, 0.6], std=[0.2, 0.3, 0.4]).eval()
+    other = build(3, 4, mean=[0.2, 0.25, 0.3], std=[0.1, 0.15, 0.2]).eval()
+    other.load_state_dict(one.state_dict())
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(other(images / 2), one(images), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(one(images / 2), one(images))
+
+
+def test_resnet32_has_the_weights_of_three_stages_of_five_units():
+    def convolution(inputs, outputs):
+        return 9 * inputs * outputs
+
+    expected = convolution(3, 16) + 2 * 64 + 64 * 10 + 10
+    for inputs, outputs in [*[(16, 16)] * 5, (16, 32), *[(32, 32)] * 4, (32, 64), *[(64, 64)] * 4]:
+        expected += convolution(inputs, outputs) + convolution(outputs, outputs) + 2 * inputs + 2 * outputs
+    assert sum(parameter.numel() for parameter in ResNet32(3, 10).parameters()) == expected
+
+
+def reference_resnet32(weights, images):
+    """Paper 001's network from its published tensors, written anew as plain functions of them."""
+
+    def norm(name, maps):
+        tensors = [weights[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+        return F.batch_norm(maps, *tensors, eps=1e-5)
+
+    mean, std = torch.tensor([0.4914, 0.4822, 0.4465]), torch.tensor([0.2471, 0.2435, 0.2616])
+    maps = F.conv2d((images - mean.view(3, 1, 1)) / std.view(3, 1, 1), weights["conv1.weight"], padding=1)
+    for stage in (1, 2, 3):
+        for unit in range(5):
+            name = f"block{stage}.{unit}"
+            active = F.leaky_relu(norm(f"{name}.bn1", maps), 0.1)
+            shortcut, branch, stride = maps, active, 1
+            if (stage, unit) == (1, 0):
+                shortcut, branch = active, maps
+            if stage > 1 and unit == 0:
+                stride = 2
+                pooled = F.avg_pool2d(maps, 2)
+                quarter = torch.zeros_like(pooled)[:, : pooled.shape[1] // 2]
+                shortcut = torch.cat([quarter, pooled, quarter], dim=1)
+            branch = F.conv2d(branch, weights[f"{name}.conv1.weight"], stride=stride, padding=1)
+            branch = F.leaky_relu(norm(f"{name}.bn2", branch), 0.1)
+            maps = shortcut + F.conv2d(branch, weights[f"{name}.conv2.weight"], padding=1)
+    pooled = F.leaky_relu(norm("bn1", maps), 0.1).mean(dim=(2, 3))
+    return pooled @ weights["linear.weight"].T + weights["linear.bias"]
+
+
+def test_resnet32_computes_what_the_published_network_computes():
+    torch.manual_seed(0)
+    model = ResNet32(3, 10)
+    for name, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and "conv" not in name:
+            tensor.copy_(0.5 + torch.rand_like(tensor))  # batch norms that do something
+    images = torch.rand(4, 3, 32, 32)
+    expected = reference_resnet32(model.state_dict(), images)
+    torch.testing.assert_close(model.eval()(images), expected, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+def test_weights_come_back_from_a_file(tmp_path, suffix):
+    model = ResNet32(3, 10)
+    path = str(tmp_path / f"weights.{suffix}")
+    state = {name: tensor for name, tensor in model.state_dict().items() if "num_batches" not in name}
+    save_file(state, path) if suffix == "safetensors" else torch.save({"state_dict": state}, path)
+    again = ResNet32(3, 10, checkpoint_path=path)
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(again.eval()(images), model.eval()(images))
+    with pytest.raises(ValueError, match=r"linear.*this model's \(5"):
+        ResNet32(3, 5, checkpoint_path=path)
+    with pytest.raises(ValueError, match="must hold the weights of this"):
+        Timm(3, 10, TINY, checkpoint_path=path)
+
+
+def test_a_missing_file_of_weights_is_named():
+    with pytest.raises(FileNotFoundError, match="`checkpoint_path` must name a file of weights"):
+        ResNet32(3, 10, checkpoint_path="nowhere.pt")
+
+
+def test_timm_computes_what_timm_computes_on_normalised_pixels():
+    torch.manual_seed(0)
+    ours = Timm(3, 6, TINY).eval()
+    theirs = timm.create_model(TINY, num_classes=6).eval()
+    theirs.load_state_dict(ours.model.state_dict())
+    images = torch.rand(2, 3, 64, 64)
+    config = theirs.pretrained_cfg
+    mean, std = (torch.tensor(config[key]).view(3, 1, 1) for key in ("mean", "std"))
+    torch.testing.assert_close(ours(images), theirs((images - mean) / std))
+
+
+def test_the_cifar_stem_keeps_the_resolution():
+    with pytest.raises(ValueError, match="`cifar_stem` fits"):
+        Timm(3, 5, "resnet10t", cifar_stem=True)  # its stem has three convolutions
+    with pytest.raises(ValueError, match="`cifar_stem` fits"):
+        Timm(3, 5, "test_vit", cifar_stem=True)
+    plain, shrunk = Timm(3, 5, "resnet18").eval(), Timm(3, 5, "resnet18", cifar_stem=True).eval()
+    images = torch.rand(1, 3, 32, 32)
+    assert plain.model.forward_features(images).shape[-2:] == (1, 1)
+    assert shrunk.model.forward_features(images).shape[-2:] == (4, 4)
+
+
+def test_an_unknown_model_name_is_answered_with_its_neighbours():
+    with pytest.raises(ValueError, match=r"found 'resnet181'; near it are .*resnet18"):
+        Timm(3, 10, "resnet181")
+
+
+@pytest.mark.parametrize(
+    ("settings_", "message"),
+    [
+        ({"mean": [0.5]}, "`mean` must have one number for each of 3 channels"),
+        ({"std": [0.5, 0.5, 0.0]}, "`std` must be positive"),
+    ],
+)
+def test_a_normalisation_that_cannot_be_is_named(settings_, message):
+    with pytest.raises(ValueError, match=message):
+        ResNet32(3, 10, **settings_)
