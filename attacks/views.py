@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 Logits = Callable[[Tensor], Tensor]
@@ -48,7 +49,8 @@ class WhiteBox(View):
 
     def __call__(self, model: Any) -> Logits:
         """Compose the stand-in with the classifier."""
-        stand_in = model.frontend.stand_in(self.backward or model.frontend.default_backward, **self.settings)
+        backward = model.frontend.default_backward if self.backward is None else self.backward
+        stand_in = model.frontend.stand_in(backward, **self.settings)
         return lambda images: model.classifier(stand_in(images))
 
 
@@ -81,11 +83,28 @@ class Transfer(View):
     checkpoint: str
 
     def __call__(self, model: Any) -> Logits:
-        """Load the other model, frozen, to the deployed model's device."""
+        """Load the other model, frozen; it follows the images to their device."""
         if not Path(self.checkpoint).is_file():
             raise ValueError(f"`checkpoint` of Transfer must name a checkpoint file, found none at {self.checkpoint}.")
-        other = type(model).load_from_checkpoint(self.checkpoint, map_location="cpu").eval().requires_grad_(False)
-        reads, gives = (next(m.parameters()) for m in (model, other))
-        if isinstance(other, nn.Module) and reads.device != gives.device:
-            other.to(reads.device)
-        return WhiteBox()(other)
+        other = self._load(type(model))
+        logits = WhiteBox()(other)
+
+        def follow(images: Tensor) -> Tensor:
+            if any(tensor.device != images.device for tensor in other.parameters()):
+                with torch.inference_mode(False):
+                    other.to(images.device)
+            return logits(images)
+
+        return follow
+
+    def _load(self, kind: Any) -> nn.Module:
+        try:
+            # Trainer.validate runs in inference mode, and parameters made there can never be differentiated through.
+            with torch.inference_mode(False):
+                other: nn.Module = kind.load_from_checkpoint(self.checkpoint, map_location="cpu")
+        except Exception as error:
+            raise ValueError(
+                f"`checkpoint` of Transfer must be a {kind.__name__} that the command line wrote, "
+                f"found {self.checkpoint}, which does not load ({type(error).__name__}); name another."
+            ) from error
+        return other.eval().requires_grad_(False)
