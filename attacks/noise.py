@@ -24,7 +24,10 @@ def uniform(indices: Tensor, shape: torch.Size, *, seed: int, stream: int) -> Te
 
 
 def normal(indices: Tensor, shape: torch.Size, *, seed: int, stream: int) -> Tensor:
-    """Standard normal numbers, float32 (B, *shape), likewise (Box and Muller 1958)."""
+    """Standard normal numbers, float32 (B, *shape), likewise but for rounding (Box and Muller 1958).
+
+    Stream s >= 0 is made of the uniform streams 2s + 1 and -2s - 2: the even ones of `uniform` stay independent of it.
+    """
     radius = (-2 * torch.log1p(-uniform(indices, shape, seed=seed, stream=2 * stream + 1))).sqrt()
     return radius * torch.cos(2 * torch.pi * uniform(indices, shape, seed=seed, stream=-2 * stream - 2))
 

@@ -47,8 +47,7 @@ def steepest(gradient: Tensor, images: Tensor, step: float, norm: Norm, sparsity
         return step * gradient.sign()
     flat = gradient.flatten(1)
     if norm == "L2":
-        lengths = flat.norm(dim=1, keepdim=True)
-        return (step * flat / torch.where(lengths > 0, lengths, 1.0)).view_as(gradient)
+        return (step * _direction(flat)).view_as(gradient)
     pixels = images.flatten(1)
     stuck = ((pixels <= 0) & (flat < 0)) | ((pixels >= 1) & (flat > 0))
     free = flat.masked_fill(stuck, 0)
@@ -56,6 +55,13 @@ def steepest(gradient: Tensor, images: Tensor, step: float, norm: Norm, sparsity
     chosen = free.abs().topk(count, dim=1).indices
     signs = torch.zeros_like(flat).scatter_(1, chosen, free.gather(1, chosen).sign())
     return (step * signs / signs.abs().sum(dim=1, keepdim=True).clamp_min(1)).view_as(gradient)
+
+
+def _direction(flat: Tensor) -> Tensor:
+    """Rows (B, D) at L2 length 1, zero rows left at zero; no square leaves the floats' range on the way."""
+    largest = flat.abs().amax(dim=1, keepdim=True)
+    scaled = flat / torch.where(largest > 0, largest, 1)
+    return scaled / scaled.norm(dim=1, keepdim=True).clamp_min(1)
 
 
 def linear_maximiser(gradient: Tensor, images: Tensor, eps: float, norm: Norm) -> Tensor:
@@ -87,9 +93,10 @@ def random_point(normals: Tensor, uniforms: Tensor, eps: float, norm: Norm) -> T
     flat, u = normals.flatten(1), uniforms.flatten(1)
     radius = eps * u[:, :1] ** (1 / flat.shape[1])
     if norm == "L2":
-        direction = flat / flat.norm(dim=1, keepdim=True).clamp_min(torch.finfo(flat.dtype).tiny)
+        direction = _direction(flat)
     else:
         exponentials = -torch.log1p(-u)
-        direction = flat.sign() * exponentials / exponentials.sum(dim=1, keepdim=True)
+        total = exponentials.sum(dim=1, keepdim=True)
+        direction = flat.sign() * exponentials / torch.where(total > 0, total, 1)
         radius = eps * torch.erf(flat[:, :1].abs() / 2**0.5) ** (1 / flat.shape[1])
     return (radius * direction).view_as(normals)
