@@ -14,8 +14,9 @@ class Attack(ABC):
     """An adversary's arithmetic: (model, images, labels) -> adversarial images.
 
     A concrete attack is a frozen dataclass of settings that holds no model, no device and no batch, and writes
-    `perturb`. Calling it leaves no trace: parameters, modes, gradients and random states stay as they are. It works
-    under `torch.no_grad` and `torch.inference_mode` too.
+    `perturb`. Calling it leaves no trace: parameters, their gradients and flags, modes and torch's random states stay
+    as they are (only a model that draws random numbers itself moves those). It works under `torch.no_grad` and
+    `torch.inference_mode` too.
 
     Attributes:
         targeted: whether `labels` are the classes aimed at rather than those to leave.
@@ -38,16 +39,19 @@ class Attack(ABC):
                 settings alone, not on the batch. 0, 1, ... if absent.
 
         Returns:
-            (B, C, H, W) images in [0, 1], detached.
+            (B, C, H, W) images in [0, 1] of the same dtype and device, detached.
 
         Raises:
-            ValueError: images that are not pixels, labels that do not fit, logits or gradients that are not finite.
+            ValueError: images that are not pixels, labels or indices that do not fit, logits or gradients that are not
+                finite, a model that cannot be differentiated.
         """
         check_batch(images, labels)
         if indices is None:
             indices = torch.arange(len(images), device=images.device)
+        check_integers(indices, "indices", len(images))
+        # Tensors made in inference mode may not meet autograd: clones made outside of it may.
         with torch.inference_mode(False), torch.enable_grad():
-            images, labels, indices = images.detach().clone(), labels.clone(), indices.clone()
+            images, labels, indices = images.detach().clone(), labels.clone(), indices.clone().to(images.device)
             if not len(images):
                 return images
             return self.perturb(model, images, labels, indices).detach()
@@ -57,24 +61,35 @@ def number(value: float | str, name: str) -> float:
     """Read a size such as 0.03 or "8/255".
 
     Raises:
-        ValueError: it is neither, or negative.
+        ValueError: it is neither, negative or not finite.
     """
     try:
         found = float(Fraction(value))
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, TypeError, ArithmeticError):
         raise ValueError(f"`{name}` must be a number or a fraction such as 8/255, found {value!r}.") from None
     if found < 0:
-        raise ValueError(f"`{name}` must be >= 0, found {value}; write it in [0, 1] pixel units, e.g. 8/255.")
+        raise ValueError(f"`{name}` must be >= 0, found {value}; write it in pixel units of [0, 1], e.g. 8/255.")
     return found
+
+
+def check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
+    """Raise a ValueError unless `value` is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {', '.join(choices)}, found {value!r}.")
+
+
+def check_integers(numbers: Tensor, name: str, count: int) -> None:
+    """Raise a ValueError unless `numbers` are int64 (count,)."""
+    if numbers.shape != (count,) or numbers.dtype != torch.int64:
+        raise ValueError(f"`{name}` must be int64 ({count},), found {numbers.dtype} {tuple(numbers.shape)}.")
 
 
 def check_batch(images: Tensor, labels: Tensor) -> None:
     """Raise a ValueError unless images are (B, C, H, W) pixels in [0, 1] and labels (B,) integers."""
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(f"`images` must be floating (B, C, H, W), found {images.dtype} {tuple(images.shape)}.")
-    if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(f"`labels` must be int64 ({len(images)},), found {labels.dtype} {tuple(labels.shape)}.")
-    if len(images):
+    check_integers(labels, "labels", len(images))
+    if images.numel():
         low, high = images.aminmax()
         if not (low >= 0 and high <= 1):  # also catches NaN
             raise ValueError(
@@ -85,6 +100,8 @@ def check_batch(images: Tensor, labels: Tensor) -> None:
 
 def checked_logits(logits: Tensor, labels: Tensor) -> Tensor:
     """Return (B, K) logits; raise a ValueError where they are not finite or the labels not among their classes."""
+    if logits.ndim != 2 or len(logits) != len(labels):
+        raise ValueError(f"`model` must return logits ({len(labels)}, K), found {tuple(logits.shape)}.")
     if not logits.isfinite().all():
         raise ValueError("`model` must return finite logits, found NaN or infinity; attack in float32.")
     if labels.min() < 0 or labels.max() >= logits.shape[1]:
@@ -101,7 +118,13 @@ def value_and_gradient(
     """Logits (B, K) and the gradient of the summed per-sample losses with respect to the images (B, C, H, W)."""
     images = images.detach().requires_grad_()
     logits = checked_logits(model(images), labels)
-    (gradient,) = torch.autograd.grad(loss(logits).sum(), images)
+    total = loss(logits).sum()
+    gradient = torch.autograd.grad(total, images, allow_unused=True)[0] if total.requires_grad else None
+    if gradient is None:
+        raise ValueError(
+            "`model` must be differentiable, found logits that carry no gradient to the images; "
+            "give it a differentiable stand-in (BPDA) or use an attack that needs no gradient."
+        )
     if not gradient.isfinite().all():
         raise ValueError("the gradient of `model` must be finite, found NaN or infinity; attack in float32.")
     return logits.detach(), gradient

@@ -1,10 +1,11 @@
 """The fast gradient sign method."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 from torch import Tensor
 
-from attacks.base import Attack, Model, number, value_and_gradient
+from attacks.base import Attack, Model, check_choice, number, value_and_gradient
 from attacks.losses import Loss, adversarial_loss
 from attacks.norms import Norm, linear_maximiser
 
@@ -21,7 +22,7 @@ class FGSM(Attack):
         targeted: labels are the classes aimed at.
 
     Raises:
-        ValueError: eps < 0.
+        ValueError: eps < 0, or a norm or loss that does not exist.
     """
 
     eps: float | str = "8/255"
@@ -31,8 +32,15 @@ class FGSM(Attack):
 
     def __post_init__(self) -> None:
         number(self.eps, "eps")
+        check_choice(self.norm, "norm", get_args(Norm))
+        check_choice(self.loss, "loss", get_args(Loss))
+
+    @property
+    def radius(self) -> float:
+        """The number that `eps` says."""
+        return number(self.eps, "eps")
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Step once."""
         _, gradient = value_and_gradient(model, images, adversarial_loss(self.loss, labels, self.targeted), labels)
-        return linear_maximiser(gradient, images, number(self.eps, "eps"), self.norm)
+        return linear_maximiser(gradient, images, self.radius, self.norm)

@@ -2,14 +2,16 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from attacks.base import Attack
+from attacks.base import Attack, check_choice
 from attacks.noise import uniform
 from attacks.views import View, WhiteBox
+
+Target = Literal["most_likely", "least_likely", "random"]
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,18 @@ class NamedAttack:
         target: which wrong class a targeted attack aims at, by the deployed model's clean logits or at random.
 
     Raises:
-        ValueError: a name that cannot be one, or `early_stop` on a view that is not the deployed model.
+        ValueError: a name or target that cannot be one, or `early_stop` on a view that is not the deployed model.
     """
 
     name: str
     attack: Attack
     view: View = field(default_factory=WhiteBox)
-    target: Literal["most_likely", "least_likely", "random"] = "most_likely"
+    target: Target = "most_likely"
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.+-]+", self.name):
             raise ValueError(f"`name` of an attack may hold letters, digits and _ . + - only, found {self.name!r}.")
+        check_choice(self.target, "target", get_args(Target))
         if getattr(self.attack, "early_stop", False) and not self.view.is_deployed:
             raise ValueError(
                 f"`early_stop` of attack {self.name!r} must be false with view {type(self.view).__name__}: an image "

@@ -1,11 +1,12 @@
 """Projected gradient descent."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Model, checked_logits, number, value_and_gradient
+from attacks.base import Attack, Model, check_choice, checked_logits, number, value_and_gradient
 from attacks.losses import Loss, adversarial_loss, fooled
 from attacks.noise import normal, uniform
 from attacks.norms import Norm, project, random_point, steepest
@@ -49,6 +50,8 @@ class PGD(Attack):
 
     def __post_init__(self) -> None:
         number(self.eps, "eps")
+        check_choice(self.norm, "norm", get_args(Norm))
+        check_choice(self.loss, "loss", get_args(Loss))
         if self.step_size is not None and number(self.step_size, "step_size") == 0:
             raise ValueError("`step_size` must be positive, found 0; leave it out for 2.5 * eps / steps.")
         for name in ("steps", "n_restarts"):
@@ -60,6 +63,16 @@ class PGD(Attack):
             )
         if not 0 < self.l1_sparsity <= 1:
             raise ValueError(f"`l1_sparsity` must lie in (0, 1], found {self.l1_sparsity}.")
+
+    @property
+    def radius(self) -> float:
+        """The number that `eps` says."""
+        return number(self.eps, "eps")
+
+    @property
+    def step(self) -> float:
+        """The length of a step, as a number."""
+        return 2.5 * self.radius / self.steps if self.step_size is None else number(self.step_size, "step_size")
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Ascend from every start, sample by sample keeping the best."""
@@ -80,32 +93,33 @@ class PGD(Attack):
         self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, restart: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One restart: final images (B, C, H, W), their losses (B,) and whether they fool the model (B,)."""
-        eps = number(self.eps, "eps")
-        step = 2.5 * eps / self.steps if self.step_size is None else number(self.step_size, "step_size")
-        found = self._start(images, indices, eps, restart)
+        found, start, goal = self._start(images, indices, restart), images, labels
         final, active = found.clone(), torch.arange(len(images), device=images.device)
         for _ in range(self.steps):
-            goal, start = labels[active], images[active]
-            logits, gradient = value_and_gradient(model, found, adversarial_loss(self.loss, goal, self.targeted), goal)
+            loss = adversarial_loss(self.loss, goal, self.targeted)
+            logits, gradient = value_and_gradient(model, found, loss, goal)
             if self.early_stop and (fell := fooled(logits, goal, self.targeted)).any():
                 final[active[fell]] = found[fell]
-                active, found, gradient, start = active[~fell], found[~fell], gradient[~fell], start[~fell]
+                active, found, gradient, start, goal = (part[~fell] for part in (active, found, gradient, start, goal))
                 if not len(active):
                     break
-            ascended = found + steepest(gradient, found, step, self.norm, self.l1_sparsity)
+            ascended = found + steepest(gradient, found, self.step, self.norm, self.l1_sparsity)
             # Clipping to the box after the ball only moves nearer to an image that lies in the box.
-            found = (start + project(ascended - start, eps, self.norm)).clamp(0, 1)
+            found = (start + project(ascended - start, self.radius, self.norm)).clamp(0, 1)
         final[active] = found
         with torch.no_grad():
             logits = checked_logits(model(final), labels)
         losses = adversarial_loss(self.loss, labels, self.targeted)(logits)
-        return final, losses, fooled(logits, labels, self.targeted)
+        return final, losses.to(images.dtype), fooled(logits, labels, self.targeted)
 
-    def _start(self, images: Tensor, indices: Tensor, eps: float, restart: int) -> Tensor:
+    def _start(self, images: Tensor, indices: Tensor, restart: int) -> Tensor:
+        """Images (B, C, H, W) to start from."""
         if not self.random_start:
             return images
         shape = images.shape[1:]
-        normals = normal(indices, shape, seed=self.seed, stream=restart) if self.norm != "Linf" else images
         uniforms = uniform(indices, shape, seed=self.seed, stream=2 * restart)
-        delta = random_point(normals.to(images), uniforms.to(images), eps, self.norm)
-        return (images + delta).clamp(0, 1)
+        normals = uniforms if self.norm == "Linf" else normal(indices, shape, seed=self.seed, stream=restart)
+        # Half precision would round some uniforms up to 1.
+        precision = torch.promote_types(images.dtype, torch.float32)
+        delta = random_point(normals.to(precision), uniforms.to(precision), self.radius, self.norm)
+        return (images + delta.to(images.dtype)).clamp(0, 1)

@@ -1,0 +1,171 @@
+"""What every attack of the project keeps to; a new one is a row of ATTACKS."""
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from attacks import FGSM, PGD, Attack, size
+from attacks.norms import Norm
+
+ATTACKS = [
+    FGSM(eps=0.1),
+    FGSM(eps=0.1, norm="L1", loss="dlr"),
+    PGD(eps=0.1, steps=3),
+    PGD(eps=0.3, norm="L2", steps=3, loss="cw", n_restarts=2, early_stop=True),
+    PGD(eps=0.5, norm="L1", steps=3, targeted=True),
+]
+EVERY = pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: f"{type(a).__name__}-{a.norm}")
+
+
+@EVERY
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(1, 4),
+    eps=st.sampled_from([0, 1e-4, "8/255", 0.5, 3.0]),
+    fill=st.sampled_from([None, 0.0, 0.5, 1.0]),
+    norm=st.sampled_from(Norm.__args__),
+    scale=st.sampled_from([1e-20, 1.0, 1e4]),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+@settings(deadline=None, max_examples=30)
+def test_images_stay_in_the_box_and_in_the_ball(attack, seed, count, eps, fill, norm, scale, dtype):
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(count, 1, 3, 3, generator=generator).to(dtype)
+    if fill is not None:
+        images.fill_(fill)
+    labels = torch.randint(5, (count,), generator=generator)  # most are wrong from the start
+    inner, outer = torch.randn(9, 8, generator=generator).to(dtype), torch.randn(8, 5, generator=generator).to(dtype)
+    attack = dataclasses.replace(attack, eps=eps, norm=norm)
+    found = attack(lambda x: scale * (x.flatten(1) @ inner).relu() @ outer, images, labels)
+    assert found.shape == images.shape
+    assert found.dtype == images.dtype
+    assert found.isfinite().all()
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (size((found - images).double(), norm) <= attack.radius * (1 + 1e-5) + 1e-6).all()
+
+
+class Stateful(nn.Module):
+    """Batch norm, dropout and parameters: all that an attack could leave a trace on."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.drop, self.out = nn.BatchNorm2d(1), nn.Dropout(0.5), nn.Linear(16, 5)
+
+    def forward(self, images):
+        return self.out(self.drop(self.norm(images)).flatten(1))
+
+
+@EVERY
+def test_leaves_no_trace(attack):
+    model = Stateful().eval()
+    model.drop.train()
+    model.out.bias.requires_grad_(False)
+    before = copy.deepcopy(model.state_dict())
+    modes = [module.training for module in model.modules()]
+    model.drop.training = False  # a deterministic model: whatever moves the generator is the attack
+    modes[[*model.modules()].index(model.drop)] = False
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    images, labels = torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 2])
+    given_images, generator = images.clone(), torch.random.get_rng_state()
+    found = attack(model, images, labels)
+    assert not found.requires_grad
+    assert found.data_ptr() != images.data_ptr()
+    assert torch.equal(images, given_images)
+    assert not images.requires_grad
+    assert [module.training for module in model.modules()] == modes
+    assert [parameter.requires_grad for parameter in model.parameters()] == flags
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert torch.equal(torch.random.get_rng_state(), generator)
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+
+
+@EVERY
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_works_where_gradients_are_off(attack, context):
+    model, images, labels = Stateful().eval(), torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 2])
+    expected = attack(model, images, labels, torch.arange(3))
+    with context():
+        made_inside = [tensor + 0 for tensor in (images, labels, torch.arange(3))]
+        assert torch.equal(attack(model, *made_inside), expected)
+        assert not torch.is_grad_enabled()
+
+
+@EVERY
+def test_the_same_call_gives_the_same_images(attack):
+    model, images, labels = Stateful().eval(), torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 2])
+    assert torch.equal(attack(model, images, labels), attack(model, images, labels))
+    assert torch.equal(attack(model, images, labels), attack(model, images, labels, torch.arange(3)))
+
+
+@EVERY
+def test_an_empty_batch_stays_empty(attack):
+    found = attack(Stateful().eval(), torch.rand(0, 1, 4, 4), torch.zeros(0, dtype=torch.int64))
+    assert found.shape == (0, 1, 4, 4)
+
+
+@EVERY
+def test_settings_are_frozen_and_comparable(attack):
+    assert attack == copy.deepcopy(attack)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        attack.eps = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Attached(Attack):
+    """Somebody's attack that forgets to cut its graph."""
+
+    def perturb(self, model, images, labels, indices):
+        return images * model.out.weight[0, 0]
+
+
+def test_what_a_new_attack_returns_is_detached():
+    assert not Attached()(Stateful(), torch.rand(2, 1, 4, 4), torch.tensor([0, 1])).requires_grad
+
+
+GOOD = torch.full((2, 1, 4, 4), 0.5)
+LABELS = torch.tensor([0, 1])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "indices", "message"),
+    [
+        (GOOD[0], LABELS, None, "`images` must be floating .B, C, H, W."),
+        ((255 * GOOD).byte(), LABELS, None, "`images` must be floating .B, C, H, W., found torch.uint8"),
+        (GOOD * 255, LABELS, None, r"finite pixels in \[0, 1\], found \[127.5, 127.5\]; scale them"),
+        (GOOD - 1, LABELS, None, r"finite pixels in \[0, 1\], found \[-0.5, -0.5\]"),
+        (GOOD * torch.nan, LABELS, None, r"finite pixels in \[0, 1\], found \[nan, nan\]"),
+        (GOOD, LABELS[:1], None, r"`labels` must be int64 \(2,\), found torch.int64 \(1,\)"),
+        (GOOD, LABELS.float(), None, r"`labels` must be int64 \(2,\), found torch.float32 \(2,\)"),
+        (GOOD, LABELS + 4, None, r"`labels` must lie in \[0, 5\), the model's classes, found \[4, 5\]"),
+        (GOOD, LABELS - 1, None, r"`labels` must lie in \[0, 5\)"),
+        (GOOD, LABELS, torch.arange(3), r"`indices` must be int64 \(2,\), found torch.int64 \(3,\)"),
+    ],
+)
+@EVERY
+def test_bad_batches_are_named(attack, images, labels, indices, message):
+    with pytest.raises(ValueError, match=message):
+        attack(Stateful().eval(), images, labels, indices)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda x: x.flatten(1)[:, :5] / 0, "`model` must return finite logits"),
+        (lambda x: (x.flatten(1)[:, :5] - 0.5).abs().sqrt(), "gradient of `model` must be finite"),
+        (lambda x: x.flatten(1)[:, 0], r"`model` must return logits \(2, K\), found \(2,\)"),
+        (lambda x: x[:1].flatten(1), r"`model` must return logits \(2, K\), found \(1, 16\)"),
+        (lambda x: x.detach().flatten(1), "`model` must be differentiable"),
+        (lambda x: torch.zeros(2, 5, requires_grad=True), "`model` must be differentiable"),
+    ],
+)
+def test_models_that_cannot_be_attacked_are_named(model, message):
+    for attack in (FGSM(), PGD(random_start=False, steps=1, step_size=1e-3)):
+        with pytest.raises(ValueError, match=message):
+            attack(model, GOOD, LABELS)
