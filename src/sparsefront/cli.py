@@ -95,7 +95,10 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
     try:
         return _run(args, run)
     except (ValueError, FileNotFoundError) as error:
-        _exit(str(error), error)
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # what a class said, without jsonargparse's account of where
+            cause = cause.__cause__
+        _exit(str(cause), error)
 
 
 def _run(args: Sequence[str] | None, run: bool) -> SparsefrontCLI:
@@ -117,5 +120,10 @@ def _run(args: Sequence[str] | None, run: bool) -> SparsefrontCLI:
     )
 
 
+def command() -> None:
+    """The installed command `sparsefront`."""
+    main()
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    command()

@@ -125,7 +125,7 @@ def error_of(args, capsys):
         (["--attacks", "[{name: p, attack: {class_path: PGDD}}]"], "PGDD"),
         (["--attacks", "[{name: t, attack: {class_path: PGD}, view: {class_path: Transfer, init_args: "
           "{checkpoint: nowhere.ckpt}}}]"], "nowhere.ckpt"),
-        (["--data", "ImageFolder", "--data.root", "nowhere"], "nowhere"),
+        (["--data", "ImageFolder", "--data.root", "nowhere"], "error: `root` must be a folder, found 'nowhere'"),
         (["--model.frontend_checkpoint", "nowhere.ckpt"], "`frontend_checkpoint` must name a checkpoint file"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
@@ -176,6 +176,17 @@ def test_wandb_offline_keeps_the_whole_yaml_and_a_second_run_does_not_fail(tmp_p
         assert run.config["attacks"][0]["name"] == "pgd"
         run.finish()
     assert len(list(Path("runs/wandb").glob("offline-run-*"))) == 2
+    pictures = list(Path("runs/wandb").glob("offline-run-*/files/media/images/val/*.png"))
+    assert len(pictures) == 2  # one call an epoch
+
+
+def test_the_installed_command_says_nothing_on_top_and_succeeds():
+    done = subprocess.run(
+        [Path(sys.executable).parent / "sparsefront", "fit", *BASE, *CONVNET, "--print_config"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert yaml.safe_load(done.stdout)["model"]["classifier"]["class_path"] == "classifiers.ConvNet"
 
 
 def test_wandb_online_without_an_account_does_not_wait(capsys, monkeypatch):
