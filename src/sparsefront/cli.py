@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -102,6 +103,8 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
 
 
 def _run(args: Sequence[str] | None, run: bool) -> SparsefrontCLI:
+    # pytorch-lightning 2.6 on torch 2.15, several times a run; nothing that a user could mend.
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*", FutureWarning)
     return SparsefrontCLI(
         DefendedClassifier,
         ImageData,

@@ -93,6 +93,17 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone():
     assert len(predicted) == 2 * done.datamodule.batch_size
     assert sum(float(predicted[0][f"probability_{k}"]) for k in range(10)) == pytest.approx(1, abs=1e-4)
 
+    # A run's own config.yaml serves any verb; another trained model can be the surrogate.
+    surrogate = "{name: t, attack: {class_path: FGSM}, view: {class_path: Transfer, init_args: {checkpoint: "
+    surrogate += "runs/default/checkpoints/last.ckpt}}}"
+    moved = main(["test", "--config", str(folder / "config.yaml"), "--ckpt_path", "last", "--attacks+", surrogate,
+                  "--trainer.limit_test_batches", "1"])  # fmt: skip
+    about = json.loads((Path(moved.trainer.log_dir) / "results/test_attacks.json").read_text())
+    assert [(entry["name"], entry["knowledge"], entry["error"]) for entry in about["attacks"]] == [
+        ("pgd", "white_box", None),
+        ("t", "transfer", None),
+    ]
+
     # The dictionary alone can be taken over; another front end's is refused.
     taken = ["--model.frontend_checkpoint", "runs/default/checkpoints/last.ckpt", "--run_dir", "runs/other"]
     other = main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *taken])
