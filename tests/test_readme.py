@@ -39,3 +39,15 @@ def test_a_part_of_ones_own_is_one_file_and_one_argument(code, argument, tmp_pat
 def test_every_file_that_the_readme_names_is_there():
     for path in re.findall(r"(?:lightning_configs|docs|benchmarks|src|frontends|classifiers|attacks)/[\w./]*", README):
         assert (ROOT / path).exists(), path
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def test_every_number_of_the_demo_stands_in_its_results_file():
+    results = [cells(line) for line in (ROOT / "docs/results/mnist5k_demo.md").read_text().splitlines()]
+    measured = {(row[0], row[1], row[2], row[4], row[5], row[6]) for row in results if len(row) == 11}
+    shown = [cells(line) for line in README.splitlines() if line.startswith(("| Identity +", "| TopT +"))]
+    assert len(shown) > 5
+    assert {tuple(row) for row in shown} <= measured
