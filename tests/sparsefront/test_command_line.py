@@ -2,8 +2,10 @@
 
 import csv
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -206,3 +208,21 @@ def test_wandb_online_without_an_account_does_not_wait(capsys, monkeypatch):
     monkeypatch.setenv("NETRC", "/nonexistent")
     fragment = ["--config", str(CONFIGS / "logging/wandb.yaml")]
     assert "no account is logged in" in error_of(["fit", *BASE, *CONVNET, *QUICK, *fragment], capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_goes_on_from_its_last_checkpoint(how, tmp_path):
+    common = [*BASE, *CONVNET, *SMALL_TOP_T, *QUICK, "--trainer.max_epochs", "400"]
+    with subprocess.Popen([sys.executable, "-m", "sparsefront.cli", "fit", *common], stderr=subprocess.DEVNULL) as run:
+        while not Path("runs/default/checkpoints/last.ckpt").exists():
+            assert run.poll() is None
+            time.sleep(0.2)
+        time.sleep(2)
+        run.send_signal(how)
+    reached = torch.load("runs/default/checkpoints/last.ckpt", weights_only=True, map_location="cpu")
+    common[-1] = str(reached["epoch"] + 2)
+    more = main(["fit", *common, "--ckpt_path", "last"])
+    assert more.trainer.current_epoch == reached["epoch"] + 2
+    assert more.trainer.global_step == reached["global_step"] + 3
+    assert torch.equal(more.model.frontend.dictionary, reached["state_dict"]["frontend.dictionary"])
