@@ -52,6 +52,9 @@ class DefendedClassifier(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        # Named in YAML the parts are kept as text; classes given in Python would make the checkpoint unsafe to load.
+        for name in [name for name, value in self.hparams.items() if callable(value)]:
+            del self.hparams[name]
         self.frontend = frontend(image_shape)
         self.classifier = classifier(self.frontend.out_channels, num_classes)
         self.build_optimizer, self.build_scheduler = optimizer, scheduler
