@@ -30,12 +30,12 @@ class TopT(FrontEnd):
     Backward modes (sections 4, A.2, A.4, A.5), with f the derivative used for the activation:
 
     * `smooth(steepness, top_u)`: f(x) = s/2 [sech^2(s(x/||d||_1 - beta eps)) + sech^2(s(x/||d||_1 + beta eps))], x the
-      surviving projection; the paper's strongest, with s = 4 and U = 2T.
+      surviving projection; the paper's strongest, with its s = 4 and U = 2T, is the default.
     * `identity(top_u)`: f = 1.
     * `exact`: the true derivative, which is 0 almost everywhere unless `quantize` is off. An attack through it is
       blind: use it to show masking, not robustness.
 
-    The gradient passes through the U >= T largest projections (`top_u`, default T; U = `n_atoms` passes all).
+    The gradient passes through the U >= T largest projections (`top_u`, default 2T; U = `n_atoms` passes all).
 
     Args:
         image_shape: (C, H, W) of the images.
@@ -167,7 +167,7 @@ class TopT(FrontEnd):
         return self._with_slope(slope, self._checked_top_u(top_u))
 
     def _checked_top_u(self, top_u: int | None) -> int:
-        top_u = self.top_t if top_u is None else top_u
+        top_u = min(2 * self.top_t, self.n_atoms) if top_u is None else top_u
         if not self.top_t <= top_u <= self.n_atoms:
             raise ValueError(
                 f"`top_u` must be from `top_t` = {self.top_t} to `n_atoms` = {self.n_atoms}, found {top_u}; "

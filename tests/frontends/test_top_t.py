@@ -109,7 +109,7 @@ def test_exact_gradient_with_the_quantiser_is_zero_as_finite_differences_say():
     assert not gradient_of_codes(frontend, images.detach(), 1.0, "exact").any()
 
 
-@pytest.mark.parametrize("top_u", [None, 8, 20])
+@pytest.mark.parametrize("top_u", [None, 4, 8, 20])
 def test_smooth_gradient_is_that_of_the_papers_tanh_on_the_top_u(top_u):
     frontend = learned(decoder="identity").double()
     images = torch.rand(2, *SHAPE, dtype=torch.float64)
@@ -125,7 +125,7 @@ def test_smooth_gradient_is_that_of_the_papers_tanh_on_the_top_u(top_u):
     survivors = survivors + (projections - projections.detach()) * (order >= 4)
     z = survivors / norms
     threshold = 3 * 8 / 255
-    smooth = norms * 0.5 * (torch.tanh(4 * (z - threshold)) + torch.tanh(4 * (z + threshold))) * (order < (top_u or 4))
+    smooth = norms * 0.5 * (torch.tanh(4 * (z - threshold)) + torch.tanh(4 * (z + threshold))) * (order < (top_u or 8))
     (expected,) = torch.autograd.grad((smooth.mT.unflatten(2, (4, 4)) * weights).sum(), x)
 
     found = gradient_of_codes(frontend, images, weights, "smooth", top_u=top_u)
