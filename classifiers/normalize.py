@@ -15,7 +15,7 @@ class Normalize(nn.Module):
         in_chans: C, to check them against.
 
     Raises:
-        ValueError: lengths that are not C, or a `std` that is not positive.
+        ValueError: lengths that are not C, or a `std` that is not positive; at call, images of other channels.
     """
 
     mean: Tensor
@@ -36,4 +36,9 @@ class Normalize(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalise."""
+        if images.ndim != 4 or images.shape[1] != len(self.mean):  # one channel would broadcast
+            raise ValueError(
+                f"`images` must have shape (B, {len(self.mean)}, H, W), found {tuple(images.shape)}; "
+                "give the classifier their number of channels as `in_chans`."
+            )
         return (images - self.mean) / self.std

@@ -75,7 +75,9 @@ class ResNet32(nn.Module):
         default_mean, default_std = (
             (CIFAR10_MEAN, CIFAR10_STD) if in_chans == 3 else ((0.0,) * in_chans, (1.0,) * in_chans)
         )
-        self.normalize = Normalize(mean or default_mean, std or default_std, in_chans)
+        self.normalize = Normalize(
+            default_mean if mean is None else mean, default_std if std is None else std, in_chans
+        )
         self.conv1 = nn.Conv2d(in_chans, 16, 3, 1, 1, bias=False)
         self.block1 = self._stage(16, 16, 1, first=True)
         self.block2 = self._stage(16, 32, 2)

@@ -28,7 +28,8 @@ class Timm(nn.Module):
         img_size: input size of models that fix it (the vision transformers); null: the model's own.
 
     Raises:
-        ValueError: no such model, a stem that it does not have, weights of another network.
+        ValueError: no such model, a stem or an input size that it does not have, a `drop_rate` outside [0, 1], weights
+            of another network.
         FileNotFoundError: no file at `checkpoint_path`.
     """
 
@@ -46,25 +47,48 @@ class Timm(nn.Module):
         img_size: int | None = None,
     ) -> None:
         super().__init__()
-        if not timm.is_model(model_name):
-            close = difflib.get_close_matches(model_name, timm.list_models(), n=5)
-            hint = f"; near it are {', '.join(close)}" if close else "; see timm.list_models()"
-            raise ValueError(f"`model_name` must be a model of timm, found {model_name!r}{hint}.")
-        sizes: dict[str, Any] = {} if img_size is None else {"img_size": img_size}
-        self.model = timm.create_model(
-            model_name, pretrained=pretrained, in_chans=in_chans, num_classes=num_classes, drop_rate=drop_rate, **sizes
-        )
+        if not 0 <= drop_rate <= 1:
+            raise ValueError(f"`drop_rate` must be from 0 to 1, found {drop_rate}.")
+        self._check_name(model_name)
+        settings = {"in_chans": in_chans, "num_classes": num_classes, "drop_rate": drop_rate}
+        self.model = self._create(model_name, img_size, pretrained=pretrained, **settings)
         config: dict[str, Any] = self.model.pretrained_cfg  # type: ignore[assignment]
         own = in_chans == len(config["mean"])
+        default_mean, default_std = (config["mean"], config["std"]) if own else ((0.5,) * in_chans,) * 2
         self.normalize = Normalize(
-            mean or (config["mean"] if own else (0.5,) * in_chans),
-            std or (config["std"] if own else (0.5,) * in_chans),
-            in_chans,
+            default_mean if mean is None else mean, default_std if std is None else std, in_chans
         )
         if cifar_stem:
             self._shrink_stem(model_name, in_chans)
         if checkpoint_path is not None:
             load_weights(self.model, checkpoint_path)
+
+    @staticmethod
+    def _check_name(model_name: str) -> None:
+        architecture = model_name.partition(".")[0]
+        names = timm.list_models()
+        if timm.is_model(model_name):
+            try:
+                timm.get_pretrained_cfg(model_name)
+                return
+            except RuntimeError:  # the architecture is known, the tag is not
+                names = timm.list_models(f"{architecture}.*", pretrained=True)
+        close = difflib.get_close_matches(model_name, names, n=5)
+        hint = f"; near it are {', '.join(close)}" if close else "; see timm.list_models()"
+        raise ValueError(f"`model_name` must be a model of timm, found {model_name!r}{hint}.")
+
+    @staticmethod
+    def _create(model_name: str, img_size: int | None, **settings: Any) -> nn.Module:
+        if img_size is not None:
+            settings["img_size"] = img_size
+        try:
+            return timm.create_model(model_name, **settings)
+        except TypeError as error:
+            if img_size is None or "img_size" not in str(error):
+                raise
+            raise ValueError(
+                f"`img_size` fits models of a fixed input size alone, found {img_size} with {model_name!r}; drop it."
+            ) from error
 
     def _shrink_stem(self, model_name: str, in_chans: int) -> None:
         conv = getattr(self.model, "conv1", None)

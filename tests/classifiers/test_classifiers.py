@@ -140,3 +140,49 @@ def test_an_unknown_model_name_is_answered_with_its_neighbours():
 def test_a_normalisation_that_cannot_be_is_named(settings_, message):
     with pytest.raises(ValueError, match=message):
         ResNet32(3, 10, **settings_)
+
+
+@pytest.mark.parametrize("build", BUILDERS[1:], ids=["ResNet32", "Timm"])
+def test_images_of_another_channel_count_are_refused_where_broadcasting_would_let_them_pass(build):
+    with pytest.raises(ValueError, match=r"`images` must have shape \(B, 3, H, W\), found \(2, 1, 32, 32\)"):
+        build(3, 4)(torch.rand(2, 1, 32, 32))
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pt"])
+@pytest.mark.parametrize("content", [b"", b"no weights"], ids=["empty", "garbage"])
+def test_a_file_that_holds_no_tensors_is_named(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"`checkpoint_path` must name a file of tensors by name.*{name}"):
+        ResNet32(3, 10, checkpoint_path=str(path))
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"epoch": 3}, {"state_dict": [1]}, {"model": torch.nn.Linear(1, 1)}])
+def test_a_torch_file_of_something_else_is_named(tmp_path, content):
+    path = tmp_path / "other.pt"
+    torch.save(content, path)
+    with pytest.raises(ValueError, match="`checkpoint_path` must name a file of tensors by name"):
+        ResNet32(3, 10, checkpoint_path=str(path))
+
+
+def test_weights_of_another_head_or_another_network_say_what_to_change(tmp_path):
+    path = str(tmp_path / "weights.safetensors")
+    save_file(ResNet32(3, 10).state_dict(), path)
+    with pytest.raises(ValueError, match="only sizes differ: set `num_classes` and `in_chans`"):
+        ResNet32(3, 5, checkpoint_path=path)
+    with pytest.raises(ValueError, match="names differ: choose the network"):
+        Timm(3, 10, TINY, checkpoint_path=path)
+
+
+@pytest.mark.parametrize(
+    ("settings_", "message"),
+    [
+        ({"model_name": "resnet18.a1_in1"}, r"found 'resnet18\.a1_in1'; near it are resnet18\.a1_in1k"),
+        ({"model_name": TINY, "img_size": 32}, "`img_size` fits models of a fixed input size"),
+        ({"model_name": TINY, "drop_rate": 1.5}, "`drop_rate` must be from 0 to 1, found 1.5"),
+        ({"model_name": TINY, "mean": []}, "`mean` must have one number for each of 3 channels"),
+    ],
+)
+def test_a_setting_that_a_timm_model_cannot_have_is_named(settings_, message):
+    with pytest.raises(ValueError, match=message):
+        Timm(3, 10, **settings_)
