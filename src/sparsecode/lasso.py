@@ -16,8 +16,10 @@ def lasso(
     """Minimise 1/2 ||y - D s||^2 + lmbda ||s||_1 for every signal y, unit-norm atoms.
 
     Each step moves, in every signal, the one coefficient that moves farthest when it is minimised alone (Li and Osher
-    2009). On codes with few nonzeros that is far cheaper than steps over all coefficients. A signal stops when its
-    duality gap is at most `tolerance` times its objective, whatever the others do, and then leaves the computation.
+    2009). On codes with few nonzeros that is far cheaper than steps over all coefficients. Among nearly parallel atoms
+    such steps creep, so every 16th is followed by one on all the nonzeros together (Lee et al. 2006). A signal stops
+    when its duality gap is at most `tolerance` times its objective, whatever the others do, and then leaves the
+    computation.
 
     Args:
         signals: (N, m).
@@ -48,6 +50,9 @@ def lasso(
             active, s, slack = active[going], s[going], slack[going]
             if not len(active):
                 return codes, done
+            if step:
+                s = _joint_step(s, slack, gram, lmbda)
+                slack = correlations[active] - s @ gram
         free = slack + s  # each coefficient's minimiser, alone, is free shrunk by lmbda
         moves = free - free.clamp(-lmbda, lmbda) - s
         chosen = moves.abs().max(dim=1, keepdim=True).indices
@@ -57,6 +62,29 @@ def lasso(
     codes[active] = s
     done[active] = _gap(s, slack, correlations[active], energies[active], lmbda) <= tolerance
     return codes, done
+
+
+def _joint_step(s: Tensor, slack: Tensor, gram: Tensor, lmbda: float) -> Tensor:
+    """Newton's step on the nonzeros with their signs kept, as far as the first that reaches zero.
+
+    On one sign pattern the objective is a quadratic. A ridge keeps its system solvable when atoms depend on each other;
+    the step that it shortens still lowers the objective.
+    """
+    width = int((s != 0).sum(dim=1).max())
+    if not width:
+        return s
+    support = s.abs().topk(width, dim=1).indices
+    values = s.gather(1, support)
+    used = values != 0
+    pairs = (used[:, :, None] & used[:, None, :]).to(s.dtype)
+    system = gram[support[:, :, None], support[:, None, :]] * pairs
+    system.diagonal(dim1=1, dim2=2).add_(torch.where(used, 100 * torch.finfo(s.dtype).eps, 1.0))
+    descent = torch.where(used, slack.gather(1, support) - lmbda * values.sign(), 0.0)
+    step = torch.linalg.solve(system, descent)
+    reaches_zero = torch.where(values * step < 0, -values / step, torch.inf)
+    share = reaches_zero.amin(dim=1, keepdim=True).clamp_max(1.0)
+    moved = torch.where(reaches_zero <= share, 0.0, values + share * step)
+    return s.scatter(1, support, moved)
 
 
 def _check(signals: Tensor, dictionary: Tensor, lmbda: float) -> None:
