@@ -1,0 +1,1 @@
+"""Compiled CPU kernels, one file a solver: Numba, cached beside this file, each working on a run of signals."""

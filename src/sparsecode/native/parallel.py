@@ -1,0 +1,30 @@
+"""Threads over signals."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+# Several runs a thread, so that a thread whose signals are easy takes more of them.
+_RUNS_PER_THREAD = 8
+
+
+def over_signals(kernel: Callable[[int, int], None], number: int, smallest: int = 64) -> None:
+    """Call `kernel(first, last)` on runs that together cover range(`number`), on as many threads as torch uses.
+
+    The kernel must release the GIL and write only its own signals. Threads of Python rather than of Numba: Numba's
+    OpenMP layer aborts in forked children, such as data-loader workers, and its own is not safe to enter twice.
+
+    Args:
+        kernel: works on the signals from `first` to `last`, excluded.
+        number: of signals.
+        smallest: run worth a thread.
+    """
+    threads = min(torch.get_num_threads(), max(number // smallest, 1))
+    if threads == 1:
+        kernel(0, number)
+        return
+    length = max(-(-number // (threads * _RUNS_PER_THREAD)), smallest)
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(kernel, i, min(i + length, number)) for i in range(0, number, length)]:
+            done.result()
