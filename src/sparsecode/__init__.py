@@ -4,6 +4,7 @@ from sparsecode.checks import NotConverged
 from sparsecode.choices import Backend, Gradient
 from sparsecode.coded import Coded
 from sparsecode.lasso import lasso
+from sparsecode.omp import omp
 from sparsecode.online_dictionary import OnlineDictionary, update_atoms
 from sparsecode.patches import extract_patches
 
@@ -15,5 +16,6 @@ __all__ = [
     "OnlineDictionary",
     "extract_patches",
     "lasso",
+    "omp",
     "update_atoms",
 ]

@@ -1,0 +1,126 @@
+"""Orthogonal and order-recursive matching pursuit, compiled."""
+
+import math
+
+import numba
+import numpy as np
+
+from sparsecode.native.tournament import winner
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, codes, first, last):
+    """Code the signals first..last by Gram-Schmidt in the domain of correlations.
+
+    For the orthonormal q_t of the atoms chosen so far, only r_t = D^T q_t is kept: <q_t, d_j> is r_t[j], so neither
+    signals nor triangular solves are needed, and all of it stays in the first cache.
+
+    Args:
+        gram: (K, K), D^T D.
+        correlations: (N, K), D^T y; overwritten by those of the residuals.
+        energies: (N,), ||y||^2; overwritten by ||y - D s||^2.
+        atoms: most atoms chosen for a signal.
+        tolerance: ||y - D s||^2 at which a signal is done; negative: none.
+        order_recursive: whether the atom that lowers the residual most is chosen rather than the most correlated one.
+        codes: (N, K) zeros; filled.
+        first: of the signals.
+        last: of the signals, excluded.
+    """
+    n_atoms = gram.shape[0]
+    rows = np.empty((atoms, n_atoms), gram.dtype)
+    left = np.empty(n_atoms, gram.dtype)  # squared norm of each atom's part outside the chosen ones' span
+    scores = np.empty(2 * n_atoms + 64, gram.dtype)
+    support = np.empty(atoms, np.int64)
+    norms = np.empty(atoms, gram.dtype)
+    steps = np.empty(atoms, gram.dtype)
+    epsilon = np.finfo(gram.dtype).eps
+    one = gram.dtype.type(1)
+    for n in range(first, last):
+        corr = correlations[n]
+        if order_recursive:
+            left[:] = one
+        floor = epsilon * epsilon * energies[n]
+        energy = energies[n]
+        chosen = 0
+        while chosen < atoms and energy > tolerance and energy > floor:
+            if chosen:
+                row = rows[chosen - 1]
+                _orthogonalise(gram[support[chosen - 1]], rows, chosen - 1, support[chosen - 1], row)
+                _take_out(corr, left, row, one / norms[chosen - 1], steps[chosen - 1], order_recursive)
+            pick = _pick(corr, left, order_recursive, scores)
+            rest = one
+            for s in range(chosen):
+                rest -= rows[s, pick] * rows[s, pick]
+            if rest <= 10 * epsilon or corr[pick] * corr[pick] <= floor:
+                break  # everything left lies in the span of the chosen atoms
+            norms[chosen] = math.sqrt(rest)
+            steps[chosen] = corr[pick] / norms[chosen]
+            support[chosen] = pick
+            energy -= steps[chosen] * steps[chosen]
+            chosen += 1
+        energies[n] = max(energy, 0)
+        for t in range(chosen - 1, -1, -1):  # back substitution: R s = steps with R[t, u] = <q_t, d_u>
+            value = steps[t]
+            for u in range(t + 1, chosen):
+                value -= rows[t, support[u]] * steps[u]
+            steps[t] = value / norms[t]
+            codes[n, support[t]] = steps[t]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _orthogonalise(source, rows, chosen, pick, row):
+    """Row = source - sum over s < chosen of rows[s][pick] rows[s], four rows a sweep."""
+    n_atoms = len(row)
+    s = chosen % 4
+    if s == 0:
+        for j in range(n_atoms):
+            row[j] = source[j]
+    elif s == 1:
+        a = rows[0, pick]
+        x = rows[0]
+        for j in range(n_atoms):
+            row[j] = source[j] - a * x[j]
+    elif s == 2:
+        a, b = rows[0, pick], rows[1, pick]
+        x, y = rows[0], rows[1]
+        for j in range(n_atoms):
+            row[j] = source[j] - a * x[j] - b * y[j]
+    else:
+        a, b, c = rows[0, pick], rows[1, pick], rows[2, pick]
+        x, y, z = rows[0], rows[1], rows[2]
+        for j in range(n_atoms):
+            row[j] = source[j] - a * x[j] - b * y[j] - c * z[j]
+    while s < chosen:
+        a, b, c, d = rows[s, pick], rows[s + 1, pick], rows[s + 2, pick], rows[s + 3, pick]
+        x, y, z, w = rows[s], rows[s + 1], rows[s + 2], rows[s + 3]
+        for j in range(n_atoms):
+            row[j] -= a * x[j] + b * y[j] + c * z[j] + d * w[j]
+        s += 4
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _take_out(corr, left, row, scale, step, order_recursive):
+    """Norm the row and take its direction out of correlations and, if the rule needs them, atoms."""
+    if order_recursive:
+        for j in range(len(corr)):
+            value = row[j] * scale
+            row[j] = value
+            corr[j] -= step * value
+            left[j] -= value * value
+    else:
+        for j in range(len(corr)):
+            value = row[j] * scale
+            row[j] = value
+            corr[j] -= step * value
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _pick(corr, left, order_recursive, scores):
+    """The most correlated atom, or the one that lowers the residual most: squared correlation over new squared norm."""
+    if order_recursive:
+        for j in range(len(corr)):
+            scores[j] = corr[j] * corr[j] / max(left[j], corr.dtype.type(1e-6))
+    else:
+        for j in range(len(corr)):
+            scores[j] = abs(corr[j])
+    return winner(scores, len(corr))

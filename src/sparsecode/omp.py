@@ -1,0 +1,163 @@
+"""Matching pursuit that refits every chosen coefficient."""
+
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sparsecode.checks import check_signals
+from sparsecode.choices import Backend, default_backend
+from sparsecode.coded import Coded
+from sparsecode.support import combine, differentiable
+
+Rule = Literal["omp", "ormp"]
+
+
+def omp(
+    signals: Tensor,
+    dictionary: Tensor,
+    n_nonzero_coefs: int | None = None,
+    *,
+    residual_tolerance: float | None = None,
+    rule: Rule = "omp",
+    gradient: Literal["none", "implicit"] = "none",
+    backend: Backend | None = None,
+    max_bytes: int = 2**30,
+) -> Coded:
+    """Choose atoms one by one and fit the signal by least squares on those chosen.
+
+    The two rules choose differently and are both called OMP by somebody:
+
+    - `omp`: the atom most correlated with the residual (Pati et al. 1993; scikit-learn; paper 004's OMP).
+    - `ormp`: order-recursive, also called OLS: the atom whose addition lowers the residual most, that is, squared
+      correlation over the squared norm of the atom's part outside the span of those chosen. It is what paper 000's
+      Algorithm 1 prints and what SPAMS' `omp` computes.
+
+    A signal stops at `n_nonzero_coefs` atoms, at `residual_tolerance`, or when all that is left of it lies outside the
+    atoms' span (to rounding), whichever comes first.
+
+    Args:
+        signals: (N, m).
+        dictionary: (m, K) with unit-norm columns.
+        n_nonzero_coefs: most atoms in one code, from 1 to K; min(m, K) if only `residual_tolerance` is given.
+        residual_tolerance: ||y - D s||_2 at which a signal is done, in the signals' unit.
+        rule: `omp` or `ormp`.
+        gradient: `implicit` differentiates the least-squares fit with the support held, which is the exact derivative
+            wherever the choice of atoms does not change; `none` returns constants.
+        backend: see `Backend`.
+        max_bytes: bound on working memory beside the codes; a batch is split to keep it.
+
+    Returns:
+        Codes (N, K). With a `residual_tolerance`, `converged` says which signals reached it (there is no warning: that
+        the atoms ran out is an answer); without, all True. No state: nothing is gained from an earlier code.
+
+    Raises:
+        ValueError: shapes that do not fit, NaN, atoms that are not of unit norm, or settings out of range.
+    """
+    check_signals(signals, dictionary)
+    atoms = _most_atoms(n_nonzero_coefs, residual_tolerance, dictionary)
+    if rule not in ("omp", "ormp"):
+        raise ValueError(f"`rule` must be omp or ormp, found {rule!r}.")
+    if gradient not in ("none", "implicit"):
+        raise ValueError(
+            f"`gradient` must be none or implicit, found {gradient!r}; unrolling the least-squares fits is implicit."
+        )
+    pursue = _pursue_native if default_backend(backend, signals.device.type) == "native" else _pursue_torch
+    working = torch.promote_types(signals.dtype, torch.float32)
+    with torch.no_grad():
+        codes, energies = pursue(
+            signals.detach().to(working), dictionary.detach().to(working), atoms, residual_tolerance, rule, max_bytes
+        )
+    tolerance = torch.inf if residual_tolerance is None else residual_tolerance
+    codes = codes.to(signals.dtype)
+    if gradient == "implicit":
+        codes = differentiable(signals, dictionary, codes, 0.0)
+    return Coded(codes, energies.sqrt() <= tolerance)
+
+
+def _most_atoms(n_nonzero_coefs: int | None, residual_tolerance: float | None, dictionary: Tensor) -> int:
+    if n_nonzero_coefs is None and residual_tolerance is None:
+        raise ValueError("`n_nonzero_coefs` or `residual_tolerance` must be given, found neither.")
+    if residual_tolerance is not None and not residual_tolerance >= 0:
+        raise ValueError(f"`residual_tolerance` must be at least 0, found {residual_tolerance}.")
+    if n_nonzero_coefs is None:
+        return min(dictionary.shape)
+    if not 1 <= n_nonzero_coefs <= dictionary.shape[1]:
+        raise ValueError(
+            f"`n_nonzero_coefs` must be from 1 to the {dictionary.shape[1]} atoms, found {n_nonzero_coefs}."
+        )
+    return min(n_nonzero_coefs, *dictionary.shape)  # more than m atoms cannot be independent
+
+
+def _pursue_native(
+    signals: Tensor, dictionary: Tensor, atoms: int, tolerance: float | None, rule: Rule, max_bytes: int
+) -> tuple[Tensor, Tensor]:
+    """Codes and squared residual norms by the compiled kernel."""
+    from sparsecode.native.omp import pursue
+    from sparsecode.native.parallel import over_signals
+
+    dictionary = dictionary.contiguous()
+    gram = (dictionary.T @ dictionary).numpy()
+    codes, energies = signals.new_zeros(len(signals), dictionary.shape[1]), signals.square().sum(dim=1)
+    limit = -1.0 if tolerance is None else tolerance**2
+    # Correlations of a few hundred signals stay in the second cache between the product that writes and the pursuit
+    # that reads them.
+    length = min(512 * torch.get_num_threads(), max(max_bytes // (codes.element_size() * codes.shape[1]), 1))
+    correlations = signals.new_empty(length, dictionary.shape[1])
+    for start in range(0, len(signals), length):
+        part = signals[start : start + length]
+        found = torch.mm(part, dictionary, out=correlations[: len(part)]).numpy()
+        out, energy = codes[start : start + length].numpy(), energies[start : start + length].numpy()
+
+        over_signals(partial(pursue, gram, found, energy, atoms, limit, rule == "ormp", out), len(part))
+    return codes, energies
+
+
+def _pursue_torch(
+    signals: Tensor, dictionary: Tensor, atoms: int, tolerance: float | None, rule: Rule, max_bytes: int
+) -> tuple[Tensor, Tensor]:
+    """Codes and squared residual norms by torch operations on runs of signals."""
+    gram = dictionary.T @ dictionary
+    each = signals.element_size() * (6 * dictionary.shape[1] + 4 * atoms * atoms)
+    length = max(max_bytes // each, 1)
+    if signals.device.type == "cpu":
+        length = min(length, 1024)  # so that a run's correlations stay in cache
+    runs = [_pursue_run(part, dictionary, gram, atoms, tolerance, rule) for part in signals.split(length)]
+    return torch.cat([codes for codes, _ in runs]), torch.cat([energies for _, energies in runs])
+
+
+def _pursue_run(
+    signals: Tensor, dictionary: Tensor, gram: Tensor, atoms: int, tolerance: float | None, rule: Rule
+) -> tuple[Tensor, Tensor]:
+    """One run. The orthonormal q_t = D w_t of the chosen atoms are kept as their weights w_t alone."""
+    number = len(signals)
+    correlations, energy = signals @ dictionary, signals.square().sum(dim=1)
+    left = torch.ones_like(correlations) if rule == "ormp" else None
+    support = torch.zeros(number, atoms, dtype=torch.long, device=signals.device)
+    weights, steps = signals.new_zeros(number, atoms, atoms), signals.new_zeros(number, atoms)
+    epsilon = torch.finfo(signals.dtype).eps
+    floor = (epsilon * epsilon * energy).clamp_min(0.0 if tolerance is None else tolerance**2)
+    rows = torch.arange(number, device=signals.device)
+    for t in range(atoms):
+        scores = correlations.abs() if left is None else correlations.square() / left.clamp_min(1e-6)
+        pick = scores.max(dim=1).indices
+        coupling = gram[support[:, :t], pick[:, None]]
+        inside = (weights[:, :t, :t] @ coupling[:, :, None])[:, :, 0]  # <q_s, d_pick>
+        rest = 1 - inside.square().sum(dim=1)
+        correlation = correlations[rows, pick]
+        going = (energy > floor) & (rest > 10 * epsilon) & (correlation.square() > epsilon * epsilon * energy)
+        if not going.any():
+            break
+        scale = torch.where(going, rest.clamp_min(epsilon).rsqrt(), 0.0)
+        weights[:, t, :t] = -scale[:, None] * (inside[:, None, :] @ weights[:, :t, :t])[:, 0]
+        weights[:, t, t] = scale
+        support[:, t], steps[:, t] = pick, correlation * scale
+        energy = energy - steps[:, t].square()
+        if t + 1 < atoms:
+            row = combine(weights[:, t, : t + 1], gram, support[:, : t + 1])  # D^T q_t
+            correlations.addcmul_(row, steps[:, t : t + 1], value=-1)
+            if left is not None:
+                left.addcmul_(row, row, value=-1)
+    fitted = (steps[:, None, :] @ weights)[:, 0]
+    return torch.zeros_like(correlations).scatter_add_(1, support, fitted), energy.clamp_min(0)

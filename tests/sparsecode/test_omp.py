@@ -1,0 +1,227 @@
+"""OMP and ORMP: against scikit-learn, a plain rendering of the rules, SPAMS and finite differences."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import orthogonal_mp
+from torch.nn.functional import normalize
+
+from sparsecode import omp
+
+BACKENDS = ["native", "torch"]
+RULES = ["omp", "ormp"]
+both = pytest.mark.parametrize("backend", BACKENDS)
+rules = pytest.mark.parametrize("rule", RULES)
+
+
+def problem(n, m, k, seed, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    dictionary = normalize(torch.randn(m, k, generator=generator, dtype=dtype), dim=0)
+    return torch.randn(n, m, generator=generator, dtype=dtype), dictionary
+
+
+def fit(signal, dictionary, support):
+    """Least squares on a support: coefficients and squared residual norm."""
+    found = np.linalg.lstsq(dictionary[:, support], signal, rcond=None)[0]
+    return found, np.square(signal - dictionary[:, support] @ found).sum()
+
+
+def plain(signals, dictionary, atoms, rule):
+    """The rules as they are told: refit by least squares after every choice."""
+    codes = np.zeros((len(signals), dictionary.shape[1]))
+    for code, signal in zip(codes, signals, strict=True):
+        support, residual = [], signal
+        for _ in range(atoms):
+            rest = [j for j in range(dictionary.shape[1]) if j not in support]
+            if rule == "omp":
+                support.append(max(rest, key=lambda j: abs(residual @ dictionary[:, j])))
+            else:
+                support.append(min(rest, key=lambda j: fit(signal, dictionary, [*support, j])[1]))
+            coefs, _ = fit(signal, dictionary, support)
+            residual = signal - dictionary[:, support] @ coefs
+        code[support] = coefs
+    return torch.from_numpy(codes)
+
+
+@both
+@rules
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(1, 5), m=st.integers(2, 12), k=st.integers(2, 40), seed=st.integers(0, 999), data=st.data())
+def test_codes_are_those_of_refitting_after_every_choice(backend, rule, n, m, k, seed, data):
+    atoms = data.draw(st.integers(1, min(m, k) - 1))
+    signals, dictionary = problem(n, m, k, seed)
+    codes = omp(signals, dictionary, atoms, rule=rule, backend=backend).codes
+    torch.testing.assert_close(codes, plain(signals.numpy(), dictionary.numpy(), atoms, rule), rtol=1e-6, atol=1e-8)
+
+
+@both
+@pytest.mark.parametrize("atoms", [1, 5, 14])
+def test_omp_is_that_of_scikit_learn(backend, atoms):
+    signals, dictionary = problem(300, 32, 100, 0)
+    expected = torch.from_numpy(orthogonal_mp(dictionary.numpy(), signals.numpy().T, n_nonzero_coefs=atoms).T)
+    torch.testing.assert_close(omp(signals, dictionary, atoms, backend=backend).codes, expected, rtol=1e-7, atol=1e-9)
+
+
+@both
+def test_ormp_is_what_spams_calls_omp(backend):
+    spams = pytest.importorskip("spams")
+    signals, dictionary = problem(300, 32, 100, 1)
+    expected = spams.omp(
+        np.asfortranarray(signals.numpy().T), np.asfortranarray(dictionary.numpy()), L=6, eps=0.0, numThreads=1
+    )
+    codes = omp(signals, dictionary, 6, rule="ormp", backend=backend).codes
+    torch.testing.assert_close(codes, torch.from_numpy(expected.toarray().T), rtol=1e-6, atol=1e-8)
+
+
+@both
+@rules
+def test_a_signal_stops_where_its_residual_is_small_enough(backend, rule):
+    signals, dictionary = problem(400, 16, 40, 2)
+    codes, converged, _ = omp(signals, dictionary, 8, residual_tolerance=1.5, rule=rule, backend=backend)
+    norms = (signals - codes @ dictionary.T).norm(dim=1)
+    counts = (codes != 0).sum(dim=1)
+    assert torch.equal(converged, norms <= 1.5)
+    assert (counts[~converged] == 8).all()
+    assert len(counts.unique()) > 3
+    for row in converged.nonzero().flatten()[:20].tolist():  # one atom fewer would not have been enough
+        if counts[row] > 0:
+            fewer = omp(signals[row : row + 1], dictionary, max(int(counts[row]) - 1, 1), rule=rule).codes
+            assert counts[row] == 1 or (signals[row] - fewer[0] @ dictionary.T).norm() > 1.5
+
+
+@both
+@rules
+def test_zero_signals_get_zero_codes_and_exact_ones_no_spare_atoms(backend, rule):
+    signals, dictionary = problem(4, 10, 30, 3)
+    exact = 2 * dictionary[:, [4]].T
+    codes = omp(torch.cat([0 * signals, exact]), dictionary, 5, rule=rule, backend=backend).codes
+    assert not codes[:4].any()
+    torch.testing.assert_close(codes[4], 2 * torch.eye(30, dtype=torch.float64)[4])
+
+
+@both
+@rules
+def test_duplicate_atoms_are_not_both_chosen(backend, rule):
+    signals, dictionary = problem(20, 6, 3, 4)
+    codes = omp(signals, torch.cat([dictionary, dictionary], dim=1), 6, rule=rule, backend=backend).codes
+    assert ((codes != 0).sum(dim=1) == 3).all()
+    fitted = torch.linalg.lstsq(dictionary, signals.T).solution.T
+    torch.testing.assert_close(codes[:, :3] + codes[:, 3:], fitted)
+
+
+@both
+@rules
+def test_all_atoms_allowed_is_least_squares_and_one_atom_a_projection(backend, rule):
+    signals, dictionary = problem(7, 12, 8, 5)
+    codes = omp(signals, dictionary, 8, rule=rule, backend=backend).codes
+    torch.testing.assert_close(codes, torch.linalg.lstsq(dictionary, signals.T).solution.T)
+    only = omp(signals, dictionary[:, :1], 1, rule=rule, backend=backend).codes
+    torch.testing.assert_close(only, signals @ dictionary[:, :1])
+
+
+@both
+@rules
+def test_single_half_and_non_contiguous_input_are_coded_alike(backend, rule):
+    signals, dictionary = problem(50, 16, 40, 6)
+    expected = omp(signals, dictionary, 4, rule=rule, backend=backend).codes
+    strided = torch.stack([signals, signals], dim=2)[:, :, 0], dictionary.T.contiguous().T
+    torch.testing.assert_close(omp(*strided, 4, rule=rule, backend=backend).codes, expected)
+    single = omp(signals.float(), dictionary.float(), 4, rule=rule, backend=backend).codes
+    torch.testing.assert_close(single.double(), expected, rtol=1e-3, atol=1e-4)
+    half = omp(signals.bfloat16(), dictionary.bfloat16().float().bfloat16(), 4, rule=rule, backend=backend).codes
+    assert half.dtype == torch.bfloat16
+    assert ((half != 0) == (expected != 0)).float().mean() > 0.95
+
+
+@both
+@rules
+def test_a_signals_code_does_not_depend_on_its_batch_mates_nor_on_the_memory_allowed(backend, rule):
+    signals, dictionary = problem(40, 16, 60, 7)
+    whole = omp(signals, dictionary, 5, rule=rule, backend=backend).codes
+    split = omp(signals, dictionary, 5, rule=rule, backend=backend, max_bytes=30_000).codes
+    torch.testing.assert_close(split, whole)
+    torch.testing.assert_close(omp(signals[7:8], dictionary, 5, rule=rule, backend=backend).codes, whole[7:8])
+    assert not omp(signals[:0], dictionary, 5, rule=rule, backend=backend).codes.numel()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_threads_share_the_signals_without_changing_a_code(rule):
+    signals, dictionary = problem(1500, 16, 60, 8)
+    one = omp(signals, dictionary, 5, rule=rule).codes
+    torch.set_num_threads(3)
+    try:
+        torch.testing.assert_close(omp(signals, dictionary, 5, rule=rule).codes, one)
+    finally:
+        torch.set_num_threads(1)
+
+
+@both
+@rules
+def test_the_implicit_gradient_is_that_of_finite_differences(backend, rule):
+    signals, dictionary = problem(3, 8, 12, 9)
+
+    def codes(y, d):
+        return omp(y, d, 3, rule=rule, gradient="implicit", backend=backend).codes
+
+    # The norm of an atom may move by 1e-6 here: unit norm is checked to 1e-3, and the fit holds for any norm.
+    torch.autograd.gradcheck(lambda y: codes(y, dictionary), signals.requires_grad_(), eps=1e-6, atol=1e-5)
+    support = codes(signals, dictionary) != 0
+    weights = torch.arange(12.0, dtype=torch.float64).cos()
+
+    def fitted(d):
+        return sum(
+            (torch.linalg.lstsq(d[:, chosen], y[:, None]).solution[:, 0] * weights[chosen]).sum()
+            for chosen, y in zip(support, signals.detach(), strict=True)
+        )
+
+    free = dictionary.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad((codes(signals.detach(), free) * weights).sum(), free)
+    for i, j in itertools.product(range(8), range(12)):
+        nudge = torch.zeros_like(dictionary)
+        nudge[i, j] = 1e-6
+        slope = (fitted(dictionary + nudge) - fitted(dictionary - nudge)) / 2e-6
+        assert abs(gradient[i, j] - slope) < 1e-5
+
+
+def test_without_a_gradient_codes_are_constants():
+    signals, dictionary = problem(3, 8, 12, 10)
+    assert not omp(signals.requires_grad_(), dictionary, 3).codes.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({}, "`n_nonzero_coefs` or `residual_tolerance` must be given"),
+        ({"n_nonzero_coefs": 0}, "from 1 to the 12 atoms, found 0"),
+        ({"n_nonzero_coefs": 13}, "from 1 to the 12 atoms, found 13"),
+        ({"residual_tolerance": -1.0}, "`residual_tolerance` must be at least 0, found -1.0"),
+        ({"n_nonzero_coefs": 2, "rule": "mp"}, "`rule` must be omp or ormp, found 'mp'"),
+        ({"n_nonzero_coefs": 2, "gradient": "unrolled"}, "`gradient` must be none or implicit"),
+        ({"n_nonzero_coefs": 2, "backend": "c"}, "`backend` must be native, torch or None"),
+    ],
+)
+def test_settings_out_of_range_are_named(change, sentence):
+    signals, dictionary = problem(3, 8, 12, 11)
+    with pytest.raises(ValueError, match=sentence):
+        omp(signals, dictionary, **change)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda y, d: (y[0], d), r"must share m > 0"),
+        (lambda y, d: (y[:, :5], d), r"found \(3, 5\) and \(8, 12\)"),
+        (lambda y, d: (y, 2 * d), "`dictionary` must have unit-norm columns, found norms in"),
+        (lambda y, d: (y / 0, d), "`signals` must be finite"),
+        (lambda y, d: (y, d.float()), "must share dtype and device"),
+        (lambda y, d: (y.long(), d), "`signals` must be floating point"),
+    ],
+)
+def test_input_that_cannot_be_coded_is_named(spoil, sentence):
+    signals, dictionary = problem(3, 8, 12, 12)
+    with pytest.raises(ValueError, match=sentence):
+        omp(*spoil(signals, dictionary), 2)
