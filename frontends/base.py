@@ -87,7 +87,10 @@ class FrontEnd(pl.LightningModule, ABC):
         modes = self.backward_modes()
         name = type(self).__name__
         if backward not in modes:
-            raise ValueError(f"`backward` of {name} must be one of {sorted(modes)}, found {backward!r}.")
+            raise ValueError(
+                f"`backward` of {name} must be one of {sorted(modes)}, found {backward!r}; `--attacks []` leaves "
+                "the attacks of another front end's experiment out."
+            )
         accepted = list(inspect.signature(modes[backward]).parameters)
         unknown = sorted(set(settings) - set(accepted))
         if unknown:

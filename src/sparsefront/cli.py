@@ -1,7 +1,11 @@
 """The command line: LightningCLI with data, model, attacks and a run folder."""
 
+import difflib
+import logging
 import os
+import re
 import sys
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +14,18 @@ from typing import Any, NoReturn
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from torch import zeros
 
+import attacks
+import classifiers
+import frontends
 from attacks import NamedAttack
+from sparsefront import data
+from sparsefront.checkpoints import read_checkpoint
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
-from sparsefront.evaluation import RobustEvaluation
+from sparsefront.evaluation import RobustEvaluation, under_attack
 from sparsefront.logging import SaveConfig, check_wandb
 from sparsefront.predictions import PredictionWriter
 from sparsefront.stage_one import learn_front_end
@@ -23,8 +34,30 @@ from sparsefront.stage_one import learn_front_end
 class _Parser(LightningArgumentParser):
     """Says what is wrong without the two pages of usage before it."""
 
+    def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Let `--model.classifier.help ConvNet` know the project's classifiers by their names, as the values do."""
+        words = list(sys.argv[1:] if args is None else args)
+        for i, word in enumerate(words[:-1]):
+            if word == "--model.classifier.help" and words[i + 1] in classifiers.__all__:
+                words[i + 1] = f"classifiers.{words[i + 1]}"
+        return super().parse_args(words, *rest, **kwargs)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        _exit(message, ex)
+        _exit(_in_one_sentence(message), ex)
+
+
+def _in_one_sentence(message: str) -> str:
+    """What jsonargparse says of a class or a choice that does not exist, with the mend."""
+    key = re.search(r'Parser key "([^"]+)"', message)
+    setting = f"`{key[1]}`" if key else "this setting"
+    if unknown := re.search(r"Expected a dot import path string: (\S+)", message):
+        known = {name for package in (frontends, classifiers, attacks, data) for name in package.__all__}
+        near = difflib.get_close_matches(unknown[1], known, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "."
+        return f"{setting} must name a class of the project or one of yours as module.Class, found {unknown[1]}{hint}"
+    if choice := re.search(r"Expected a typing.Literal\[(.*)\]. Got value: (.*)", message):
+        return f"{setting} must be one of {choice[1]}, found {choice[2]}."
+    return message
 
 
 def _exit(message: str, error: Exception | None) -> NoReturn:
@@ -63,6 +96,7 @@ class SparsefrontCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """Always log to CSV; whatever loggers are asked for come beside it."""
+        _check_writable(Path(self._get(self.config_init, "run_dir")))
         wanted = self._get(self.config_init, "trainer").get("logger")
         if wanted is not False:
             loggers = wanted if isinstance(wanted, list) else [] if wanted in (None, True) else [wanted]
@@ -70,14 +104,74 @@ class SparsefrontCLI(LightningCLI):
             kwargs["logger"] = [CSVLogger(self._get(self.config_init, "run_dir"), name=""), *loggers]
         return super().instantiate_trainer(**kwargs)
 
+    def _parse_ckpt_path(self) -> None:
+        """Leave the settings as the user gave them: LightningCLI would put the checkpoint's in their place unsaid.
+
+        Where they differ in a tensor, loading names it.
+        """
+
     def before_fit(self) -> None:
         """Stage one, unless a checkpoint brings the dictionary along."""
-        self.evaluation.views(self.model)  # an attack that does not suit ends here, before the long work
-        asked = self._get(self.config, "ckpt_path")
-        checkpoints = Path(self._get(self.config, "checkpoint").dirpath)
-        resumes = asked is not None and (asked not in ("last", "best") or any(checkpoints.glob("last*.ckpt")))
-        if not resumes:
+        self._check_before_long_work()
+        if self._checkpoint() is None:
+            if self._get(self.config, "ckpt_path") is not None:
+                print(f"No checkpoint in {self._checkpoint_folder}: starting anew.", flush=True)
             learn_front_end(self.model.frontend, self.datamodule, self.trainer)
+
+    def before_validate(self) -> None:
+        """Refuse to score weights that nobody has trained."""
+        self._check_before_long_work()
+        if self._checkpoint() is not None:
+            return
+        asked = self._get(self.config, "ckpt_path")
+        if asked is not None:
+            raise ValueError(f"`ckpt_path` {asked} finds no checkpoint in {self._checkpoint_folder}; check `run_dir`.")
+        if not self.model.frontend.learned:
+            raise ValueError(
+                f"`ckpt_path` must name a checkpoint: {type(self.model.frontend).__name__} has learned nothing yet."
+            )
+        print("No --ckpt_path: the weights are those the classifier was built with.", file=sys.stderr, flush=True)
+
+    before_test = before_validate
+    before_predict = before_validate
+
+    @property
+    def _checkpoint_folder(self) -> Path:
+        return Path(self._get(self.config, "checkpoint").dirpath)
+
+    def _checkpoint(self) -> str | None:
+        """The checkpoint asked for, None if there is none to go on from; it is whole."""
+        asked = self._get(self.config, "ckpt_path")
+        if asked in (None, "last", "best"):
+            found = sorted(self._checkpoint_folder.glob("last*.ckpt"), key=os.path.getmtime)
+            if asked is None or not found:
+                return None
+            asked = str(found[-1])
+        if "://" not in asked:
+            read_checkpoint(asked, "ckpt_path")
+        return str(asked)
+
+    def _check_before_long_work(self) -> None:
+        """Attacks that suit the model, and a classifier that reads what the front end hands it."""
+        model = self.model
+        self.evaluation.views(model)
+        if not model.frontend.returns_images:
+            return
+        kind, shape = type(model.classifier).__name__, model.frontend.image_shape
+        try:
+            with under_attack(model):
+                logits = model.classifier(zeros(1, *shape))
+        except Exception as error:
+            raise ValueError(
+                f"`model.classifier` {kind} cannot read images of shape {shape} "
+                f"({str(error) or type(error).__name__}); set `data.image_size`, or the classifier's own size "
+                "(`img_size` of Timm)."
+            ) from None
+        if tuple(logits.shape) != (1, self.datamodule.num_classes):
+            raise ValueError(
+                f"`model.classifier` {kind} must return logits (1, {self.datamodule.num_classes}) for one image, "
+                f"found {tuple(logits.shape)}."
+            )
 
     @property
     def evaluation(self) -> RobustEvaluation:
@@ -95,16 +189,39 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
     """
     try:
         return _run(args, run)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, MisconfigurationException) as error:
         cause: BaseException = error
-        while cause.__cause__ is not None:  # what a class said, without jsonargparse's account of where
-            cause = cause.__cause__
-        _exit(str(cause), error)
+        if str(error).startswith("Does not validate against any of the Union subtypes") and error.__cause__:
+            cause = error.__cause__  # what the class said, without jsonargparse's account of where
+        _exit(_whose(cause) + _in_one_sentence(str(cause)), error)
+
+
+def _whose(error: BaseException) -> str:
+    """Say "PGD: " if part of the project refused one of its own settings, so that it is found among many."""
+    trace, owner = error.__traceback__, ""
+    while trace is not None:
+        part = type(trace.tb_frame.f_locals.get("self"))
+        if part.__module__.split(".")[0] in ("attacks", "frontends", "classifiers"):
+            owner = f"{part.__name__}: "
+        trace = trace.tb_next
+    return owner
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"`run_dir` must be a folder that can be written to, found {folder} ({error.strerror}); name another."
+        ) from None
 
 
 def _run(args: Sequence[str] | None, run: bool) -> SparsefrontCLI:
     # pytorch-lightning 2.6 on torch 2.15, several times a run; nothing that a user could mend.
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*", FutureWarning)
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
     return SparsefrontCLI(
         DefendedClassifier,
         ImageData,
@@ -125,6 +242,7 @@ def _run(args: Sequence[str] | None, run: bool) -> SparsefrontCLI:
 
 def command() -> None:
     """The installed command `sparsefront`."""
+    sys.path.insert(0, os.getcwd())  # as `python -m` does: a class in a file beside the user is found
     main()
 
 

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassAccuracy
 
 from frontends import FrontEnd, Identity
+from sparsefront.checkpoints import explain_mismatch, read_checkpoint
 from sparsefront.data.batch import Batch
 
 Builder = Callable[[tuple[int, int, int]], FrontEnd]
@@ -131,21 +132,6 @@ class DefendedClassifier(pl.LightningModule):
         explain_mismatch(self, checkpoint["state_dict"], "The checkpoint", "the model's")
 
 
-def explain_mismatch(module: nn.Module, state: dict[str, Tensor], origin: str, whose: str) -> None:
-    """Raise one sentence if the names or shapes in `state` differ from those of `module`."""
-    own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    other = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    if own == other:
-        return
-    differing = sorted(name for name in own.keys() | other.keys() if own.get(name) != other.get(name))
-    name = differing[0]
-    raise ValueError(
-        f"{origin} belongs to another front end or classifier: {len(differing)} tensors differ, the first is {name} "
-        f"({whose} {own.get(name, 'is absent')}, the checkpoint's {other.get(name, 'is absent')}); "
-        "give the settings that it was trained with."
-    )
-
-
 def load_front_end(frontend: FrontEnd, path: Path) -> None:
     """Fill a front end from a checkpoint of its own or of a whole `DefendedClassifier`.
 
@@ -153,9 +139,7 @@ def load_front_end(frontend: FrontEnd, path: Path) -> None:
         FileNotFoundError: no such file.
         ValueError: the checkpoint is another front end's, or that one has not learned either.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"`frontend_checkpoint` must name a checkpoint file, found none at {path}.")
-    state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
+    state = read_checkpoint(path, "frontend_checkpoint")["state_dict"]
     prefix = "frontend."
     if any(name.startswith(prefix) for name in state):
         state = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

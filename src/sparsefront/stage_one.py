@@ -1,5 +1,6 @@
 """Stage one: a front end learns its dictionary without labels."""
 
+import warnings
 from typing import Any
 
 import pytorch_lightning as pl
@@ -65,7 +66,10 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
     )
     augmenting, data.augmenting = data.augmenting, False
     try:
-        stage.fit(frontend, datamodule=data)
+        with warnings.catch_warnings():
+            # True of stage one, by design: no validation, and statistics in the place of an optimizer.
+            warnings.filterwarnings("ignore", ".*have no `validation_step`|.*`configure_optimizers` returned `None`")
+            stage.fit(frontend, datamodule=data)
     finally:
         data.augmenting = augmenting
     if not frontend.learned:

@@ -62,7 +62,7 @@ def test_an_experiment_runs_whole(experiment):
           "--data.val_size", "21", "--trainer.accelerator", "cpu"])  # fmt: skip
 
 
-def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone():
+def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone(capsys):
     cli = main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *PGD2])
     assert bool(cli.model.frontend.learned)
     folder = Path(cli.trainer.log_dir)
@@ -113,6 +113,13 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone():
     with pytest.raises(SystemExit):
         main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, "--model.frontend.n_atoms", "30", *QUICK, *taken])
 
+    # What the command line says holds, whatever the checkpoint was trained with; another front end is named.
+    path = ["--ckpt_path", "runs/default/checkpoints/last.ckpt", "--trainer.limit_test_batches", "1"]
+    told = main(["test", *BASE, *CONVNET, *SMALL_TOP_T, "--model.frontend.eps", "0.3", *path])
+    assert told.model.frontend.eps == pytest.approx(0.3)
+    assert len(rows(Path(told.trainer.log_dir) / "results/test_samples.csv")) == told.datamodule.batch_size
+    assert "belongs to another front end or classifier" in error_of(["test", *BASE, *CONVNET, *path], capsys)
+
 
 def error_of(args, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -124,7 +131,12 @@ def error_of(args, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--model.frontend", "TopD"], "TopD"),
+        (["--model.frontend", "TopD"], "found TopD; did you mean TopT"),
+        (["--model.classifier", "ConvNets"], "`model.classifier` must name a class of the project or one of yours"),
+        (["--model.frontend", "TopT", "--model.frontend.decoder", "large"], "`decoder` must be one of 'transposed'"),
+        (["--model.classifier", "Timm", "--model.classifier.model_name", "vit_tiny_patch16_224"], "`img_size` of Timm"),
+        (["--trainer.accelerator", "gpu"], "gpu"),
+        (["--run_dir", "/proc/x"], "`run_dir` must be a folder that can be written to, found /proc/x"),
         (["--model.frontend", "TopT", "--model.frontend.top_t", "501"], "`top_t` must be from 1 to `n_atoms` = 500"),
         (["--model.frontend", "TopT", "--model.frontend.patch_size", "29"], "`patch_size` must be from 1 to"),
         (["--model.frontend", "TopT", "--model.frontend.eps=-1/255"], "`eps` must be >= 0"),
@@ -134,11 +146,12 @@ def error_of(args, capsys):
              "{backward: smooth, settings: {top_u: 2}}}}]"],
             "Attack 'p': `top_u` must be from `top_t` = 3",
         ),
-        (["--attacks", "[{name: p, attack: {class_path: PGD, init_args: {eps: -0.1}}}]"], "`eps` must be >= 0"),
+        (["--attacks", "[{name: p, attack: {class_path: PGD, init_args: {eps: -0.1}}}]"], "PGD: `eps` must be >= 0"),
         (["--attacks", "[{name: p, attack: {class_path: PGDD}}]"], "PGDD"),
         (["--attacks", "[{name: t, attack: {class_path: PGD}, view: {class_path: Transfer, init_args: "
           "{checkpoint: nowhere.ckpt}}}]"], "nowhere.ckpt"),
         (["--data", "ImageFolder", "--data.root", "nowhere"], "error: `root` must be a folder, found 'nowhere'"),
+        (["--data", "CIFAR10", "--data.root", "nowhere", "--data.download", "false"], "`root` must hold CIFAR10, found no"),
         (["--model.frontend_checkpoint", "nowhere.ckpt"], "`frontend_checkpoint` must name a checkpoint file"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
@@ -148,6 +161,25 @@ def test_a_setting_that_cannot_be_ends_in_one_sentence_and_writes_nothing(args, 
     assert message in error
     assert "Traceback" not in error
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--ckpt_path", "last"], "`ckpt_path` last finds no checkpoint in runs/default/checkpoints"),
+        (["--ckpt_path", "nowhere.ckpt"], "`ckpt_path` must name a checkpoint file, found none at nowhere.ckpt"),
+        (["--ckpt_path", str(Path(__file__))], "`ckpt_path` must be a whole checkpoint that `sparsefront fit` wrote"),
+        (SMALL_TOP_T, "`ckpt_path` must name a checkpoint: TopT has learned nothing yet"),
+    ],
+)
+def test_nothing_is_scored_without_the_weights_asked_for(args, message, capsys):
+    assert message in error_of(["test", *BASE, *CONVNET, *args], capsys)
+
+
+def test_a_defenses_experiment_runs_without_its_front_end():
+    experiment = ["--config", str(CONFIGS / "experiments/mnist5k_top_t.yaml"), "--trainer.fast_dev_run", "1"]
+    cli = main(["fit", *experiment, "--config", str(CONFIGS / "frontends/identity.yaml"), "--data.val_size", "21"])
+    assert cli.model.system == "Identity + ConvNet"
 
 
 def test_two_processes_learn_train_and_count_like_one(tmp_path):

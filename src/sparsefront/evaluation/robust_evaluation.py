@@ -75,6 +75,8 @@ class RobustEvaluation(pl.Callback):
         self._errors: dict[str, str] = {}
         self._seconds = dict.fromkeys((named.name for named in self.attacks), 0.0)
         self._seen = 0
+        self._running = False
+        self._views: dict[str, Model] = {}
 
     def views(self, model: DefendedClassifier) -> dict[str, Model]:
         """What each attack gets to differentiate; raises a ValueError that names the attack if it does not suit."""
@@ -93,14 +95,14 @@ class RobustEvaluation(pl.Callback):
 
     def _active(self, trainer: pl.Trainer) -> bool:
         fitting = trainer.state.fn == TrainerFn.FITTING
-        due = not fitting or (trainer.current_epoch + 1) % self.every_n_epochs == 0
-        return bool(self.attacks) and due and not trainer.sanity_checking
+        due = bool(self.attacks) and (trainer.current_epoch + 1) % self.every_n_epochs == 0 if fitting else True
+        return due and not trainer.sanity_checking
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin with empty hands."""
         self._reset()
-        self._views = {}
-        if isinstance(pl_module, DefendedClassifier) and self._active(trainer):
+        self._running = self._active(trainer)
+        if self._running and isinstance(pl_module, DefendedClassifier):
             self._views = self.views(pl_module)
 
     on_test_epoch_start = on_validation_epoch_start
@@ -115,7 +117,7 @@ class RobustEvaluation(pl.Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Attack one batch."""
-        if self._views and isinstance(pl_module, DefendedClassifier):
+        if self._running and isinstance(pl_module, DefendedClassifier):
             batch = self._within_limit(batch, trainer)
             if len(batch.label):
                 with under_attack(pl_module):
@@ -185,7 +187,7 @@ class RobustEvaluation(pl.Callback):
         self._finish(trainer, pl_module, "test")
 
     def _finish(self, trainer: pl.Trainer, model: pl.LightningModule, stage: str) -> None:
-        if not self._views or not isinstance(model, DefendedClassifier):
+        if not self._running or not isinstance(model, DefendedClassifier):
             return
         shares = _gathered((self._parts, self._errors, self._seconds))
         errors = {name: text for _, found, _ in shares for name, text in found.items()}
@@ -198,7 +200,7 @@ class RobustEvaluation(pl.Callback):
             samples.write(folder / f"{stage}_samples.csv")
             self._write_about(folder, stage, trainer, model, len(samples), seconds, errors)
             self._show_pictures(folder, stage, trainer, model)
-        self._views = {}
+        self._running = False
 
     def _write_about(
         self,

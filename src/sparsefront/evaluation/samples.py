@@ -57,7 +57,8 @@ class Samples:
     def metrics(self) -> dict[str, float]:
         """`robust_acc/<attack>`, `robust_acc/worst` (shares of all samples) and mean `linf|l2/<attack>`."""
         values = {f"robust_acc/{attack}": self.right(attack).double().mean().item() for attack in self.attacks}
-        values["robust_acc/worst"] = self.worst().double().mean().item()
+        if self.attacks:
+            values["robust_acc/worst"] = self.worst().double().mean().item()
         for attack in self.attacks:
             sizes = {norm: self.columns[f"{attack}/{norm}"].nanmean().item() for norm in ("linf", "l2")}
             values |= {f"{norm}/{attack}": size for norm, size in sizes.items() if size == size}

@@ -29,12 +29,9 @@ def locate(folder: Path, stages: Sequence[str]) -> tuple[Path, str]:
         for stage in stages:
             if (home / "results" / f"{stage}_samples.csv").is_file():
                 return home, stage
-    stage = stages[-1]
-    verb = "validate" if stage == "val" else "test"
-    raise FileNotFoundError(
-        f"{folder / 'results' / f'{stage}_samples.csv'} is missing; `sparsefront {verb} --config ...` writes it when "
-        "its `attacks` are not empty."
-    )
+    names = " or ".join(f"{stage}_samples.csv" for stage in stages)
+    verbs = " or ".join("validate" if stage == "val" else stage for stage in stages)
+    raise FileNotFoundError(f"{folder / 'results'} holds no {names}; `sparsefront {verbs} --config ...` writes one.")
 
 
 def read_about(path: Path, stage: str) -> dict[str, Any]:

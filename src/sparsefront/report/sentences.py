@@ -31,7 +31,13 @@ def cautions(runs: Sequence[Run]) -> list[str]:
         failed = [attack.name for attack in run.attacks if attack.error is not None]
         if failed:
             found.append(f"{run.name}: {_listed(failed)} failed and so did not enter the worst case.")
-        if run.completed and not any(attack.knowledge == "white_box" for attack in run.completed):
+        white = [attack.attack for attack in run.completed if attack.knowledge == "white_box"]
+        if white and set(white) == {"FGSM"}:
+            found.append(
+                f"{run.name}: its only white-box attacks take a single step (FGSM), which says little of what one of "
+                "many steps would find; add PGD."
+            )
+        if run.completed and not white:
             found.append(
                 f"{run.name}: no white-box attack ran to its end, so an adversary who knows the defense may do far "
                 "better than the worst case says."

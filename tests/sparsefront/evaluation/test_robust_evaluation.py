@@ -258,16 +258,16 @@ def test_pictures_hold_what_the_classifier_sees(tmp_path):
     np.testing.assert_allclose(arrays["through/pgd"], 0.5 * arrays["adv/pgd"] + 0.25, rtol=1e-6)
 
 
+def a_top_t(shape):
+    return TopT(shape, n_atoms=20, patch_size=2, decoder="identity", dictionary="dct")
+
+
 @pytest.mark.parametrize(
     ("attacks", "frontend", "message"),
     [
         ([PGD_LINF, PGD_LINF], Identity, r"names of their own, found \['pgd'\]"),
-        ([NamedAttack("p", PGD(), WhiteBox("smooth"))], Identity, "Attack 'p': `backward` of Identity must be one of"),
-        (
-            [NamedAttack("g", PGD(), GrayBox())],
-            lambda shape: TopT(shape, n_atoms=20, patch_size=2, decoder="identity", dictionary="dct"),
-            "Attack 'g'",
-        ),
+        ([NamedAttack("p", PGD(), WhiteBox("smoth"))], a_top_t, "Attack 'p': `backward` of TopT must be one of"),
+        ([NamedAttack("g", PGD(), GrayBox())], a_top_t, "Attack 'g'"),
     ],
 )
 def test_attacks_that_cannot_run_are_refused_before_training(tmp_path, attacks, frontend, message):

@@ -41,9 +41,11 @@ def test_missing_folder_names_it(tmp_path):
         Run.load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(("stage", "verb"), [("val", "validate"), ("test", "test"), (None, "validate")])
+@pytest.mark.parametrize(("stage", "verb"), [("val", "validate"), ("test", "test"), (None, "test or validate")])
 def test_missing_results_name_the_file_and_the_command(tmp_path, stage, verb):
-    with pytest.raises(FileNotFoundError, match=rf"{stage or 'val'}_samples.csv is missing; `sparsefront {verb} "):
+    with pytest.raises(
+        FileNotFoundError, match=rf"results holds no .*{stage or 'val'}_samples.csv; `sparsefront {verb} "
+    ):
         Run.load(tmp_path, stage)
 
 

@@ -62,3 +62,10 @@ def test_unlike_samples_or_data_are_said(make_run, entry):
     same_samples, other_data = cautions(load_runs(folders))
     assert "two and one were not evaluated on the same samples" in same_samples
     assert "three was evaluated on CIFAR10" in other_data
+
+
+def test_a_single_step_alone_is_no_evidence(make_run, entry):
+    single = entry("fgsm")
+    single["attack"]["class_path"] = "FGSM"
+    (sentence,) = cautions([Run.load(make_run(attacks=[single]))])
+    assert "single step" in sentence
