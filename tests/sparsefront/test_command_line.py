@@ -151,7 +151,7 @@ def error_of(args, capsys):
         (["--attacks", "[{name: t, attack: {class_path: PGD}, view: {class_path: Transfer, init_args: "
           "{checkpoint: nowhere.ckpt}}}]"], "nowhere.ckpt"),
         (["--data", "ImageFolder", "--data.root", "nowhere"], "error: `root` must be a folder, found 'nowhere'"),
-        (["--data", "CIFAR10", "--data.root", "nowhere", "--data.download", "false"], "`root` must hold CIFAR10, found no"),
+        (["--data", "CIFAR10", "--data.root", "nowhere", "--data.download", "false"], "`root` must hold CIFAR10, found"),
         (["--model.frontend_checkpoint", "nowhere.ckpt"], "`frontend_checkpoint` must name a checkpoint file"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
