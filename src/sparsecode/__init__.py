@@ -1,21 +1,29 @@
 """Sparse coding in torch: patches, LASSO, dictionary learning. Knows nothing of adversaries, Lightning or files."""
 
+from sparsecode.cbpdn import CbpdnState, cbpdn
 from sparsecode.checks import NotConverged
 from sparsecode.choices import Backend, Gradient
+from sparsecode.circular import convolve, correlate
 from sparsecode.coded import Coded
 from sparsecode.lasso import lasso
 from sparsecode.omp import omp
 from sparsecode.online_dictionary import OnlineDictionary, update_atoms
 from sparsecode.patches import extract_patches
+from sparsecode.tikhonov import tikhonov_split
 
 __all__ = [
     "Backend",
+    "CbpdnState",
     "Coded",
     "Gradient",
     "NotConverged",
     "OnlineDictionary",
+    "cbpdn",
+    "convolve",
+    "correlate",
     "extract_patches",
     "lasso",
     "omp",
+    "tikhonov_split",
     "update_atoms",
 ]

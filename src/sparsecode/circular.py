@@ -1,0 +1,70 @@
+"""Convolution of codes with filters on images that go on at the opposite border."""
+
+from torch import Tensor, einsum, stack
+from torch.fft import irfft2, rfft2
+
+
+def convolve(codes: Tensor, filters: Tensor) -> Tensor:
+    """The images that codes stand for, circular at the borders.
+
+    y_c[p] = sum_k sum_q d_{k,c}[q] z_k[p - q], p - q taken modulo the image's size. This is D z; its adjoint is
+    `correlate`. Differentiable in both.
+
+    Args:
+        codes: (N, K, H, W).
+        filters: (K, C, h, w), no larger than H by W.
+
+    Returns:
+        (N, C, H, W).
+    """
+    spectra = rfft2(filters, s=tuple(codes.shape[-2:]))
+    return irfft2(mix(rfft2(codes), spectra.transpose(0, 1)), s=tuple(codes.shape[-2:]))
+
+
+def correlate(images: Tensor, filters: Tensor) -> Tensor:
+    """How much of every filter is at every pixel, circular at the borders.
+
+    g_k[p] = sum_c sum_q d_{k,c}[q] y_c[p + q], p + q taken modulo the image's size. This is D^T y, the adjoint of
+    `convolve`. Differentiable in both.
+
+    Args:
+        images: (N, C, H, W).
+        filters: (K, C, h, w), no larger than H by W.
+
+    Returns:
+        (N, K, H, W).
+    """
+    spectra = rfft2(filters, s=tuple(images.shape[-2:]))
+    return irfft2(mix(rfft2(images), spectra.conj()), s=tuple(images.shape[-2:]))
+
+
+def correlate_pairs(codes: Tensor, images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Inner products of codes with shifted images, summed over both: the derivative of <y, D z> by the filters.
+
+    g_{k,c}[q] = sum_n sum_p z_{n,k}[p] y_{n,c}[p + q], circular at the borders.
+
+    Args:
+        codes: (N, K, H, W).
+        images: (N, C, H, W).
+        size: h, w of the filters.
+
+    Returns:
+        (K, C, h, w).
+    """
+    spectra = einsum("nkij,ncij->kcij", rfft2(codes).conj(), rfft2(images))
+    return irfft2(spectra, s=tuple(images.shape[-2:]))[..., : size[0], : size[1]]
+
+
+def mix(maps: Tensor, weights: Tensor) -> Tensor:
+    """At every frequency, out_o = sum_i weights[o, i] maps[i]: (N, I, ...) and (O, I, ...) -> (N, O, ...).
+
+    Sums run over the longer side at once and over the shorter one by one: of C channels and K filters C is small, and
+    products of whole maps are several times faster than one small matrix a frequency.
+    """
+    outs, ins = weights.shape[:2]
+    if outs <= ins:
+        return stack([(maps * row).sum(dim=1) for row in weights], dim=1)
+    mixed = maps[:, :1] * weights[:, 0]
+    for i in range(1, ins):
+        mixed = mixed + maps[:, i : i + 1] * weights[:, i]
+    return mixed
