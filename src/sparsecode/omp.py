@@ -5,11 +5,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from sparsecode.checks import check_signals
 from sparsecode.choices import Backend, default_backend
 from sparsecode.coded import Coded
-from sparsecode.support import combine, differentiable
+from sparsecode.implicit import differentiate_implicitly
+from sparsecode.operators import Dense
 
 Rule = Literal["omp", "ormp"]
 
@@ -72,7 +74,7 @@ def omp(
     tolerance = torch.inf if residual_tolerance is None else residual_tolerance
     codes = codes.to(signals.dtype)
     if gradient == "implicit":
-        codes = differentiable(signals, dictionary, codes, 0.0)
+        codes = differentiate_implicitly(codes, signals, Dense(dictionary), max_bytes=max_bytes)
     return Coded(codes, energies.sqrt() <= tolerance)
 
 
@@ -95,22 +97,15 @@ def _pursue_native(
 ) -> tuple[Tensor, Tensor]:
     """Codes and squared residual norms by the compiled kernel."""
     from sparsecode.native.omp import pursue
-    from sparsecode.native.parallel import over_signals
+    from sparsecode.native.parallel import correlated, over_signals
 
     dictionary = dictionary.contiguous()
     gram = (dictionary.T @ dictionary).numpy()
     codes, energies = signals.new_zeros(len(signals), dictionary.shape[1]), signals.square().sum(dim=1)
     limit = -1.0 if tolerance is None else tolerance**2
-    # Correlations of a few hundred signals stay in the second cache between the product that writes and the pursuit
-    # that reads them.
-    length = min(512 * torch.get_num_threads(), max(max_bytes // (codes.element_size() * codes.shape[1]), 1))
-    correlations = signals.new_empty(length, dictionary.shape[1])
-    for start in range(0, len(signals), length):
-        part = signals[start : start + length]
-        found = torch.mm(part, dictionary, out=correlations[: len(part)]).numpy()
-        out, energy = codes[start : start + length].numpy(), energies[start : start + length].numpy()
-
-        over_signals(partial(pursue, gram, found, energy, atoms, limit, rule == "ormp", out), len(part))
+    for run, correlations in correlated(signals, dictionary, max_bytes):
+        found, energy, out = correlations.numpy(), energies[run].numpy(), codes[run].numpy()
+        over_signals(partial(pursue, gram, found, energy, atoms, limit, rule == "ormp", out), len(out))
     return codes, energies
 
 
@@ -155,7 +150,8 @@ def _pursue_run(
         support[:, t], steps[:, t] = pick, correlation * scale
         energy = energy - steps[:, t].square()
         if t + 1 < atoms:
-            row = combine(weights[:, t, : t + 1], gram, support[:, : t + 1])  # D^T q_t
+            # D^T q_t, a weighted sum of Gram rows without the (N, t, K) in between
+            row = F.embedding_bag(support[:, : t + 1], gram, per_sample_weights=weights[:, t, : t + 1], mode="sum")
             correlations.addcmul_(row, steps[:, t : t + 1], value=-1)
             if left is not None:
                 left.addcmul_(row, row, value=-1)

@@ -5,6 +5,7 @@ import math
 import numba
 import numpy as np
 
+from sparsecode.native.gram_schmidt import orthogonalise
 from sparsecode.native.tournament import winner
 
 
@@ -45,7 +46,7 @@ def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, code
         while chosen < atoms and energy > tolerance and energy > floor:
             if chosen:
                 row = rows[chosen - 1]
-                _orthogonalise(gram[support[chosen - 1]], rows, chosen - 1, support[chosen - 1], row)
+                orthogonalise(gram[support[chosen - 1]], rows, chosen - 1, support[chosen - 1], row)
                 _take_out(corr, left, row, one / norms[chosen - 1], steps[chosen - 1], order_recursive)
             pick = _pick(corr, left, order_recursive, scores)
             rest = one
@@ -65,37 +66,6 @@ def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, code
                 value -= rows[t, support[u]] * steps[u]
             steps[t] = value / norms[t]
             codes[n, support[t]] = steps[t]
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _orthogonalise(source, rows, chosen, pick, row):
-    """Row = source - sum over s < chosen of rows[s][pick] rows[s], four rows a sweep."""
-    n_atoms = len(row)
-    s = chosen % 4
-    if s == 0:
-        for j in range(n_atoms):
-            row[j] = source[j]
-    elif s == 1:
-        a = rows[0, pick]
-        x = rows[0]
-        for j in range(n_atoms):
-            row[j] = source[j] - a * x[j]
-    elif s == 2:
-        a, b = rows[0, pick], rows[1, pick]
-        x, y = rows[0], rows[1]
-        for j in range(n_atoms):
-            row[j] = source[j] - a * x[j] - b * y[j]
-    else:
-        a, b, c = rows[0, pick], rows[1, pick], rows[2, pick]
-        x, y, z = rows[0], rows[1], rows[2]
-        for j in range(n_atoms):
-            row[j] = source[j] - a * x[j] - b * y[j] - c * z[j]
-    while s < chosen:
-        a, b, c, d = rows[s, pick], rows[s + 1, pick], rows[s + 2, pick], rows[s + 3, pick]
-        x, y, z, w = rows[s], rows[s + 1], rows[s + 2], rows[s + 3]
-        for j in range(n_atoms):
-            row[j] -= a * x[j] + b * y[j] + c * z[j] + d * w[j]
-        s += 4
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

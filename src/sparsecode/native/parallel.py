@@ -1,9 +1,10 @@
 """Threads over signals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from torch import Tensor
 
 # Several runs a thread, so that a thread whose signals are easy takes more of them.
 _RUNS_PER_THREAD = 8
@@ -28,3 +29,17 @@ def over_signals(kernel: Callable[[int, int], None], number: int, smallest: int 
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(kernel, i, min(i + length, number)) for i in range(0, number, length)]:
             done.result()
+
+
+def correlated(signals: Tensor, dictionary: Tensor, max_bytes: int) -> Iterator[tuple[slice, Tensor]]:
+    """Runs of signals (N, m) with their correlations D^T y (n, K), in a buffer that the next run overwrites.
+
+    A few hundred signals a thread: their correlations stay in the second cache between the product that writes them
+    and the kernel that reads them.
+    """
+    n_atoms = dictionary.shape[1]
+    length = max(min(512 * torch.get_num_threads(), max_bytes // (signals.element_size() * n_atoms)), 1)
+    buffer = signals.new_empty(min(length, len(signals)), n_atoms)
+    for start in range(0, len(signals), length):
+        run = slice(start, min(start + length, len(signals)))
+        yield run, torch.mm(signals[run], dictionary, out=buffer[: run.stop - run.start])

@@ -1,0 +1,132 @@
+"""The derivative of codes through their optimality conditions."""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from sparsecode.checks import warn_unless
+from sparsecode.choices import Gradient
+from sparsecode.newton_step import support_system
+from sparsecode.operators import Dense, Operator
+
+# Wider supports than this are solved by conjugate gradients, which touch no (w, w) matrix.
+_WIDEST_DIRECT = 256
+
+
+def check_gradient(gradient: Gradient, unrolled_steps: int) -> None:
+    """A known gradient, and at least one step to unroll."""
+    if gradient not in get_args(Gradient):
+        raise ValueError(f"`gradient` must be one of {', '.join(get_args(Gradient))}, found {gradient!r}.")
+    if unrolled_steps < 1:
+        raise ValueError(f"`unrolled_steps` must be at least 1, found {unrolled_steps}.")
+
+
+def differentiate_implicitly(
+    codes: Tensor,
+    signals: Tensor,
+    operator: Operator,
+    *,
+    ridge: float = 0.0,
+    pull: Tensor | None = None,
+    bounded: Tensor | None = None,
+    max_bytes: int = 2**28,
+) -> Tensor:
+    """Give codes the gradient of the conditions that they meet, with respect to signals and dictionary.
+
+    On the support S, with signs c, a code meets D_S^T (y - D_S s) + p - ridge s - lmbda c = 0, and where it is
+    `bounded` also c^T s = T, for which lmbda is the multiplier. Hence ds = H^-1 (dF - c (c^T H^-1 dF) / (c^T H^-1 c)),
+    without the second part where it is not, H = D_S^T D_S + ridge I and F the left side at fixed s. Exact where the
+    support does not change.
+
+    Args:
+        codes: (N, *operator.code_shape) solution, a constant.
+        signals: (N, *operator.signal_shape).
+        operator: D; the graph behind its dictionary gets gradients.
+        ridge: weight of a quadratic penalty.
+        pull: p, of the codes' shape.
+        bounded: (N,) bool, the codes on the boundary of an l1 ball.
+        max_bytes: working memory of the backward pass.
+
+    Returns:
+        The same codes.
+    """
+    slack = operator.analyse(signals - operator.synthesise(codes))
+    if pull is not None:
+        slack = slack + pull
+    constant = operator.detached()
+    signs = codes.sign()
+
+    def solve(target: Tensor) -> Tensor:
+        if isinstance(constant, Dense):
+            return _solve(target, signs, constant, ridge, max_bytes)
+        return _conjugate_gradients(target, signs, constant, ridge)
+
+    def adjoint(grad: Tensor) -> Tensor:
+        solved = solve(grad)
+        if bounded is None:
+            return solved
+        along = solve(signs)
+        rates = (signs * solved).sum(dim=1) / (signs * along).sum(dim=1).clamp_min(torch.finfo(grad.dtype).tiny)
+        return solved - torch.where(bounded, rates, 0.0)[:, None] * along
+
+    return _Implicit.apply(slack, codes, adjoint)
+
+
+class _Implicit(torch.autograd.Function):
+    """Forward: the codes. Backward: the gradient of the codes, brought to the slack by the solved system."""
+
+    @staticmethod
+    def forward(ctx: Any, slack: Tensor, codes: Tensor, adjoint: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.adjoint = adjoint
+        return codes.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.adjoint(grad), None, None
+
+
+def _solve(target: Tensor, signs: Tensor, operator: Dense, ridge: float, max_bytes: int) -> Tensor:
+    """Solve H x = target on the supports, x zero off them; direct where supports are small."""
+    counts = (signs != 0).sum(dim=1)
+    order = counts.argsort(descending=True)
+    solved = torch.zeros_like(target)
+    first = 0
+    while first < len(order) and (width := int(counts[order[first]])):
+        number = max(1, min(max(len(order) // 8, 256), max_bytes // (4 * width**2 * target.element_size())))
+        rows = order[first : first + number]
+        if width > _WIDEST_DIRECT:
+            solved[rows] = _conjugate_gradients(target[rows], signs[rows], operator, ridge)
+        else:
+            support = signs[rows].abs().topk(width, dim=1).indices
+            used = signs[rows].gather(1, support) != 0
+            right = target[rows].gather(1, support) * used
+            system = support_system(operator.gram, support, used, ridge)
+            solved[rows] = solved[rows].scatter(1, support, torch.linalg.solve(system, right))
+        first += number
+    return solved
+
+
+def _conjugate_gradients(target: Tensor, signs: Tensor, operator: Operator, ridge: float) -> Tensor:
+    """Solve H x = target on the supports, x zero off them, every signal with its own steps and stop."""
+    used = signs != 0
+    across = tuple(range(1, target.ndim))
+    tiny, tolerance = torch.finfo(target.dtype).tiny, torch.finfo(target.dtype).eps ** 0.75
+    solved = torch.zeros_like(target)
+    residual = torch.where(used, target, 0.0)
+    direction = residual
+    energy = residual.square().sum(dim=across, keepdim=True)
+    goal = energy * tolerance**2
+    for _ in range(1000):
+        if (energy <= goal).all():
+            break
+        image = torch.where(used, operator.analyse(operator.synthesise(direction)), 0.0) + ridge * direction
+        share = energy / (direction * image).sum(dim=across, keepdim=True).clamp_min(tiny)
+        share = torch.where(energy > goal, share, 0.0)
+        solved = solved + share * direction
+        residual = residual - share * image
+        before, energy = energy, residual.square().sum(dim=across, keepdim=True)
+        direction = residual + energy / before.clamp_min(tiny) * direction
+    warn_unless((energy <= goal).flatten(), "The implicit gradient", "its atoms are nearly dependent")
+    return solved
