@@ -5,9 +5,11 @@ from sparsecode.checks import NotConverged
 from sparsecode.choices import Backend, Gradient
 from sparsecode.circular import convolve, correlate
 from sparsecode.coded import Coded
+from sparsecode.fista import fista
 from sparsecode.lasso import lasso
 from sparsecode.omp import omp
 from sparsecode.online_dictionary import OnlineDictionary, update_atoms
+from sparsecode.operators import Convolution, Dense, Operator
 from sparsecode.patches import extract_patches
 from sparsecode.tikhonov import tikhonov_split
 
@@ -15,13 +17,17 @@ __all__ = [
     "Backend",
     "CbpdnState",
     "Coded",
+    "Convolution",
+    "Dense",
     "Gradient",
     "NotConverged",
     "OnlineDictionary",
+    "Operator",
     "cbpdn",
     "convolve",
     "correlate",
     "extract_patches",
+    "fista",
     "lasso",
     "omp",
     "tikhonov_split",
