@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from frontends.base import FrontEnd, ImageMap
 from frontends.dct import overcomplete_dct
 from frontends.decoders import Decoder, build_decoder
-from sparsecode import OnlineDictionary, extract_patches
+from sparsecode import OnlineDictionary, extract_patches, lasso, sample_patches
 
 Slope = Callable[[Tensor, Tensor], Tensor | float]
 
@@ -236,23 +237,23 @@ class TopT(FrontEnd):
 
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """One iteration of the dictionary learner on random patches of (B, C, H, W) images."""
-        patches = extract_patches(images, self.patch_size, self.stride).flatten(0, 1)
-        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
-        patches = patches[torch.randperm(len(patches), generator=generator).to(patches.device)]
-        patches = patches[patches.square().sum(dim=1) > 1e-8]  # an empty patch teaches nothing
-        if self._learner is None:
-            self._learner = self._start_learner(patches)
         share = -(-self.patches_per_iteration // self.trainer.world_size)
-        metrics = self._learner.step(patches[:share], reduce=self.sum_over_processes)
+        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
+        if self._learner is None:
+            self._learner = self._start_learner(images)
+        patches = sample_patches(images, self.patch_size, self.stride, share, generator)
+        metrics = self._learner.step(patches, reduce=self.sum_over_processes)
         self.dictionary.copy_(self._learner.dictionary)
-        return metrics
+        return {"objective": metrics["half_residual"] + self.lmbda * metrics["l1"], **metrics}
 
-    def _start_learner(self, patches: Tensor) -> OnlineDictionary:
+    def _start_learner(self, images: Tensor) -> OnlineDictionary:
         """Start from patches of the first batch; all processes from those of the first one."""
-        start = patches[: self.n_atoms]
+        generator = torch.Generator().manual_seed(hash((self.seed, -1)))
+        start = sample_patches(images, self.patch_size, self.stride, self.n_atoms, generator)
         if len(start) < self.n_atoms:
             raise ValueError(
                 f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not empty, "
                 f"found {len(start)}; raise `data.batch_size` or lower `n_atoms`."
             )
-        return OnlineDictionary(self.trainer.strategy.broadcast(start).T, self.lmbda)
+        coder = partial(lasso, lmbda=self.lmbda, tolerance=1e-2)
+        return OnlineDictionary(self.trainer.strategy.broadcast(start).T, coder)

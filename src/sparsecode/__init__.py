@@ -7,11 +7,14 @@ from sparsecode.circular import convolve, correlate
 from sparsecode.coded import Coded
 from sparsecode.fista import fista
 from sparsecode.lasso import lasso
+from sparsecode.method_of_optimal_directions import MethodOfOptimalDirections
 from sparsecode.omp import omp
-from sparsecode.online_dictionary import OnlineDictionary, update_atoms
+from sparsecode.online_dictionary import OnlineDictionary
 from sparsecode.operators import Convolution, Dense, Operator
-from sparsecode.patches import extract_patches
+from sparsecode.patches import average_patches, extract_patches
+from sparsecode.sample_patches import sample_patches
 from sparsecode.tikhonov import tikhonov_split
+from sparsecode.update_atoms import update_atoms
 
 __all__ = [
     "Backend",
@@ -20,9 +23,11 @@ __all__ = [
     "Convolution",
     "Dense",
     "Gradient",
+    "MethodOfOptimalDirections",
     "NotConverged",
     "OnlineDictionary",
     "Operator",
+    "average_patches",
     "cbpdn",
     "convolve",
     "correlate",
@@ -30,6 +35,7 @@ __all__ = [
     "fista",
     "lasso",
     "omp",
+    "sample_patches",
     "tikhonov_split",
     "update_atoms",
 ]

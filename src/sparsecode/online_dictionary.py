@@ -5,77 +5,95 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sparsecode.lasso import lasso
-
-
-def update_atoms(dictionary: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """One pass of block-coordinate descent on 1/2 tr(D^T D A) - tr(D^T B) over unit-norm atoms.
-
-    Mairal et al. (2009), algorithm 2: d_j <- (b_j - D a_j) / A_jj + d_j, brought to unit norm (paper 001 asks for
-    ||d_j|| = 1). An atom that no signal has used (A_jj = 0) stays.
-
-    Args:
-        dictionary: (m, K) with unit-norm columns.
-        a: (K, K) sum of s s^T.
-        b: (m, K) sum of y s^T.
-
-    Returns:
-        The updated (m, K) dictionary.
-    """
-    atoms = dictionary.T.contiguous()  # rows, so that one atom is contiguous
-    targets, usage = b.T, a.diagonal()
-    for j in (usage > 0).nonzero().flatten().tolist():
-        moved = (targets[j] - a[j] @ atoms) / usage[j] + atoms[j]
-        norm = moved.norm()
-        if norm > 0:
-            atoms[j] = moved / norm
-    return atoms.T
+from sparsecode.coded import Coded
+from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
+from sparsecode.moments import Moments
+from sparsecode.unit_norm import unit_norm
+from sparsecode.update_atoms import update_atoms
 
 
 class OnlineDictionary:
-    """Learns D from a stream: min over D, s of the mean of 1/2 ||y - D s||^2 + lmbda ||s||_1 (Mairal et al. 2009).
+    """Learns D from a stream: min over D of the mean over y of min over s of 1/2 ||y - D s||^2 + penalty(s).
 
-    The statistics A = sum s s^T and B = sum y s^T are sums over signals, so several processes that add theirs up learn
-    the dictionary that one process learns from all signals. Old signals are forgotten as the journal
-    version (2010) proposes: before batch t, A and B are multiplied by (1 - 1/t)^rho.
+    Mairal et al. (2009): code a batch, add its statistics A = sum s s^T and B = sum y s^T to those of the batches
+    before, take one pass of block-coordinate descent over the atoms. Old signals are forgotten as the journal version
+    (2010) proposes: before batch t, A and B are multiplied by (1 - 1/t)^rho.
+
+    The statistics are sums over signals, so several processes that add theirs up learn the dictionary that one process
+    learns from all signals. Nothing is drawn at random: the same start and stream give the same dictionary.
+
+    Atoms that none of the last `dead_after` signals used, or that nearly equal another, make room for the signals of
+    the last batch that the dictionary represents worst.
 
     Args:
         dictionary: (m, K) to start from, e.g. random signals; its columns are brought to unit norm.
-        lmbda: weight of the l1 norm.
+        coder: codes signals (N, m) with a dictionary (m, K), e.g. `partial(lasso, lmbda=1.0, tolerance=1e-2)`.
         rho: how fast old signals are forgotten; 0 never.
+        dead_after: signals between two looks for dead atoms; 10 K if absent, infinity never looks.
 
     Attributes:
-        dictionary: (m, K), unit-norm columns.
+        dictionary: (m, K), unit-norm columns, at least float32.
+
+    Raises:
+        ValueError: a zero column, `rho` below 0 or `dead_after` below 1.
     """
 
-    def __init__(self, dictionary: Tensor, lmbda: float, rho: float = 2.0) -> None:
-        norms = dictionary.norm(dim=0)
-        if not (norms > 0).all():
-            raise ValueError("`dictionary` must have no zero column to start from.")
-        self.dictionary = dictionary / norms
-        self.lmbda, self.rho = lmbda, rho
+    def __init__(
+        self,
+        dictionary: Tensor,
+        coder: Callable[[Tensor, Tensor], Coded],
+        *,
+        rho: float = 2.0,
+        dead_after: float | None = None,
+    ) -> None:
+        self.dictionary = unit_norm(dictionary)
+        if not rho >= 0:
+            raise ValueError(f"`rho` must be at least 0, found {rho}.")
+        if dead_after is not None and not dead_after >= 1:
+            raise ValueError(f"`dead_after` must be at least 1 signal, found {dead_after}; infinity never looks.")
+        self.coder, self.rho = coder, rho
+        self.dead_after = 10 * dictionary.shape[1] if dead_after is None else dead_after
         self.batches = 0
-        self._a = dictionary.new_zeros(dictionary.shape[1], dictionary.shape[1])
-        self._b = torch.zeros_like(dictionary)
+        self._past = Moments(self.dictionary)
+        self._start_window()
 
+    @torch.no_grad()
     def step(self, signals: Tensor, reduce: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> dict[str, float]:
-        """Learn from one batch (N, m) of signals.
+        """Learn from one batch of signals.
 
         Args:
-            signals: this process's share of the batch.
+            signals: (N, m), this process's share of the batch; N may differ between processes and be 0.
             reduce: sums a tensor over the processes; all of them must call `step` together.
 
         Returns:
-            `objective`, mean before the update, and `nonzeros`, their mean number a code.
+            Means over the batch before the update: `half_residual` 1/2 ||y - D s||^2, `l1` ||s||_1 and `nonzeros`, so
+            that a LASSO's objective is half_residual + lmbda * l1; and `replaced`, the number of atoms.
         """
-        codes, _ = lasso(signals, self.dictionary, self.lmbda, tolerance=1e-2, max_steps=1000)
+        signals = signals.detach().to(self.dictionary.dtype)
+        batch = Moments(self.dictionary)
+        codes = self.coder(signals, self.dictionary)[0] if len(signals) else signals @ self.dictionary
+        errors = batch.add(signals, self.dictionary, codes)
+        batch = Moments(self.dictionary, reduce(batch.sums))
         self.batches += 1
-        kept = (1 - 1 / self.batches) ** self.rho
-        objective = 0.5 * (signals - codes @ self.dictionary.T).square().sum() + self.lmbda * codes.abs().sum()
-        counts = torch.stack([objective, (codes != 0).sum().to(objective), objective.new_tensor(len(signals))])
-        self._a = kept * self._a + reduce(codes.T @ codes)
-        self._b = kept * self._b + reduce(signals.T @ codes)
-        objective, nonzeros, number = reduce(counts).tolist()
-        self.dictionary = update_atoms(self.dictionary, self._a, self._b)
-        number = max(number, 1)
-        return {"objective": objective / number, "nonzeros": nonzeros / number}
+        self._past.sums.mul_((1 - 1 / self.batches) ** self.rho).add_(batch.sums)
+        self.dictionary = update_atoms(self.dictionary, self._past.a, self._past.b)
+        self._usage += batch.a.diagonal()
+        self._counts += batch.counts
+        replaced = self._replace(signals, errors, reduce) if self._counts[4] >= self.dead_after else 0
+        return {**batch.means(), "replaced": replaced}
+
+    def _start_window(self) -> None:
+        """Forget what was seen since the last look for dead atoms."""
+        self._usage = self._past.a.new_zeros(len(self._past.a))
+        self._counts = torch.zeros_like(self._past.counts)
+
+    def _replace(self, signals: Tensor, errors: Tensor, reduce: Callable[[Tensor], Tensor]) -> int:
+        """Give dead atoms the directions of the batch's worst represented signals; their past is forgotten."""
+        dead = dead_atoms(self.dictionary, self._usage, signed=bool(self._counts[3] > 0))
+        self._start_window()
+        if not dead.any():
+            return 0
+        worst = worst_signals(signals, errors, int(dead.sum()), reduce)
+        replaced = replace_atoms(self.dictionary, dead, worst)
+        self._past.a[replaced], self._past.a[:, replaced], self._past.b[:, replaced] = 0, 0, 0
+        return len(replaced)

@@ -1,0 +1,63 @@
+"""Both learners under torch.distributed: two processes on shares of a stream learn what one learns from all of it.
+
+This file is also the program of each process: rank, file to meet at, file with the data, file for the dictionaries.
+"""
+
+import subprocess
+import sys
+from functools import partial
+
+import torch
+
+from sparsecode import MethodOfOptimalDirections, OnlineDictionary, lasso, omp
+
+
+def learn(start, batches, reduce):
+    online = OnlineDictionary(start, partial(lasso, lmbda=0.2, tolerance=1e-10), dead_after=150)
+    passes = MethodOfOptimalDirections(start, partial(omp, n_nonzero_coefs=2))
+    for batch in batches:
+        online.step(batch, reduce)
+    for _ in range(3):
+        for batch in batches:
+            passes.add(batch)
+        passes.update(reduce)
+    return online.dictionary, passes.dictionary
+
+
+def test_two_processes_learn_what_one_does(tmp_path):
+    start, signals = torch.randn(8, 20, dtype=torch.float64), torch.randn(400, 8, dtype=torch.float64)
+    start[0], signals[:, 0] = 0, 0
+    start[:, 5] = torch.eye(8)[0]  # needed by no signal: to be replaced
+    torch.save((start, signals), tmp_path / "data.pt")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, str(rank), tmp_path / "meet", tmp_path / "data.pt", tmp_path / f"{rank}.pt"]
+        )
+        for rank in range(2)
+    ]
+    alone = learn(start, signals.split(100), lambda tensor: tensor)
+    assert [process.wait(120) for process in processes] == [0, 0]
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    for expected, one, other in zip(alone, first, second, strict=True):
+        assert torch.equal(one, other)
+        torch.testing.assert_close(one, expected)
+        assert expected[0, 5] == 0
+
+
+def main(rank, meet, data, out):
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", f"file://{meet}", rank=int(rank), world_size=2)
+
+    def reduce(tensor):
+        total = tensor.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    start, signals = torch.load(data)
+    shares = [batch.split([70, 30])[int(rank)] for batch in signals.split(100)]
+    torch.save(learn(start, shares, reduce), out)
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
