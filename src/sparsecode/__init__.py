@@ -5,6 +5,8 @@ from sparsecode.checks import NotConverged
 from sparsecode.choices import Backend, Gradient
 from sparsecode.circular import convolve, correlate
 from sparsecode.coded import Coded
+from sparsecode.convolutional_consensus import ConsensusConvolutionalDictionary
+from sparsecode.convolutional_dictionary import OnlineConvolutionalDictionary
 from sparsecode.fista import fista
 from sparsecode.lasso import lasso
 from sparsecode.method_of_optimal_directions import MethodOfOptimalDirections
@@ -20,11 +22,13 @@ __all__ = [
     "Backend",
     "CbpdnState",
     "Coded",
+    "ConsensusConvolutionalDictionary",
     "Convolution",
     "Dense",
     "Gradient",
     "MethodOfOptimalDirections",
     "NotConverged",
+    "OnlineConvolutionalDictionary",
     "OnlineDictionary",
     "Operator",
     "average_patches",

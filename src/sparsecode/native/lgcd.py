@@ -54,7 +54,7 @@ def descend(images, filters, gram, lmbda, tolerance, max_rounds, codes, done, fi
         table, values = np.empty((256, 7), np.int64), np.empty((256, 2), images.dtype)  # values: coefficient and slack
         others, weights = np.empty(1024, np.int32), np.empty(1024, images.dtype)
         heads[:], bound[:] = -1, _UNKNOWN
-        number = used = 0
+        number = used = linked = np.int64(0)  # not a literal 0, for which Numba would compile everything twice
         for k in range(n_filters):
             for y in range(height):
                 for x in range(width):
@@ -65,13 +65,13 @@ def descend(images, filters, gram, lmbda, tolerance, max_rounds, codes, done, fi
                         values[number, 0], codes[n, k, y, x] = codes[n, k, y, x], zero
                         chosen[y, x, k] = True
                         number += 1
-        linked, worst = 0, zero
+        worst = zero
         _residual(images[n], filters, table, values, number, residual)
         before[:] = residual
         for _ in range(max_rounds):
             others, weights, used = _link(linked, number, table, others, weights, used, heads, gram)
             linked = number
-            _slacks(0, number, residual, bank, table, values, tall, wide)
+            _slacks(number, residual, bank, table, values, tall, wide)
             precision = max(tolerance, images.dtype.type(_LOOSE) * worst)
             settled = _sweep(table, values, number, others, weights, lmbda, precision) < _SWEEPS
             _residual(images[n], filters, table, values, number, residual)
@@ -184,10 +184,10 @@ def _link(first, last, table, others, weights, used, heads, gram):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _slacks(first, last, residual, bank, table, values, tall, wide):
-    """<d_k, residual> of chosen coefficients."""
+def _slacks(number, residual, bank, table, values, tall, wide):
+    """<d_k, residual> of all chosen coefficients."""
     patch = np.empty(bank.shape[1], bank.dtype)
-    for e in range(first, last):
+    for e in range(number):
         _cut(residual, table[e, _ROW], table[e, _COLUMN], tall, wide, patch)
         row, total = bank[table[e, _FILTER]], bank.dtype.type(0)
         for t in range(len(row)):
@@ -262,7 +262,7 @@ def _choose(
     """
     height, width, n_filters = chosen.shape
     tall, wide = gram.shape[1] // 2, gram.shape[2] // 2
-    looked, n_looked = np.empty((_SEGMENT * _SEGMENT, 2), np.int64), 0
+    looked, n_looked = np.empty((_SEGMENT * _SEGMENT, 2), np.int64), np.int64(0)
     for y in range(top, min(top + _SEGMENT, height)):
         for x in range(left, min(left + _SEGMENT, width)):
             if bound[y, x] > lmbda + tolerance:
