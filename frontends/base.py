@@ -3,7 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -33,7 +33,7 @@ class FrontEnd(pl.LightningModule, ABC):
         default_backward: the backward mode a white-box adversary uses when it names none: the strongest one known.
     """
 
-    default_backward: ClassVar[str] = "exact"
+    default_backward: str = "exact"
     n_learning_steps: int = 0
     learned: Tensor
     learning_step: Tensor

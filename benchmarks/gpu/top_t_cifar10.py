@@ -87,7 +87,8 @@ def evaluate(
     longest = 0.0
     for named in attacks:
         folder = run / "evaluation" / named.name
-        if (folder / "results" / "test_samples.csv").exists():
+        asked = settings(named, options)
+        if (folder / "asked.json").exists() and json.loads((folder / "asked.json").read_text()) == asked:
             continue
         if time.monotonic() + longest > deadline:
             return False
@@ -99,8 +100,15 @@ def evaluate(
             devices=1,
         )
         trainer.test(model, cli.datamodule)
+        (folder / "asked.json").write_text(json.dumps(asked))
         longest = max(longest, time.monotonic() - start)
     return True
+
+
+def settings(named: NamedAttack, options: argparse.Namespace) -> dict[str, Any]:
+    """What makes an attack's result this call's: another setting or number of samples asks for it anew."""
+    asked = {"attack": vars(named.attack), "view": vars(named.view), "test_samples": options.test_samples}
+    return json.loads(json.dumps(asked, default=str))
 
 
 def attacks_of(cli: SparsefrontCLI, options: argparse.Namespace) -> list[NamedAttack]:
@@ -122,39 +130,46 @@ def read(file: Path) -> Samples:
     return Samples({name: torch.tensor([float(row[name] or "nan") for row in rows]) for name in rows[0]})
 
 
-def results(system: str, run: Path) -> dict[str, Any]:
-    """Every attack's robust accuracy beside the paper's, and the per-sample worst case, in percent."""
+def results(system: str, run: Path, attacks: list[NamedAttack]) -> dict[str, Any]:
+    """Every attack's robust accuracy beside the paper's, and the per-sample worst case, in percent.
+
+    An attack that failed has no accuracy but its error, and no part in the worst case.
+    """
     joined: dict[str, torch.Tensor] = {}
     entries = {}
-    for folder in sorted((run / "evaluation").iterdir()):
+    for folder in [run / "evaluation" / named.name for named in attacks]:
+        if not (folder / "asked.json").exists():
+            continue
         samples = read(folder / "results" / "test_samples.csv")
         about = json.loads((folder / "results" / "test_attacks.json").read_text())["attacks"][0]
         joined |= samples.columns
         entries[folder.name] = about | {
-            "robust_acc": 100 * samples.right(folder.name).double().mean().item(),
+            "robust_acc": None if about["error"] else 100 * samples.right(folder.name).double().mean().item(),
             "paper": PAPER[system].get(folder.name),
         }
     samples = Samples(joined)
     return {
         "clean_acc": 100 * samples.right().double().mean().item(),
         "paper_clean_acc": PAPER[system]["clean"],
-        "worst": 100 * samples.worst().double().mean().item(),
+        "worst": 100 * samples.worst().double().mean().item() if samples.attacks else None,
         "n_samples": len(samples),
         "attacks": entries,
     }
 
 
 def write(options: argparse.Namespace, summary: dict[str, Any], whole: bool, seconds: float) -> None:
-    """Add this call's seconds and what is there so far to the results file."""
+    """Add this call's seconds and systems to what the results file has."""
     options.results.parent.mkdir(parents=True, exist_ok=True)
-    before = json.loads(options.results.read_text())["seconds"] if options.results.exists() else 0.0
+    before: dict[str, Any]
+    before = json.loads(options.results.read_text()) if options.results.exists() else {"seconds": 0.0, "systems": {}}
+    systems = before["systems"] | summary
     content = {
         "command": shlex.join(["python", "benchmarks/gpu/top_t_cifar10.py", *sys.argv[1:]]),
-        "whole": whole,
-        "seconds": round(before + seconds, 1),
+        "whole": whole and systems.keys() == PAPER.keys(),
+        "seconds": round(before["seconds"] + seconds, 1),
         "machine": machine(),
         "versions": versions(),
-        "systems": summary,
+        "systems": systems,
     }
     temporary = options.results.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1))
@@ -192,8 +207,8 @@ def run_all() -> bool:
         attacks = attacks_of(cli, options)  # before training, which goes without them
         trained = train(cli, run, deadline)
         whole &= trained and evaluate(cli, attacks, run, options, deadline)
-        if trained and (run / "evaluation").exists():
-            summary[system] = results(system, run)
+        if trained and any((run / "evaluation" / named.name / "asked.json").exists() for named in attacks):
+            summary[system] = results(system, run, attacks)
         write(options, summary, whole and system == options.systems[-1], time.monotonic() - start)
         start = time.monotonic()
     print("whole" if whole else "not whole yet: run the same command again", options.results)

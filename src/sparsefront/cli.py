@@ -142,7 +142,11 @@ class SparsefrontCLI(LightningCLI):
     def _checkpoint(self) -> str | None:
         """The checkpoint asked for, None if there is none to go on from; it is whole."""
         asked = self._get(self.config, "ckpt_path")
-        if asked in (None, "last", "best"):
+        if asked == "best":
+            raise ValueError(
+                f"`ckpt_path` must be last or a file, found best; its file is in {self._checkpoint_folder}."
+            )
+        if asked in (None, "last"):
             found = sorted(self._checkpoint_folder.glob("last*.ckpt"), key=os.path.getmtime)
             if asked is None or not found:
                 return None

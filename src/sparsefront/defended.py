@@ -64,6 +64,7 @@ class DefendedClassifier(pl.LightningModule):
         self.test_acc = MulticlassAccuracy(num_classes, average="micro")
         if frontend_checkpoint is not None:
             load_front_end(self.frontend, Path(frontend_checkpoint))
+            self.hparams["frontend_checkpoint"] = None  # from here on it is in this model's own checkpoints
 
     @property
     def system(self) -> str:

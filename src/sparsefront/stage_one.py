@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.accelerators import CUDAAccelerator
 from pytorch_lightning.strategies import DDPStrategy, ParallelStrategy, Strategy
 from tqdm import tqdm
 
@@ -42,10 +43,11 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
     Args:
         frontend: learns in place.
         data: a data module; labels are never looked at.
-        trainer: the one of stage two; only its devices, its number of nodes and its precision are taken.
+        trainer: the one of stage two; only its devices and its number of nodes are taken.
     """
     if frontend.learned:
         return
+    n_learning_steps = frontend.n_learning_steps
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         frontend.n_learning_steps = 1
     strategy: Strategy | str = "auto"
@@ -53,7 +55,8 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
         strategy = _SummedStatistics(start_method=getattr(trainer.strategy, "_start_method", "popen"))
     stage = pl.Trainer(
         accelerator=trainer.accelerator,
-        devices=trainer.num_devices,
+        # On GPUs the very ones: `devices: [3]` must not learn on the first.
+        devices=trainer.device_ids if isinstance(trainer.accelerator, CUDAAccelerator) else trainer.num_devices,
         num_nodes=trainer.num_nodes,
         strategy=strategy,
         max_epochs=-1,  # the front end stops it after `n_learning_steps` batches
@@ -71,6 +74,6 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
             warnings.filterwarnings("ignore", ".*have no `validation_step`|.*`configure_optimizers` returned `None`")
             stage.fit(frontend, datamodule=data)
     finally:
-        data.augmenting = augmenting
+        data.augmenting, frontend.n_learning_steps = augmenting, n_learning_steps
     if not frontend.learned:
         raise KeyboardInterrupt  # stopped by hand: do not go on with half a dictionary

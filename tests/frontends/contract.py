@@ -26,6 +26,7 @@ def assert_no_dependence_on_batch_mates(frontend: FrontEnd, images: torch.Tensor
 def assert_every_backward_mode_has_the_deployed_value(frontend: FrontEnd, images: torch.Tensor) -> None:
     with torch.no_grad():
         deployed = frontend(images)
+    assert frontend.default_backward in frontend.backward_modes()
     for name in frontend.backward_modes():
         x = images.clone().requires_grad_()
         out = frontend.stand_in(name)(x)

@@ -62,13 +62,18 @@ def test_at_most_t_codes_survive_and_each_is_a_signed_l1_norm():
     torch.testing.assert_close(codes.abs()[codes != 0], norms[codes != 0])
 
 
-def test_no_linf_perturbation_within_eps_turns_the_sign_of_a_survivor():
-    frontend = learned(top_t=None, eps=0.02)
-    images = torch.rand(2, *SHAPE)
-    noise = 0.02 * torch.randn(50, 2, *SHAPE).sign()
-    clean = frontend.codes(images)
-    for delta in noise:
-        assert (clean * frontend.codes(images + delta) >= 0).all()
+@pytest.mark.parametrize(("beta", "may_turn"), [(0.51, False), (0.49, True)])
+def test_no_linf_perturbation_within_eps_turns_the_sign_of_a_code_if_beta_exceeds_a_half(beta, may_turn):
+    eps = 0.02
+    frontend = learned(image_shape=(3, 4, 4), patch_size=4, stride=4, top_t=None, eps=eps, beta=beta)
+    atoms = frontend.dictionary.T
+    norms = atoms.abs().sum(dim=1)
+    # One image an atom whose projection is the least that survives, and the worst perturbation of it.
+    images = (1.001 * beta * eps * norms / atoms.square().sum(dim=1))[:, None] * atoms
+    worst = images - eps * atoms.sign()
+    clean, moved = (frontend.codes(batch.reshape(-1, 3, 4, 4)).flatten(1).diagonal() for batch in (images, worst))
+    assert (clean > 0).all()
+    assert (moved < 0).all() if may_turn else (moved >= 0).all()
 
 
 @pytest.mark.parametrize("decoder", ["transposed", "small", "deep", "resize", "identity"])

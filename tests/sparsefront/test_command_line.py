@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,6 +111,10 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone(capsys):
     taken = ["--model.frontend_checkpoint", "runs/default/checkpoints/last.ckpt", "--run_dir", "runs/other"]
     other = main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *taken])
     assert torch.equal(other.model.frontend.dictionary, dictionary)
+    shutil.move("runs/default", "runs/away")
+    alone = DefendedClassifier.load_from_checkpoint("runs/other/checkpoints/last.ckpt", map_location="cpu")
+    assert torch.equal(alone.frontend.dictionary, dictionary)
+    shutil.move("runs/away", "runs/default")
     with pytest.raises(SystemExit):
         main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, "--model.frontend.n_atoms", "30", *QUICK, *taken])
 
@@ -151,7 +156,7 @@ def error_of(args, capsys):
         (["--attacks", "[{name: t, attack: {class_path: PGD}, view: {class_path: Transfer, init_args: "
           "{checkpoint: nowhere.ckpt}}}]"], "nowhere.ckpt"),
         (["--data", "ImageFolder", "--data.root", "nowhere"], "error: `root` must be a folder, found 'nowhere'"),
-        (["--data", "CIFAR10", "--data.root", "nowhere", "--data.download", "false"], "`root` must hold CIFAR10, found"),
+        (["--data", "CIFAR10", "--data.root", "nowhere", "--data.download", "false"], "must hold CIFAR10, found no"),
         (["--model.frontend_checkpoint", "nowhere.ckpt"], "`frontend_checkpoint` must name a checkpoint file"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
@@ -169,6 +174,7 @@ def test_a_setting_that_cannot_be_ends_in_one_sentence_and_writes_nothing(args, 
         (["--ckpt_path", "last"], "`ckpt_path` last finds no checkpoint in runs/default/checkpoints"),
         (["--ckpt_path", "nowhere.ckpt"], "`ckpt_path` must name a checkpoint file, found none at nowhere.ckpt"),
         (["--ckpt_path", str(Path(__file__))], "`ckpt_path` must be a whole checkpoint that `sparsefront fit` wrote"),
+        (["--ckpt_path", "best"], "`ckpt_path` must be last or a file, found best"),
         (SMALL_TOP_T, "`ckpt_path` must name a checkpoint: TopT has learned nothing yet"),
     ],
 )

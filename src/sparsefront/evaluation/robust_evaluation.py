@@ -34,13 +34,15 @@ class RobustEvaluation(pl.Callback):
     Each attack sees every sample that the deployed model gets right; what it returns is clipped to [0, 1] and scored
     by a fresh forward of the deployed model. Logged under `val/` or `test/`: `robust_acc/<attack>` (share of *all*
     samples still right), `robust_acc/worst` (right under every attack, sample by sample) and the mean size of the
-    perturbations, `linf/<attack>` and `l2/<attack>`. Written to the log folder: `results/<stage>_samples.csv`,
-    `results/<stage>_attacks.json` and `results/<stage>_images.npz`, for `sparsefront-report`. Counts are exact on any
-    number of processes. An attack that raises an error is reported as failed, never as survived.
+    perturbations that succeeded, `linf/<attack>` and `l2/<attack>`. Attacks and their verdict are computed in the
+    parameters' own precision, whatever autocast the trainer's `precision` adds to its steps. Written to the log folder:
+    `results/<stage>_samples.csv`, `results/<stage>_attacks.json` and `results/<stage>_images.npz`, for
+    `sparsefront-report`. Counts are exact on any number of processes. An attack that raises an error is reported as
+    failed, never as survived.
 
     Args:
         attacks: the named attacks; from the command line they are the top-level list `attacks`.
-        every_n_epochs: during `fit`, run in every n-th validation only.
+        every_n_epochs: during `fit`, run in every n-th validation only, and in the last.
         max_samples: attack only the first so many samples of the loader; null for all.
         n_images: pictures kept for the report and W&B.
 
@@ -95,8 +97,9 @@ class RobustEvaluation(pl.Callback):
 
     def _active(self, trainer: pl.Trainer) -> bool:
         fitting = trainer.state.fn == TrainerFn.FITTING
-        due = bool(self.attacks) and (trainer.current_epoch + 1) % self.every_n_epochs == 0 if fitting else True
-        return due and not trainer.sanity_checking
+        epoch = trainer.current_epoch + 1
+        due = bool(self.attacks) and (epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs)
+        return (due or not fitting) and not trainer.sanity_checking
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin with empty hands."""

@@ -55,12 +55,13 @@ class Samples:
         return torch.stack([self.right(), *(self.right(attack) for attack in self.attacks)]).all(dim=0)
 
     def metrics(self) -> dict[str, float]:
-        """`robust_acc/<attack>`, `robust_acc/worst` (shares of all samples) and mean `linf|l2/<attack>`."""
+        """`robust_acc/<attack>|worst` (shares of all samples) and mean `linf|l2/<attack>` of the successful."""
         values = {f"robust_acc/{attack}": self.right(attack).double().mean().item() for attack in self.attacks}
         if self.attacks:
             values["robust_acc/worst"] = self.worst().double().mean().item()
         for attack in self.attacks:
-            sizes = {norm: self.columns[f"{attack}/{norm}"].nanmean().item() for norm in ("linf", "l2")}
+            fell = self.columns[f"{attack}/success"].bool()
+            sizes = {norm: self.columns[f"{attack}/{norm}"][fell].mean().item() for norm in ("linf", "l2")}
             values |= {f"{norm}/{attack}": size for norm, size in sizes.items() if size == size}
         return values
 

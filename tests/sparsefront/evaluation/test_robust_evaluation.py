@@ -153,7 +153,7 @@ class Counting(Attack):
         return images
 
 
-def test_fit_attacks_in_every_nth_epoch_only(tmp_path):
+def test_fit_attacks_in_every_nth_epoch_and_in_the_last_only(tmp_path):
     counting = Counting()
     trainer = pl.Trainer(
         max_epochs=5, accelerator="cpu", callbacks=[RobustEvaluation([NamedAttack("c", counting)], every_n_epochs=2)],
@@ -161,7 +161,7 @@ def test_fit_attacks_in_every_nth_epoch_only(tmp_path):
         default_root_dir=tmp_path,
     )  # fmt: skip
     trainer.fit(defended(), loader(21), loader(21))
-    assert counting.calls == 2
+    assert counting.calls == 3  # epochs 2, 4 and 5
 
 
 def test_attacks_between_epochs_do_not_change_the_training(tmp_path):
