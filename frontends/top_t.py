@@ -59,8 +59,6 @@ class TopT(FrontEnd):
         ValueError: a setting out of range; the message names it.
     """
 
-    default_backward = "smooth"
-
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -82,6 +80,7 @@ class TopT(FrontEnd):
         self.n_atoms, self.patch_size, self.stride = n_atoms, patch_size, stride
         self.top_t = n_atoms if top_t is None else top_t
         self.eps, self.beta, self.quantize = float(Fraction(eps)), beta, quantize
+        self.default_backward = "smooth" if quantize else "identity"  # without the quantiser nothing needs smoothing
         self.dictionary_kind, self.lmbda, self.seed = dictionary, lmbda, seed
         self.n_learning_steps, self.patches_per_iteration = n_iterations, patches_per_iteration
         self._check_settings()
