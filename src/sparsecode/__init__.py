@@ -9,6 +9,8 @@ from sparsecode.convolutional_consensus import ConsensusConvolutionalDictionary
 from sparsecode.convolutional_dictionary import OnlineConvolutionalDictionary
 from sparsecode.fista import fista
 from sparsecode.lasso import lasso
+from sparsecode.lca import lca
+from sparsecode.lca_layer import LCALayer
 from sparsecode.method_of_optimal_directions import MethodOfOptimalDirections
 from sparsecode.omp import omp
 from sparsecode.online_dictionary import OnlineDictionary
@@ -26,6 +28,7 @@ __all__ = [
     "Convolution",
     "Dense",
     "Gradient",
+    "LCALayer",
     "MethodOfOptimalDirections",
     "NotConverged",
     "OnlineConvolutionalDictionary",
@@ -38,6 +41,7 @@ __all__ = [
     "extract_patches",
     "fista",
     "lasso",
+    "lca",
     "omp",
     "sample_patches",
     "tikhonov_split",

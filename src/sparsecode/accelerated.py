@@ -1,17 +1,15 @@
 """Accelerated proximal gradient steps, what FISTA and the projected gradient share."""
 
 from collections.abc import Callable
-from math import prod
 
 import torch
 from torch import Tensor
 
 from sparsecode.operators import Operator
+from sparsecode.working_memory import signals_at_once
 
 # Steps between two looks at the gap, each of which costs one step.
 _LOOK_EVERY = 10
-# Bytes of working memory at which a CPU's thread is fastest: what its second-level cache holds.
-_CACHE = 2**22
 
 
 def accelerate(
@@ -50,9 +48,7 @@ def accelerate(
     codes = start.clone()
     done = torch.zeros(len(signals), dtype=torch.bool, device=signals.device)
     size = 1 / operator.lipschitz()
-    each = (8 * prod(operator.code_shape) + 4 * prod(operator.signal_shape)) * signals.element_size()
-    number = max(1, max_bytes // each)
-    at_once = min(number, max(1, _CACHE * torch.get_num_threads() // each)) if signals.device.type == "cpu" else number
+    number, at_once = signals_at_once(signals, operator, max_bytes)
     for first in range(0, len(signals), number):
         part = slice(first, first + number)
         run = _Run(signals[part], codes[part], operator, size, prox, gap, polish, tolerance, at_once)
