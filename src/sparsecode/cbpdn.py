@@ -4,13 +4,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from sparsecode.cbpdn_admm import admm, first_penalty, rotate
 from sparsecode.cbpdn_gradient import implicit, unrolled
 from sparsecode.checks import check_finite, check_positive, warn_unless
 from sparsecode.choices import Backend, Gradient, default_backend
-from sparsecode.circular import convolve, correlate
+from sparsecode.circular import convolve, correlate, filter_gram
 from sparsecode.coded import Coded
 
 _ADMM_MAPS = 16  # maps of the codes' size that an image needs at once
@@ -65,7 +64,8 @@ def cbpdn(
         max_steps: iterations of ADMM, or rounds of choosing coefficients.
         start: an earlier `state`, or codes (N, K, H, W), to start from; zero if absent.
         gradient: how the codes are differentiated by images and filters. `unrolled`: through ADMM's iterations.
-            `implicit`: through the optimality conditions on the support, by conjugate gradients.
+            `implicit`: through the optimality conditions on the support, by conjugate gradients; exact only as far as
+            the codes are, so choose a small `tolerance`.
         unrolled_steps: iterations differentiated by `unrolled`.
         backend: native or torch; chosen by the device if absent.
         max_bytes: working memory; batches that need more are split. Results are not counted.
@@ -96,7 +96,8 @@ def cbpdn(
     codes = state.codes
     if gradient != "none" and torch.is_grad_enabled() and (images.requires_grad or filters.requires_grad):
         if gradient == "implicit":
-            codes = implicit(images, filters, codes, max(max_bytes // (_ADMM_MAPS * _map_bytes(images, filters)), 1))
+            at_once = max(max_bytes // (_ADMM_MAPS * _map_bytes(images, filters)), 1)
+            codes = implicit(images, filters, codes, backend, at_once)
         else:
             codes = unrolled(images, filters, codes, lmbda, unrolled_steps)
     return Coded(codes.to(dtype), converged, state)
@@ -190,7 +191,7 @@ def _by_descent(
     codes = images.new_zeros(shape) if start is None else start.codes.clone(memory_format=torch.contiguous_format)
     converged = torch.zeros(len(images), dtype=torch.bool)
     number = images.detach().contiguous().numpy()
-    bank, gram = filters.detach().contiguous().numpy(), _gram(filters.detach()).numpy()
+    bank, gram = filters.detach().contiguous().numpy(), filter_gram(filters.detach()).numpy()
     real = number.dtype.type
     threshold, smallest = real(lmbda), real(tolerance * lmbda)
     results = codes.numpy(), converged.numpy()
@@ -200,15 +201,3 @@ def _by_descent(
         smallest=1,
     )
     return CbpdnState(codes), converged
-
-
-def _gram(filters: Tensor) -> Tensor:
-    """(K, 2h-1, 2w-1, K): in [k, d + (h-1, w-1), l], the inner product of filter k at p and filter l at p + d.
-
-    Half of it is computed; the other half is the same products seen from the other filter.
-    """
-    tall, wide = filters.shape[2] - 1, filters.shape[3] - 1
-    channels_last = F.pad(filters, (wide, wide, 0, tall)).contiguous(memory_format=torch.channels_last)
-    below = F.conv2d(channels_last, filters.contiguous(memory_format=torch.channels_last)).permute(0, 2, 3, 1)
-    above = below[:, 1:].flip(1, 2).transpose(0, 3)
-    return torch.cat([above, below], dim=1).contiguous()

@@ -10,6 +10,7 @@ from sparsecode.circular import mix
 
 RELAXATION = 1.8
 _FREE_STEPS = 100
+_RANGE = 1e3
 
 
 def first_penalty(lmbda: float) -> float:
@@ -74,14 +75,17 @@ def admm(
     active = torch.arange(len(images), device=images.device)
     # The residuals' ratio that is best aimed at depends on lmbda: Wohlberg (2017), section VI C.
     aim = 1 + 18.3 ** (math.log10(lmbda) + 1)
+    # Where codes are almost zero the ratio says nothing, and rho would run away.
+    lowest, highest = first_penalty(lmbda) / _RANGE, first_penalty(lmbda) * _RANGE
     for step in range(max_steps):
         x = z - u
         x += irfft2(mix((target - mix(rfft2(x), filters)) / (rho + power), adjoint), s=size)
         v = torch.add(u, x, alpha=RELAXATION).add_(z, alpha=1 - RELAXATION)
         bound = lmbda / rho
-        u = torch.minimum(torch.maximum(v, -bound), bound)
+        u = v.clamp(-bound, bound)
         before, z = z, v.sub_(u)
-        primal = _norms(x - z) / _positive(torch.maximum(_norms(x), _norms(z)))
+        largest = _positive(torch.maximum(_norms(x), _norms(z)))
+        primal = _norms(x.sub_(z)) / largest
         dual = _norms(before.sub_(z) if step else before - z) / _positive(_norms(u))
         stopped = (primal < tolerance) & (dual < tolerance)
         if stopped.any() or step == max_steps - 1:
@@ -96,17 +100,17 @@ def admm(
         if step:
             # Steps of rho whose logarithms sum to a bound, as convergence needs: freely at first, as SPORCO, then less.
             widest = 1e3 if step < _FREE_STEPS else 1 + (_FREE_STEPS / step) ** 2
-            rho, change = _follow(rho, primal / aim, dual, widest)
-            u = u / change
+            followed = _follow(rho, primal / aim, dual, widest).clamp(lowest, highest)
+            u.mul_(rho / followed)
+            rho = followed
     return (end[0], end[1], end[2]), done
 
 
-def _follow(rho: Tensor, primal: Tensor, dual: Tensor, widest: float) -> tuple[Tensor, Tensor]:
-    """Rho brought nearer to balance of the residuals, and the factor that did it, at most `widest`."""
+def _follow(rho: Tensor, primal: Tensor, dual: Tensor, widest: float) -> Tensor:
+    """Rho brought nearer to balance of the residuals, by a factor of at most `widest`."""
     ratio = (primal / _positive(dual)).view(-1, 1, 1, 1)
     factor = ratio.sqrt().clamp(1 / widest, widest)
-    factor = torch.where((ratio > 1.2) | (ratio < 1 / 1.2), factor, 1.0)
-    return rho * factor, factor
+    return torch.where((ratio > 1.2) | (ratio < 1 / 1.2), rho * factor, rho)
 
 
 def _norms(maps: Tensor) -> Tensor:

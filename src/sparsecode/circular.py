@@ -1,7 +1,8 @@
 """Convolution of codes with filters on images that go on at the opposite border."""
 
-from torch import Tensor, einsum, stack
+from torch import Tensor, addcmul, cat, channels_last, einsum, stack
 from torch.fft import irfft2, rfft2
+from torch.nn.functional import conv2d, pad
 
 
 def convolve(codes: Tensor, filters: Tensor) -> Tensor:
@@ -55,6 +56,18 @@ def correlate_pairs(codes: Tensor, images: Tensor, size: tuple[int, int]) -> Ten
     return irfft2(spectra, s=tuple(images.shape[-2:]))[..., : size[0], : size[1]]
 
 
+def filter_gram(filters: Tensor) -> Tensor:
+    """(K, 2h-1, 2w-1, K): in [k, d + (h-1, w-1), l], the inner product of filter k at p and filter l at p + d.
+
+    Half of it is computed; the other half is the same products seen from the other filter.
+    """
+    tall, wide = filters.shape[2] - 1, filters.shape[3] - 1
+    padded = pad(filters, (wide, wide, 0, tall)).contiguous(memory_format=channels_last)  # which is faster
+    below = conv2d(padded, filters.contiguous(memory_format=channels_last)).permute(0, 2, 3, 1)
+    above = below[:, 1:].flip(1, 2).transpose(0, 3)
+    return cat([above, below], dim=1).contiguous()
+
+
 def mix(maps: Tensor, weights: Tensor) -> Tensor:
     """At every frequency, out_o = sum_i weights[o, i] maps[i]: (N, I, ...) and (O, I, ...) -> (N, O, ...).
 
@@ -66,5 +79,5 @@ def mix(maps: Tensor, weights: Tensor) -> Tensor:
         return stack([(maps * row).sum(dim=1) for row in weights], dim=1)
     mixed = maps[:, :1] * weights[:, 0]
     for i in range(1, ins):
-        mixed = mixed + maps[:, i : i + 1] * weights[:, i]
+        mixed = addcmul(mixed, maps[:, i : i + 1], weights[:, i])
     return mixed

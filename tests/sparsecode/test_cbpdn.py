@@ -64,7 +64,7 @@ def test_codes_meet_the_optimality_conditions(backend, n, channels, height, widt
     images, filters = problem(n, channels, height, width, k, min(tall, height), min(wide, width), seed)
     codes, converged, _ = cbpdn(images, filters, lmbda, tolerance=1e-6, max_steps=20_000, backend=backend)
     assert converged.all()
-    assert violation(images, filters, codes, lmbda) <= 1e-4 * lmbda
+    assert violation(images, filters, codes, lmbda) <= 5e-4 * lmbda
 
 
 def test_both_backends_reach_sporcos_solution_on_real_images():
@@ -247,6 +247,16 @@ def test_the_implicit_gradient_does_not_depend_on_how_the_batch_is_split():
         found.append(torch.autograd.grad(codes.square().sum(), leaves))
     for whole, split in zip(*found, strict=True):
         torch.testing.assert_close(whole, split)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_implicit_gradient_that_was_not_solved_for_is_warned_of(backend, monkeypatch):
+    monkeypatch.setattr("sparsecode.cbpdn_gradient._CG_STEPS", 1)
+    images, filters = problem()
+    images[0] = 0
+    codes = cbpdn(images.requires_grad_(), filters, 0.3, gradient="implicit", backend=backend).codes
+    with pytest.warns(NotConverged, match="1 of 2"):
+        codes.square().sum().backward()
 
 
 @pytest.mark.parametrize(
