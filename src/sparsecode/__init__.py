@@ -8,6 +8,7 @@ from sparsecode.coded import Coded
 from sparsecode.convolutional_consensus import ConsensusConvolutionalDictionary
 from sparsecode.convolutional_dictionary import OnlineConvolutionalDictionary
 from sparsecode.fista import fista
+from sparsecode.l1_ball import constrained_lasso, project_onto_l1_ball
 from sparsecode.lasso import lasso
 from sparsecode.lca import lca
 from sparsecode.lca_layer import LCALayer
@@ -36,6 +37,7 @@ __all__ = [
     "Operator",
     "average_patches",
     "cbpdn",
+    "constrained_lasso",
     "convolve",
     "correlate",
     "extract_patches",
@@ -43,6 +45,7 @@ __all__ = [
     "lasso",
     "lca",
     "omp",
+    "project_onto_l1_ball",
     "sample_patches",
     "tikhonov_split",
     "update_atoms",

@@ -18,7 +18,7 @@ def accelerate(
     start: Tensor,
     *,
     prox: Callable[[Tensor, float], Tensor],
-    gap: Callable[[Tensor, Tensor, Tensor], Tensor],
+    gap: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
     polish: Callable[[Tensor, Tensor], Tensor] | None,
     tolerance: float,
     max_steps: int,
@@ -35,7 +35,7 @@ def accelerate(
         operator: D.
         start: (N, *operator.code_shape).
         prox: (codes, step size) -> codes, of the step size times the penalty.
-        gap: (codes, their slack D^T (y - D s), residual y - D s) -> relative duality gaps (N,).
+        gap: (codes, their slack D^T (y - D s), residual y - D s, signals) -> relative duality gaps (N,).
         polish: (codes, slack) -> codes of an objective that is no higher, tried where the gap is looked at and the
             signs are those of the last look.
         tolerance: relative gap at which a signal is done.
@@ -66,7 +66,7 @@ class _Run:
         operator: Operator,
         size: float,
         prox: Callable[[Tensor, float], Tensor],
-        gap: Callable[[Tensor, Tensor, Tensor], Tensor],
+        gap: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
         polish: Callable[[Tensor, Tensor], Tensor] | None,
         tolerance: float,
         at_once: int,
@@ -105,7 +105,7 @@ class _Run:
         s = self.s[part]
         residual = self.signals[part] - self.operator.synthesise(s)
         slack = self.operator.analyse(residual)
-        finished = self.gap(s, slack, residual) <= self.tolerance
+        finished = self.gap(s, slack, residual, self.signals[part]) <= self.tolerance
         if self.polish is not None:
             stable = (s.sign() == self.seen[part].sign()).flatten(1).all(dim=1)
             self.seen[part] = s

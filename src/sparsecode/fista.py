@@ -1,6 +1,7 @@
 """LASSO by accelerated proximal gradient steps, patch-wise or convolutional."""
 
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.l1_gap import l1_gap
 from sparsecode.newton_step import newton_step
 from sparsecode.operators import Dense, Operator
+
+SomeOperator = TypeVar("SomeOperator", bound=Operator)
 
 
 def fista(
@@ -65,7 +68,7 @@ def fista(
             operator,
             begin.clamp_min(0) if positive else begin,
             prox=prox,
-            gap=lambda s, slack, residual: l1_gap(s, slack, residual, lmbda, positive=positive),
+            gap=lambda s, slack, residual, _: l1_gap(s, slack, residual, lmbda, positive=positive),
             polish=partial(newton_step, gram=operator.gram, lmbda=lmbda, max_bytes=max_bytes)
             if isinstance(operator, Dense)
             else None,
@@ -82,7 +85,7 @@ def fista(
     return Coded(codes.to(dtype), converged, state)
 
 
-def prepare(signals: Tensor, operator: Operator) -> tuple[Tensor, Operator, torch.dtype]:
+def prepare(signals: Tensor, operator: SomeOperator) -> tuple[Tensor, SomeOperator, torch.dtype]:
     """Signals and operator in the precision to compute in, and the precision to answer in.
 
     Raises:
