@@ -37,7 +37,10 @@ def check_finite(**tensors: Tensor) -> None:
                 f"`{name}` and `{other}` must share dtype and device, found {first.dtype} on {first.device} and "
                 f"{tensor.dtype} on {tensor.device}."
             )
-        if not torch.isfinite(tensor).all():
+        # A finite sum has finite terms, and is several times cheaper than looking at each.
+        if not torch.isfinite(tensor.sum(dtype=torch.promote_types(tensor.dtype, torch.float32))) and not (
+            torch.isfinite(tensor).all()
+        ):
             raise ValueError(f"`{other}` must be finite, found NaN or infinity.")
 
 

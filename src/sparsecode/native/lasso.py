@@ -7,7 +7,8 @@ import numpy as np
 
 from sparsecode.native.tournament import winner
 
-_SHARE = 0.85  # of the largest excess over lambda: the atoms above it join together
+_SHARE = 0.85  # of the largest excess over lambda: the atoms above it join together with the largest
+_APART = 0.85  # cosine with the largest up to which they do: of parallel atoms all but one would soon leave again
 _IDLE_ROUNDS = 3  # in which no atom joined: what is left is rounding
 
 
@@ -69,7 +70,8 @@ def solve(gram, correlations, energies, lmbda, tolerance, max_steps, positive, c
             _slack(gram, corr, active, values, count, slack)
             for j in range(n_atoms):
                 scores[j] = slack[j] if positive else abs(slack[j])
-            most = scores[winner(scores, n_atoms)]
+            best = winner(scores, n_atoms)
+            most = scores[best]
             gaps[n] = _gap(energies[n], corr, slack, active, values, count, most, lmbda)
             if gaps[n] <= tolerance or steps >= max_steps or idle == _IDLE_ROUNDS:
                 break
@@ -77,7 +79,8 @@ def solve(gram, correlations, energies, lmbda, tolerance, max_steps, positive, c
             settled = False
             bound = lmbda + _SHARE * (most - lmbda)
             for j in range(n_atoms):
-                if scores[j] >= bound and scores[j] > lmbda and not inside[j]:
+                broken = scores[j] >= bound and scores[j] > lmbda and not inside[j]
+                if broken and (j == best or abs(gram[best, j]) < _APART):
                     active[count], inside[j], values[count] = j, True, 0
                     signs[count] = 1 if slack[j] > 0 else -1
                     count += 1
