@@ -63,9 +63,8 @@ def lasso(
     working = torch.promote_types(signals.dtype, torch.float32)
     with torch.no_grad():
         given, atoms = signals.detach().to(working), dictionary.detach().to(working)
-        begin = starting_codes(given, Dense(atoms), start)
-        codes = begin.clamp(min=0 if positive else None, max=torch.inf).contiguous()  # a copy, to be overwritten
-        converged = _solve_native(given, atoms, lmbda, tolerance, max_steps, positive, codes, max_bytes)
+        begin = given.new_zeros(0, atoms.shape[1]) if start is None else starting_codes(given, Dense(atoms), start)
+        codes, converged = _solve_native(given, atoms, lmbda, tolerance, max_steps, positive, begin, max_bytes)
     if gradient != "none":  # at the solution, FISTA takes no step: only its gradient is wanted
         return by_steps(start=codes)
     warn_unless(converged, "The LASSO", "raise `max_steps` or `tolerance`")
@@ -79,19 +78,20 @@ def _solve_native(
     tolerance: float,
     max_steps: int,
     positive: bool,
-    codes: Tensor,
+    starts: Tensor,
     max_bytes: int,
-) -> Tensor:
-    """Overwrite the codes to start from by the solution; which signals converged."""
+) -> tuple[Tensor, Tensor]:
+    """Codes, and which signals converged; `starts` (0, K) is a cold start."""
     from sparsecode.native.lasso import solve
     from sparsecode.native.parallel import correlated, over_signals
 
     dictionary = dictionary.contiguous()
     gram = (dictionary.T @ dictionary).numpy()
+    codes, starts = signals.new_zeros(len(signals), len(gram)), starts.contiguous()
     energies, gaps = signals.square().sum(dim=1), signals.new_empty(len(signals))
     weight, bound = gram.dtype.type(lmbda), gram.dtype.type(tolerance)
     for run, correlations in correlated(signals, dictionary, max_bytes):
-        arrays = correlations.numpy(), energies[run].numpy()
+        arrays = correlations.numpy(), energies[run].numpy(), starts[run].numpy()
         out, gap = codes[run].numpy(), gaps[run].numpy()
         over_signals(partial(solve, gram, *arrays, weight, bound, max_steps, positive, out, gap), len(out))
-    return gaps <= tolerance
+    return codes, gaps <= tolerance

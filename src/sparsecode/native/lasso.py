@@ -9,11 +9,12 @@ from sparsecode.native.tournament import winner
 
 _SHARE = 0.85  # of the largest excess over lambda: the atoms above it join together with the largest
 _APART = 0.85  # cosine with the largest up to which they do: of parallel atoms all but one would soon leave again
+_BLOCK = 32
 _IDLE_ROUNDS = 3  # in which no atom joined: what is left is rounding
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def solve(gram, correlations, energies, lmbda, tolerance, max_steps, positive, codes, gaps, first, last):
+def solve(gram, correlations, energies, starts, lmbda, tolerance, max_steps, positive, codes, gaps, first, last):
     """Solve the signals first..last.
 
     Feature-sign search (Lee et al. 2006): on the active set, the nonzeros with their signs, the optimality conditions
@@ -25,11 +26,12 @@ def solve(gram, correlations, energies, lmbda, tolerance, max_steps, positive, c
         gram: (K, K), D^T D.
         correlations: (N, K), D^T y.
         energies: (N,), ||y||^2.
+        starts: (N, K) codes to start from; (0, K) starts from zero.
         lmbda: weight of the l1 norm.
         tolerance: duality gap over objective at which a signal is done.
         max_steps: most moves of one signal.
         positive: whether codes are at least 0.
-        codes: (N, K) to start from; overwritten.
+        codes: (N, K) zeros; filled.
         gaps: (N,) filled with the duality gap over the objective of the final code.
         first: of the signals.
         last: of the signals, excluded.
@@ -42,13 +44,9 @@ def solve(gram, correlations, energies, lmbda, tolerance, max_steps, positive, c
     slack, scores = np.empty(n_atoms, dtype), np.empty(2 * n_atoms + 64, dtype)
     for n in range(first, last):
         corr, code = correlations[n], codes[n]
-        count = 0
-        for j in range(n_atoms):
-            if code[j] != 0:
-                active[count], inside[j] = j, True
-                values[count], signs[count] = code[j], 1 if code[j] > 0 else -1
-                code[j] = 0
-                count += 1
+        count = _nonzeros(starts[n], positive, active, values) if len(starts) else 0
+        for t in range(count):
+            signs[t], inside[active[t]] = 1 if values[t] > 0 else -1, True
         factored, steps, idle = 0, 0, 0
         settled = count == 0
         while True:
@@ -88,6 +86,23 @@ def solve(gram, correlations, energies, lmbda, tolerance, max_steps, positive, c
         for t in range(count):
             code[active[t]] = values[t]
             inside[active[t]] = False
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _nonzeros(start, positive, active, values):
+    """Find a code's nonzeros (those above 0), block by block: almost all blocks are empty, and sums are vectorised."""
+    count = 0
+    for first in range(0, len(start), _BLOCK):
+        block = start[first : first + _BLOCK]
+        total = start.dtype.type(0)
+        for j in range(len(block)):
+            total += abs(block[j])
+        if total > 0:
+            for j in range(len(block)):
+                if block[j] > 0 or (block[j] < 0 and not positive):
+                    active[count], values[count] = first + j, block[j]
+                    count += 1
+    return count
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

@@ -1,0 +1,102 @@
+"""Ours and rivals on the same input, alternated in one process."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`ours` shall be `ratio` times as fast as `rival`."""
+
+    ours: str
+    rival: str
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """A quality that a ratio is worth nothing without."""
+
+    value: float
+    least: float = -torch.inf
+    most: float = torch.inf
+
+    @property
+    def met(self) -> bool:
+        """Whether the value lies within its bounds."""
+        return self.least <= self.value <= self.most
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One input and what is run on it.
+
+    Attributes:
+        path: what is measured, e.g. `omp`.
+        setting: its sizes in words.
+        signals: coded in one run.
+        runs: the callables by name; each is called with nothing and returns what `checks` reads.
+        goals: ratios asked for.
+        checks: qualities by name, from the runs' results by name.
+        flops: least floating-point operations of one run, for the distance from the arithmetic floor.
+        rounds: alternations; the medians count.
+    """
+
+    path: str
+    setting: str
+    signals: int
+    runs: dict[str, Callable[[], Any]]
+    goals: Sequence[Goal] = ()
+    checks: Callable[[dict[str, Any]], dict[str, Check]] = field(default=lambda results: {})
+    flops: float = 0.0
+    rounds: int = 5
+
+
+def hold(contest: Contest, flops_per_second: float) -> dict[str, Any]:
+    """Run everything once to warm up and to check, then alternate; return what goes into the results file."""
+    checks = contest.checks({name: run() for name, run in contest.runs.items()})
+    seconds: dict[str, list[float]] = {name: [] for name in contest.runs}
+    gc.collect()
+    for _ in tqdm(range(contest.rounds), desc=f"{contest.path} {contest.setting}", leave=False):
+        for name, run in contest.runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    return {
+        "path": contest.path,
+        "setting": contest.setting,
+        "signals": contest.signals,
+        "rounds": contest.rounds,
+        "seconds": medians,
+        "spread": {name: max(times) / min(times) for name, times in seconds.items()},
+        "floor_seconds": contest.flops / flops_per_second,
+        "ratios": [
+            {
+                "ours": goal.ours,
+                "rival": goal.rival,
+                "ratio": medians[goal.rival] / medians[goal.ours],
+                "goal": goal.ratio,
+            }
+            for goal in contest.goals
+        ],
+        "checks": {name: vars(check) | {"met": check.met} for name, check in checks.items()},
+    }
+
+
+def gemm_rate() -> float:
+    """Floating-point operations a second of a large single-precision product on this machine's threads."""
+    a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - start)
+    return 2 * 2048**3 / min(times)
