@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from sklearn.exceptions import ConvergenceWarning
 
 from benchmarks.cpu.contest import gemm_rate, hold
 from benchmarks.cpu.inputs import Inputs
@@ -64,6 +65,7 @@ def main() -> None:
     """Hold every contest and rewrite the results after each, so that a stop loses nothing."""
     options = parse()
     warnings.simplefilter("ignore", NotConverged)  # the published LCA stops after 600 steps, at rest or not
+    warnings.simplefilter("ignore", ConvergenceWarning)  # scikit-learn's dictionary learner stops its coder early
     warnings.filterwarnings("ignore", "Orthogonal matching pursuit ended prematurely", RuntimeWarning)
     torch.set_num_threads(options.threads)
     inputs, console, rate = Inputs(options.images, options.root, options.large_images), Console(), gemm_rate()

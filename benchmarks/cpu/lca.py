@@ -16,11 +16,11 @@ LMBDA, TAU, STEPS = 0.5, 100.0, 600
 
 
 def contests(inputs: Inputs) -> Iterator[Contest]:
-    """16 images; 64 filters 9x9 at stride 2 and 128 at stride 4, learned; soft threshold, codes at or above 0."""
+    """4 images; 64 filters 9x9 at stride 2 and 128 at stride 4, learned; soft threshold, codes at or above 0."""
     images = inputs.images()
     images = (images - images.mean(dim=(1, 2, 3), keepdim=True)) / images.std(dim=(1, 2, 3), keepdim=True)
     for number, stride in ((64, 2), (128, 4)):
-        yield _contest(images[:16], _learned(images[16:], number, stride), stride)
+        yield _contest(images[:4], _learned(images[16:], number, stride), stride)
 
 
 def _learned(images: Tensor, number: int, stride: int) -> Tensor:
@@ -79,7 +79,7 @@ def _contest(images: Tensor, filters: Tensor, stride: int) -> Contest:
 
     return Contest(
         path="lca",
-        setting=f"{len(filters)} filters 9x9x3, stride {stride}, 16 images 32x32, {STEPS} steps, tau {TAU:g}",
+        setting=f"{len(filters)} filters 9x9x3, stride {stride}, {len(images)} images 32x32, {STEPS} steps",
         signals=len(images),
         runs={
             rival: partial(plain_dynamics, images, filters, stride),
