@@ -1,6 +1,7 @@
 """Accelerated proximal gradient steps, what FISTA and the projected gradient share."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -8,8 +9,14 @@ from torch import Tensor
 from sparsecode.operators import Operator
 from sparsecode.working_memory import signals_at_once
 
-# Steps between two looks at the gap, each of which costs one step.
+# Steps between two looks at the gap, each of which costs half a step.
 _LOOK_EVERY = 10
+# How much longer a step may be than the last, at first; and how much shorter it gets when it was too long.
+_GROWTH, _SHRINKAGE = 0.1, 0.5
+
+Prox = Callable[[Tensor, Tensor], Tensor]
+Gap = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+Polish = Callable[[Tensor, Tensor], Tensor]
 
 
 def accelerate(
@@ -17,24 +24,30 @@ def accelerate(
     operator: Operator,
     start: Tensor,
     *,
-    prox: Callable[[Tensor, float], Tensor],
-    gap: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
-    polish: Callable[[Tensor, Tensor], Tensor] | None,
+    prox: Prox,
+    gap: Gap,
+    polish: Polish | None,
     tolerance: float,
     max_steps: int,
     max_bytes: int,
 ) -> tuple[Tensor, Tensor]:
     """Minimise 1/2 ||y - D s||^2 + penalty(s) for every signal y (Beck and Teboulle 2009).
 
-    s+ = prox(z + D^T (y - D z) / L), z+ = s+ + (t - 1) / t+ (s+ - s), t+ = (1 + sqrt(1 + 4 t^2)) / 2. A signal's
-    momentum restarts when it points uphill (O'Donoghue and Candes 2015, gradient scheme). A signal whose gap is at
-    most `tolerance` leaves the computation, whatever the others do.
+    s+ = prox(z + size D^T (y - D z)), z+ = s+ + (t - 1) / t+ (s+ - s), t+ = (1 + sqrt(1 + 4 t^2)) / 2. A signal's
+    momentum restarts when it points uphill (O'Donoghue and Candes 2015, gradient scheme).
+
+    A sparse code feels only a few atoms, which bend its objective far less than all of them do. So each signal's size
+    starts at 1 / L and grows, and a step whose size turns out to exceed ||s+ - z||^2 / ||D (s+ - z)||^2, beyond which
+    the objective may rise, is taken back and halved; growth slows with the number of those. D s is kept beside s, so
+    that this costs no product.
+
+    A signal whose gap is at most `tolerance` leaves the computation, whatever the others do.
 
     Args:
         signals: (N, *operator.signal_shape).
         operator: D.
         start: (N, *operator.code_shape).
-        prox: (codes, step size) -> codes, of the step size times the penalty.
+        prox: (codes, step sizes (N, 1, ...)) -> codes, of the step size times the penalty.
         gap: (codes, their slack D^T (y - D s), residual y - D s, signals) -> relative duality gaps (N,).
         polish: (codes, slack) -> codes of an objective that is no higher, tried where the gap is looked at and the
             signs are those of the last look.
@@ -47,111 +60,138 @@ def accelerate(
     """
     codes = start.clone()
     done = torch.zeros(len(signals), dtype=torch.bool, device=signals.device)
-    size = 1 / operator.lipschitz()
+    least = 1 / operator.lipschitz()
     number, at_once = signals_at_once(signals, operator, max_bytes)
     for first in range(0, len(signals), number):
         part = slice(first, first + number)
-        run = _Run(signals[part], codes[part], operator, size, prox, gap, polish, tolerance, at_once)
+        run = _Run(signals[part], codes[part], operator, least, prox, gap, polish, tolerance, at_once)
         run.to_the_end(codes[part], done[part], max_steps)
     return codes, done
 
 
+def unroll(codes: Tensor, signals: Tensor, operator: Operator, prox: Prox, steps: int) -> Tensor:
+    """Steps from a solution that autograd follows; their number bounds its memory and the gradient's error.
+
+    Their size is 1 / L and their momentum never restarts: at a solution both would follow rounding errors.
+    """
+    size = codes.new_full((len(codes), *[1] * (codes.ndim - 1)), 1 / operator.lipschitz())
+    s = z = codes
+    t = 1.0
+    for _ in range(steps):
+        new = prox(z + size * operator.analyse(signals - operator.synthesise(z)), size)
+        t_next = (1 + (1 + 4 * t**2) ** 0.5) / 2
+        z = new + (t - 1) / t_next * (new - s)
+        s, t = new, t_next
+    return s
+
+
+class _Iterate(NamedTuple):
+    """Where the steps are: the fields' first dimension is the signals'."""
+
+    s: Tensor  # codes
+    image: Tensor  # D s
+    z: Tensor  # extrapolated codes
+    image_z: Tensor  # D z
+    t: Tensor  # momentum, (N, 1, ...)
+    size: Tensor  # of the next step, (N, 1, ...)
+    failures: Tensor  # steps taken back, (N, 1, ...)
+
+    def select(self, chosen: Tensor | slice) -> "_Iterate":
+        return _Iterate(*(field[chosen] for field in self))
+
+    def overwrite(self, chosen: slice, by: "_Iterate") -> None:
+        for field, new in zip(self, by, strict=True):
+            field[chosen] = new
+
+
+def _begin(codes: Tensor, operator: Operator, least: float) -> _Iterate:
+    one = codes.new_ones(len(codes), *[1] * (codes.ndim - 1))
+    image = operator.synthesise(codes)
+    return _Iterate(codes, image, codes, image, one, least * one, torch.zeros_like(one))
+
+
+def _step(at: _Iterate, signals: Tensor, operator: Operator, prox: Prox, least: float) -> _Iterate:
+    s, image, z, image_z, t, size, failures = at
+    new = prox(torch.addcmul(z, size, operator.analyse(signals - image_z)), size)
+    new_image = operator.synthesise(new)
+    across, across_image = tuple(range(1, s.ndim)), tuple(range(1, image.ndim))
+    ahead, moved = new - z, new - s
+    bend = (new_image - image_z).square().sum(dim=across_image).view_as(t)
+    too_long = (size * bend > (1 + 1e-4) * ahead.square().sum(dim=across, keepdim=True)) & (size > 1.001 * least)
+    restart = too_long | ((ahead * moved).sum(dim=across, keepdim=True) < 0)
+    t = torch.where(restart, 1.0, t)
+    t_next = (1 + (1 + 4 * t.square()).sqrt()) / 2
+    momentum = torch.where(restart, 0.0, (t - 1) / t_next)
+    failures = failures + too_long
+    size = torch.where(too_long, _SHRINKAGE * size, (1 + _GROWTH / (1 + failures)) * size).clamp_min(least)
+    if too_long.any():
+        new = torch.where(too_long, s, new)
+        new_image = torch.where(_like(too_long, image), image, new_image)
+    z = torch.addcmul(new, momentum, new - s)
+    image_z = torch.addcmul(new_image, _like(momentum, image), new_image - image)
+    return _Iterate(new, new_image, z, image_z, t_next, size, failures)
+
+
+def _like(each: Tensor, images: Tensor) -> Tensor:
+    """(N, 1, ...) of codes -> (N, 1, ...) of images."""
+    return each.view(-1, *[1] * (images.ndim - 1))
+
+
 class _Run:
-    """The signals that go on, compact: codes s, extrapolated codes z, momenta t, and codes at the last look."""
+    """The signals that go on, compact, and what solves them."""
 
     def __init__(
         self,
         signals: Tensor,
         start: Tensor,
         operator: Operator,
-        size: float,
-        prox: Callable[[Tensor, float], Tensor],
-        gap: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
-        polish: Callable[[Tensor, Tensor], Tensor] | None,
+        least: float,
+        prox: Prox,
+        gap: Gap,
+        polish: Polish | None,
         tolerance: float,
         at_once: int,
     ) -> None:
-        self.operator, self.size, self.prox, self.gap, self.polish = operator, size, prox, gap, polish
+        self.operator, self.least, self.prox, self.gap, self.polish = operator, least, prox, gap, polish
         self.tolerance, self.at_once = tolerance, at_once
-        self.signals, self.s, self.z, self.seen = signals, start.clone(), start.clone(), start.clone()
-        self.t = signals.new_ones(len(signals), *[1] * len(operator.code_shape))
+        self.signals, self.seen = signals, start.clone()  # codes at the last look
+        self.at = _Iterate(*(field.clone() for field in _begin(start, operator, least)))
 
     def to_the_end(self, codes: Tensor, done: Tensor, max_steps: int) -> None:
         """Fill `codes`, and `done` with which reached the tolerance."""
         active = torch.arange(len(codes), device=codes.device)
         for step in range(0, max_steps + _LOOK_EVERY, _LOOK_EVERY):
             finished = torch.cat([self._look(part) for part in self._parts()])
-            done[active[finished]] = True
-            if step >= max_steps:
-                break
-            if finished.any():
-                codes[active[finished]] = self.s[finished]
-                going = ~finished
-                self.signals, self.s, self.z, self.t, self.seen = (
-                    kept[going] for kept in (self.signals, self.s, self.z, self.t, self.seen)
-                )
-                active = active[going]
-            if not len(active):
+            codes[active], done[active] = self.at.s, finished
+            if step >= max_steps or finished.all():
                 return
+            if finished.any():
+                going = ~finished
+                active, self.signals, self.seen = active[going], self.signals[going], self.seen[going]
+                self.at = self.at.select(going)
             for part in self._parts():
-                self._advance(part, min(_LOOK_EVERY, max_steps - step))
-        codes[active] = self.s
+                at, signals = self.at.select(part), self.signals[part]
+                for _ in range(min(_LOOK_EVERY, max_steps - step)):
+                    at = _step(at, signals, self.operator, self.prox, self.least)
+                self.at.overwrite(part, at)
 
     def _parts(self) -> list[slice]:
-        return [slice(first, first + self.at_once) for first in range(0, max(len(self.s), 1), self.at_once)]
+        return [slice(first, first + self.at_once) for first in range(0, len(self.signals), self.at_once)]
 
     def _look(self, part: slice) -> Tensor:
         """Which signals are done, (n,); the others are polished."""
-        s = self.s[part]
-        residual = self.signals[part] - self.operator.synthesise(s)
+        at, signals = self.at.select(part), self.signals[part]
+        residual = signals - at.image
         slack = self.operator.analyse(residual)
-        finished = self.gap(s, slack, residual, self.signals[part]) <= self.tolerance
+        finished = self.gap(at.s, slack, residual, signals) <= self.tolerance
         if self.polish is not None:
-            stable = (s.sign() == self.seen[part].sign()).flatten(1).all(dim=1)
-            self.seen[part] = s
+            stable = (at.s.sign() == self.seen[part].sign()).flatten(1).all(dim=1)
+            self.seen[part] = at.s
             rows = (stable & ~finished).nonzero().squeeze(1)
-            polished = self.polish(s[rows], slack[rows])
-            moved = (polished != s[rows]).flatten(1).any(dim=1)
+            polished = self.polish(at.s[rows], slack[rows])
+            moved = (polished != at.s[rows]).flatten(1).any(dim=1)
             rows, polished = rows[moved], polished[moved]
-            for kept in (self.s, self.z, self.seen):
-                kept[part][rows] = polished
-            self.t[part][rows] = 1
+            image = self.operator.synthesise(polished)
+            at.s[rows], at.z[rows], self.seen[part][rows] = polished, polished, polished
+            at.image[rows], at.image_z[rows], at.t[rows] = image, image, 1.0
         return finished
-
-    def _advance(self, part: slice, steps: int) -> None:
-        signals, s, z, t = self.signals[part], self.s[part], self.z[part], self.t[part]
-        for _ in range(steps):
-            s, z, t = _step(signals, self.operator, s, z, t, self.size, self.prox)
-        self.s[part], self.z[part], self.t[part] = s, z, t
-
-
-def unroll(
-    codes: Tensor, signals: Tensor, operator: Operator, prox: Callable[[Tensor, float], Tensor], steps: int
-) -> Tensor:
-    """Steps from a solution that autograd follows; their number bounds its memory and the gradient's error."""
-    size = 1 / operator.lipschitz()
-    s = z = codes
-    t = torch.ones_like(codes[(slice(None), *[slice(1)] * (codes.ndim - 1))])
-    for _ in range(steps):
-        s, z, t = _step(signals, operator, s, z, t, size, prox)
-    return s
-
-
-def _step(
-    signals: Tensor,
-    operator: Operator,
-    s: Tensor,
-    z: Tensor,
-    t: Tensor,
-    size: float,
-    prox: Callable[[Tensor, float], Tensor],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """One step from codes s, extrapolated codes z and momentum t (N, 1, ...)."""
-    across = tuple(range(1, s.ndim))
-    new = prox(z + size * operator.analyse(signals - operator.synthesise(z)), size)
-    moved = new - s
-    uphill = ((z - new) * moved).sum(dim=across, keepdim=True) > 0
-    t = torch.where(uphill, 1.0, t)
-    t_next = (1 + (1 + 4 * t.square()).sqrt()) / 2
-    momentum = torch.where(uphill, 0.0, (t - 1) / t_next)
-    return new, torch.addcmul(new, momentum, moved), t_next

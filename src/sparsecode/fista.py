@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from sparsecode.accelerated import accelerate, unroll
 from sparsecode.checks import check_finite, check_positive, warn_unless
@@ -117,5 +116,6 @@ def starting_codes(signals: Tensor, operator: Operator, start: Tensor | None) ->
     return start
 
 
-def _shrink(points: Tensor, size: float, *, lmbda: float, positive: bool) -> Tensor:
-    return (points - size * lmbda).clamp_min(0) if positive else F.softshrink(points, size * lmbda)
+def _shrink(points: Tensor, size: Tensor, *, lmbda: float, positive: bool) -> Tensor:
+    by = size * lmbda
+    return (points - by).clamp_min(0) if positive else points - points.clamp(-by, by)
