@@ -22,7 +22,8 @@ def contests(inputs: Inputs) -> Iterator[Contest]:
     for channels in (1, 3):
         for n_atoms in (256, 1024):
             for k in (2, 10, 38):
-                yield _contest(inputs.patches(channels)[:2000], inputs.dictionary(channels, n_atoms), k)
+                number = 2000 if k == 38 else 10_000
+                yield _contest(inputs.patches(channels)[:number], inputs.dictionary(channels, n_atoms), k)
 
 
 def _contest(signals: Tensor, dictionary: Tensor, k: int) -> Contest:

@@ -118,14 +118,26 @@ def _pursue_torch(
     length = max(max_bytes // each, 1)
     if signals.device.type == "cpu":
         length = min(length, 1024)  # so that a run's correlations stay in cache
-    runs = [_pursue_run(part, dictionary, gram, atoms, tolerance, rule) for part in signals.split(length)]
-    return torch.cat([codes for codes, _ in runs]), torch.cat([energies for _, energies in runs])
+    codes, energies = signals.new_zeros(len(signals), dictionary.shape[1]), signals.new_zeros(len(signals))
+    for start in range(0, len(signals), length):
+        run = slice(start, start + length)
+        energies[run] = _pursue_run(signals[run], dictionary, gram, atoms, tolerance, rule, codes[run])
+    return codes, energies
 
 
 def _pursue_run(
-    signals: Tensor, dictionary: Tensor, gram: Tensor, atoms: int, tolerance: float | None, rule: Rule
-) -> tuple[Tensor, Tensor]:
-    """One run. The orthonormal q_t = D w_t of the chosen atoms are kept as their weights w_t alone."""
+    signals: Tensor,
+    dictionary: Tensor,
+    gram: Tensor,
+    atoms: int,
+    tolerance: float | None,
+    rule: Rule,
+    codes: Tensor,
+) -> Tensor:
+    """Fill in one run's codes; its squared residual norms.
+
+    The orthonormal q_t = D w_t of the chosen atoms are kept as their weights w_t alone.
+    """
     number = len(signals)
     correlations, energy = signals @ dictionary, signals.square().sum(dim=1)
     left = torch.ones_like(correlations) if rule == "ormp" else None
@@ -136,7 +148,7 @@ def _pursue_run(
     rows = torch.arange(number, device=signals.device)
     for t in range(atoms):
         scores = correlations.abs() if left is None else correlations.square() / left.clamp_min(1e-6)
-        pick = scores.max(dim=1).indices
+        pick = _largest(scores)
         coupling = gram[support[:, :t], pick[:, None]]
         inside = (weights[:, :t, :t] @ coupling[:, :, None])[:, :, 0]  # <q_s, d_pick>
         rest = 1 - inside.square().sum(dim=1)
@@ -155,5 +167,15 @@ def _pursue_run(
             correlations.addcmul_(row, steps[:, t : t + 1], value=-1)
             if left is not None:
                 left.addcmul_(row, row, value=-1)
-    fitted = (steps[:, None, :] @ weights)[:, 0]
-    return torch.zeros_like(correlations).scatter_add_(1, support, fitted), energy.clamp_min(0)
+    codes.scatter_add_(1, support, (steps[:, None, :] @ weights)[:, 0])
+    return energy.clamp_min(0)
+
+
+def _largest(scores: Tensor, lanes: int = 32) -> Tensor:
+    """Where the largest score of each row is; torch finds largest values fast, but their places slowly."""
+    if scores.shape[1] % lanes:
+        return scores.max(dim=1).indices
+    stacked = scores.unflatten(1, (-1, lanes))
+    lane = stacked.amax(dim=1).max(dim=1).indices
+    column = stacked[torch.arange(len(scores), device=scores.device), :, lane]
+    return column.max(dim=1).indices * lanes + lane

@@ -61,7 +61,7 @@ def test_codes_are_those_of_refitting_after_every_choice(backend, rule, n, m, k,
 @both
 @pytest.mark.parametrize("atoms", [1, 5, 14])
 def test_omp_is_that_of_scikit_learn(backend, atoms):
-    signals, dictionary = problem(300, 32, 100, 0)
+    signals, dictionary = problem(300, 32, 128, 0)
     expected = torch.from_numpy(orthogonal_mp(dictionary.numpy(), signals.numpy().T, n_nonzero_coefs=atoms).T)
     torch.testing.assert_close(omp(signals, dictionary, atoms, backend=backend).codes, expected, rtol=1e-7, atol=1e-9)
 
