@@ -1,5 +1,6 @@
 """What the README shows is run as it stands there."""
 
+import json
 import re
 import shlex
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cpu.table import table
 from sparsefront.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +36,19 @@ def test_a_part_of_ones_own_is_one_file_and_one_argument(code, argument, tmp_pat
     cli = main(["fit", *configs, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *own])
     used = [cli.model.frontend, cli.model.classifier, *(named.attack for named in cli.evaluation.attacks)]
     assert module in {type(part).__module__ for part in used}
+
+
+def test_the_engines_example_runs_and_restores_images():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/sparsecode.md").read_text(), flags=re.DOTALL)
+    names = {}
+    exec(code, names)
+    assert names["restored"].shape == names["images"].shape
+    assert names["converged"].all()
+
+
+def test_the_benchmarks_table_is_that_of_its_results_file():
+    entries = json.loads((ROOT / "benchmarks/cpu/results/solvers.json").read_text())["contests"]
+    assert (ROOT / "benchmarks/cpu/README.md").read_text().endswith(table(entries))
 
 
 def test_every_file_that_the_readme_names_is_there():
