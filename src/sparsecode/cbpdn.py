@@ -11,6 +11,7 @@ from sparsecode.checks import check_finite, check_positive, warn_unless
 from sparsecode.choices import Backend, Gradient, default_backend
 from sparsecode.circular import convolve, correlate, filter_gram
 from sparsecode.coded import Coded
+from sparsecode.full_precision import full_precision
 
 _ADMM_MAPS = 16  # maps of the codes' size that an image needs at once
 _CACHE = 2**22  # bytes; on a CPU, images that together need more are solved faster one after the other
@@ -30,6 +31,7 @@ class CbpdnState(NamedTuple):
     rho: Tensor | None = None
 
 
+@full_precision
 def cbpdn(
     images: Tensor,
     filters: Tensor,

@@ -58,5 +58,5 @@ def warn_unless(converged: Tensor, coder: str, mend: str) -> None:
         warnings.warn(
             f"{coder} stopped before {left} of {len(converged)} signals met its tolerance; {mend}.",
             NotConverged,
-            stacklevel=3,
+            stacklevel=4,
         )

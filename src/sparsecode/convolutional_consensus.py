@@ -12,6 +12,7 @@ from sparsecode.circular import convolve
 from sparsecode.coded import Coded
 from sparsecode.convolutional_dictionary import unit_filters, worst_patches
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
+from sparsecode.full_precision import full_precision
 
 
 class ConsensusConvolutionalDictionary:
@@ -73,6 +74,7 @@ class ConsensusConvolutionalDictionary:
         height, width = self.images.shape[2:]
         return F.pad(filters, (0, width - filters.shape[3], 0, height - filters.shape[2]))
 
+    @full_precision
     @torch.no_grad()
     def step(self, reduce: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> dict[str, float]:
         """Code all images, then move the filters.

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from sparsecode.circular import convolve, correlate_pairs
 from sparsecode.coded import Coded
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
+from sparsecode.full_precision import full_precision
 from sparsecode.unit_norm import unit_norm
 
 _GATHERED = 2**27  # bytes of codes around nonzeros that are looked at together
@@ -62,6 +63,7 @@ class OnlineConvolutionalDictionary:
         self._b = torch.zeros_like(self.filters)
         self._start_window()
 
+    @full_precision
     @torch.no_grad()
     def step(self, images: Tensor, reduce: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> dict[str, float]:
         """Learn from one batch of images.

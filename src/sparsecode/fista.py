@@ -10,6 +10,7 @@ from sparsecode.accelerated import accelerate, unroll
 from sparsecode.checks import check_finite, check_positive, warn_unless
 from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
+from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.l1_gap import l1_gap
 from sparsecode.newton_step import newton_step
@@ -18,6 +19,7 @@ from sparsecode.operators import Dense, Operator
 SomeOperator = TypeVar("SomeOperator", bound=Operator)
 
 
+@full_precision
 def fista(
     signals: Tensor,
     operator: Operator,

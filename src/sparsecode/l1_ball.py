@@ -10,6 +10,7 @@ from sparsecode.checks import check_positive, warn_unless
 from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
 from sparsecode.fista import prepare, starting_codes
+from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.newton_step import newton_step
 from sparsecode.operators import Dense
@@ -32,6 +33,7 @@ def project_onto_l1_ball(points: Tensor, radius: float, *, positive: bool = Fals
     return points.sign() * (magnitudes - theta).clamp_min(0)
 
 
+@full_precision
 def constrained_lasso(
     signals: Tensor,
     dictionary: Tensor,

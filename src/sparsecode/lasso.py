@@ -9,9 +9,11 @@ from sparsecode.checks import check_positive, check_signals, warn_unless
 from sparsecode.choices import Backend, Gradient, default_backend
 from sparsecode.coded import Coded
 from sparsecode.fista import fista, starting_codes
+from sparsecode.full_precision import full_precision
 from sparsecode.operators import Dense
 
 
+@full_precision
 def lasso(
     signals: Tensor,
     dictionary: Tensor,

@@ -7,6 +7,7 @@ from sparsecode.checks import warn_unless
 from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
 from sparsecode.fista import prepare, starting_codes
+from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.lca_dynamics import LCADynamics, Threshold
 from sparsecode.operators import Convolution, Dense, Operator
@@ -14,6 +15,7 @@ from sparsecode.operators import Convolution, Dense, Operator
 MEND = "raise `n_steps` or `tolerance`, or `tau` where it does not come to rest at all"
 
 
+@full_precision
 def lca(
     signals: Tensor,
     dictionary: Tensor,

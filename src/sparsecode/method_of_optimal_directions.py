@@ -8,6 +8,7 @@ from torch.nn.functional import normalize
 
 from sparsecode.coded import Coded
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
+from sparsecode.full_precision import full_precision
 from sparsecode.moments import Moments
 from sparsecode.unit_norm import unit_norm
 from sparsecode.update_atoms import update_atoms
@@ -64,6 +65,7 @@ class MethodOfOptimalDirections:
         self._sums = torch.zeros_like(Moments(self.dictionary).sums, dtype=torch.float64)
         self._worst, self._errors = self.dictionary.T[:0], self.dictionary[0, :0]
 
+    @full_precision
     @torch.no_grad()
     def add(self, signals: Tensor) -> None:
         """Code the next (N, m) signals of the pass, or of this process's share of it."""
@@ -77,6 +79,7 @@ class MethodOfOptimalDirections:
         self._errors, kept = errors.topk(min(self.dictionary.shape[1], len(errors)))
         self._worst = signals[kept]
 
+    @full_precision
     @torch.no_grad()
     def update(self, reduce: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> dict[str, float]:
         """End the pass: step to the next dictionary.

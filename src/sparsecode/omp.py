@@ -10,12 +10,14 @@ from torch.nn import functional as F
 from sparsecode.checks import check_signals
 from sparsecode.choices import Backend, default_backend
 from sparsecode.coded import Coded
+from sparsecode.full_precision import full_precision
 from sparsecode.implicit import differentiate_implicitly
 from sparsecode.operators import Dense
 
 Rule = Literal["omp", "ormp"]
 
 
+@full_precision
 def omp(
     signals: Tensor,
     dictionary: Tensor,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sparsecode.coded import Coded
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
+from sparsecode.full_precision import full_precision
 from sparsecode.moments import Moments
 from sparsecode.unit_norm import unit_norm
 from sparsecode.update_atoms import update_atoms
@@ -57,6 +58,7 @@ class OnlineDictionary:
         self._past = Moments(self.dictionary)
         self._start_window()
 
+    @full_precision
     @torch.no_grad()
     def step(self, signals: Tensor, reduce: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> dict[str, float]:
         """Learn from one batch of signals.
