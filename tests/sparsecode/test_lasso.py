@@ -205,3 +205,13 @@ def test_gradients_are_those_of_finite_differences(backend, gradient, steps):
 def test_a_problem_that_cannot_be_is_named(signals, dictionary, settings, message):
     with pytest.raises(ValueError, match=message):
         lasso(signals, dictionary, **{"lmbda": 0.1} | settings)
+
+
+def test_threads_share_the_signals_without_changing_a_code():
+    signals, dictionary = problem(1500, 16, 60, 8)
+    one = lasso(signals, dictionary, 0.3).codes
+    torch.set_num_threads(3)
+    try:
+        torch.testing.assert_close(lasso(signals, dictionary, 0.3).codes, one)
+    finally:
+        torch.set_num_threads(1)
