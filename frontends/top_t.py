@@ -249,10 +249,11 @@ class TopT(FrontEnd):
         """Start from patches of the first batch; all processes from those of the first one."""
         generator = torch.Generator().manual_seed(hash((self.seed, -1)))
         start = sample_patches(images, self.patch_size, self.stride, self.n_atoms, generator)
+        start = self.trainer.strategy.broadcast(start)  # before the check, so that all processes end or none
         if len(start) < self.n_atoms:
             raise ValueError(
                 f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not empty, "
                 f"found {len(start)}; raise `data.batch_size` or lower `n_atoms`."
             )
         coder = partial(lasso, lmbda=self.lmbda, tolerance=1e-2)
-        return OnlineDictionary(self.trainer.strategy.broadcast(start).T, coder)
+        return OnlineDictionary(start.T, coder)
