@@ -7,7 +7,7 @@ from scipy.optimize import linprog
 from scipy.stats import kstest
 
 from attacks.noise import normal, uniform
-from attacks.norms import linear_maximiser, project, random_point, size, steepest
+from attacks.norms import confine, linear_maximiser, project, radii, random_point, size, steepest
 
 NORMS = ["Linf", "L2", "L1"]
 DUAL = {"Linf": "L1", "L2": "L2", "L1": "Linf"}
@@ -64,6 +64,79 @@ def test_l1_projection_agrees_with_bisection():
 def test_l1_projection_of_a_large_float32_image_stays_in_the_ball():
     delta = torch.rand(2, 3, 224, 224) - 0.5
     assert (size(project(delta, 30.0, "L1").double(), "L1") <= 30 * (1 + 1e-4)).all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(rows=rows, eps=st.sampled_from([0.0, 0.1, 1.0, 2.0, 9.0]), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=60)
+def test_confined_images_are_the_nearest_of_ball_and_box(norm, rows, eps, seed):
+    """p is nearest iff no z of ball and box has <x - p, z - p> > 0; linear_maximiser knows the best z."""
+    moves = images_like(rows)
+    images = torch.rand(moves.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).round(
+        decimals=1
+    )
+    nearest = confine(images + moves, images, eps, norm)
+    assert ((nearest >= 0) & (nearest <= 1)).all()
+    assert (size(nearest - images, norm) <= eps * (1 + 1e-12) + 1e-12).all()
+    if norm != "L2":
+        left = images + moves - nearest
+        best = linear_maximiser(left, images, eps, norm)
+        assert (inner(left, best - nearest) <= 1e-10 * (1 + size(moves, "L1"))).all()
+
+
+def test_confining_to_the_l1_ball_and_the_box_keeps_the_budget_that_clipping_throws_away():
+    images, moves = torch.tensor([0.9, 0.5]).view(1, 1, 1, 2), torch.tensor([0.6, 0.6]).view(1, 1, 1, 2)
+    found = confine(images + moves, images, 0.4, "L1")
+    torch.testing.assert_close(found.flatten(), torch.tensor([1.0, 0.8]))
+    clipped = (images + project(moves, 0.4, "L1")).clamp(0, 1)
+    torch.testing.assert_close(clipped.flatten(), torch.tensor([1.0, 0.7]))
+
+
+def test_confining_a_large_float32_image_spends_its_l1_budget_and_no_more():
+    images, noise = torch.rand(2, 3, 224, 224), torch.randn(2, 3, 224, 224)
+    spent = size((confine(images + noise, images, 30.0, "L1") - images).double(), "L1")
+    torch.testing.assert_close(spent, torch.full((2,), 30.0).double(), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_every_row_may_have_a_radius_of_its_own(norm):
+    g, x = torch.randn(5, 1, 3, 3), torch.rand(5, 1, 3, 3)
+    eps, shares = torch.tensor([0.0, 0.1, 0.5, 1.0, 50.0]), torch.tensor([0.01, 0.3, 0.5, 0.7, 1.0])
+    z, u = torch.randn(5, 1, 3, 3), torch.rand(5, 1, 3, 3)
+    whole = [
+        project(g, eps, norm),
+        confine(x + g, x, eps, norm),
+        steepest(g, x, eps, norm, shares),
+        linear_maximiser(g, x, eps, norm),
+        random_point(z, u, eps, norm),
+    ]
+    for i in range(5):
+        one, e = slice(i, i + 1), float(eps[i])
+        alone = [
+            project(g[one], e, norm),
+            confine(x[one] + g[one], x[one], e, norm),
+            steepest(g[one], x[one], e, norm, float(shares[i])),
+            linear_maximiser(g[one], x[one], e, norm),
+            random_point(z[one], u[one], e, norm),
+        ]
+        for together, by_itself in zip(whole, alone, strict=True):
+            torch.testing.assert_close(together[one], by_itself, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("norm", "own"), [("Linf", 0.8), ("L2", 1.0), ("L1", 1.4)])
+def test_radii_are_eps_or_a_multiple_of_the_images_own_norm(norm, own):
+    images = torch.tensor([[0.6, 0.8], [0.0, 0.0]], dtype=torch.float64).view(2, 1, 1, 2)
+    assert radii("1/4", images, norm).tolist() == [0.25, 0.25]
+    torch.testing.assert_close(radii("1/4", images, norm, relative=True).tolist(), [own / 4, 0.0])
+    assert radii(0.1, images, norm, relative=True).dtype == torch.float64
+    assert radii(0.1, images[:0], norm, relative=True).shape == (0,)
+
+
+def test_radii_of_a_large_half_precision_image_are_finite():
+    images = torch.ones(1, 3, 224, 224, dtype=torch.float16)  # its L1 norm, 150528, is no half-precision number
+    assert radii(0.1, images, "L1", relative=True).item() == pytest.approx(15052.8, rel=1e-3)
+    with pytest.raises(ValueError, match="`eps` must be a number"):
+        radii("much", images, "L1")
 
 
 @pytest.mark.parametrize("scale", [1e-42, 1e-30, 1.0, 1e30])
