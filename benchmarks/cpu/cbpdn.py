@@ -85,5 +85,6 @@ def _contest(pictures: Tensor, rounds: int) -> Contest:
             Goal("cbpdn, torch alone", rival, 3.0),
         ],
         checks=checks,
+        flops=2.0 * filters.numel() * images[:, 0].numel(),
         rounds=rounds,
     )

@@ -48,6 +48,11 @@ def held_out_objective(dictionary: Tensor, signals: Tensor) -> float:
     return ((signals - codes @ dictionary.T).square().sum(dim=1) / 2 + LMBDA * codes.abs().sum(dim=1)).mean().item()
 
 
+def _flops(stream: Tensor, steps: int) -> float:
+    """Correlations of the batches, and D^T D and D A once a step."""
+    return 2.0 * steps * stream.shape[1] * N_ATOMS * (BATCH + 2 * N_ATOMS)
+
+
 def _start(stream: Tensor) -> np.ndarray:
     return normalize(stream[:N_ATOMS], dim=1).numpy()
 
@@ -91,6 +96,7 @@ def _against_spams(stream: Tensor, held_out: Tensor, steps: int) -> Contest:
         runs={"SPAMS trainDL": by_spams, "OnlineDictionary": partial(learn, stream, ours)},
         goals=[Goal("OnlineDictionary", "SPAMS trainDL", 1.4)],
         checks=_checks(held_out, stream, "SPAMS trainDL"),
+        flops=_flops(stream, ours),
     )
 
 
@@ -111,5 +117,6 @@ def _against_scikit_learn(stream: Tensor, held_out: Tensor) -> Contest:
         runs={"scikit-learn": by_scikit_learn, "OnlineDictionary": partial(learn, stream, ours)},
         goals=[Goal("OnlineDictionary", "scikit-learn", 75.0)],
         checks=_checks(held_out, stream, "scikit-learn"),
+        flops=_flops(stream, ours),
         rounds=1,  # most of a minute each
     )

@@ -88,5 +88,6 @@ def _contest(images: Tensor, filters: Tensor, stride: int) -> Contest:
         },
         goals=[Goal("fista", rival, 15.0), Goal("lca (residual form)", rival, 1.0)],
         checks=checks,
+        flops=2.0 * filters[0].numel() * operator.analyse(images).numel(),
         rounds=3,
     )
