@@ -46,7 +46,7 @@ def accelerate(
     Args:
         signals: (N, *operator.signal_shape).
         operator: D.
-        start: (N, *operator.code_shape).
+        start: (N, *operator.code_shape); overwritten.
         prox: (codes, step sizes (N, 1, ...)) -> codes, of the step size times the penalty.
         gap: (codes, their slack D^T (y - D s), residual y - D s, signals) -> relative duality gaps (N,).
         polish: (codes, slack) -> codes of an objective that is no higher, tried where the gap is looked at and the
@@ -58,23 +58,25 @@ def accelerate(
     Returns:
         Codes (N, *operator.code_shape), and bool (N,): which reached the tolerance.
     """
-    codes = start.clone()
+    codes = start
     done = torch.zeros(len(signals), dtype=torch.bool, device=signals.device)
-    least = 1 / operator.lipschitz()
+    least = 1 / max(operator.lipschitz(), torch.finfo(signals.dtype).tiny)  # a zero dictionary has no slope
     number, at_once = signals_at_once(signals, operator, max_bytes)
     for first in range(0, len(signals), number):
         part = slice(first, first + number)
+        codes[part] = prox(codes[part], codes.new_zeros(()))  # to where the penalty is finite
         run = _Run(signals[part], codes[part], operator, least, prox, gap, polish, tolerance, at_once)
         run.to_the_end(codes[part], done[part], max_steps)
     return codes, done
 
 
 def unroll(codes: Tensor, signals: Tensor, operator: Operator, prox: Prox, steps: int) -> Tensor:
-    """Steps from a solution that autograd follows; their number bounds its memory and the gradient's error.
+    """The codes, with the gradient of steps from them; the steps' number bounds its memory and its error.
 
     Their size is 1 / L and their momentum never restarts: at a solution both would follow rounding errors.
     """
-    size = codes.new_full((len(codes), *[1] * (codes.ndim - 1)), 1 / operator.lipschitz())
+    least = 1 / max(operator.lipschitz(), torch.finfo(codes.dtype).tiny)
+    size = codes.new_full((len(codes), *[1] * (codes.ndim - 1)), least)
     s = z = codes
     t = 1.0
     for _ in range(steps):
@@ -82,7 +84,7 @@ def unroll(codes: Tensor, signals: Tensor, operator: Operator, prox: Prox, steps
         t_next = (1 + (1 + 4 * t**2) ** 0.5) / 2
         z = new + (t - 1) / t_next * (new - s)
         s, t = new, t_next
-    return s
+    return codes + (s - s.detach())
 
 
 class _Iterate(NamedTuple):

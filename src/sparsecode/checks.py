@@ -1,9 +1,14 @@
 """The rules that arguments of all coders keep, each broken rule one sentence."""
 
+import sys
 import warnings
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+# Frames that a warning is not about: this package and torch, which calls modules and backward passes.
+_OURS = tuple(str(Path(file).parent) for file in (__file__, torch.__file__))
 
 
 class NotConverged(UserWarning):
@@ -18,12 +23,32 @@ def check_signals(signals: Tensor, dictionary: Tensor) -> None:
             f"{tuple(signals.shape)} and {tuple(dictionary.shape)}."
         )
     check_finite(signals=signals, dictionary=dictionary)
-    norms = dictionary.detach().norm(dim=0)
-    if ((norms - 1).abs() > 1e-3).any():
+    check_scale(signals=signals)
+    check_unit_norm("`dictionary` must have unit-norm columns", dictionary)
+
+
+def check_unit_norm(rule: str, atoms: Tensor) -> None:
+    """Norms of 1 along the first dimension, as far as the dtype can hold them."""
+    norms = atoms.detach().to(torch.promote_types(atoms.dtype, torch.float32)).norm(dim=0)
+    room = 1e-3 if atoms.dtype in (torch.float32, torch.float64) else 1e-2
+    if ((norms - 1).abs() > room).any():
         raise ValueError(
-            f"`dictionary` must have unit-norm columns, found norms in [{norms.min():.4g}, {norms.max():.4g}]; "
-            "divide each column by its norm."
+            f"{rule}, found norms in [{norms.min():.4g}, {norms.max():.4g}]; divide each atom by its norm."
         )
+
+
+def check_scale(**tensors: Tensor) -> None:
+    """Zeros, or magnitudes whose squares the computation's dtype can hold with room to spare."""
+    for name, tensor in tensors.items():
+        if not tensor.numel():
+            continue
+        largest = max(abs(end.item()) for end in tensor.detach().aminmax())
+        limit = 1e15 if tensor.dtype != torch.float64 else 1e150
+        if largest and not 1 / limit <= largest <= limit:
+            raise ValueError(
+                f"`{name}` must be zero or have a largest magnitude from {1 / limit:g} to {limit:g}, found "
+                f"{largest:.4g}; scale them, and with them what weighs or bounds their codes."
+            )
 
 
 def check_finite(**tensors: Tensor) -> None:
@@ -45,10 +70,10 @@ def check_finite(**tensors: Tensor) -> None:
 
 
 def check_positive(**numbers: float) -> None:
-    """Numbers above zero."""
+    """Finite numbers above zero."""
     for name, number in numbers.items():
-        if not number > 0:
-            raise ValueError(f"`{name}` must be above 0, found {number}.")
+        if not 0 < number < float("inf"):
+            raise ValueError(f"`{name}` must be above 0 and finite, found {number}.")
 
 
 def warn_unless(converged: Tensor, coder: str, mend: str) -> None:
@@ -58,5 +83,13 @@ def warn_unless(converged: Tensor, coder: str, mend: str) -> None:
         warnings.warn(
             f"{coder} stopped before {left} of {len(converged)} signals met its tolerance; {mend}.",
             NotConverged,
-            stacklevel=4,
+            stacklevel=_callers_level(),
         )
+
+
+def _callers_level() -> int:
+    """Of the nearest frame outside, as `warnings.warn` counts from the function that calls this one."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -17,7 +17,11 @@ def convolve(codes: Tensor, filters: Tensor) -> Tensor:
 
     Returns:
         (N, C, H, W).
+
+    Raises:
+        ValueError: shapes that do not fit.
     """
+    _check(codes, "codes", filters, len(filters))
     spectra = rfft2(filters, s=tuple(codes.shape[-2:]))
     return irfft2(mix(rfft2(codes), spectra.transpose(0, 1)), s=tuple(codes.shape[-2:]))
 
@@ -34,9 +38,22 @@ def correlate(images: Tensor, filters: Tensor) -> Tensor:
 
     Returns:
         (N, K, H, W).
+
+    Raises:
+        ValueError: shapes that do not fit.
     """
+    _check(images, "images", filters, filters.shape[1])
     spectra = rfft2(filters, s=tuple(images.shape[-2:]))
     return irfft2(mix(rfft2(images), spectra.conj()), s=tuple(images.shape[-2:]))
+
+
+def _check(maps: Tensor, name: str, filters: Tensor, count: int) -> None:
+    fits = maps.ndim == filters.ndim == 4 and maps.shape[1] == count
+    if not fits or maps.shape[2] < filters.shape[2] or maps.shape[3] < filters.shape[3]:
+        raise ValueError(
+            f"`{name}` must be (N, {count}, H, W), no smaller than the `filters`, for filters (K, C, h, w) of shape "
+            f"{tuple(filters.shape)}, found {tuple(maps.shape)}."
+        )
 
 
 def correlate_pairs(codes: Tensor, images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -42,8 +42,8 @@ class ConsensusConvolutionalDictionary:
         filters: (K, C, h, w) of unit norm, at least float32.
 
     Raises:
-        ValueError: images that are not (N, C, H, W) with N > 0, filters of another C, a zero filter, or `iterations`
-            below 1.
+        ValueError: images that are not (N, C, H, W) with N > 0, filters of another C or larger than they, a zero
+            filter, or `iterations` below 1.
     """
 
     def __init__(
@@ -60,6 +60,11 @@ class ConsensusConvolutionalDictionary:
             raise ValueError(
                 f"`images` must have shape (N, C, H, W) with N > 0 and the filters' C, found {tuple(images.shape)} "
                 f"for filters {tuple(filters.shape)}."
+            )
+        if images.shape[2] < filters.shape[2] or images.shape[3] < filters.shape[3]:
+            raise ValueError(
+                f"`filters` must not be larger than the images, found {tuple(filters.shape[2:])} and "
+                f"{tuple(images.shape[2:])} pixels."
             )
         if iterations < 1:
             raise ValueError(f"`iterations` must be at least 1, found {iterations}.")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sparsecode.accelerated import accelerate, unroll
-from sparsecode.checks import check_finite, check_positive, warn_unless
+from sparsecode.checks import check_finite, check_positive, check_scale, warn_unless
 from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
@@ -61,13 +61,12 @@ def fista(
     check_positive(lmbda=lmbda, tolerance=tolerance)
     check_gradient(gradient, unrolled_steps)
     signals, operator, dtype = prepare(signals, operator)
-    begin = starting_codes(signals, operator, start)
     prox = partial(_shrink, lmbda=lmbda, positive=positive)
     with torch.no_grad():
         codes, converged = accelerate(
             signals,
             operator,
-            begin.clamp_min(0) if positive else begin,
+            starting_codes(signals, operator, start),
             prox=prox,
             gap=lambda s, slack, residual, _: l1_gap(s, slack, residual, lmbda, positive=positive),
             polish=partial(newton_step, gram=operator.gram, lmbda=lmbda, max_bytes=max_bytes)
@@ -98,19 +97,27 @@ def prepare(signals: Tensor, operator: SomeOperator) -> tuple[Tensor, SomeOperat
             f"{tuple(signals.shape)}."
         )
     check_finite(signals=signals, dictionary=operator.atoms)
+    check_scale(signals=signals, dictionary=operator.atoms)
     dtype = torch.promote_types(signals.dtype, torch.float32)
     return signals.to(dtype), operator.to(dtype), signals.dtype
 
 
 def starting_codes(signals: Tensor, operator: Operator, start: Tensor | None) -> Tensor:
-    """The start, or zeros.
+    """A copy of the start, or zeros."""
+    if start is None:
+        return signals.new_zeros(len(signals), *operator.code_shape)
+    return checked_start(signals, operator, start).clone()
+
+
+def checked_start(signals: Tensor, operator: Operator, start: Tensor) -> Tensor:
+    """The start in the signals' dtype and on their device.
 
     Raises:
         ValueError: a start that is not one code a signal, or not finite.
     """
     shape = (len(signals), *operator.code_shape)
-    if start is None:
-        return signals.new_zeros(shape)
+    if not isinstance(start, Tensor):
+        raise ValueError(f"`start` must be codes, such as the `state` of a result, found {type(start).__name__}.")
     if start.shape != shape:
         raise ValueError(f"`start` must have the codes' shape {shape}, found {tuple(start.shape)}.")
     start = start.detach().to(signals)

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from sparsecode.checks import warn_unless
 from sparsecode.choices import Gradient
@@ -50,28 +51,34 @@ def differentiate_implicitly(
         max_bytes: working memory of the backward pass.
 
     Returns:
-        The same codes.
+        The same codes, once differentiable.
     """
     slack = operator.analyse(signals - operator.synthesise(codes))
     if pull is not None:
         slack = slack + pull
     constant = operator.detached()
-    signs = codes.sign()
 
-    def solve(target: Tensor) -> Tensor:
+    def solve(target: Tensor) -> tuple[Tensor, Tensor]:
         if isinstance(constant, Dense):
-            return _solve(target, signs, constant, ridge, max_bytes)
-        return _conjugate_gradients(target, signs, constant, ridge)
+            return _solve(target, codes, constant, ridge, max_bytes)
+        return _conjugate_gradients(target, codes, constant, ridge)
 
     def adjoint(grad: Tensor) -> Tensor:
-        solved = solve(grad)
+        solved, converged = solve(grad)
         if bounded is None:
+            _warn_unless(converged)
             return solved
-        along = solve(signs)
+        signs = codes.sign()
+        along, also_converged = solve(signs)
+        _warn_unless(converged & also_converged)
         rates = (signs * solved).sum(dim=1) / (signs * along).sum(dim=1).clamp_min(torch.finfo(grad.dtype).tiny)
         return solved - torch.where(bounded, rates, 0.0)[:, None] * along
 
     return _Implicit.apply(slack, codes, adjoint)
+
+
+def _warn_unless(converged: Tensor) -> None:
+    warn_unless(converged, "The implicit gradient", "atoms on the support nearly depend on each other")
 
 
 class _Implicit(torch.autograd.Function):
@@ -80,37 +87,38 @@ class _Implicit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, slack: Tensor, codes: Tensor, adjoint: Callable[[Tensor], Tensor]) -> Tensor:
         ctx.adjoint = adjoint
-        return codes.clone()
+        return codes
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         return ctx.adjoint(grad), None, None
 
 
-def _solve(target: Tensor, signs: Tensor, operator: Dense, ridge: float, max_bytes: int) -> Tensor:
-    """Solve H x = target on the supports, x zero off them; direct where supports are small."""
-    counts = (signs != 0).sum(dim=1)
+def _solve(target: Tensor, codes: Tensor, operator: Dense, ridge: float, max_bytes: int) -> tuple[Tensor, Tensor]:
+    """Solve H x = target on the supports, x zero off them, direct where they are small; and bool (N,): for which."""
+    counts = (codes != 0).sum(dim=1)
     order = counts.argsort(descending=True)
-    solved = torch.zeros_like(target)
+    solved, converged = torch.zeros_like(target), torch.ones_like(counts, dtype=torch.bool)
     first = 0
     while first < len(order) and (width := int(counts[order[first]])):
         number = max(1, min(max(len(order) // 8, 256), max_bytes // (4 * width**2 * target.element_size())))
         rows = order[first : first + number]
         if width > _WIDEST_DIRECT:
-            solved[rows] = _conjugate_gradients(target[rows], signs[rows], operator, ridge)
+            solved[rows], converged[rows] = _conjugate_gradients(target[rows], codes[rows], operator, ridge)
         else:
-            support = signs[rows].abs().topk(width, dim=1).indices
-            used = signs[rows].gather(1, support) != 0
+            support = codes[rows].abs().topk(width, dim=1).indices
+            used = codes[rows].gather(1, support) != 0
             right = target[rows].gather(1, support) * used
             system = support_system(operator.gram, support, used, ridge)
             solved[rows] = solved[rows].scatter(1, support, torch.linalg.solve(system, right))
         first += number
-    return solved
+    return solved, converged
 
 
-def _conjugate_gradients(target: Tensor, signs: Tensor, operator: Operator, ridge: float) -> Tensor:
-    """Solve H x = target on the supports, x zero off them, every signal with its own steps and stop."""
-    used = signs != 0
+def _conjugate_gradients(target: Tensor, codes: Tensor, operator: Operator, ridge: float) -> tuple[Tensor, Tensor]:
+    """The same by steps alone, every signal with its own stop."""
+    used = codes != 0
     across = tuple(range(1, target.ndim))
     tiny, tolerance = torch.finfo(target.dtype).tiny, torch.finfo(target.dtype).eps ** 0.75
     solved = torch.zeros_like(target)
@@ -128,5 +136,4 @@ def _conjugate_gradients(target: Tensor, signs: Tensor, operator: Operator, ridg
         residual = residual - share * image
         before, energy = energy, residual.square().sum(dim=across, keepdim=True)
         direction = residual + energy / before.clamp_min(tiny) * direction
-    warn_unless((energy <= goal).flatten(), "The implicit gradient", "its atoms are nearly dependent")
-    return solved
+    return solved, (energy <= goal).flatten()

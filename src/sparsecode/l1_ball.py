@@ -25,7 +25,11 @@ def project_onto_l1_ball(points: Tensor, radius: float, *, positive: bool = Fals
         points: (..., K).
         radius: of the ball, positive.
         positive: the part of the ball at or above 0 alone.
+
+    Raises:
+        ValueError: a radius that is not positive.
     """
+    check_positive(radius=radius)
     magnitudes = points.clamp_min(0) if positive else points.abs()
     sums = magnitudes.sort(dim=-1, descending=True).values.cumsum(dim=-1)
     counts = torch.arange(1, points.shape[-1] + 1, device=points.device, dtype=points.dtype)
@@ -51,13 +55,14 @@ def constrained_lasso(
 
     Accelerated projected gradient steps, and Newton steps on the nonzeros now and then. A signal stops when the
     Frank-Wolfe gap t ||D^T r||_inf - <s, D^T r>, r = y - D s, which bounds how far its objective is from the least, is
-    at most `tolerance` times 1/2 ||y||^2, the objective of no code at all; whatever the others do.
+    at most `tolerance` times what the code gains over none, the gap counted as gained; whatever the others do. With a
+    bound far above the l1 norm that the signal needs, single precision never gets so far.
 
     Args:
         signals: (N, m).
         dictionary: (m, K).
         t: bound of the l1 norm, positive.
-        tolerance: gap over 1/2 ||y||^2 at which a signal is done.
+        tolerance: gap, relative to 1/2 ||y||^2 - 1/2 ||y - D s||^2 + gap, at which a signal is done.
         max_steps: most steps.
         start: (N, K) codes to start from, such as an earlier `state`; zero if absent.
         positive: only codes at or above 0.
@@ -80,7 +85,7 @@ def constrained_lasso(
         codes, converged = accelerate(
             signals,
             operator,
-            project(starting_codes(signals, operator, start)),
+            starting_codes(signals, operator, start),
             prox=lambda points, size: project(points),
             gap=partial(_gap, radius=t, positive=positive),
             polish=partial(newton_step, gram=operator.gram, radius=t, max_bytes=max_bytes),
@@ -99,9 +104,9 @@ def constrained_lasso(
 
 
 def _gap(codes: Tensor, slack: Tensor, residual: Tensor, signals: Tensor, *, radius: float, positive: bool) -> Tensor:
-    """The Frank-Wolfe gap over 1/2 ||y||^2, (N,); no term of its sum is negative."""
+    """The Frank-Wolfe gap over the most that a code can gain, (N,); no term of its sum is negative."""
     most = (slack.amax(dim=1).clamp_min(0) if positive else slack.abs().amax(dim=1))[:, None]
     spare = (radius - codes.abs().sum(dim=1)).clamp_min(0)
     gap = (codes.abs() * most - codes * slack).sum(dim=1) + spare * most[:, 0]
-    energy = signals.square().sum(dim=1) / 2
-    return torch.where(gap > 0, gap / energy.clamp_min(torch.finfo(gap.dtype).tiny), 0.0)
+    gained = ((signals + residual) * (signals - residual)).sum(dim=1).clamp_min(0) / 2
+    return torch.where(gap > 0, gap / (gained + gap), 0.0)

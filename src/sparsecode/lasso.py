@@ -5,11 +5,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from sparsecode.blank_codes import blank_codes
 from sparsecode.checks import check_positive, check_signals, warn_unless
 from sparsecode.choices import Backend, Gradient, default_backend
 from sparsecode.coded import Coded
-from sparsecode.fista import fista, starting_codes
+from sparsecode.fista import checked_start, fista
 from sparsecode.full_precision import full_precision
+from sparsecode.implicit import check_gradient
 from sparsecode.operators import Dense
 
 
@@ -55,7 +57,8 @@ def lasso(
         ValueError: shapes that do not fit, NaN, atoms that are not of unit norm, settings out of range.
     """
     check_signals(signals, dictionary)
-    check_positive(lmbda=lmbda, tolerance=tolerance)
+    check_positive(lmbda=lmbda, tolerance=tolerance, max_bytes=max_bytes)
+    check_gradient(gradient, unrolled_steps)
     by_steps = partial(
         fista, signals, Dense(dictionary), lmbda, tolerance=tolerance, max_steps=max_steps, positive=positive,
         gradient=gradient, unrolled_steps=unrolled_steps, max_bytes=max_bytes,
@@ -65,7 +68,7 @@ def lasso(
     working = torch.promote_types(signals.dtype, torch.float32)
     with torch.no_grad():
         given, atoms = signals.detach().to(working), dictionary.detach().to(working)
-        begin = given.new_zeros(0, atoms.shape[1]) if start is None else starting_codes(given, Dense(atoms), start)
+        begin = given.new_zeros(0, atoms.shape[1]) if start is None else checked_start(given, Dense(atoms), start)
         codes, converged = _solve_native(given, atoms, lmbda, tolerance, max_steps, positive, begin, max_bytes)
     if gradient != "none":  # at the solution, FISTA takes no step: only its gradient is wanted
         return by_steps(start=codes)
@@ -89,10 +92,11 @@ def _solve_native(
 
     dictionary = dictionary.contiguous()
     gram = (dictionary.T @ dictionary).numpy()
-    codes, starts = signals.new_zeros(len(signals), len(gram)), starts.contiguous()
-    energies, gaps = signals.square().sum(dim=1), signals.new_empty(len(signals))
+    codes, starts = blank_codes(signals, len(signals), len(gram)), starts.contiguous()
+    energies, gaps = signals.new_empty(len(signals)), signals.new_empty(len(signals))
     weight, bound = gram.dtype.type(lmbda), gram.dtype.type(tolerance)
     for run, correlations in correlated(signals, dictionary, max_bytes):
+        energies[run] = signals[run].square().sum(dim=1)
         arrays = correlations.numpy(), energies[run].numpy(), starts[run].numpy()
         out, gap = codes[run].numpy(), gaps[run].numpy()
         over_signals(partial(solve, gram, *arrays, weight, bound, max_steps, positive, out, gap), len(out))

@@ -113,11 +113,30 @@ class LCADynamics:
     ) -> tuple[Tensor, Tensor]:
         """Potentials after at most `n_steps`, and bool (N,): where the last step met |tau u'| <= tolerance lmbda.
 
-        A signal that has met it stays as it is, whatever the others do. Memory does not grow with the steps.
+        A signal that has met it stays as it is, whatever the others do. Memory does not grow with the steps; the
+        potentials given are overwritten.
         """
-        _, at_once = signals_at_once(signals, operator, max_bytes)
-        u, settled, done = u.clone(), u.clone(), torch.zeros(len(u), dtype=torch.bool, device=u.device)
-        left = torch.arange(len(u), device=u.device)
+        done = torch.zeros(len(u), dtype=torch.bool, device=u.device)
+        number, at_once = signals_at_once(signals, operator, max_bytes)
+        for first in range(0, len(u), number):
+            part = slice(first, first + number)
+            pull = None if top_down is None else top_down[part]
+            self._settle_run(u[part], done[part], signals[part], operator, pull, n_steps, tolerance, at_once)
+        return u, done
+
+    def _settle_run(
+        self,
+        settled: Tensor,
+        done: Tensor,
+        signals: Tensor,
+        operator: Operator,
+        top_down: Tensor | None,
+        n_steps: int,
+        tolerance: float,
+        at_once: int,
+    ) -> None:
+        """Overwrite `settled` and `done`; signals that rest leave the computation."""
+        u, left = settled.clone(), torch.arange(len(settled), device=settled.device)
         step = 0
         while step < n_steps and len(left):
             number = min(_LOOK_EVERY, n_steps - step) if step else 1  # a start at rest costs one step
@@ -133,7 +152,6 @@ class LCADynamics:
                 left, u, signals = left[~rests], u[~rests], signals[~rests]
                 top_down = None if top_down is None else top_down[~rests]
             step += number
-        return settled, done
 
     def _advance(
         self, u: Tensor, signals: Tensor, operator: Operator, top_down: Tensor | None, number: int

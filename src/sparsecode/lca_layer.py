@@ -2,9 +2,10 @@
 
 from torch import Tensor, nn
 
-from sparsecode.checks import warn_unless
+from sparsecode.checks import check_finite, warn_unless
 from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
+from sparsecode.full_precision import full_precision
 from sparsecode.lca import MEND, operator_of, settled_code
 from sparsecode.lca_dynamics import FeedbackOn, LCADynamics, Threshold
 from sparsecode.operators import Operator
@@ -52,7 +53,8 @@ class LCALayer(nn.Module):
         super().__init__()
         if dictionary.ndim not in (2, 4):
             raise ValueError(f"`dictionary` must be (m, K) or (K, C, h, w), found {tuple(dictionary.shape)}.")
-        self.dictionary = nn.Parameter(dictionary)
+        check_finite(dictionary=dictionary)
+        self.dictionary = nn.Parameter(dictionary.detach().clone())
         self.stride, self.padding = stride, padding
         self.dynamics = LCADynamics(lmbda, threshold, tau, positive, feedback, feedback_on)
 
@@ -68,10 +70,12 @@ class LCALayer(nn.Module):
         """What the layer says to the one above: a = threshold(u)."""
         return self.dynamics.code(u)
 
+    @full_precision
     def reconstruct(self, u: Tensor, operator: Operator) -> Tensor:
         """D a, what the layer says to the one below."""
         return operator.synthesise(self.code(u))
 
+    @full_precision
     def step(
         self, u: Tensor, below: Tensor, top_down: Tensor | None = None, *, operator: Operator | None = None
     ) -> Tensor:
@@ -85,12 +89,14 @@ class LCALayer(nn.Module):
         """
         return self.dynamics.step(u, below, operator or self.operator(below), top_down)
 
+    @full_precision
     def energy(
         self, u: Tensor, below: Tensor, top_down: Tensor | None = None, *, operator: Operator | None = None
     ) -> Tensor:
         """(N,), which steps lower while x and t stay, see `LCADynamics`."""
         return self.dynamics.energy(u, below, operator or self.operator(below), top_down)
 
+    @full_precision
     def forward(
         self,
         below: Tensor,
@@ -108,5 +114,6 @@ class LCALayer(nn.Module):
         coded = settled_code(
             self.dynamics, below, operator, start, top_down, n_steps, tolerance, gradient, unrolled_steps, max_bytes
         )
-        warn_unless(coded.converged, "The LCA layer", MEND)
+        if tolerance:
+            warn_unless(coded.converged, "The LCA layer", MEND)
         return coded

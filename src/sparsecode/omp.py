@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode.checks import check_signals
+from sparsecode.blank_codes import blank_codes
+from sparsecode.checks import check_positive, check_signals
 from sparsecode.choices import Backend, default_backend
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
@@ -45,7 +46,8 @@ def omp(
         signals: (N, m).
         dictionary: (m, K) with unit-norm columns.
         n_nonzero_coefs: most atoms in one code, from 1 to K; min(m, K) if only `residual_tolerance` is given.
-        residual_tolerance: ||y - D s||_2 at which a signal is done, in the signals' unit.
+        residual_tolerance: ||y - D s||_2 at which a signal is done, in the signals' unit. Computed in double precision:
+            the residual's norm is what steps leave of the signal's, and single precision would lose a small one.
         rule: `omp` or `ormp`.
         gradient: `implicit` differentiates the least-squares fit with the support held, which is the exact derivative
             wherever the choice of atoms does not change; `none` returns constants.
@@ -60,6 +62,7 @@ def omp(
         ValueError: shapes that do not fit, NaN, atoms that are not of unit norm, or settings out of range.
     """
     check_signals(signals, dictionary)
+    check_positive(max_bytes=max_bytes)
     atoms = _most_atoms(n_nonzero_coefs, residual_tolerance, dictionary)
     if rule not in ("omp", "ormp"):
         raise ValueError(f"`rule` must be omp or ormp, found {rule!r}.")
@@ -68,16 +71,15 @@ def omp(
             f"`gradient` must be none or implicit, found {gradient!r}; unrolling the least-squares fits is implicit."
         )
     pursue = _pursue_native if default_backend(backend, signals.device.type) == "native" else _pursue_torch
-    working = torch.promote_types(signals.dtype, torch.float32)
+    dtype = signals.dtype
+    working = torch.promote_types(dtype, torch.float32 if residual_tolerance is None else torch.float64)
+    signals, dictionary = signals.to(working), dictionary.to(working)
     with torch.no_grad():
-        codes, energies = pursue(
-            signals.detach().to(working), dictionary.detach().to(working), atoms, residual_tolerance, rule, max_bytes
-        )
+        codes, energies = pursue(signals.detach(), dictionary.detach(), atoms, residual_tolerance, rule, max_bytes)
     tolerance = torch.inf if residual_tolerance is None else residual_tolerance
-    codes = codes.to(signals.dtype)
     if gradient == "implicit":
         codes = differentiate_implicitly(codes, signals, Dense(dictionary), max_bytes=max_bytes)
-    return Coded(codes, energies.sqrt() <= tolerance)
+    return Coded(codes.to(dtype), energies.sqrt() <= tolerance)
 
 
 def _most_atoms(n_nonzero_coefs: int | None, residual_tolerance: float | None, dictionary: Tensor) -> int:
@@ -87,9 +89,10 @@ def _most_atoms(n_nonzero_coefs: int | None, residual_tolerance: float | None, d
         raise ValueError(f"`residual_tolerance` must be at least 0, found {residual_tolerance}.")
     if n_nonzero_coefs is None:
         return min(dictionary.shape)
-    if not 1 <= n_nonzero_coefs <= dictionary.shape[1]:
+    if not isinstance(n_nonzero_coefs, int) or not 1 <= n_nonzero_coefs <= dictionary.shape[1]:
         raise ValueError(
-            f"`n_nonzero_coefs` must be from 1 to the {dictionary.shape[1]} atoms, found {n_nonzero_coefs}."
+            f"`n_nonzero_coefs` must be a whole number from 1 to the {dictionary.shape[1]} atoms, found "
+            f"{n_nonzero_coefs!r}."
         )
     return min(n_nonzero_coefs, *dictionary.shape)  # more than m atoms cannot be independent
 
@@ -103,9 +106,10 @@ def _pursue_native(
 
     dictionary = dictionary.contiguous()
     gram = (dictionary.T @ dictionary).numpy()
-    codes, energies = signals.new_zeros(len(signals), dictionary.shape[1]), signals.square().sum(dim=1)
+    codes, energies = blank_codes(signals, len(signals), dictionary.shape[1]), signals.new_empty(len(signals))
     limit = -1.0 if tolerance is None else tolerance**2
     for run, correlations in correlated(signals, dictionary, max_bytes):
+        energies[run] = signals[run].square().sum(dim=1)
         found, energy, out = correlations.numpy(), energies[run].numpy(), codes[run].numpy()
         over_signals(partial(pursue, gram, found, energy, atoms, limit, rule == "ormp", out), len(out))
     return codes, energies
@@ -119,8 +123,8 @@ def _pursue_torch(
     each = signals.element_size() * (6 * dictionary.shape[1] + 4 * atoms * atoms)
     length = max(max_bytes // each, 1)
     if signals.device.type == "cpu":
-        length = min(length, 1024)  # so that a run's correlations stay in cache
-    codes, energies = signals.new_zeros(len(signals), dictionary.shape[1]), signals.new_zeros(len(signals))
+        length = min(length, 512)  # so that a run's correlations stay in cache
+    codes, energies = blank_codes(signals, len(signals), dictionary.shape[1]), signals.new_zeros(len(signals))
     for start in range(0, len(signals), length):
         run = slice(start, start + length)
         energies[run] = _pursue_run(signals[run], dictionary, gram, atoms, tolerance, rule, codes[run])
@@ -142,18 +146,23 @@ def _pursue_run(
     """
     number = len(signals)
     correlations, energy = signals @ dictionary, signals.square().sum(dim=1)
-    left = torch.ones_like(correlations) if rule == "ormp" else None
+    scores = torch.empty_like(correlations)  # one for all steps: memory for codes is dear to touch first
+    squares = gram.diagonal()
+    left = squares.repeat(number, 1) if rule == "ormp" else None  # squares of the parts outside the chosen ones' span
     support = torch.zeros(number, atoms, dtype=torch.long, device=signals.device)
     weights, steps = signals.new_zeros(number, atoms, atoms), signals.new_zeros(number, atoms)
     epsilon = torch.finfo(signals.dtype).eps
     floor = (epsilon * epsilon * energy).clamp_min(0.0 if tolerance is None else tolerance**2)
     rows = torch.arange(number, device=signals.device)
     for t in range(atoms):
-        scores = correlations.abs() if left is None else correlations.square() / left.clamp_min(1e-6)
+        if left is None:
+            torch.abs(correlations, out=scores)
+        else:
+            torch.square(correlations, out=scores).div_(left.clamp_min(10 * epsilon))
         pick = _largest(scores)
         coupling = gram[support[:, :t], pick[:, None]]
         inside = (weights[:, :t, :t] @ coupling[:, :, None])[:, :, 0]  # <q_s, d_pick>
-        rest = 1 - inside.square().sum(dim=1)
+        rest = squares[pick] - inside.square().sum(dim=1)
         correlation = correlations[rows, pick]
         going = (energy > floor) & (rest > 10 * epsilon) & (correlation.square() > epsilon * epsilon * energy)
         if not going.any():
@@ -169,6 +178,7 @@ def _pursue_run(
             correlations.addcmul_(row, steps[:, t : t + 1], value=-1)
             if left is not None:
                 left.addcmul_(row, row, value=-1)
+                left[rows, pick] = torch.inf  # never chosen twice
     codes.scatter_add_(1, support, (steps[:, None, :] @ weights)[:, 0])
     return energy.clamp_min(0)
 

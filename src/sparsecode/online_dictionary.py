@@ -87,7 +87,7 @@ class OnlineDictionary:
     def _start_window(self) -> None:
         """Forget what was seen since the last look for dead atoms."""
         self._usage = self._past.a.new_zeros(len(self._past.a))
-        self._counts = torch.zeros_like(self._past.counts)
+        self._counts = torch.zeros_like(self._past.counts, dtype=torch.float64)
 
     def _replace(self, signals: Tensor, errors: Tensor, reduce: Callable[[Tensor], Tensor]) -> int:
         """Give dead atoms the directions of the batch's worst represented signals; their past is forgotten."""

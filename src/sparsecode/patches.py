@@ -72,8 +72,10 @@ def average_patches(patches: Tensor, image_size: tuple[int, int], patch_size: in
 
 def check_patches(images: Tensor, patch_size: int, stride: int) -> None:
     """Images (B, C, H, W) from which patches of that size can be cut."""
-    if images.ndim != 4:
-        raise ValueError(f"`images` must have shape (B, C, H, W), found {tuple(images.shape)}.")
+    if images.ndim != 4 or not images.is_floating_point():
+        raise ValueError(
+            f"`images` must be floating point of shape (B, C, H, W), found {images.dtype} {tuple(images.shape)}."
+        )
     _check(images.shape[2], images.shape[3], patch_size, stride)
 
 

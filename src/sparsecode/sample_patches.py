@@ -27,9 +27,11 @@ def sample_patches(images: Tensor, patch_size: int, stride: int, number: int, ge
         (min(`number`, patches that are not empty), C n n).
 
     Raises:
-        ValueError: as `extract_patches` does.
+        ValueError: as `extract_patches` does, or a negative number.
     """
     check_patches(images, patch_size, stride)
+    if number < 0:
+        raise ValueError(f"`number` must be at least 0, found {number}.")
     energies = F.avg_pool2d(images.square().sum(dim=1), patch_size, stride) * patch_size**2
     places = (energies > _EMPTY).nonzero()
     drawn = torch.randperm(len(places), generator=generator)[:number].to(images.device)

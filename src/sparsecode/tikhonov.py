@@ -27,8 +27,8 @@ def tikhonov_split(images: Tensor, lmbda: float = 5.0, padding: int = 16) -> tup
         raise ValueError(
             f"`images` must be floating point of shape (N, C, H, W), found {images.dtype} {tuple(images.shape)}."
         )
-    if not lmbda >= 0 or padding < 0:
-        raise ValueError(f"`lmbda` and `padding` must be at least 0, found {lmbda} and {padding}.")
+    if not 0 <= lmbda < float("inf") or padding < 0:
+        raise ValueError(f"`lmbda` and `padding` must be at least 0 and finite, found {lmbda} and {padding}.")
     half = images.dtype in (torch.float16, torch.bfloat16)
     padded = _mirror(_mirror(images.float() if half else images, padding, -2), padding, -1)
     rows, columns = padded.shape[-2:]

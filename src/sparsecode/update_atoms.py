@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from sparsecode.checks import check_finite
 from sparsecode.choices import Backend, default_backend
 
 # Atoms whose common product with A is one matrix product; within a block atoms go one by one.
@@ -28,8 +29,10 @@ def update_atoms(dictionary: Tensor, a: Tensor, b: Tensor, *, backend: Backend |
         The updated (m, K) dictionary.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: shapes that do not fit, or entries that are not finite.
     """
+    if dictionary.ndim != 2:
+        raise ValueError(f"`dictionary` must have shape (m, K), found {tuple(dictionary.shape)}.")
     m, n_atoms = dictionary.shape
     if a.shape != (n_atoms, n_atoms) or b.shape != (m, n_atoms):
         raise ValueError(
@@ -38,6 +41,7 @@ def update_atoms(dictionary: Tensor, a: Tensor, b: Tensor, *, backend: Backend |
         )
     device, sweep = dictionary.device, _sweep_torch
     a, b = a.to(dictionary), b.to(dictionary)
+    check_finite(dictionary=dictionary, a=a, b=b)
     if default_backend(backend, "cpu") == "native":
         sweep, dictionary, a, b = _sweep_native, dictionary.cpu(), a.cpu(), b.cpu()
     atoms = dictionary.T.clone(memory_format=torch.contiguous_format)  # rows, so that an atom is contiguous

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from sparsecode.operators import Operator
 
-# Bytes at which a CPU's thread is fastest: what its second-level cache holds.
-_CACHE = 2**22
+# Bytes at which a CPU's thread is fastest: what its caches hold.
+_CACHE = 6 * 2**20
 
 
 def signals_at_once(signals: Tensor, operator: Operator, max_bytes: int) -> tuple[int, int]:
@@ -19,7 +19,7 @@ def signals_at_once(signals: Tensor, operator: Operator, max_bytes: int) -> tupl
     """
     if max_bytes < 1:
         raise ValueError(f"`max_bytes` must be at least 1, found {max_bytes}.")
-    each = (8 * prod(operator.code_shape) + 4 * prod(operator.signal_shape)) * signals.element_size()
+    each = (12 * prod(operator.code_shape) + 6 * prod(operator.signal_shape)) * signals.element_size()
     number = max(1, max_bytes // each)
     cached = max(1, _CACHE * torch.get_num_threads() // each)
     return number, min(number, cached) if signals.device.type == "cpu" else number

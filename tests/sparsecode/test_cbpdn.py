@@ -225,6 +225,15 @@ def test_gradients_are_those_of_finite_differences(gradient, steps, backend):
         torch.testing.assert_close((by[which] * direction).sum(), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_coefficients_that_end_at_zero_are_not_in_the_support():
+    """A leftover of any size near 0 would be taken for one of the support, and its condition for one that holds."""
+    images, filters = problem(4)
+    for lmbda in (0.05, 0.3):
+        codes = cbpdn(images, filters, lmbda, tolerance=1e-2).codes
+        slack = correlate(images - convolve(codes, filters), filters)
+        assert ((slack - lmbda * codes.sign()).abs()[codes != 0] <= 2e-2 * lmbda).all()
+
+
 @pytest.mark.parametrize("gradient", ["implicit", "unrolled"])
 def test_differentiable_codes_have_the_solvers_values(gradient):
     images, filters = problem()
@@ -276,6 +285,9 @@ def test_an_implicit_gradient_that_was_not_solved_for_is_warned_of(backend, monk
         (lambda p: {"gradient": "exact"}, "none, unrolled or implicit"),
         (lambda p: {"backend": "jax"}, "native, torch or None"),
         (lambda p: {"start": p["images"]}, "`start` must hold codes"),
+        (lambda p: {"start": torch.full_like(cbpdn(**p).codes, torch.nan)}, "`start` must be finite"),
+        (lambda p: {"start": cbpdn(**p)}, "pass its `.state`"),
+        (lambda p: {"images": 1e200 * p["images"]}, "scale them"),
         (lambda p: {"start": CbpdnState(p["images"])}, "`start` must hold codes"),
     ],
 )

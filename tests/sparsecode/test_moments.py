@@ -31,3 +31,12 @@ def test_no_signals_add_nothing():
     assert moments.add(torch.zeros(0, 3), dictionary, torch.zeros(0, 3)).shape == (0,)
     assert not moments.sums.any()
     assert moments.means() == {"half_residual": 0, "l1": 0, "nonzeros": 0}
+
+
+def test_counts_of_many_signals_do_not_drift():
+    dictionary = torch.eye(16, 40)
+    codes = torch.zeros(300_000, 40)
+    codes[:, :4] = 0.1
+    sums = Moments(dictionary)
+    sums.add(torch.zeros(300_000, 16), dictionary, codes)
+    torch.testing.assert_close(sums.counts[1].item(), 300_000 * 4 * float(codes[0, 0]), rtol=1e-6, atol=0)

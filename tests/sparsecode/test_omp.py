@@ -1,7 +1,5 @@
 """OMP and ORMP: against scikit-learn, a plain rendering of the rules, SPAMS and finite differences."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -168,23 +166,57 @@ def test_the_implicit_gradient_is_that_of_finite_differences(backend, rule):
         return omp(y, d, 3, rule=rule, gradient="implicit", backend=backend).codes
 
     # The norm of an atom may move by 1e-6 here: unit norm is checked to 1e-3, and the fit holds for any norm.
-    torch.autograd.gradcheck(lambda y: codes(y, dictionary), signals.requires_grad_(), eps=1e-6, atol=1e-5)
-    support = codes(signals, dictionary) != 0
-    weights = torch.arange(12.0, dtype=torch.float64).cos()
+    arguments = signals.requires_grad_(), dictionary.requires_grad_()
+    torch.autograd.gradcheck(codes, arguments, eps=1e-6, atol=1e-5)
 
-    def fitted(d):
-        return sum(
-            (torch.linalg.lstsq(d[:, chosen], y[:, None]).solution[:, 0] * weights[chosen]).sum()
-            for chosen, y in zip(support, signals.detach(), strict=True)
-        )
 
-    free = dictionary.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad((codes(signals.detach(), free) * weights).sum(), free)
-    for i, j in itertools.product(range(8), range(12)):
-        nudge = torch.zeros_like(dictionary)
-        nudge[i, j] = 1e-6
-        slope = (fitted(dictionary + nudge) - fitted(dictionary - nudge)) / 2e-6
-        assert abs(gradient[i, j] - slope) < 1e-5
+@both
+def test_the_implicit_gradient_of_half_precision_is_that_of_single(backend):
+    signals, dictionary = problem(3, 8, 12, 9, torch.float32)
+    slopes = []
+    for dtype in (torch.float16, torch.float32):
+        halved = signals.half().to(dtype).requires_grad_()
+        codes = omp(halved, dictionary.half().to(dtype), 3, gradient="implicit", backend=backend).codes
+        slopes += torch.autograd.grad(codes.sum(), halved)
+    torch.testing.assert_close(slopes[0].float(), slopes[1], rtol=1e-2, atol=1e-2)
+
+
+@both
+@rules
+def test_atoms_whose_norms_are_a_little_off_are_fitted_by_least_squares_too(backend, rule):
+    signals, dictionary = problem(6, 16, 32, 3)
+    codes = omp(signals, 1.0009 * dictionary, 4, rule=rule, backend=backend).codes
+    for code, signal in zip(codes, signals, strict=True):
+        support = code.nonzero()[:, 0].numpy()
+        found, _ = fit(signal.numpy(), 1.0009 * dictionary.numpy(), support)
+        torch.testing.assert_close(code[support], torch.from_numpy(found), rtol=1e-9, atol=1e-11)
+
+
+@both
+def test_ormp_tells_nearly_parallel_atoms_apart(backend):
+    generator = torch.Generator().manual_seed(0)
+    atoms = normalize(torch.randn(12, 10, dtype=torch.float64, generator=generator), dim=0)
+    apart = 1e-4 * torch.randn(12, 10, dtype=torch.float64, generator=generator)
+    dictionary = torch.cat([atoms, normalize(atoms + apart, dim=0)], dim=1)
+    noise = torch.randn(8, 12, dtype=torch.float64, generator=generator)
+    signals = atoms[:, :3].sum(dim=1) + (dictionary[:, 10] - dictionary[:, 0]) / 1e-4 + 0.1 * noise
+    codes = omp(signals, dictionary, 5, rule="ormp", backend=backend).codes
+    expected = plain(signals.numpy(), dictionary.numpy(), 5, "ormp")
+    assert torch.equal(codes != 0, expected != 0)
+
+
+@both
+@rules
+@pytest.mark.parametrize("share", [1e-2, 1e-4])
+def test_a_signal_in_single_precision_stops_at_the_tolerance_and_is_flagged_by_its_true_residual(backend, rule, share):
+    signals, dictionary = problem(60, 48, 96, 2, torch.float32)
+    tolerance = share * signals.norm(dim=1).mean().item()
+    codes, converged, _ = omp(signals, dictionary, residual_tolerance=tolerance, rule=rule, backend=backend)
+    residuals = (signals.double() - codes.double() @ dictionary.double().T).norm(dim=1)
+    rounding = 1e-6 * signals.norm(dim=1)
+    assert (residuals <= tolerance + rounding)[converged].all()
+    assert (residuals >= tolerance - rounding)[~converged].all()
+    assert converged.any()
 
 
 def test_without_a_gradient_codes_are_constants():

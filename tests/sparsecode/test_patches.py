@@ -68,7 +68,7 @@ def test_cutting_and_averaging_are_differentiable():
 @pytest.mark.parametrize(
     ("shape", "size", "stride", "message"),
     [
-        ((1, 3, 3), 2, 1, r"must have shape \(B"),
+        ((1, 3, 3), 2, 1, r"of shape \(B"),
         ((1, 1, 3, 5), 4, 1, "must not exceed"),
         ((1, 1, 3, 3), 2, 0, "at least 1"),
     ],

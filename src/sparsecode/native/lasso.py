@@ -9,7 +9,6 @@ from sparsecode.native.tournament import winner
 
 _SHARE = 0.85  # of the largest excess over lambda: the atoms above it join together with the largest
 _APART = 0.85  # cosine with the largest up to which they do: of parallel atoms all but one would soon leave again
-_BLOCK = 32
 _IDLE_ROUNDS = 3  # in which no atom joined: what is left is rounding
 
 
@@ -38,7 +37,7 @@ def solve(gram, correlations, energies, starts, lmbda, tolerance, max_steps, pos
     """
     n_atoms = gram.shape[0]
     dtype = gram.dtype
-    factor = np.empty((n_atoms, n_atoms), dtype)  # only the pages that an active set reaches are ever touched
+    factor = np.empty(n_atoms * (n_atoms + 1) // 2, dtype)  # rows end to end: at whole strides they share cache sets
     active, inside = np.empty(n_atoms, np.int64), np.zeros(n_atoms, np.bool_)
     signs, values, moves = np.empty(n_atoms, dtype), np.empty(n_atoms, dtype), np.empty(n_atoms, dtype)
     slack, scores = np.empty(n_atoms, dtype), np.empty(2 * n_atoms + 64, dtype)
@@ -90,19 +89,19 @@ def solve(gram, correlations, energies, starts, lmbda, tolerance, max_steps, pos
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _nonzeros(start, positive, active, values):
-    """Find a code's nonzeros (those above 0), block by block: almost all blocks are empty, and sums are vectorised."""
+    """Find a code's nonzeros (those above 0), without a branch that could be guessed wrong."""
     count = 0
-    for first in range(0, len(start), _BLOCK):
-        block = start[first : first + _BLOCK]
-        total = start.dtype.type(0)
-        for j in range(len(block)):
-            total += abs(block[j])
-        if total > 0:
-            for j in range(len(block)):
-                if block[j] > 0 or (block[j] < 0 and not positive):
-                    active[count], values[count] = first + j, block[j]
-                    count += 1
+    for j in range(len(start)):
+        active[count], values[count] = j, start[j]
+        count += (start[j] > 0) | ((start[j] < 0) & (not positive))
     return count
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _row(factor, t):
+    """Row t of a lower triangle stored row after row."""
+    first = t * (t + 1) // 2
+    return factor[first : first + t + 1]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -117,10 +116,10 @@ def _factorise(gram, active, start, count, factor):
     """
     least = 10 * np.finfo(gram.dtype).eps
     for t in range(start, count):
-        atom, row = gram[active[t]], factor[t]
+        atom, row = gram[active[t]], _row(factor, t)
         rest = atom[active[t]]
         for s in range(t):
-            other = factor[s]
+            other = _row(factor, s)
             inner = atom[active[s]]
             for u in range(s):
                 inner -= row[u] * other[u]
@@ -141,13 +140,13 @@ def _move(gram, corr, factor, active, signs, values, count, lmbda, moves):
         Where in the set that coefficient stands, now 0; -1 if the solution is reached.
     """
     for t in range(count):
-        row = factor[t]
+        row = _row(factor, t)
         move = corr[active[t]] - lmbda * signs[t]
         for s in range(t):
             move -= row[s] * moves[s]
         moves[t] = move * row[t]
     for t in range(count - 1, -1, -1):
-        row = factor[t]
+        row = _row(factor, t)
         move = moves[t] * row[t]
         moves[t] = move
         for s in range(t):

@@ -205,7 +205,7 @@ def _sweep(table, values, number, others, weights, lmbda, precision):
             free = values[e, 0] + values[e, 1]
             new = free - lmbda if free > lmbda else (free + lmbda if free < -lmbda else zero)
             by = new - values[e, 0]
-            if abs(by) > precision:
+            if abs(by) > precision or (new == 0 and by != 0):  # a leftover near 0 would count as one of the support
                 settled = False
                 values[e, 0] = new
                 start = table[e, _START]

@@ -29,6 +29,7 @@ def add_products(signals, atoms, codes, a, b, counts, errors):
     n_atoms, m = atoms.shape
     support = np.empty(n_atoms + 1, np.int64)  # one more: every index is written, and kept if its coefficient counts
     residual = np.empty(m, signals.dtype)
+    half_residuals, l1, nonzeros, negatives = 0.0, 0.0, 0, 0  # in double: a million single-precision sums drift
     for n in range(len(codes)):
         code, signal = codes[n], signals[n]
         size = 0
@@ -43,11 +44,15 @@ def add_products(signals, atoms, codes, a, b, counts, errors):
                 residual[t] -= value * atom[t]
             for u in range(size):
                 row[support[u]] += value * code[support[u]]
-            counts[1] += abs(value)
-            counts[3] += value < 0
+            l1 += abs(value)
+            negatives += value < 0
         error = code[0] - code[0]
         for t in range(m):
             error += residual[t] * residual[t]
         errors[n] = error
-        counts[0] += error / 2
-        counts[2] += size
+        half_residuals += error / 2
+        nonzeros += size
+    counts[0] += half_residuals
+    counts[1] += l1
+    counts[2] += nonzeros
+    counts[3] += negatives

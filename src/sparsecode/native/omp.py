@@ -39,7 +39,8 @@ def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, code
     for n in range(first, last):
         corr = correlations[n]
         if order_recursive:
-            left[:] = one
+            for j in range(n_atoms):
+                left[j] = gram[j, j]
         floor = epsilon * epsilon * energies[n]
         energy = energies[n]
         chosen = 0
@@ -48,8 +49,9 @@ def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, code
                 row = rows[chosen - 1]
                 orthogonalise(gram[support[chosen - 1]], rows, chosen - 1, support[chosen - 1], row)
                 _take_out(corr, left, row, one / norms[chosen - 1], steps[chosen - 1], order_recursive)
+                left[support[chosen - 1]] = 1e30  # never chosen twice
             pick = _pick(corr, left, order_recursive, scores)
-            rest = one
+            rest = gram[pick, pick]
             for s in range(chosen):
                 rest -= rows[s, pick] * rows[s, pick]
             if rest <= 10 * epsilon or corr[pick] * corr[pick] <= floor:
@@ -88,8 +90,9 @@ def _take_out(corr, left, row, scale, step, order_recursive):
 def _pick(corr, left, order_recursive, scores):
     """The most correlated atom, or the one that lowers the residual most: squared correlation over new squared norm."""
     if order_recursive:
+        least = corr.dtype.type(10 * np.finfo(corr.dtype).eps)
         for j in range(len(corr)):
-            scores[j] = corr[j] * corr[j] / max(left[j], corr.dtype.type(1e-6))
+            scores[j] = corr[j] * corr[j] / max(left[j], least)
     else:
         for j in range(len(corr)):
             scores[j] = abs(corr[j])
