@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from fractions import Fraction
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,9 +21,20 @@ class Attack(ABC):
 
     Attributes:
         targeted: whether `labels` are the classes aimed at rather than those to leave.
+        n_fitting_images: training images that `fitted` needs before the attack can run; 0 for most.
+        knowledge: what the table calls its adversary where that does not follow from the view: `black_box` asks the
+            model for its logits or labels alone, `control` is no adversary, `transfer` made its images elsewhere.
+        single_step: whether it takes one gradient step, so that an attack of many should be stronger.
     """
 
     targeted: bool = False
+    n_fitting_images: int = 0
+    knowledge: ClassVar[str | None] = None
+    single_step: ClassVar[bool] = False
+
+    def fitted(self, model: Model, images: Tensor, labels: Tensor) -> "Attack":
+        """The attack that has seen training images (N, C, H, W) with labels (N,); itself where it needs none."""
+        return self
 
     @abstractmethod
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
@@ -72,6 +84,12 @@ def number(value: float | str, name: str) -> float:
     return found
 
 
+def check_at_least(value: int, name: str, least: int) -> None:
+    """Raise a ValueError unless `value` is large enough."""
+    if value < least:
+        raise ValueError(f"`{name}` must be at least {least}, found {value}.")
+
+
 def check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
     """Raise a ValueError unless `value` is one of the choices."""
     if value not in choices:
@@ -112,14 +130,41 @@ def checked_logits(logits: Tensor, labels: Tensor) -> Tensor:
     return logits
 
 
+def mean_over_passes(one_pass: Callable[[], tuple[Tensor, ...]], eot_iter: int) -> tuple[Tensor, ...]:
+    """Tensors of `eot_iter` passes through a model, averaged: the same as one pass unless the model draws numbers."""
+    sums = one_pass()
+    for _ in range(eot_iter - 1):
+        sums = tuple(total + more for total, more in zip(sums, one_pass(), strict=True))
+    return tuple(total / eot_iter for total in sums)
+
+
 def value_and_gradient(
-    model: Model, images: Tensor, loss: Callable[[Tensor], Tensor], labels: Tensor
+    model: Model, images: Tensor, loss: Callable[[Tensor], Tensor], labels: Tensor, eot_iter: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """Logits (B, K) and the gradient of the summed per-sample losses with respect to the images (B, C, H, W)."""
-    images = images.detach().requires_grad_()
-    logits = checked_logits(model(images), labels)
-    total = loss(logits).sum()
-    gradient = torch.autograd.grad(total, images, allow_unused=True)[0] if total.requires_grad else None
+    """Logits (B, K) and the gradient of the summed per-sample losses with respect to the images (B, C, H, W).
+
+    Both are means over `eot_iter` passes (expectation over transformation, Athalye et al. 2018): the gradient of the
+    expected loss where the model is randomised.
+    """
+
+    def one_pass() -> tuple[Tensor, Tensor]:
+        point = images.detach().requires_grad_()
+        logits = checked_logits(model(point), labels)
+        return logits.detach(), input_gradient(loss(logits).sum(), point)
+
+    logits, gradient = mean_over_passes(one_pass, eot_iter)
+    return logits, gradient
+
+
+def input_gradient(outputs: Tensor, images: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The gradient of outputs, a number or weighted sum, with respect to images (B, C, H, W).
+
+    Raises:
+        ValueError: there is none, or it is not finite.
+    """
+    gradient = None
+    if outputs.requires_grad:
+        gradient = torch.autograd.grad(outputs, images, weights, allow_unused=True)[0]
     if gradient is None:
         raise ValueError(
             "`model` must be differentiable, found logits that carry no gradient to the images; "
@@ -127,4 +172,4 @@ def value_and_gradient(
         )
     if not gradient.isfinite().all():
         raise ValueError("the gradient of `model` must be finite, found NaN or infinity; attack in float32.")
-    return logits.detach(), gradient
+    return gradient

@@ -1,6 +1,7 @@
 """Per-sample losses that an adversary raises."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -54,6 +55,38 @@ def adversarial_loss(loss: Loss, labels: Tensor, targeted: bool) -> Callable[[Te
         return lambda logits: targeted_difference_of_logits_ratio(logits, labels)
     function = {"ce": cross_entropy, "cw": margin}[loss]
     return lambda logits: -function(logits, labels)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What an adversary wants of each sample: a loss to raise, and when it has won.
+
+    Args:
+        loss: to raise.
+        classes: (B,) int64, the classes to leave or, if `targeted`, those to reach.
+        targeted: whether the loss falls with the distance to the classes.
+        labels: (B,) int64, given where any class but these will do, whatever the loss aims at.
+    """
+
+    loss: Loss
+    classes: Tensor
+    targeted: bool = False
+    labels: Tensor | None = None
+
+    def losses(self, logits: Tensor) -> Tensor:
+        """(B, K) -> (B,)."""
+        return adversarial_loss(self.loss, self.classes, self.targeted)(logits)
+
+    def reached(self, logits: Tensor) -> Tensor:
+        """(B, K) -> bool (B,)."""
+        if self.labels is not None:
+            return fooled(logits, self.labels, targeted=False)
+        return fooled(logits, self.classes, self.targeted)
+
+    def __getitem__(self, rows: Tensor) -> "Goal":
+        """The goal of some samples, by number or by mask."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Goal(self.loss, self.classes[rows], self.targeted, labels)
 
 
 def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from attacks import FGSM, PGD, Attack, size
-from attacks.norms import Norm
+from attacks import APGD, APGDT, BIM, FGSM, MIFGSM, PGD, RFGSM, Attack, size
+from attacks.norms import Norm, radii
 
 ATTACKS = [
     FGSM(eps=0.1),
@@ -18,6 +18,17 @@ ATTACKS = [
     PGD(eps=0.1, steps=3),
     PGD(eps=0.3, norm="L2", steps=3, loss="cw", n_restarts=2, early_stop=True),
     PGD(eps=0.5, norm="L1", steps=3, targeted=True),
+    PGD(eps=0.1, norm="L2", steps=3, relative=True, eot_iter=2),
+    RFGSM(eps=0.1),
+    RFGSM(eps=0.1, norm="L1", relative=True),
+    BIM(eps=0.1, steps=3),
+    MIFGSM(eps=0.1, steps=3, early_stop=True),
+    MIFGSM(eps=0.3, norm="L2", steps=3),
+    APGD(eps=0.1, steps=9),
+    APGD(eps=0.3, norm="L2", steps=9, loss="dlr", n_restarts=2, early_stop=True),
+    APGD(eps=0.5, norm="L1", steps=9, targeted=True, relative=True),
+    APGDT(eps=0.1, steps=5, n_target_classes=2),
+    APGDT(eps=0.5, norm="L1", steps=9, loss="ce", early_stop=True),
 ]
 EVERY = pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: f"{type(a).__name__}-{a.norm}")
 
@@ -46,7 +57,8 @@ def test_images_stay_in_the_box_and_in_the_ball(attack, seed, count, eps, fill, 
     assert found.dtype == images.dtype
     assert found.isfinite().all()
     assert ((found >= 0) & (found <= 1)).all()
-    assert (size((found - images).double(), norm) <= attack.radius * (1 + 1e-5) + 1e-6).all()
+    allowed = radii(eps, images, norm, getattr(attack, "relative", False)).double()
+    assert (size((found - images).double(), norm) <= allowed * (1 + 1e-5) + 1e-6).all()
 
 
 class Stateful(nn.Module):
@@ -102,6 +114,15 @@ def test_the_same_call_gives_the_same_images(attack):
     model, images, labels = Stateful().eval(), torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 2])
     assert torch.equal(attack(model, images, labels), attack(model, images, labels))
     assert torch.equal(attack(model, images, labels), attack(model, images, labels, torch.arange(3)))
+
+
+@EVERY
+def test_a_samples_result_does_not_depend_on_its_batch_mates(attack, conv_net, batch):
+    indices = torch.tensor([40, 3, 9, 2**35, 0, 7, 8])
+    whole = attack(conv_net, *batch, indices)
+    for rows in ([0, 1], [2], [6, 4, 5, 3]):
+        part = attack(conv_net, batch[0][rows], batch[1][rows], indices[rows])
+        torch.testing.assert_close(part, whole[rows], atol=1e-9, rtol=0)
 
 
 @EVERY

@@ -1,0 +1,125 @@
+"""Auto-PGD."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from attacks.apgd_walk import Walk, checks
+from attacks.base import Model, check_at_least
+from attacks.bounded import Bounded, Found, best_of_attempts, random_start
+from attacks.losses import Goal
+from attacks.norms import confine
+
+
+@dataclass(frozen=True)
+class APGD(Bounded):
+    """PGD with momentum that halves a sample's step where the loss stops rising (Croce and Hein 2020).
+
+    L1 steps along as many pixels as its progress calls for, and walks in balls of 3 eps and 2 eps first (Croce and Hein
+    2021). Of all restarts a sample keeps the first image that fools the model or, if none does, the one of highest
+    loss.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball and of the step.
+        relative: `eps` is a multiple of each image's own norm.
+        loss: `ce` (cross entropy), `cw` (margin) or `dlr` (difference of logits ratio, for 3 classes or more).
+        targeted: labels are the classes aimed at.
+        eot_iter: passes through a randomised model that are averaged into one gradient.
+        steps: gradient steps a restart.
+        n_restarts: starts a sample.
+        random_start: start anywhere in the ball instead of at the image.
+        early_stop: drop a sample as soon as an iterate fools the model, and restart only samples still standing. As
+            strong and much faster where `model` is the deployed model; wrong for a surrogate.
+        seed: of the random starts, which depend on (seed, sample, restart) alone.
+
+    Raises:
+        ValueError: a setting out of range; at the call, too few classes for the loss.
+    """
+
+    steps: int = 100
+    n_restarts: int = 1
+    random_start: bool = True
+    early_stop: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self.steps, "steps", 1)
+        check_at_least(self.n_restarts, "n_restarts", 1)
+        if self.n_restarts > 1 and not self.random_start:
+            raise ValueError(
+                f"`n_restarts` must be 1 without `random_start`, found {self.n_restarts}: all restarts would be equal."
+            )
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Ascend from every start, sample by sample keeping the best."""
+        goal = self.goal(labels)
+
+        def attempt(restart: int, rows: Tensor) -> Found:
+            return self.ascend(model, images[rows], indices[rows], goal[rows], restart)
+
+        return best_of_attempts(attempt, images, self.n_restarts, self.early_stop)
+
+    def ascend(self, model: Model, images: Tensor, indices: Tensor, goal: Goal, attempt: int) -> Found:
+        """The best that one attempt finds near images (B, C, H, W) of samples `indices` (B,)."""
+        eps, share = self.radii(images), self.steps * 3 // 10
+        phases = [(1, self.steps)]
+        if self.norm == "L1" and share:
+            phases = [(3, share), (2, share), (1, self.steps - 2 * share)]
+        start = images
+        if self.random_start:
+            widest = phases[0][0] * eps
+            start = random_start(images, indices, widest, self.norm, seed=self.seed, attempt=attempt)
+        for width, steps in phases:
+            start = confine(start, images, width * eps, self.norm)
+            stop = self.early_stop and width == 1
+            found = self._walk(model, start, images, width * eps, goal, steps, width == phases[0][0], stop)
+            start = found.images
+        return found
+
+    def _walk(
+        self,
+        model: Model,
+        start: Tensor,
+        images: Tensor,
+        eps: Tensor,
+        goal: Goal,
+        steps: int,
+        fresh: bool,
+        early_stop: bool,
+    ) -> Found:
+        """One walk from `start` in the balls of radii `eps` (B,) around images: the best it meets."""
+        seen, gradient = self._look(model, start, goal, last=False)
+        best = Found(*(part.clone() for part in seen))
+        walk = Walk.begin(start, images, eps, seen.losses, gradient, self.norm, fresh)
+        due = checks(steps, self.norm)
+        for taken in range(1, steps + 1):
+            if early_stop and seen.fell.any():
+                walk.drop(seen.fell)
+                goal = goal[~seen.fell]
+                if not len(walk.rows):
+                    break
+            points = walk.next(self.norm, momentum=0.25 if taken > 1 else 0.0)
+            seen, gradient = self._look(model, points, goal, last=taken == steps)
+            walk.arrive(points, seen.losses, gradient)
+            _improve(best, walk.rows, seen)
+            if taken in due:
+                walk.check(due[taken], self.norm)
+        return best
+
+    def _look(self, model: Model, points: Tensor, goal: Goal, last: bool) -> tuple[Found, Tensor]:
+        """What the model makes of points (B, C, H, W), and the loss's gradient there; of the last none is needed."""
+        if last:
+            return self.score(model, points, goal), torch.zeros_like(points)
+        logits, gradient = self.differentiate(model, points, goal)
+        return Found(points, goal.losses(logits).to(points.dtype), goal.reached(logits)), gradient
+
+
+def _improve(best: Found, rows: Tensor, seen: Found) -> None:
+    """Put what was seen of samples `rows` in the place of what does worse: first to fool, then by the loss."""
+    fell, loss = best.fell[rows], best.losses[rows]
+    better = (seen.fell & ~fell) | ((seen.fell == fell) & (seen.losses > loss))
+    for kept, new in zip(best, seen, strict=True):
+        kept[rows[better]] = new[better]

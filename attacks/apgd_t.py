@@ -1,0 +1,75 @@
+"""Auto-PGD aimed at one class after another."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from attacks.apgd import APGD
+from attacks.base import Attack, Model, check_at_least, checked_logits, mean_over_passes
+from attacks.bounded import Found, best_of_attempts
+from attacks.losses import Goal
+from attacks.norms import Norm
+
+
+@dataclass(frozen=True)
+class APGDT(Attack):
+    """Auto-PGD towards each of the most likely wrong classes in turn, any of which is a success (Croce and Hein 2020).
+
+    The labels are the true classes. A sample keeps the first image that fools the model or, if none does, the one of
+    highest loss.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball and of the step.
+        relative: `eps` is a multiple of each image's own norm.
+        loss: `dlr` (targeted difference of logits ratio, for 4 classes or more), `ce` or `cw`, each towards the class
+            aimed at.
+        eot_iter: passes through a randomised model that are averaged into one gradient.
+        steps: gradient steps a start.
+        n_target_classes: how many classes to aim at, by the clean logits from the most likely down; at most all.
+        n_restarts: starts a sample and class.
+        random_start: start anywhere in the ball instead of at the image.
+        early_stop: drop a sample as soon as an iterate fools the model, and aim at further classes only for samples
+            still standing. As strong and much faster where `model` is the deployed model; wrong for a surrogate.
+        seed: of the random starts, which depend on (seed, sample, class's rank, restart) alone.
+
+    Raises:
+        ValueError: a setting out of range; at the call, too few classes for the loss.
+    """
+
+    eps: float | str = "8/255"
+    norm: Norm = "Linf"
+    relative: bool = False
+    loss: Literal["dlr", "ce", "cw"] = "dlr"
+    eot_iter: int = 1
+    steps: int = 100
+    n_target_classes: int = 9
+    n_restarts: int = 1
+    random_start: bool = True
+    early_stop: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _ = self.towards
+        check_at_least(self.n_target_classes, "n_target_classes", 1)
+
+    @property
+    def towards(self) -> APGD:
+        """The attack on one class."""
+        shared = ("eps", "norm", "relative", "loss", "eot_iter", "steps", "n_restarts", "random_start", "early_stop")
+        return APGD(**{name: getattr(self, name) for name in shared}, targeted=True, seed=self.seed)
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Aim at class after class, sample by sample keeping the best."""
+        with torch.no_grad():
+            (logits,) = mean_over_passes(lambda: (checked_logits(model(images), labels),), self.eot_iter)
+        wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
+        n_classes = min(self.n_target_classes, logits.shape[1] - 1)
+
+        def attempt(trial: int, rows: Tensor) -> Found:
+            goal = Goal(self.loss, wrong[rows, trial // self.n_restarts], targeted=True, labels=labels[rows])
+            return self.towards.ascend(model, images[rows], indices[rows], goal, trial)
+
+        return best_of_attempts(attempt, images, n_classes * self.n_restarts, self.early_stop)

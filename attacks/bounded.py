@@ -1,0 +1,120 @@
+"""What gradient attacks inside a ball have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from attacks.base import (
+    Attack,
+    Model,
+    check_at_least,
+    check_choice,
+    checked_logits,
+    mean_over_passes,
+    number,
+    value_and_gradient,
+)
+from attacks.losses import Goal, Loss
+from attacks.noise import normal, uniform
+from attacks.norms import Norm, radii, random_point
+
+
+class Found(NamedTuple):
+    """Images (B, C, H, W), their losses (B,) and whether they fool the model (B,)."""
+
+    images: Tensor
+    losses: Tensor
+    fell: Tensor
+
+
+@dataclass(frozen=True)
+class Bounded(Attack):
+    """A ball around each image, and a loss to raise inside it.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball.
+        relative: `eps` is a multiple of each image's own norm ||x|| (the dissimilarity of papers 002 and 004).
+        loss: `ce` (cross entropy), `cw` (margin) or `dlr` (difference of logits ratio).
+        targeted: labels are the classes aimed at.
+        eot_iter: passes through a randomised model that are averaged into one gradient.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    eps: float | str = "8/255"
+    norm: Norm = "Linf"
+    relative: bool = False
+    loss: Loss = "ce"
+    targeted: bool = False
+    eot_iter: int = 1
+
+    def __post_init__(self) -> None:
+        number(self.eps, "eps")
+        check_choice(self.norm, "norm", get_args(Norm))
+        check_choice(self.loss, "loss", get_args(Loss))
+        check_at_least(self.eot_iter, "eot_iter", 1)
+
+    @property
+    def radius(self) -> float:
+        """The number that `eps` says."""
+        return number(self.eps, "eps")
+
+    def radii(self, images: Tensor) -> Tensor:
+        """Of the ball around each image: (B, C, H, W) -> (B,)."""
+        return radii(self.eps, images, self.norm, self.relative)
+
+    def goal(self, labels: Tensor) -> Goal:
+        """What to make of samples of these labels (B,)."""
+        return Goal(self.loss, labels, self.targeted)
+
+    def differentiate(self, model: Model, images: Tensor, goal: Goal) -> tuple[Tensor, Tensor]:
+        """Logits (B, K) and the gradient of the goal's loss (B, C, H, W)."""
+        return value_and_gradient(model, images, goal.losses, goal.classes, self.eot_iter)
+
+    def score(self, model: Model, images: Tensor, goal: Goal) -> Found:
+        """Images with their losses and whether they reach the goal, by a forward pass without a graph."""
+        with torch.no_grad():
+            (logits,) = mean_over_passes(lambda: (checked_logits(model(images), goal.classes),), self.eot_iter)
+        return Found(images, goal.losses(logits).to(images.dtype), goal.reached(logits))
+
+
+def random_start(images: Tensor, indices: Tensor, eps: Tensor, norm: Norm, *, seed: int, attempt: int) -> Tensor:
+    """Images (B, C, H, W) drawn evenly from the balls of radii `eps` (B,) around images, clipped to [0, 1]."""
+    shape = images.shape[1:]
+    uniforms = uniform(indices, shape, seed=seed, stream=2 * attempt)
+    normals = uniforms if norm == "Linf" else normal(indices, shape, seed=seed, stream=attempt)
+    # Half precision would round some uniforms up to 1.
+    precision = torch.promote_types(images.dtype, torch.float32)
+    delta = random_point(normals.to(precision), uniforms.to(precision), eps, norm)
+    return (images + delta.to(images.dtype)).clamp(0, 1)
+
+
+def best_of_attempts(
+    attempt: Callable[[int, Tensor], Found], images: Tensor, n_attempts: int, early_stop: bool
+) -> Tensor:
+    """The best images of several attempts, sample by sample.
+
+    That is the first image that fools the model or, if none does, the one of highest loss.
+
+    Args:
+        attempt: (its number, the samples (S,) to attack) -> what was found for these.
+        images: (B, C, H, W), the clean ones.
+        n_attempts: at most so many.
+        early_stop: attempt again only samples still standing.
+    """
+    best, best_loss = images.clone(), images.new_full((len(images),), -torch.inf)
+    fallen = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+    for trial in range(n_attempts):
+        standing = (~fallen).nonzero().squeeze(1) if early_stop else torch.arange(len(images), device=images.device)
+        if not len(standing):
+            break
+        found = attempt(trial, standing)
+        better = ~fallen[standing] & (found.fell | (found.losses > best_loss[standing]))
+        kept = standing[better]
+        best[kept], best_loss[kept], fallen[kept] = (part[better] for part in found)
+    return best
