@@ -1,0 +1,122 @@
+"""HopSkipJumpAttack."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from attacks.base import Model, check_at_least, check_choice
+from attacks.decision import DecisionAttack, to_boundary
+from attacks.noise import normal, uniform
+from attacks.norms import size, steepest
+from attacks.queries import fools
+
+# Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.
+BLOCK = 10
+HALVINGS = 25  # of a step that leaves the region where the model is fooled
+
+
+@dataclass(frozen=True)
+class HopSkipJump(DecisionAttack):
+    """Smallest L2 or Linf perturbation by decisions alone: estimate the boundary's normal, step along it, step back.
+
+    Chen et al. (2020), algorithm 2, every sample with its own distance and step. Each sample gets the nearest of all
+    boundary points it came to.
+
+    Args:
+        norm: `L2` or `Linf`, the size to be made small.
+        steps: estimates, each with a step along it and a search back to the boundary.
+        n_directions: random directions of the first estimate; the t-th has sqrt(t) times as many. One query each.
+        max_directions: the most of them.
+        gamma: how far, in distances to the sample over the number of pixels, the directions are followed.
+
+    Further arguments as in `DecisionAttack`.
+
+    Raises:
+        ValueError: a setting out of range, or a call with start `nearest` before `fitted`.
+    """
+
+    norm: Literal["L2", "Linf"] = "L2"
+    steps: int = 32
+    n_directions: int = 100
+    max_directions: int = 10000
+    gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self.norm, "norm", ("L2", "Linf"))
+        for name in ("steps", "n_directions", "max_directions"):
+            check_at_least(getattr(self, name), name, 1)
+        if self.gamma <= 0:
+            raise ValueError(f"`gamma` must be positive, found {self.gamma}.")
+
+    @property
+    def _distance(self) -> Literal["L2", "Linf"]:
+        return self.norm
+
+    def _approach(self, model: Model, images: Tensor, start: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Algorithm 2."""
+        n_pixels = images[0].numel()
+        # The paper's tolerance of the search, as a share of the way.
+        tolerance = self.gamma / n_pixels ** (1.5 if self.norm == "L2" else 2)
+        halvings = min(max(math.ceil(-math.log2(tolerance)), 1), 40)
+        near = to_boundary(model, images, start, labels, self.targeted, self.norm, halvings)
+        distance = size(near - images, self.norm)
+        best, shortest, stream = near, distance, 0
+        for step in range(1, self.steps + 1):
+            count = int(min(self.n_directions * step**0.5, self.max_directions))
+            reach = distance * self.gamma / n_pixels if step > 1 else torch.full_like(distance, 0.1)
+            normals = self._normals(model, near, reach, labels, indices, count, stream)
+            stream += -(-count // BLOCK)
+            far = self._step(model, near, normals, distance / step**0.5, labels)
+            near = to_boundary(model, images, far, labels, self.targeted, self.norm, halvings)
+            distance = size(near - images, self.norm)
+            shorter = distance < shortest
+            best, shortest = torch.where(shorter[:, None, None, None], near, best), torch.minimum(distance, shortest)
+        return best
+
+    def _normals(
+        self, model: Model, near: Tensor, reach: Tensor, labels: Tensor, indices: Tensor, count: int, stream: int
+    ) -> Tensor:
+        """Estimated direction (B, C, H, W) of steepest way into the region that fools, at length 1 in the norm.
+
+        The paper's equation 16: directions weighted by their decisions (+1 or -1) less the decisions' mean.
+        """
+        moves, decided, decisions = torch.zeros_like(near), torch.zeros_like(near), torch.zeros_like(reach)
+        reach = reach.clamp_min(torch.finfo(near.dtype).tiny)[:, None, None, None, None]
+        for block in range(-(-count // BLOCK)):
+            ways = self._directions(indices, near, stream + block)[:, : count - block * BLOCK]
+            points = (near[:, None] + reach * ways).clamp(0, 1)
+            ways = (points - near[:, None]) / reach
+            fell = fools(model, points.flatten(0, 1), labels.repeat_interleave(ways.shape[1]), self.targeted)
+            votes = (2.0 * fell - 1).view(ways.shape[:2]).to(near.dtype)
+            moves, decisions = moves + ways.sum(dim=1), decisions + votes.sum(dim=1)
+            decided = decided + torch.einsum("bn,bnchw->bchw", votes, ways)
+        mean = (decisions / count)[:, None, None, None]
+        # Where all decisions are one there is nothing to weight: go, or turn back, along the mean direction.
+        estimate = torch.where(mean.abs() == 1, decided, decided - mean * moves)
+        return steepest(estimate, near, 1.0, self.norm)
+
+    def _directions(self, indices: Tensor, near: Tensor, stream: int) -> Tensor:
+        """Random directions (B, BLOCK, C, H, W) at L2 length 1."""
+        shape = torch.Size([BLOCK, *near.shape[1:]])
+        if self.norm == "L2":
+            draws = normal(indices, shape, seed=self.seed, stream=stream)
+        else:
+            draws = 2 * uniform(indices, shape, seed=self.seed, stream=stream) - 1
+        lengths = draws.flatten(2).norm(dim=2).clamp_min(1e-12)
+        return (draws / lengths[:, :, None, None, None]).to(near.dtype)
+
+    def _step(self, model: Model, near: Tensor, normals: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
+        """Step along the normals, half as far until the model is fooled; stay where it never is."""
+        far, pending = near.clone(), torch.arange(len(near), device=near.device)
+        for _ in range(HALVINGS):
+            if not len(pending):
+                break
+            points = (near[pending] + lengths[pending, None, None, None] * normals[pending]).clamp(0, 1)
+            fell = fools(model, points, labels[pending], self.targeted)
+            far[pending[fell]] = points[fell]
+            pending, lengths = pending[~fell], lengths / 2
+        return far

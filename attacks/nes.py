@@ -1,0 +1,120 @@
+"""Projected steps along gradients estimated from a model's answers."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from attacks.base import Model, check_at_least, check_choice, number
+from attacks.bounded import Bounded, Found
+from attacks.losses import Goal, Loss
+from attacks.noise import normal, uniform
+from attacks.norms import confine, radii, steepest
+from attacks.queries import better_of, in_chunks
+
+Directions = Literal["normal", "sign"]
+# Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.
+BLOCK = 10
+
+
+@dataclass(frozen=True)
+class NES(Bounded):
+    """Projected gradient descent whose gradient is averaged from differences of losses along random directions.
+
+    g = mean over u of u (l(x + sigma u) - l(x - sigma u)) / (2 sigma), with normal directions u (natural evolution
+    strategies, Ilyas et al. 2018) or random signs (SPSA, Uesato et al. 2018). A sample that is wrong already is
+    returned as it is, one that no iterate fools at its highest loss.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball and of the step.
+        relative: `eps` and `step_size` are multiples of each image's own norm.
+        loss: `cw` (margin), `ce` (cross entropy) or `dlr` (difference of logits ratio).
+        targeted: labels are the classes aimed at.
+        eot_iter: passes through a randomised model that are averaged into one answer.
+        steps: estimated gradients, each followed by a step.
+        step_size: length of a step in that norm; 2.5 * eps / steps if absent.
+        n_directions: random directions of one estimate; each costs two queries, one to either side.
+        sigma: how far along each direction the loss is asked for, in pixel units.
+        directions: `normal` (NES) or `sign` (SPSA).
+        momentum: share of the old average that each new estimate leaves in place; averages the estimates' noise.
+        early_stop: ask no more about a sample that has fallen. Wrong for a surrogate.
+        l1_sparsity: share of the pixels that an L1 step moves.
+        seed: of the directions, which depend on (seed, sample, step) alone.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    knowledge: ClassVar[str | None] = "black_box"
+
+    loss: Loss = "cw"
+    steps: int = 50
+    step_size: float | str | None = None
+    n_directions: int = 50
+    sigma: float | str = 0.001
+    directions: Directions = "normal"
+    momentum: float = 0.5
+    early_stop: bool = True
+    l1_sparsity: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self.directions, "directions", get_args(Directions))
+        if self.step_size is not None and number(self.step_size, "step_size") == 0:
+            raise ValueError("`step_size` must be positive, found 0; leave it out for 2.5 * eps / steps.")
+        check_at_least(self.steps, "steps", 1)
+        check_at_least(self.n_directions, "n_directions", 1)
+        if number(self.sigma, "sigma") == 0:
+            raise ValueError("`sigma` must be positive, found 0; 0.001 suits pixels in [0, 1].")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"`momentum` must lie in [0, 1), found {self.momentum}.")
+        if not 0 < self.l1_sparsity <= 1:
+            raise ValueError(f"`l1_sparsity` must lie in (0, 1], found {self.l1_sparsity}.")
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Estimate, step, keep what is better; a sample that has fallen leaves."""
+        step_size = 2.5 * self.radius / self.steps if self.step_size is None else self.step_size
+        lengths = radii(step_size, images, self.norm, self.relative)
+        eps, goal, final = self.radii(images), self.goal(labels), images.clone()
+        best, found, average = self.score(model, images, goal), images, torch.zeros_like(images)
+        active = torch.arange(len(images), device=images.device)
+        for step in range(self.steps):
+            if self.early_stop and best.fell.any():
+                stands = ~best.fell
+                active, images, goal, indices = active[stands], images[stands], goal[stands], indices[stands]
+                best = Found(*(part[stands] for part in best))
+                eps, lengths, found, average = (part[stands] for part in (eps, lengths, found, average))
+            if not len(active):
+                break
+            estimate = self._estimate(model, found, goal, indices, step)
+            average = self.momentum * average + (1 - self.momentum) * estimate
+            ascended = found + steepest(average, found, lengths, self.norm, self.l1_sparsity)
+            found = confine(ascended, images, eps, self.norm)
+            best = better_of(best, self.score(model, found, goal))
+            final[active] = best.images
+        return final
+
+    def _estimate(self, model: Model, images: Tensor, goal: Goal, indices: Tensor, step: int) -> Tensor:
+        """Estimated gradients (B, C, H, W) of the loss; queries are clipped to the box."""
+        sigma, total = number(self.sigma, "sigma"), torch.zeros_like(images)
+        n_blocks = -(-self.n_directions // BLOCK)
+        for block in range(n_blocks):
+            count = min(BLOCK, self.n_directions - block * BLOCK)
+            moves = sigma * self._draw(indices, torch.Size([BLOCK, *images.shape[1:]]), step * n_blocks + block)
+            moves = moves[:, :count].to(images.dtype)
+            points = torch.stack([images[:, None] + moves, images[:, None] - moves], dim=2).clamp(0, 1)
+            owners = torch.arange(len(images), device=images.device).repeat_interleave(2 * count)
+            loss = self.score(in_chunks(model), points.flatten(0, 2), goal[owners]).losses
+            loss = loss.view(len(images), count, 2)
+            slopes = ((loss[..., 0] - loss[..., 1]) / (2 * sigma**2)).to(images.dtype)
+            total += torch.einsum("bn,bnchw->bchw", slopes, moves)
+        return total / self.n_directions
+
+    def _draw(self, indices: Tensor, shape: torch.Size, stream: int) -> Tensor:
+        """Directions (B, *shape)."""
+        if self.directions == "normal":
+            return normal(indices, shape, seed=self.seed, stream=stream)
+        return torch.where(uniform(indices, shape, seed=self.seed, stream=stream) < 0.5, -1.0, 1.0)

@@ -1,0 +1,207 @@
+"""The Square attack."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.base import Model, check_at_least
+from attacks.bounded import Bounded, Found, best_of_attempts
+from attacks.losses import Goal, Loss
+from attacks.noise import uniform
+from attacks.norms import Norm, confine, size
+from attacks.queries import better_of
+
+# Queries of 10,000 after which the squares' share of the image is halved once more (the paper's section 4).
+HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+
+
+@dataclass(frozen=True)
+class Square(Bounded):
+    """Random search over squares that raise the loss, by logits alone (Andriushchenko et al. 2020).
+
+    Each query changes one square at a random place, all by +-eps (`Linf`) or by a window of fixed shape that takes over
+    another window's budget (`L2`; `L1` as in Croce and Hein 2021), and is kept where the loss rises. A sample that is
+    wrong already is returned as it is, one that no query fools at its highest loss.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball.
+        relative: `eps` is a multiple of each image's own norm.
+        loss: `cw` (margin), `ce` (cross entropy) or `dlr` (difference of logits ratio).
+        targeted: labels are the classes aimed at.
+        eot_iter: passes through a randomised model that are averaged into one answer.
+        n_queries: images that the model is asked about, a sample and restart.
+        p_init: share of the image that the first squares cover; it shrinks by a fixed schedule over the queries.
+        n_restarts: searches a sample; only samples still standing get another one.
+        early_stop: ask no more about a sample that has fallen. Wrong for a surrogate.
+        seed: of the squares, which depend on (seed, sample, restart, query) alone.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    knowledge: ClassVar[str | None] = "black_box"
+
+    loss: Loss = "cw"
+    n_queries: int = 5000
+    p_init: float = 0.8
+    n_restarts: int = 1
+    early_stop: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self.n_queries, "n_queries", 1)
+        check_at_least(self.n_restarts, "n_restarts", 1)
+        if not 0 < self.p_init <= 1:
+            raise ValueError(f"`p_init` must lie in (0, 1], found {self.p_init}; it is a share of the image.")
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Search from every start, sample by sample keeping the first image that fools, else the highest loss."""
+        final, goal = images.clone(), self.goal(labels)
+        active = torch.arange(len(images), device=images.device)
+        if self.early_stop:
+            active = active[~self.score(model, images, goal).fell]
+        images, goal, indices = images[active], goal[active], indices[active]
+
+        def attempt(restart: int, rows: Tensor) -> Found:
+            return self._search(model, images[rows], goal[rows], indices[rows], restart)
+
+        if len(active):
+            final[active] = best_of_attempts(attempt, images, self.n_restarts, self.early_stop)
+        return final
+
+    def _search(self, model: Model, images: Tensor, goal: Goal, indices: Tensor, restart: int) -> Found:
+        """One restart."""
+        eps, first = self.radii(images), restart * self.n_queries
+        best = self.score(model, self._start(images, eps, indices, first), goal)
+        final = Found(*(part.clone() for part in best))
+        active = torch.arange(len(images), device=images.device)
+        for query in range(1, self.n_queries):
+            if self.early_stop and best.fell.any():
+                stands = ~best.fell
+                active, best = active[stands], Found(*(part[stands] for part in best))
+                images, goal, indices, eps = images[stands], goal[stands], indices[stands], eps[stands]
+            if not len(active):
+                break
+            found = self.score(model, self._propose(best.images, images, eps, indices, query, first + query), goal)
+            best = better_of(best, found)
+            for whole, part in zip(final, best, strict=True):
+                whole[active] = part
+        return final
+
+    def _side(self, query: int, images: Tensor) -> int:
+        """Side of the square of one query, in pixels."""
+        height, width = images.shape[2:]
+        share = self.p_init / 2 ** sum(query / self.n_queries * 10000 > limit for limit in HALVINGS)
+        side = max(round((share * height * width) ** 0.5), 1)
+        if self.norm != "Linf":
+            side = max(side, 3) | 1  # windows have a middle
+        return min(side, height, width)
+
+    def _start(self, images: Tensor, eps: Tensor, indices: Tensor, stream: int) -> Tensor:
+        """Vertical stripes of +-eps for Linf, a tiling by windows of random signs for L2 and L1."""
+        count, channels, height, width = images.shape
+        if self.norm == "Linf":
+            signs = _signs(uniform(indices, torch.Size([channels, 1, width]), seed=self.seed, stream=stream)).to(images)
+            return confine(images + eps[:, None, None, None] * signs, images, eps, self.norm)
+        side = max(min(height, width) // 5, 1)
+        rows, columns = height // side, width // side
+        draws = uniform(indices, torch.Size([rows, columns, channels + 1]), seed=self.seed, stream=stream)
+        shapes = _window(side, self.norm, images)
+        turned = (draws[..., -1] < 0.5)[..., None, None, None]
+        tiles = torch.where(turned, shapes.T, shapes) * _signs(draws[..., :-1])[..., None, None].to(images)
+        tiled = tiles.permute(0, 3, 1, 4, 2, 5).reshape(count, channels, rows * side, columns * side)
+        delta = torch.zeros_like(images)
+        top, left = (height - rows * side) // 2, (width - columns * side) // 2
+        delta[:, :, top : top + rows * side, left : left + columns * side] = tiled
+        return self._within(delta, images, eps)
+
+    def _propose(self, best: Tensor, images: Tensor, eps: Tensor, indices: Tensor, query: int, stream: int) -> Tensor:
+        """Images (B, C, H, W) that differ from the best ones in one square, or in two windows."""
+        side, channels = self._side(query, images), images.shape[1]
+        draws = uniform(indices, torch.Size([5 + channels]), seed=self.seed, stream=stream)
+        signs = _signs(draws[:, 5:])[..., None, None].to(images)
+        rows, columns = _places(draws[:, 0], draws[:, 1], side, images)
+        inside = _mask(rows, columns, images)
+        if self.norm == "Linf":
+            moved = (images + eps[:, None, None, None] * signs).clamp(0, 1)
+            return torch.where(inside, moved, best)
+        delta = best - images
+        order = 2 if self.norm == "L2" else 1
+        other = _mask(*_places(draws[:, 2], draws[:, 3], side, images), images)
+        here = _windows(delta, rows, columns)
+        shape = _window(side, self.norm, images)
+        shape = torch.where((draws[:, 4] < 0.5)[:, None, None, None], shape.T, shape)
+        fresh = _unit(shape * signs + _unit(here, order), order)
+        budget = (delta * (inside | other)).flatten(2).norm(order, dim=2) ** order
+        spare = (eps**order - delta.flatten(1).norm(order, dim=1) ** order).clamp_min(0)
+        lengths = (budget + spare[:, None] / channels) ** (1 / order)
+        if self.norm == "L1":
+            lengths = lengths * channels  # more than there is: the projection then keeps the peaks alone
+        delta = delta.masked_fill(other, 0)
+        batch = torch.arange(len(delta), device=delta.device)[:, None, None, None]
+        channel = torch.arange(channels, device=delta.device)[None, :, None, None]
+        delta[batch, channel, rows[:, None, :, None], columns[:, None, None, :]] = fresh * lengths[..., None, None]
+        return self._within(delta, images, eps)
+
+    def _within(self, delta: Tensor, images: Tensor, eps: Tensor) -> Tensor:
+        """Images of the box that spend the whole budget along `delta`, as far as clipping lets them."""
+        if self.norm == "L2":
+            delta = delta * (eps / size(delta, "L2").clamp_min(1e-12))[:, None, None, None]
+        return confine(images + delta, images, eps, self.norm)
+
+
+def _signs(draws: Tensor) -> Tensor:
+    return torch.where(draws < 0.5, -1.0, 1.0)
+
+
+def _places(vertical: Tensor, horizontal: Tensor, side: int, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and columns (B, side) of squares at random places, from uniform draws (B,)."""
+    height, width = images.shape[2:]
+    offsets = torch.arange(side, device=images.device)
+    rows = (vertical * (height - side + 1)).long()[:, None] + offsets
+    columns = (horizontal * (width - side + 1)).long()[:, None] + offsets
+    return rows, columns
+
+
+def _mask(rows: Tensor, columns: Tensor, images: Tensor) -> Tensor:
+    """Bool (B, 1, H, W), true in the squares of these rows and columns (B, side)."""
+    height, width = images.shape[2:]
+    down = torch.arange(height, device=images.device)
+    across = torch.arange(width, device=images.device)
+    tall = (down >= rows[:, :1]) & (down <= rows[:, -1:])
+    wide = (across >= columns[:, :1]) & (across <= columns[:, -1:])
+    return (tall[:, :, None] & wide[:, None, :])[:, None]
+
+
+def _windows(delta: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Cut (B, C, side, side) out of (B, C, H, W)."""
+    batch = torch.arange(len(delta), device=delta.device)[:, None, None, None]
+    channel = torch.arange(delta.shape[1], device=delta.device)[None, :, None, None]
+    return delta[batch, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def _unit(windows: Tensor, order: int) -> Tensor:
+    """Windows (B, C, s, s) at length 1 in each channel; empty ones stay empty."""
+    return windows / windows.flatten(2).norm(order, dim=2).clamp_min(1e-12)[..., None, None]
+
+
+def _window(side: int, norm: Norm, like: Tensor) -> Tensor:
+    """The shape (side, side) of a change: two halves of opposite sign, each peaked in its middle, at length 1."""
+    upper, lower = _peak(side // 2, side, norm, like), _peak(side - side // 2, side, norm, like)
+    both = torch.cat([upper, -lower])
+    return both / both.norm(2 if norm == "L2" else 1)
+
+
+def _peak(height: int, width: int, norm: Norm, like: Tensor) -> Tensor:
+    """A pyramid (height, width): the sum of 1 / k^2 (L2; 1 / k^4 for L1) over growing squares around its middle."""
+    power = 2 if norm == "L2" else 4
+    down = (torch.arange(height, device=like.device) - height // 2).abs()
+    across = (torch.arange(width, device=like.device) - width // 2).abs()
+    ring = torch.maximum(down[:, None], across[None, :])
+    levels = torch.arange(1, max(height // 2, width // 2) + 2, dtype=like.dtype, device=like.device) ** -power
+    heights = levels.flip(0).cumsum(0).flip(0)[ring]
+    return heights / heights.norm(2 if norm == "L2" else 1) if height else heights
