@@ -1,0 +1,53 @@
+"""Another attack's perturbation at a wanted size."""
+
+from dataclasses import dataclass
+from typing import get_args
+
+from torch import Tensor
+
+from attacks.around import Around, at_size
+from attacks.base import Model, check_choice, number
+from attacks.norms import Norm, radii
+
+
+@dataclass(frozen=True)
+class Rescaled(Around):
+    """Another attack's perturbation, multiplied by what gives it a wanted size (the factor tau of paper 004).
+
+    Paper 004 compares attacks at equal dissimilarity ||x' - x|| / ||x||: norm `L2` with `relative`. The factor makes up
+    for clipping: what is returned has the wanted size unless its direction leaves the box before. A sample that the
+    other attack leaves as it is stays so.
+
+    Args:
+        attack: whose perturbations are made larger or smaller.
+        size: wanted, in [0, 1] pixel units; `8/255` is read.
+        norm: in which it is measured.
+        relative: `size` is a multiple of each image's own norm.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    size: float | str = 0.1
+    norm: Norm = "L2"
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        number(self.size, "size")
+        check_choice(self.norm, "norm", get_args(Norm))
+
+    @property
+    def knowledge(self) -> str | None:  # type: ignore[override]
+        """The other attack's."""
+        return self.attack.knowledge
+
+    @property
+    def single_step(self) -> bool:  # type: ignore[override]
+        """The other attack's."""
+        return self.attack.single_step
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Attack, then scale."""
+        delta = self.attack(model, images, labels, indices) - images
+        return at_size(images, delta, radii(self.size, images, self.norm, self.relative), self.norm)
