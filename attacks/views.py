@@ -4,24 +4,32 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from attacks.base import check_at_least, input_gradient, number
+from attacks.noise import uniform
+from attacks.norms import random_point
+
 Logits = Callable[[Tensor], Tensor]
+
+POINTS_AT_ONCE = 128  # images that a smoothed gradient puts through the model together
 
 
 class View(ABC):
-    """From a defended model, an `nn.Module` with `.frontend` and `.classifier`, to what the adversary differentiates.
+    """From a defended model, `nn.Module` with `.frontend` and `.classifier`, to what the adversary differentiates."""
 
-    Attributes:
-        knowledge: the field's word for it.
-        is_deployed: whether its logits are the deployed model's, so that an image which fools it fools the defense.
-    """
+    @property
+    @abstractmethod
+    def knowledge(self) -> str:
+        """The field's word for it."""
 
-    knowledge: ClassVar[str]
-    is_deployed: ClassVar[bool] = False
+    @property
+    def is_deployed(self) -> bool:
+        """Whether its logits are the deployed model's, so that an image which fools it fools the defense."""
+        return False
 
     @abstractmethod
     def __call__(self, model: Any) -> Logits:
@@ -41,8 +49,8 @@ class WhiteBox(View):
         settings: that mode's own settings, e.g. `steepness` and `top_u` of TopT's `smooth`.
     """
 
-    knowledge: ClassVar[str] = "white_box"
-    is_deployed: ClassVar[bool] = True
+    knowledge = "white_box"
+    is_deployed = True
 
     backward: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -58,7 +66,7 @@ class WhiteBox(View):
 class GrayBox(View):
     """The classifier alone; the perturbed images then meet the front end."""
 
-    knowledge: ClassVar[str] = "gray_box"
+    knowledge = "gray_box"
 
     def __call__(self, model: Any) -> Logits:
         """Return the classifier."""
@@ -78,7 +86,7 @@ class Transfer(View):
         checkpoint: path of a checkpoint that the same command line wrote.
     """
 
-    knowledge: ClassVar[str] = "transfer"
+    knowledge = "transfer"
 
     checkpoint: str
 
@@ -108,3 +116,75 @@ class Transfer(View):
                 f"found {self.checkpoint}, which does not load ({type(error).__name__}); name another."
             ) from error
         return other.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class Neighbourhood(View):
+    """Another view's value, with its gradient averaged over points around each image (paper 001, A.6).
+
+    A value that jumps, as that of a front end which keeps the largest coefficients does, has a gradient that says
+    little of the next step; the mean over a neighbourhood says more.
+
+    Args:
+        view: what the adversary knows.
+        radius: of the Linf neighbourhood in [0, 1] pixel units; `8/255` is read. The paper does not give its own.
+        n_samples: points a gradient; each costs a forward and a backward pass.
+        seed: of the points, the same around every image; they depend on (seed, radius) alone.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    view: View = field(default_factory=WhiteBox)
+    radius: float | str = "2/255"
+    n_samples: int = 40
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        number(self.radius, "radius")
+        check_at_least(self.n_samples, "n_samples", 1)
+
+    @property
+    def knowledge(self) -> str:
+        """The inner view's."""
+        return self.view.knowledge
+
+    @property
+    def is_deployed(self) -> bool:
+        """The inner view's."""
+        return self.view.is_deployed
+
+    def __call__(self, model: Any) -> Logits:
+        """Smooth the inner view's gradient."""
+        logits = self.view(model)
+        return lambda images: _MeanGradient.apply(images, logits, self._offsets(images))
+
+    def _offsets(self, images: Tensor) -> Tensor:
+        """Of the points from their image, (n_samples, C, H, W)."""
+        places = torch.arange(self.n_samples, device=images.device)
+        draws = uniform(places, images.shape[1:], seed=self.seed, stream=-3).to(images.dtype)
+        return random_point(draws, draws, number(self.radius, "radius"), "Linf")
+
+
+class _MeanGradient(torch.autograd.Function):
+    """The value of a function at images, the mean of its gradients at images + offsets, clipped to [0, 1]."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, function: Logits, offsets: Tensor) -> Tensor:
+        """(B, C, H, W), then offsets (N, C, H, W) -> (B, K)."""
+        ctx.function = function
+        ctx.save_for_backward(images, offsets)
+        return function(images)
+
+    @staticmethod
+    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor, None, None]:
+        """Weights (B, K) of the logits -> (B, C, H, W)."""
+        images, offsets = ctx.saved_tensors
+        total = torch.zeros_like(images)
+        # As many points at once as make a batch of this size, and at least one: memory does not grow with their number.
+        for some in offsets.split(max(1, POINTS_AT_ONCE // len(images))):
+            with torch.enable_grad():
+                points = (images + some[:, None]).clamp(0, 1).flatten(0, 1).detach().requires_grad_()
+                gradient = input_gradient(ctx.function(points), points, weights.repeat(len(some), 1))
+            total += gradient.view(len(some), *images.shape).sum(dim=0)
+        return total / len(offsets), None, None

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from attacks.losses import (
+    Goal,
     adversarial_loss,
     cross_entropy,
     difference_of_logits_ratio,
@@ -89,3 +90,22 @@ def test_fooled_means_off_the_label_or_on_the_target():
     logits = torch.tensor([[0.0, 1.0], [0.0, 1.0]])
     assert fooled(logits, torch.tensor([0, 1]), targeted=False).tolist() == [True, False]
     assert fooled(logits, torch.tensor([0, 1]), targeted=True).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("loss", "targeted"), CASES)
+def test_a_goal_raises_its_loss_and_is_reached_as_the_prediction_says(logits, loss, targeted):
+    classes = torch.arange(30) % 6
+    goal = Goal(loss, classes, targeted)
+    torch.testing.assert_close(goal.losses(logits), adversarial_loss(loss, classes, targeted)(logits))
+    assert torch.equal(goal.reached(logits), fooled(logits, classes, targeted))
+    assert 0 < goal.reached(logits).sum() < 30
+
+
+def test_a_goal_with_labels_aims_at_one_class_and_is_reached_by_any_wrong_one():
+    logits = torch.tensor([[3.0, 2.0, 1.0, 0.0], [0.0, 3.0, 1.0, 2.0], [0.0, 1.0, 3.0, 2.0]])
+    goal = Goal("cw", torch.tensor([2, 2, 2]), targeted=True, labels=torch.tensor([0, 0, 0]))
+    assert goal.losses(logits).tolist() == [-2.0, -2.0, 1.0]
+    assert goal.reached(logits).tolist() == [False, True, True]
+    some = goal[torch.tensor([True, False, True])]
+    assert some.losses(logits[[0, 2]]).tolist() == [-2.0, 1.0]
+    assert some.reached(logits[[0, 2]]).tolist() == [False, True]

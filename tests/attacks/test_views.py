@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from attacks import FGSM, PGD, GrayBox, Transfer, WhiteBox
+from attacks import FGSM, PGD, GrayBox, NamedAttack, Neighbourhood, Transfer, WhiteBox
+from attacks.noise import uniform
 
 
 class Halve(nn.Module):
@@ -144,3 +145,100 @@ def test_a_gray_box_attack_need_not_fool_the_deployed_model():
     model, images, labels = Defended(), torch.rand(2, 1, 4, 4), torch.tensor([0, 1])
     expected = FGSM(eps=0.1)(model.classifier, images, labels)
     assert torch.equal(FGSM(eps=0.1)(GrayBox()(model), images, labels), expected)
+
+
+class Curved(nn.Module):
+    """A front end and classifier whose Jacobian changes from point to point, and that count their images."""
+
+    def __init__(self):
+        super().__init__()
+        self.frontend, self.classifier = nn.Identity(), nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.ELU())
+        self.frontend.default_backward = "exact"
+        self.frontend.stand_in = lambda backward: self.squared
+        self.seen = []
+
+    def squared(self, images):
+        self.seen.append(len(images))
+        return 3 * images.square()
+
+    def forward(self, images):
+        return self.classifier(self.squared(images))
+
+
+def test_a_neighbourhood_has_the_inner_views_value_and_the_mean_gradient_of_its_points():
+    model, images = Curved().double(), torch.rand(3, 1, 4, 4, dtype=torch.float64)
+    images[0] = 0  # half of its points would lie outside of the box
+    weights = torch.randn(3, 6, dtype=torch.float64)
+    logits = Neighbourhood(radius=0.2, n_samples=7, seed=4)(model)
+    point = images.clone().requires_grad_()
+    value = logits(point)
+    assert torch.equal(value, model(images))
+    (found,) = torch.autograd.grad(value, point, weights)
+    draws = uniform(torch.arange(7), torch.Size([1, 4, 4]), seed=4, stream=-3).double()
+    gradients = []
+    for offset in 0.2 * (2 * draws - 1):
+        near = (images + offset).clamp(0, 1).requires_grad_()
+        gradients += torch.autograd.grad(model(near), near, weights)
+    torch.testing.assert_close(found, torch.stack(gradients).mean(dim=0))
+    assert (found - torch.autograd.grad(model(point), point, weights)[0]).abs().max() > 1e-2
+
+
+def test_a_neighbourhood_without_a_radius_is_the_inner_view():
+    model, images = Curved(), torch.rand(2, 1, 4, 4)
+    expected, found = (gradient(view(model), images) for view in (WhiteBox(), Neighbourhood(radius=0, n_samples=3)))
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_neighbourhood_is_as_deployed_and_as_knowing_as_its_inner_view():
+    assert Neighbourhood().is_deployed
+    assert Neighbourhood().knowledge == "white_box"
+    assert not Neighbourhood(GrayBox()).is_deployed
+    assert Neighbourhood(GrayBox()).knowledge == "gray_box"
+    with pytest.raises(ValueError, match="`early_stop` of attack 'a' must be false with view Neighbourhood"):
+        NamedAttack("a", PGD(early_stop=True), Neighbourhood(GrayBox()))
+    assert NamedAttack("a", PGD(early_stop=True), Neighbourhood())
+
+
+def test_a_neighbourhoods_gradient_does_not_depend_on_batch_mates():
+    model, images = Curved().double(), torch.rand(200, 1, 4, 4, dtype=torch.float64)
+    logits = Neighbourhood(radius=0.1, n_samples=5)(model)
+    together = gradient(logits, images)
+    torch.testing.assert_close(together[[7, 150]], gradient(logits, images[[7, 150]]), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize(("count", "largest"), [(1, 50), (3, 126), (128, 128), (200, 200)])
+def test_a_neighbourhood_asks_of_the_model_no_more_at_once_than_a_batch(count, largest):
+    model = Curved()
+    gradient(Neighbourhood(n_samples=50)(model), torch.rand(count, 1, 4, 4))
+    assert model.seen[0] == count
+    assert max(model.seen) == largest
+    assert sum(model.seen) == count * 51
+
+
+def test_a_neighbourhood_helps_over_a_step_in_the_value():
+    """Rounding to tenths has no gradient of its own; the mean of the exact model's slopes still says where to go."""
+
+    class Stairs(Curved):
+        def squared(self, images):
+            return images + (10 * torch.pi * 2 * images).sin() / 20  # slopes down on the far side of every step
+
+    model, images = Stairs(), torch.full((1, 1, 4, 4), 0.55)
+    model.classifier = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    model.classifier[1].weight.data = torch.tensor([[1.0] * 16, [-1.0] * 16])
+    wrong, smoothed = (gradient(view(model), images) for view in (WhiteBox(), Neighbourhood(radius=0.1)))
+    assert (wrong < 0).all()
+    assert (smoothed > 0).double().mean() == 1.0
+
+
+def test_a_neighbourhood_of_a_view_without_a_gradient_is_named():
+    model = Curved()
+    model.frontend.stand_in = lambda backward: lambda images: images.detach()
+    with pytest.raises(ValueError, match="`model` must be differentiable"):
+        FGSM()(Neighbourhood()(model), torch.rand(2, 1, 4, 4), torch.tensor([0, 1]))
+
+
+def test_a_neighbourhoods_settings_are_checked():
+    with pytest.raises(ValueError, match="`n_samples` must be at least 1, found 0"):
+        Neighbourhood(n_samples=0)
+    with pytest.raises(ValueError, match="`radius` must be >= 0, found -0.1"):
+        Neighbourhood(radius=-0.1)
