@@ -11,6 +11,17 @@ NORMS = [("Linf", 0.05), ("L2", 0.4), ("L1", 1.0)]
 ALL_NORMS = pytest.mark.parametrize(("norm", "eps"), NORMS)
 
 
+class Spy:
+    """A model that remembers the images it was asked for."""
+
+    def __init__(self, model):
+        self.model, self.seen = model, []
+
+    def __call__(self, images):
+        self.seen.append(images.detach())
+        return self.model(images)
+
+
 def samples(model, count, seed=3):
     """Images that the model gets right, and their labels."""
     images = torch.rand(count, 2, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
@@ -100,11 +111,10 @@ def test_early_stop_is_as_strong_and_asks_less(conv_net, norm, eps):
     images, labels = samples(conv_net, 60)
     asked, rates = [], []
     for early_stop in (False, True):
-        seen = []
-        model = lambda x: (seen.append(len(x)), conv_net(x))[1]  # noqa: E731
-        found = APGD(eps=eps / 2, norm=norm, steps=20, n_restarts=2, early_stop=early_stop)(model, images, labels)
+        spy = Spy(conv_net)
+        found = APGD(eps=eps / 2, norm=norm, steps=20, n_restarts=2, early_stop=early_stop)(spy, images, labels)
         rates.append(fooled(conv_net, found, labels))
-        asked.append(sum(seen))
+        asked.append(sum(map(len, spy.seen)))
     assert rates[1].sum() >= rates[0].sum() > 5
     assert asked[1] < 0.9 * asked[0]
     walks = {"Linf": 1, "L2": 1, "L1": 3}[norm]
@@ -133,10 +143,10 @@ def test_an_image_that_fools_is_preferred_to_one_of_higher_loss():
         return torch.stack([0 * x, 0.05 - 10 * (x - 0.6).abs(), *[3 * x - 2.95] * 30], dim=1)
 
     images, labels = torch.full((1, 1, 1, 1), 0.6), torch.tensor([0])
-    seen = []
-    found = APGD(eps=0.37, steps=20, random_start=False)(lambda x: (seen.append(x), model(x))[1], images, labels)
+    spy = Spy(model)
+    found = APGD(eps=0.37, steps=20, random_start=False)(spy, images, labels)
     loss = adversarial_loss("ce", labels, targeted=False)
-    assert max(loss(model(x.detach())) for x in seen) > loss(model(found)) + 0.5
+    assert max(loss(model(x)) for x in spy.seen) > loss(model(found)) + 0.5
     assert fooled(model, found, labels).item()
 
 

@@ -7,7 +7,7 @@ from attacks.apgd_walk import Walk, checks
 def test_progress_is_checked_after_0_22_of_the_steps_and_then_ever_more_often():
     """Croce and Hein 2020: p_1 = 0.22, p_(j+1) = p_j + max(p_j - p_(j-1) - 0.03, 0.06)."""
     assert checks(100, "Linf") == {22: 22, 41: 19, 57: 16, 70: 13, 80: 10, 87: 7, 93: 6, 99: 6}
-    assert checks(100, "L1") == {step: 4 for step in range(4, 101, 4)}
+    assert checks(100, "L1") == dict.fromkeys(range(4, 101, 4), 4)
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])

@@ -41,9 +41,9 @@ def test_leaves_a_point_without_a_gradient(conv_net):
 
 
 def test_settings_are_checked_at_construction():
-    with pytest.raises(ValueError, match="`alpha` must be at most `eps`, 0.1, found 0.2; no budget would be left"):
+    with pytest.raises(ValueError, match=r"`alpha` must be at most `eps`, 0.1, found 0.2; no budget would be left"):
         RFGSM(eps=0.1, alpha=0.2)
-    with pytest.raises(ValueError, match="`alpha` must be >= 0, found -0.1"):
+    with pytest.raises(ValueError, match=r"`alpha` must be >= 0, found -0.1"):
         RFGSM(eps=0.1, alpha=-0.1)
     assert RFGSM().single_step
     assert FGSM().single_step

@@ -240,5 +240,5 @@ def test_a_neighbourhood_of_a_view_without_a_gradient_is_named():
 def test_a_neighbourhoods_settings_are_checked():
     with pytest.raises(ValueError, match="`n_samples` must be at least 1, found 0"):
         Neighbourhood(n_samples=0)
-    with pytest.raises(ValueError, match="`radius` must be >= 0, found -0.1"):
+    with pytest.raises(ValueError, match=r"`radius` must be >= 0, found -0.1"):
         Neighbourhood(radius=-0.1)
