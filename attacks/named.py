@@ -43,6 +43,11 @@ class NamedAttack:
                 "that fools a surrogate has not fooled the deployed model yet."
             )
 
+    @property
+    def knowledge(self) -> str:
+        """The field's word for what the adversary knows."""
+        return self.attack.knowledge or self.view.knowledge
+
     def targets(self, logits: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Wrong classes (B,) to aim at, from clean logits (B, K), labels (B,) and sample numbers (B,)."""
         n_classes = logits.shape[1]

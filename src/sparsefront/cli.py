@@ -158,7 +158,7 @@ class SparsefrontCLI(LightningCLI):
     def _check_before_long_work(self) -> None:
         """Attacks that suit the model, and a classifier that reads what the front end hands it."""
         model = self.model
-        self.evaluation.views(model)
+        self.evaluation.check(model)
         if not model.frontend.returns_images:
             return
         kind, shape = type(model.classifier).__name__, model.frontend.image_shape

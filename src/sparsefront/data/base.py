@@ -126,6 +126,11 @@ class ImageData(LightningDataModule, ABC):
         sampler.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)
         return self._loader(split, sampler)
 
+    def first_training_images(self, number: int) -> Batch:
+        """The first images of the training part without augmentation, the same on every process."""
+        split = Split(*self._parts["train"])
+        return split.__getitems__(list(range(min(number, len(split)))))
+
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         """Validation batches; none where there are no validation images."""
         return self._evaluation_loader("val")

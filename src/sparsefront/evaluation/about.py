@@ -4,7 +4,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import torch
 
 from attacks import NamedAttack
+from sparsefront.evaluation.meter import Cost
 
 
 def about(
-    attacks: Sequence[NamedAttack], default_backward: str, seconds: dict[str, float], errors: dict[str, str]
+    attacks: Sequence[NamedAttack], default_backward: str, costs: Mapping[str, Cost], errors: Mapping[str, str]
 ) -> dict[str, Any]:
     """Settings, cost and fate of each attack, with versions, machine, commit and command, ready for JSON."""
     entries = []
@@ -26,10 +27,11 @@ def about(
         entries.append(
             {
                 "name": named.name,
-                "knowledge": named.view.knowledge,
+                "knowledge": named.knowledge,
                 "attack": _settings(named.attack),
                 "view": view,
-                "seconds": round(seconds[named.name], 3),
+                "target": named.target,
+                **vars(costs.get(named.name, Cost())),
                 "error": errors.get(named.name),
             }
         )

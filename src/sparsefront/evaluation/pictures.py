@@ -6,6 +6,7 @@ from torch import Tensor
 
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
+from sparsefront.evaluation.samples import Samples
 
 
 class Pictures:
@@ -20,12 +21,17 @@ class Pictures:
         self._kept: dict[str, Tensor] = {}
         self._filling = True
 
-    def add_clean(self, model: DefendedClassifier, batch: Batch, prediction: Tensor) -> None:
+    def begin(self, model: DefendedClassifier, batch: Batch) -> None:
         """Keep the first batch's first images; later batches are passed over."""
         self._filling = not self._kept and self.limit > 0
         if self._filling:
-            self._kept = {"label": batch.label[: self.limit], "clean_pred": prediction[: self.limit]}
+            self._kept = {"label": batch.label[: self.limit]}
             self._keep("clean", model, batch.image)
+
+    def end(self, samples: Samples) -> None:
+        """Keep the predictions of the clean images."""
+        if self._filling:
+            self._kept["clean_pred"] = samples.columns["clean_pred"][: self.limit]
 
     def add(self, attack: str, model: DefendedClassifier, adversarial: Tensor, prediction: Tensor) -> None:
         """Keep what the attack made of the same images."""

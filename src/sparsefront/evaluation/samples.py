@@ -68,7 +68,7 @@ class Samples:
     def write(self, path: Path) -> None:
         """Write as CSV, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = zip(*(map(_cell, column.tolist()) for column in self.columns.values()), strict=True)
+        rows = zip(*(map(cell, column.tolist()) for column in self.columns.values()), strict=True)
         temporary = path.with_suffix(".tmp")
         with temporary.open("w", newline="") as file:
             writer = csv.writer(file)
@@ -77,7 +77,8 @@ class Samples:
         os.replace(temporary, path)
 
 
-def _cell(value: float) -> str:
+def cell(value: float) -> str:
+    """A number as it is written, whole numbers and float32 exactly; empty for NaN."""
     if value != value:
         return ""
-    return f"{value:.8g}" if isinstance(value, float) else str(int(value))
+    return f"{value:.9g}" if isinstance(value, float) else str(int(value))

@@ -1,0 +1,83 @@
+"""Adversarial images that an earlier evaluation kept."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attacks.base import Attack, Model
+
+
+@dataclass(frozen=True)
+class SavedImages(Attack):
+    """What another model's evaluation made of the same samples (`evaluation.save_images`), met by this model.
+
+    So a transfer or gray-box row costs no attack. A sample that the other model got wrong from the start was kept as it
+    was.
+
+    Args:
+        folder: an attack's folder, `<run>/results/<stage>_adversarial/<attack>`.
+
+    Raises:
+        ValueError: no images there, a sample that is not among them, or images that were made from other ones.
+    """
+
+    knowledge: ClassVar[str | None] = "transfer"
+
+    folder: str
+
+    def __post_init__(self) -> None:
+        _places(self.folder)
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Look the samples up."""
+        places = _places(self.folder)
+        numbers = indices.tolist()
+        absent = [number for number in numbers if number not in places]
+        if absent:
+            raise ValueError(
+                f"`folder` of SavedImages must hold every sample, found none for {len(absent)} of {len(numbers)}, e.g. "
+                f"sample {absent[0]}; evaluate the other model on as many."
+            )
+        found = torch.empty_like(images)
+        for file in sorted({places[number][0] for number in numbers}):
+            rows = [row for row, number in enumerate(numbers) if places[number][0] == file]
+            with np.load(file) as kept:
+                chosen = [places[numbers[row]][1] for row in rows]
+                adversarial, sizes = (torch.from_numpy(kept[name][chosen]).to(images) for name in ("image", "linf"))
+            if adversarial.shape != images[rows].shape or (
+                ((adversarial - images[rows]).abs().flatten(1).amax(dim=1) - sizes).abs().max() > 1e-4
+            ):
+                raise ValueError(
+                    f"`folder` of SavedImages must hold perturbations of these images, found others in {file}; "
+                    "evaluate both models on the same data and part."
+                )
+            found[rows] = adversarial
+        return found
+
+
+def save_images(folder: Path, name: str, images: Tensor, adversarial: Tensor, indices: Tensor) -> None:
+    """Keep a batch for `SavedImages`: (B, C, H, W) images, what became of them, and (B,) sample numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = (adversarial - images).abs().flatten(1).amax(dim=1)
+    index, image, linf = (tensor.cpu().numpy() for tensor in (indices, adversarial, sizes))
+    np.savez_compressed(folder / f"{name}.npz", index=index, image=image, linf=linf)
+
+
+@lru_cache(maxsize=32)
+def _places(folder: str) -> dict[int, tuple[str, int]]:
+    """Sample number -> file and row."""
+    places: dict[int, tuple[str, int]] = {}
+    for file in sorted(Path(folder).glob("*.npz")):
+        with np.load(file) as kept:
+            places |= {int(number): (str(file), row) for row, number in enumerate(kept["index"])}
+    if not places:
+        raise ValueError(
+            f"`folder` of SavedImages must hold an attack's images, found none in {folder}; write them with "
+            "`evaluation.save_images: true`."
+        )
+    return places

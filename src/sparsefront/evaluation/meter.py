@@ -1,0 +1,48 @@
+"""What an attack costs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Model = Callable[[Tensor], Tensor]
+
+
+@dataclass
+class Cost:
+    """Sums over an attack.
+
+    Attributes:
+        seconds: of wall time, the verdict included.
+        attacked: samples that it was run on.
+        forwards: images that the model was asked for, one each time; the queries of a black-box attack.
+        backwards: images whose gradient was computed.
+    """
+
+    seconds: float = 0.0
+    attacked: int = 0
+    forwards: int = 0
+    backwards: int = 0
+
+    @classmethod
+    def over_processes(cls, costs: Sequence["Cost"]) -> "Cost":
+        """Counts added up; the time of the process that took longest."""
+        counts = (sum(getattr(cost, name) for cost in costs) for name in ("attacked", "forwards", "backwards"))
+        return cls(max(cost.seconds for cost in costs), *counts)
+
+
+def metered(model: Model, cost: Cost) -> Model:
+    """The same model, which adds to `cost` each image that goes through it forward and backward."""
+
+    def run(images: Tensor) -> Tensor:
+        cost.forwards += len(images)
+        logits = model(images)
+        if torch.is_grad_enabled() and logits.requires_grad:
+            logits.register_hook(count)
+        return logits
+
+    def count(gradient: Tensor) -> None:
+        cost.backwards += len(gradient)
+
+    return run

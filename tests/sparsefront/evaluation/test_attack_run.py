@@ -1,0 +1,159 @@
+"""Attacks on batches: who meets which attack, what it costs, and who has the last word."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from linear_rig import EPS, Linear, Samples21, defended, margins, rows, run
+
+from attacks import FGSM, PGD, Attack, NamedAttack
+from attacks.base import value_and_gradient
+from attacks.saved import SavedImages
+from sparsefront.data.batch import Batch
+from sparsefront.evaluation.attack_run import AttackRun
+from sparsefront.evaluation.quiet import under_attack
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+WEAK, STRONG = NamedAttack("weak", PGD(eps=EPS / 4, steps=5)), NamedAttack("strong", PGD(eps=EPS, steps=5))
+
+
+@dataclass(frozen=True)
+class Spy(Attack):
+    """Changes nothing and keeps the sample numbers that it met."""
+
+    met: list
+
+    def perturb(self, model, images, labels, indices):
+        self.met.extend(indices.tolist())
+        return images
+
+
+def everything():
+    data = Samples21()
+    return Batch(data.images, data.labels, torch.arange(100, 121))
+
+
+def attacked(attacks, model=None, **settings):
+    model = (model or defended()).eval()
+    with under_attack(model):
+        attacking = AttackRun(model, attacks, training_images=lambda number: everything()[:2], **settings)
+        return attacking, attacking.attack(everything())
+
+
+def test_by_default_every_attack_meets_every_sample_that_was_right():
+    spy = Spy([])
+    attacked([STRONG, NamedAttack("spy", spy)])
+    assert spy.met == [100 + i for i, margin in enumerate(margins().tolist()) if margin > 0]
+
+
+def test_a_cascade_passes_on_the_samples_still_standing_and_its_worst_case_is_the_same():
+    spy = Spy([])
+    _, samples = attacked([WEAK, STRONG, NamedAttack("spy", spy)], cascade=True)
+    assert spy.met == [100 + i for i, margin in enumerate(margins().tolist()) if margin > EPS]
+    _, apart = attacked([WEAK, STRONG])
+    assert torch.equal(samples.worst(), apart.worst())
+    assert torch.equal(samples.right("strong"), samples.worst())
+    met = (margins() > EPS / 4).sum()
+    assert samples.columns["strong/linf"].isfinite().sum() == met  # sizes of those that it met alone
+    assert samples.columns["strong/success"].sum() == ((margins() > EPS / 4) & (margins() < EPS)).sum()
+
+
+def test_the_cost_of_an_attack_is_counted_in_images_that_pass_forward_and_backward():
+    attacking, _ = attacked([NamedAttack("pgd", PGD(eps=EPS, steps=5)), NamedAttack("fgsm", FGSM(eps=EPS))])
+    right = int((margins() > 0).sum())
+    pgd, fgsm = attacking.costs["pgd"], attacking.costs["fgsm"]
+    assert (pgd.attacked, pgd.backwards, fgsm.backwards) == (right, 5 * right, right)
+    assert pgd.forwards == 7 * right  # five steps, PGD's own last look, and the search form's verdict
+    assert pgd.seconds > 0
+
+
+class Rounding(Linear):
+    """Evaluated alone it is the linear model; its folded copy is told apart by channels_last and says the opposite."""
+
+    def forward(self, images):
+        logits = super().forward(images)
+        return logits.flip(1) if self.opposite else logits
+
+    opposite = False
+
+    def __deepcopy__(self, memo):
+        copied = Rounding(1, 2)
+        copied.opposite = True
+        return copied
+
+
+def test_a_sample_that_fools_only_the_form_it_was_searched_in_is_attacked_again_on_the_model():
+    _, samples = attacked([NamedAttack("pgd", PGD(eps=EPS, steps=10, early_stop=True))], defended(Rounding))
+    assert torch.equal(samples.right("pgd"), margins() > EPS)
+
+
+class NaN(Linear):
+    def forward(self, images):
+        return super().forward(images) / 0 * 0
+
+
+def test_a_model_that_returns_nan_is_wrong_and_attacks_on_it_fail():
+    _, samples = attacked([STRONG], defended(NaN))
+    assert not samples.right().any()
+
+
+@dataclass(frozen=True)
+class Fitted(Attack):
+    """Moves by the mean of the training images' gradients once it has seen them."""
+
+    n_fitting_images: int = 7
+    direction: torch.Tensor | None = None
+    seen: ClassVar[list] = []
+
+    def fitted(self, model, images, labels):
+        self.seen.append(len(images))
+        _, gradient = value_and_gradient(model, images, lambda logits: logits[:, 1] - logits[:, 0], labels)
+        return Fitted(0, gradient.mean(dim=0).sign())
+
+    def perturb(self, model, images, labels, indices):
+        return (images - EPS * self.direction * (2 * labels - 1)[:, None, None, None]).clamp(0, 1)
+
+
+def test_an_attack_is_fitted_on_training_images_once_before_it_runs():
+    attacking, samples = attacked([NamedAttack("fitted", Fitted())])
+    with under_attack(attacking.model):
+        attacking.attack(everything())
+    assert Fitted.seen == [21]
+    assert torch.equal(samples.right("fitted"), margins() > EPS)
+
+
+def test_saved_images_met_by_another_model_are_a_transfer_row(tmp_path):
+    first = run(tmp_path / "a", "validate", [STRONG], save_images=True)
+    folder = f"{first.log_dir}/results/val_adversarial/strong"
+    again = run(tmp_path / "b", "validate", [NamedAttack("saved", SavedImages(folder))])
+    assert [row["saved/pred"] for row in rows(again, "val")] == [row["strong/pred"] for row in rows(first, "val")]
+    about = json.loads(Path(f"{again.log_dir}/results/val_attacks.json").read_text())
+    assert about["attacks"][0]["knowledge"] == "transfer"
+
+
+def test_saved_images_of_other_samples_or_data_are_refused(tmp_path):
+    first = run(tmp_path / "a", "validate", [STRONG], save_images=True, max_samples=10)
+    saved = SavedImages(f"{first.log_dir}/results/val_adversarial/strong")
+    data = everything()
+    with pytest.raises(ValueError, match="found none for 11 of 21"):
+        saved(Linear(1, 2), *data)
+    with pytest.raises(ValueError, match="perturbations of these images"):
+        saved(Linear(1, 2), *(tensor[:10] for tensor in (data.image.flip(0), data.label, data.index)))
+    with pytest.raises(ValueError, match="save_images: true"):
+        SavedImages(str(tmp_path))
+
+
+@dataclass(frozen=True)
+class Slow(Attack):
+    def perturb(self, model, images, labels, indices):
+        time.sleep(0.06)
+        return images
+
+
+def test_no_batch_is_attacked_after_the_time_budget(tmp_path):
+    trainer = run(tmp_path, "validate", [NamedAttack("slow", Slow())], time_budget=0.05, batch_size=4)
+    assert [int(row["index"]) for row in rows(trainer, "val")] == [100, 101, 102, 103]
