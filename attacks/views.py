@@ -80,21 +80,32 @@ class GrayBox(View):
 
 @dataclass(frozen=True)
 class Transfer(View):
-    """Another trained model, given white box; what fools it then meets the deployed one.
+    """One or several other trained models, given white box; what fools them then meets the deployed one.
+
+    The logits of several are averaged: what fools many models fools another one more often (Liu et al. 2017).
 
     Args:
-        checkpoint: path of a checkpoint that the same command line wrote.
+        checkpoint: path of a checkpoint that the same command line wrote, or paths of several.
     """
 
     knowledge = "transfer"
 
-    checkpoint: str
+    checkpoint: str | list[str]
+
+    def __post_init__(self) -> None:
+        if not self.checkpoint:
+            raise ValueError("`checkpoint` of Transfer must name at least one checkpoint, found none.")
 
     def __call__(self, model: Any) -> Logits:
-        """Load the other model, frozen; it follows the images to their device."""
-        if not Path(self.checkpoint).is_file():
-            raise ValueError(f"`checkpoint` of Transfer must name a checkpoint file, found none at {self.checkpoint}.")
-        other = self._load(type(model))
+        """Load the other models, frozen; they follow the images to their device."""
+        paths = [self.checkpoint] if isinstance(self.checkpoint, str) else self.checkpoint
+        surrogates = [self._surrogate(type(model), path) for path in paths]
+        return lambda images: torch.stack([logits(images) for logits in surrogates]).mean(dim=0)
+
+    def _surrogate(self, kind: Any, path: str) -> Logits:
+        if not Path(path).is_file():
+            raise ValueError(f"`checkpoint` of Transfer must name a checkpoint file, found none at {path}.")
+        other = self._load(kind, path)
         logits = WhiteBox()(other)
 
         def follow(images: Tensor) -> Tensor:
@@ -105,15 +116,15 @@ class Transfer(View):
 
         return follow
 
-    def _load(self, kind: Any) -> nn.Module:
+    def _load(self, kind: Any, path: str) -> nn.Module:
         try:
             # Trainer.validate runs in inference mode, and parameters made there can never be differentiated through.
             with torch.inference_mode(False):
-                other: nn.Module = kind.load_from_checkpoint(self.checkpoint, map_location="cpu")
+                other: nn.Module = kind.load_from_checkpoint(path, map_location="cpu")
         except Exception as error:
             raise ValueError(
                 f"`checkpoint` of Transfer must be a {kind.__name__} that the command line wrote, "
-                f"found {self.checkpoint}, which does not load ({type(error).__name__}); name another."
+                f"found {path}, which does not load ({type(error).__name__}); name another."
             ) from error
         return other.eval().requires_grad_(False)
 

@@ -129,6 +129,30 @@ def test_transfer_follows_the_images_to_their_device(checkpoint):
     assert logits(torch.rand(2, 1, 4, 4, device="meta")).device.type == "meta"
 
 
+def test_transfer_averages_the_logits_of_several_models(checkpoint, tmp_path):
+    path, first = checkpoint
+    second = Defended()
+    torch.save(second.state_dict(), tmp_path / "second.ckpt")
+    view, images = Transfer([path, str(tmp_path / "second.ckpt")]), torch.rand(2, 1, 4, 4)
+    logits = view(Defended())
+    torch.testing.assert_close(logits(images), (first(images) + second(images)) / 2)
+    expected = (gradient(WhiteBox()(first), images) + gradient(WhiteBox()(second), images)) / 2
+    torch.testing.assert_close(gradient(logits, images), expected)
+    assert view.knowledge == "transfer"
+    assert not view.is_deployed
+
+
+def test_transfer_names_which_of_several_checkpoints_is_missing(checkpoint, tmp_path):
+    with pytest.raises(ValueError, match=r"found none at .*none.ckpt"):
+        Transfer([checkpoint[0], str(tmp_path / "none.ckpt")])(Defended())
+
+
+@pytest.mark.parametrize("nothing", ["", []])
+def test_transfer_needs_a_checkpoint(nothing):
+    with pytest.raises(ValueError, match="`checkpoint` of Transfer must name at least one checkpoint, found none"):
+        Transfer(nothing)
+
+
 def test_transfer_names_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ValueError, match=r"`checkpoint` of Transfer must name a checkpoint file, found none at .*none"):
         Transfer(str(tmp_path / "none.ckpt"))(Defended())
