@@ -81,7 +81,7 @@ def compare_rows(attacks: Sequence[NamedAttack], samples: Samples) -> list[Findi
     for named in attacks:
         if named.name in samples.attacks and (budget := _budget(named)) is not None:
             groups[budget].append(named)
-    found = []
+    found: list[Finding] = []
     for (norm, eps, relative), group in groups.items():
         where = f"{norm} {eps:.4g}{' of the image' if relative else ''}"
         white = [named for named in group if named.knowledge == "white_box"]

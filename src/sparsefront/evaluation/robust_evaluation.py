@@ -233,6 +233,7 @@ class RobustEvaluation(pl.Callback):
             findings = self._diagnose(model, samples, [part for _, _, _, parts in shares for part in parts])
             self._write_about(stage, trainer, model, len(samples), costs, errors, findings)
             self._show_pictures(stage, trainer, model)
+            self._log_flags(trainer, findings)
             if self._partial is not None:
                 self._partial.remove()
 
@@ -243,6 +244,12 @@ class RobustEvaluation(pl.Callback):
             with under_attack(model):
                 findings += probe(model, self.attacks, Batch(*fields))
         return findings
+
+    def _log_flags(self, trainer: pl.Trainer, findings: Sequence[Finding]) -> None:
+        """`diag/<flag>`: 1 where it was raised for any adversary."""
+        flags = {f"diag/{finding.flag}": float(finding.raised) for finding in sorted(findings, key=lambda f: f.raised)}
+        for logger in trainer.loggers if flags else []:
+            logger.log_metrics(flags, step=trainer.global_step)
 
     def _write_about(
         self,

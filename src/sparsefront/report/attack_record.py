@@ -11,6 +11,8 @@ KNOWLEDGE = {
     "useful derivative, its backward mode says what stands in for it.",
     "gray_box": "knows the classifier but not the front end; what it makes for the bare classifier then meets the "
     "whole defense.",
+    "black_box": "sees the system's answers alone and asks for many; it differentiates nothing.",
+    "control": "is no adversary: noise or filtering of the same size, which a robust system should hardly feel.",
     "transfer": "does not look into this system at all; what it makes for another model then meets the whole defense.",
 }
 
@@ -21,12 +23,14 @@ class AttackRecord:
 
     Attributes:
         name: the attack's name in YAML.
-        knowledge: "white_box", "gray_box" or "transfer".
+        knowledge: "white_box", "gray_box", "black_box", "transfer" or "control".
         attack: class name of the attack.
         settings: its constructor's arguments.
         view: class name of the view.
         view_settings: the view's constructor's arguments.
         seconds: time the attack took, or None.
+        forwards: images that went through the model for each sample attacked, or None.
+        backwards: images whose gradient was computed for each sample attacked, or None.
         error: what stopped it, or None if it ran to its end.
     """
 
@@ -38,6 +42,8 @@ class AttackRecord:
     view_settings: Mapping[str, Any]
     seconds: float | None
     error: str | None
+    forwards: float | None = None
+    backwards: float | None = None
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> "AttackRecord":
@@ -48,7 +54,8 @@ class AttackRecord:
         """
         if "name" not in entry:
             raise ValueError(f"`attacks` must have a name in each entry, found {dict(entry)}; evaluate again.")
-        attack, view = entry.get("attack") or {}, entry.get("view") or {}
+        attack, view, attacked = entry.get("attack") or {}, entry.get("view") or {}, entry.get("attacked")
+        passes = (entry[key] / attacked if attacked else None for key in ("forwards", "backwards"))
         return cls(
             name=str(entry["name"]),
             knowledge=str(entry.get("knowledge", "unknown")),
@@ -58,6 +65,7 @@ class AttackRecord:
             view_settings=view.get("init_args") or {},
             seconds=entry.get("seconds"),
             error=entry.get("error"),
+            **dict(zip(("forwards", "backwards"), passes, strict=True)),
         )
 
     @property

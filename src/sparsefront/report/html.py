@@ -13,10 +13,17 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from sparsefront.report.attack_record import KNOWLEDGE
-from sparsefront.report.plots import accuracy_figure, atoms_figure, curves_figure, panel_figure, sizes_figure
+from sparsefront.report.plots import (
+    accuracy_figure,
+    atoms_figure,
+    curves_figure,
+    panel_figure,
+    robustness_figure,
+    sizes_figure,
+)
 from sparsefront.report.row import rows_of
 from sparsefront.report.run import Run
-from sparsefront.report.sentences import cautions, headline
+from sparsefront.report.sentences import cautions, headline, signs
 from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
 
@@ -91,6 +98,8 @@ def _system(run: Run, key: str) -> dict[str, Any]:
     return {
         "run": run,
         "sizes": _if_any(sizes_figure(run), f"{key}-sizes", f"Sizes of successful perturbations of {run.name}"),
+        "robustness": _if_any(robustness_figure(run), f"{key}-robustness", f"Accuracy of {run.name} by size"),
+        "signs": signs(run),
         "curves": _if_any(curves_figure(run.metrics), f"{key}-curves", f"Losses and accuracies of {run.name} by step"),
         "panels": _panels(run, key),
         "atoms": None if atoms is None else _svg(atoms_figure(atoms), f"{key}-atoms", f"Dictionary of {run.name}"),

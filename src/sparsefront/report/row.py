@@ -1,6 +1,6 @@
 """The rows of the table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +27,11 @@ class Row:
             nothing was right. (A worst case counts those that fell to any of its attacks.)
         linf: mean max |perturbation| over the successful samples, [0, 1] pixel units; None if there are none.
         l2: mean Euclidean size over the successful samples, [0, 1] pixel units; None if there are none.
+        linf_median: the median likewise.
+        l2_median: the median likewise.
         seconds: time taken, or None if unknown.
+        forwards: images through the model for each sample attacked, or None if unknown.
+        backwards: gradients for each sample attacked, or None if unknown.
         error: what stopped the attack, or None.
         is_worst: whether this is a worst case.
     """
@@ -41,7 +45,11 @@ class Row:
     success: Share | None = None
     linf: float | None = None
     l2: float | None = None
+    linf_median: float | None = None
+    l2_median: float | None = None
     seconds: float | None = None
+    forwards: float | None = None
+    backwards: float | None = None
     error: str | None = None
     is_worst: bool = False
 
@@ -74,16 +82,20 @@ def worst_row(run: Run) -> Row:
 
 def _attack_row(run: Run, attack: AttackRecord) -> Row:
     clean = Share(int(run.right().sum()), run.n)
-    row = Row(run.name, attack.name, attack.knowledge, attack.adversary, clean, seconds=attack.seconds)
+    costs = {name: getattr(attack, name) for name in ("seconds", "forwards", "backwards")}
+    row = Row(run.name, attack.name, attack.knowledge, attack.adversary, clean, **costs)
     if attack.error is not None:
         return replace(row, error=attack.error)
     fell = run.success(attack.name)
+    linf, l2 = (run.samples[f"{attack.name}/{norm}"][fell] for norm in ("linf", "l2"))
     return replace(
         row,
         robust=Share(int(run.right(attack.name).sum()), run.n),
         success=Share(int(fell.sum()), clean.hits) if clean.hits else None,
-        linf=_mean(run.samples[f"{attack.name}/linf"][fell]),
-        l2=_mean(run.samples[f"{attack.name}/l2"][fell]),
+        linf=_over_known(np.mean, linf),
+        l2=_over_known(np.mean, l2),
+        linf_median=_over_known(np.median, linf),
+        l2_median=_over_known(np.median, l2),
     )
 
 
@@ -103,6 +115,6 @@ def _worst_row(run: Run, attacks: Sequence[AttackRecord], name: str, kind: str) 
     )
 
 
-def _mean(sizes: np.ndarray) -> float | None:
+def _over_known(mean: Callable[[np.ndarray], np.floating], sizes: np.ndarray) -> float | None:
     known = sizes[~np.isnan(sizes)]
-    return float(known.mean()) if known.size else None
+    return float(mean(known)) if known.size else None

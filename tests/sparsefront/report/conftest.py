@@ -37,6 +37,14 @@ ATTACKS = (
 )
 
 
+SIGN = {
+    "flag": "transfer_stronger",
+    "adversary": "gray box",
+    "raised": True,
+    "sentence": "at Linf 8/255 pgd_gray fools 3 of 9 samples and pgd, fgsm 2: gradients may be masked.",
+}
+
+
 def _columns(attacks: Sequence[dict], blank_failed: bool) -> dict[str, list]:
     columns: dict[str, list] = {"index": list(range(100, 110)), "label": LABEL, "clean_pred": CLEAN}
     for attack in attacks:
@@ -76,6 +84,9 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         with (home / "results" / f"{stage}_samples.csv").open("w", newline="") as file:
             csv.writer(file).writerows([columns, *zip(*columns.values(), strict=True)])
         about = {"stage": stage, "epoch": 1, "system": system, "data": "MNIST5k", "n_samples": 10, "machine": "a <box>"}
+        about["diagnostics"] = (
+            [SIGN] if any(attack["knowledge"] == "gray_box" and attack["fell"] for attack in attacks) else []
+        )
         about["attacks"] = [{key: attack[key] for key in attack if key != "fell"} for attack in attacks]
         about |= {"versions": {"torch": "2.8"}, "command": "sparsefront fit"}
         (home / "results" / f"{stage}_attacks.json").write_text(json.dumps(about))

@@ -87,8 +87,8 @@ def test_figures_have_words_and_no_two_ids_are_the_same(page):
     assert used
     assert used <= known
     words = [value for name, value in parsed.attributes if name == "aria-label"]
-    # accuracy, two of sizes, curves, two panels, atoms; and the table's region
-    assert len(words) == parsed.tags.count("svg") + 1 == 8
+    # accuracy, two of sizes, two by size, curves, two panels, atoms; and the table's region
+    assert len(words) == parsed.tags.count("svg") + 1 == 10
     assert all(words)
 
 
@@ -130,7 +130,7 @@ def test_command_prints_table_and_ends_with_the_path(make_run, tmp_path, capsys)
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == str(out)
     assert any(line.split()[:2] == ["worst", "case"] for line in lines)
-    assert any(line.startswith("Caution: TopT + ConvNet: at Linf 8/255") for line in lines)
+    assert any(line.startswith("Caution: TopT + ConvNet, gray box: at Linf 8/255") for line in lines)
     assert table.read_text().startswith("system,attack,")
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from sparsefront.report.plots import accuracy_figure, atoms_figure, curves_figure, panel_figure, sizes_figure
+from sparsefront.report.plots import (
+    accuracy_figure,
+    atoms_figure,
+    curves_figure,
+    panel_figure,
+    robustness_figure,
+    sizes_figure,
+)
 from sparsefront.report.plots.atoms import _mosaic, _roughness
 from sparsefront.report.plots.pixels import thin, to_rgb
 from sparsefront.report.row import rows_of
@@ -129,3 +136,15 @@ def test_large_pictures_keep_their_values_when_thinned():
     assert thin(images).shape == (1, 1, 75, 100)
     assert thin(images)[0, 0, 0, :3].tolist() == [0, 3, 6]
     assert to_rgb(np.full((1, 1, 2, 2), 1.5)).max() == 1
+
+
+def test_accuracy_by_size_falls_by_one_sample_at_each_successful_size(make_run, entry):
+    run = Run.load(make_run(attacks=[entry("a", fell=(0, 2)), entry("b")]))
+    axes = robustness_figure(run).axes[0]
+    (line,) = axes.lines
+    np.testing.assert_allclose(line.get_xdata(), [0, 0.01, 0.03])
+    np.testing.assert_allclose(line.get_ydata(), [90, 80, 70])
+
+
+def test_there_is_no_accuracy_by_size_where_nothing_fell(make_run, entry):
+    assert robustness_figure(Run.load(make_run(attacks=[entry("a")]))) is None

@@ -1,9 +1,7 @@
 import json
 
-import pytest
-
 from sparsefront.report.run import Run, load_runs
-from sparsefront.report.sentences import cautions, headline, masked_gradients
+from sparsefront.report.sentences import cautions, headline
 
 
 def test_headline_says_clean_worst_case_attacks_and_n(make_run):
@@ -22,30 +20,22 @@ def test_headline_owns_up_to_failures(make_run, entry):
     assert "bad failed" in cautions([Run.load(some)])[0]
 
 
-def test_gray_box_that_beats_the_white_box_warns_of_masked_gradients(make_run):
-    (sentence,) = masked_gradients(Run.load(make_run()))  # white box: 0, 1; gray box: 1, 2, 3
-    assert "at Linf 8/255 the white-box attacks fooled 2 of 9 samples" in sentence
-    assert "pgd_gray (gray box), which knows less, fooled 3" in sentence
-    assert "gradients may be masked" in sentence
+def _with(folder, **about):
+    file = folder / "results/val_attacks.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | about))
+    return Run.load(folder)
 
 
-@pytest.mark.parametrize(
-    "gray",
-    [
-        {"fell": (1, 2)},  # no more than the white box
-        {"fell": (1, 2, 3), "eps": "16/255"},
-        {"fell": (1, 2, 3), "norm": "L2"},
-        {"error": "OSError: no"},
-    ],
-)
-def test_no_warning_where_nothing_is_suspicious(make_run, entry, gray):
-    attacks = [entry("a", fell=(0,)), entry("b", fell=(1,)), entry("c", "gray_box", **gray)]
-    assert masked_gradients(Run.load(make_run(attacks=attacks))) == []
+def test_a_sign_of_masked_gradients_that_was_raised_is_a_caution(make_run):
+    sign = {"flag": "zero_gradients", "adversary": "white box, exact", "raised": True, "sentence": "9 are zero."}
+    run = _with(make_run(), diagnostics=[sign, sign | {"raised": False, "sentence": "none is zero."}])
+    assert cautions([run]) == ["TopT + ConvNet, white box, exact: 9 are zero."]
 
 
-def test_transfer_counts_as_knowing_less_and_eps_may_be_a_number(make_run, entry):
-    attacks = [entry("a", fell=(0,)), entry("c", "transfer", fell=(1, 2), eps=8 / 255)]
-    assert "c (transfer)" in masked_gradients(Run.load(make_run(attacks=attacks)))[0]
+def test_a_cascade_and_a_time_budget_are_said(make_run, entry):
+    cascade, budget = cautions([_with(make_run(attacks=[entry("a")]), cascade=True, time_budget=60.0)])
+    assert "met only the samples that those above it left standing" in cascade
+    assert "no batch was begun after 60 seconds: it is over the first 10 samples" in budget
 
 
 def test_lack_of_a_white_box_is_said(make_run, entry):

@@ -11,13 +11,14 @@ from sparsefront.report.row import Row
 from sparsefront.report.share import Share
 
 CLEAN = "no attack"
-HATCHES = {"white_box": "", "gray_box": "////", "transfer": "...."}
+HATCHES = {"white_box": "", "gray_box": "////", "transfer": "....", "black_box": "xxxx", "control": "----"}
 
 
 def accuracy_figure(rows: Sequence[Row]) -> Figure:
     """Bars of accuracy in %, a group an attack, a colour a system, whiskers the 95 % Wilson interval.
 
-    White-box bars are plain, gray-box ones striped, transfer ones dotted; a failed attack says so in place of a bar.
+    White-box bars are plain, gray-box ones striped, transfer ones dotted, black-box ones crossed, controls lined; a
+    failed attack says so in place of a bar.
 
     Args:
         rows: the rows of one or several systems.
