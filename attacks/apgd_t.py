@@ -1,20 +1,18 @@
 """Auto-PGD aimed at one class after another."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from attacks.apgd import APGD
-from attacks.base import Attack, Model, check_at_least, checked_logits, mean_over_passes
+from attacks.base import Model, check_at_least, checked_logits, mean_over_passes
 from attacks.bounded import Found, best_of_attempts
-from attacks.losses import Goal
-from attacks.norms import Norm
+from attacks.losses import Goal, Loss
 
 
 @dataclass(frozen=True)
-class APGDT(Attack):
+class APGDT(APGD):
     """Auto-PGD towards each of the most likely wrong classes in turn, any of which is a success (Croce and Hein 2020).
 
     The labels are the true classes. A sample keeps the first image that fools the model or, if none does, the one of
@@ -26,40 +24,28 @@ class APGDT(Attack):
         relative: `eps` is a multiple of each image's own norm.
         loss: `dlr` (targeted difference of logits ratio, for 4 classes or more), `ce` or `cw`, each towards the class
             aimed at.
+        targeted: false; the classes aimed at are not the labels.
         eot_iter: passes through a randomised model that are averaged into one gradient.
         steps: gradient steps a start.
-        n_target_classes: how many classes to aim at, by the clean logits from the most likely down; at most all.
         n_restarts: starts a sample and class.
         random_start: start anywhere in the ball instead of at the image.
         early_stop: drop a sample as soon as an iterate fools the model, and aim at further classes only for samples
             still standing. As strong and much faster where `model` is the deployed model; wrong for a surrogate.
         seed: of the random starts, which depend on (seed, sample, class's rank, restart) alone.
+        n_target_classes: how many classes to aim at, by the clean logits from the most likely down; at most all.
 
     Raises:
         ValueError: a setting out of range; at the call, too few classes for the loss.
     """
 
-    eps: float | str = "8/255"
-    norm: Norm = "Linf"
-    relative: bool = False
-    loss: Literal["dlr", "ce", "cw"] = "dlr"
-    eot_iter: int = 1
-    steps: int = 100
+    loss: Loss = "dlr"
     n_target_classes: int = 9
-    n_restarts: int = 1
-    random_start: bool = True
-    early_stop: bool = False
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        _ = self.towards
+        super().__post_init__()
         check_at_least(self.n_target_classes, "n_target_classes", 1)
-
-    @property
-    def towards(self) -> APGD:
-        """The attack on one class."""
-        shared = ("eps", "norm", "relative", "loss", "eot_iter", "steps", "n_restarts", "random_start", "early_stop")
-        return APGD(**{name: getattr(self, name) for name in shared}, targeted=True, seed=self.seed)
+        if self.targeted:
+            raise ValueError("`targeted` must be false, found true: the labels are the true classes; use APGD.")
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Aim at class after class, sample by sample keeping the best."""
@@ -70,6 +56,6 @@ class APGDT(Attack):
 
         def attempt(trial: int, rows: Tensor) -> Found:
             goal = Goal(self.loss, wrong[rows, trial // self.n_restarts], targeted=True, labels=labels[rows])
-            return self.towards.ascend(model, images[rows], indices[rows], goal, trial)
+            return self.ascend(model, images[rows], indices[rows], goal, trial)
 
         return best_of_attempts(attempt, images, n_classes * self.n_restarts, self.early_stop)

@@ -117,3 +117,5 @@ def test_settings_are_checked_at_construction():
         APGDT(n_target_classes=0)
     with pytest.raises(ValueError, match="`steps` must be at least 1, found 0"):
         APGDT(steps=0)
+    with pytest.raises(ValueError, match="`targeted` must be false, found true: the labels are the true classes"):
+        APGDT(targeted=True)
