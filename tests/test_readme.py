@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cpu.table import table
+from benchmarks.table import table
 from sparsefront.cli import main
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ import torch
 from sporco.admm.cbpdn import ConvBPDN
 from torch import Tensor
 
-from benchmarks.cpu.contest import Check, Contest, Goal
+from benchmarks.contest import Check, Contest, Goal
 from benchmarks.cpu.inputs import Inputs
 from sparsecode import CbpdnState, cbpdn, convolve, tikhonov_split
 

@@ -11,7 +11,7 @@ from sklearn.decomposition import MiniBatchDictionaryLearning
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from benchmarks.cpu.contest import Check, Contest, Goal
+from benchmarks.contest import Check, Contest, Goal
 from benchmarks.cpu.inputs import Inputs
 from sparsecode import OnlineDictionary, lasso, sample_patches
 

@@ -10,7 +10,7 @@ import torch
 from sklearn.decomposition import sparse_encode
 from torch import Tensor
 
-from benchmarks.cpu.contest import Check, Contest, Goal
+from benchmarks.contest import Check, Contest, Goal
 from benchmarks.cpu.inputs import Inputs
 from sparsecode import lasso
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.cpu.contest import Check, Contest, Goal
+from benchmarks.contest import Check, Contest, Goal
 from benchmarks.cpu.inputs import Inputs
 from sparsecode import Convolution, fista, lca
 

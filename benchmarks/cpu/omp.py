@@ -9,7 +9,7 @@ import torch
 from sklearn.linear_model import orthogonal_mp_gram
 from torch import Tensor
 
-from benchmarks.cpu.contest import Check, Contest, Goal
+from benchmarks.contest import Check, Contest, Goal
 from benchmarks.cpu.inputs import Inputs
 from sparsecode import omp
 

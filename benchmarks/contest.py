@@ -60,15 +60,25 @@ class Contest:
 
 
 def hold(contest: Contest, flops_per_second: float) -> dict[str, Any]:
-    """Run everything once to warm up and to check, then alternate; return what goes into the results file."""
-    checks = contest.checks({name: run() for name, run in contest.runs.items()})
+    """Run everything once to warm up and to check, then alternate; return what goes into the results file.
+
+    Of a contest of one round the first run counts: what takes minutes needs no warming up.
+    """
+    results: dict[str, Any] = {}
     seconds: dict[str, list[float]] = {name: [] for name in contest.runs}
-    gc.collect()
-    for _ in tqdm(range(contest.rounds), desc=f"{contest.path} {contest.setting}", leave=False):
+    for timed in tqdm(range(contest.rounds + 1), desc=f"{contest.path} {contest.setting}", leave=False):
+        if contest.rounds == 1 and timed:
+            break
         for name, run in contest.runs.items():
+            gc.collect()
             start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
+            result = run()
+            took = time.perf_counter() - start
+            if not timed:
+                results[name] = result
+            if timed or contest.rounds == 1:
+                seconds[name].append(took)
+    checks = contest.checks(results)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     return {
         "path": contest.path,

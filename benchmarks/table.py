@@ -1,10 +1,10 @@
-"""`python -m benchmarks.cpu.table`: the results file as a Markdown table."""
+"""`python -m benchmarks.table RESULTS.json`: a results file as a Markdown table."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results" / "solvers.json"
 HEAD = """| path | setting | ours | ms | share of the floor | against | times as fast | asked | quality |
 |---|---|---|---:|---:|---|---:|---:|---|
 """
@@ -27,4 +27,4 @@ def table(contests: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(json.loads(RESULTS.read_text())["contests"]), end="")
+    print(table(json.loads(Path(sys.argv[1]).read_text())["contests"]), end="")
