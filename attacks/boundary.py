@@ -11,8 +11,8 @@ from attacks.noise import normal
 from attacks.norms import size
 from attacks.queries import fools
 
-CHECK = 5  # every so many steps the sideways move alone is asked about too
-WINDOW = 20  # answers that a change of a step size is decided on
+CHECK = 3  # every so many steps the sideways move alone is asked about too
+WINDOW = 5  # answers that a change of a step size is decided on
 FACTOR = 1.5  # that step sizes change by
 HALVINGS = 10  # on the way from the start to the boundary
 
@@ -26,7 +26,7 @@ class Boundary(DecisionAttack):
     succeed; a sample whose inward steps have become as small as `convergence` is done.
 
     Args:
-        steps: of the walk; one query each and another one every fifth.
+        steps: of the walk; one query each and another one every third.
         sideways: first length of a sideways move, in distances to the sample.
         inwards: first length of an inward move, likewise.
         convergence: inward length at which a sample is done.
