@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from attacks import NamedAttack
+from attacks import Attack, NamedAttack, View
 from sparsefront.evaluation.meter import Cost
 
 
@@ -22,8 +23,9 @@ def about(
     entries = []
     for named in attacks:
         view = _settings(named.view)
-        if view["init_args"].get("backward", "") is None:
-            view["init_args"]["backward"] = default_backward
+        inner = view["init_args"].get("view", view)  # of a neighbourhood
+        if inner["init_args"].get("backward", "") is None:
+            inner["init_args"]["backward"] = default_backward
         entries.append(
             {
                 "name": named.name,
@@ -59,8 +61,16 @@ def machine() -> str:
 
 
 def _settings(part: Any) -> dict[str, Any]:
-    settings = {name: value for name, value in vars(part).items() if not name.startswith("_")}
-    return {"class_path": type(part).__name__, "init_args": settings}
+    """Class and arguments, those of attacks and views inside it as well; tensors of a fitted attack are no settings."""
+    values = {name: value for name, value in vars(part).items() if not name.startswith("_")}
+    return {
+        "class_path": type(part).__name__,
+        "init_args": {
+            name: _settings(value) if isinstance(value, Attack | View) else value
+            for name, value in values.items()
+            if not isinstance(value, Tensor)
+        },
+    }
 
 
 def _commit() -> str | None:

@@ -62,8 +62,9 @@ def _white_boxes(attacks: Sequence[NamedAttack]) -> list[View]:
 
 
 def _adversary(view: View) -> str:
-    backward = getattr(view, "backward", None)
-    return f"white box, {backward}" if backward else "white box"
+    inner = getattr(view, "view", view)  # of a neighbourhood
+    words = ["white box", getattr(inner, "backward", None), "averaged" if inner is not view else None]
+    return ", ".join(word for word in words if word)
 
 
 def _budget(named: NamedAttack) -> tuple[str, float, bool] | None:

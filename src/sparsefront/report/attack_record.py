@@ -71,9 +71,10 @@ class AttackRecord:
     @property
     def adversary(self) -> str:
         """Knowledge and backward mode in words, e.g. "white box, smooth"."""
-        backward = self.view_settings.get("backward")
-        words = self.knowledge.replace("_", " ")
-        return f"{words}, {backward}" if backward else words
+        inner = self.view_settings.get("view")  # of a neighbourhood
+        settings = inner["init_args"] if isinstance(inner, Mapping) else self.view_settings
+        words = [self.knowledge.replace("_", " "), settings.get("backward"), inner and "averaged"]
+        return ", ".join(word for word in words if word) if self.knowledge == "white_box" else words[0]
 
     @property
     def budget(self) -> tuple[str, float] | None:
@@ -87,10 +88,12 @@ class AttackRecord:
     @property
     def spelled(self) -> str:
         """The attack as a call, e.g. "PGD(norm=Linf, eps=8/255, steps=40)"."""
-        return f"{self.attack}({', '.join(f'{key}={_spell(key, value)}' for key, value in self.settings.items())})"
+        return _spell("", {"class_path": self.attack, "init_args": self.settings})
 
 
 def _spell(key: str, value: Any) -> str:
+    if isinstance(value, Mapping):  # an attack inside another
+        return f"{value['class_path']}({', '.join(f'{k}={_spell(k, v)}' for k, v in value['init_args'].items())})"
     return size_in_words(value) if key in ("eps", "step_size") and isinstance(value, float) else str(value)
 
 
