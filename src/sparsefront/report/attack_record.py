@@ -73,8 +73,10 @@ class AttackRecord:
         """Knowledge and backward mode in words, e.g. "white box, smooth"."""
         inner = self.view_settings.get("view")  # of a neighbourhood
         settings = inner["init_args"] if isinstance(inner, Mapping) else self.view_settings
-        words = [self.knowledge.replace("_", " "), settings.get("backward"), inner and "averaged"]
-        return ", ".join(word for word in words if word) if self.knowledge == "white_box" else words[0]
+        knowledge = self.knowledge.replace("_", " ")
+        if self.knowledge != "white_box":
+            return knowledge
+        return ", ".join(word for word in (knowledge, settings.get("backward"), "averaged" if inner else "") if word)
 
     @property
     def budget(self) -> tuple[str, float] | None:
