@@ -57,13 +57,15 @@ def confine(points: Tensor, images: Tensor, eps: float | Tensor, norm: Norm) -> 
     budget away); for L2 the ball first, then the box, which only moves nearer to images of the box.
     """
     delta = points - images
-    if norm == "L1":
-        flat, pixels = delta.flatten(1), images.flatten(1)
-        room = torch.where(flat > 0, 1 - pixels, pixels)
-        moved = _project_l1(flat, _column(eps, flat), room).view_as(delta)
-    else:
-        moved = project(delta, eps, norm)
-    return (images + moved).clamp(0, 1)
+    if norm != "L1":
+        return (images + project(delta, eps, norm)).clamp(0, 1)
+    flat, pixels = delta.flatten(1), images.flatten(1)
+    room = torch.where(flat > 0, 1 - pixels, pixels)
+    moved = _project_l1(flat, _column(eps, flat), room).view_as(delta)
+    nearest = (images + moved).clamp(0, 1)
+    # The roundings of thousands of pixels add up: those that went outwards go inwards instead.
+    outwards = (nearest - images).abs() > moved.abs()
+    return torch.where(outwards, torch.nextafter(nearest, images), nearest)
 
 
 def _project_l1(flat: Tensor, radius: Tensor, room: Tensor) -> Tensor:

@@ -92,10 +92,13 @@ def test_confining_to_the_l1_ball_and_the_box_keeps_the_budget_that_clipping_thr
     torch.testing.assert_close(clipped.flatten(), torch.tensor([1.0, 0.7]))
 
 
-def test_confining_a_large_float32_image_spends_its_l1_budget_and_no_more():
-    images, noise = torch.rand(2, 3, 224, 224), torch.randn(2, 3, 224, 224)
-    spent = size((confine(images + noise, images, 30.0, "L1") - images).double(), "L1")
-    torch.testing.assert_close(spent, torch.full((2,), 30.0).double(), rtol=1e-4, atol=0)
+@pytest.mark.parametrize("spread", [1.0, 1e-3])
+def test_confining_a_large_float32_image_spends_its_l1_budget_and_no_more(spread):
+    """The roundings of 150,528 pixels, which few of the moves exceed by much, must not add up."""
+    images, noise = torch.rand(2, 3, 224, 224), spread * torch.randn(2, 3, 224, 224)
+    spent = size((confine(images + noise, images, 30.0, "L1").double() - images.double()), "L1")
+    assert (spent <= 30 * (1 + 1e-6)).all()
+    assert (spent >= 30 * (1 - 1e-3)).all()
 
 
 @pytest.mark.parametrize("norm", NORMS)
