@@ -75,8 +75,7 @@ class APGD(Bounded):
         for width, steps in phases:
             start = confine(start, images, width * eps, self.norm)
             stop = self.early_stop and width == 1
-            found = self._walk(model, start, images, width * eps, goal, steps, width == phases[0][0], stop)
-            start = found.images
+            found, start = self._walk(model, start, images, width * eps, goal, steps, width == phases[0][0], stop)
         return found
 
     def _walk(
@@ -89,8 +88,12 @@ class APGD(Bounded):
         steps: int,
         fresh: bool,
         early_stop: bool,
-    ) -> Found:
-        """One walk from `start` in the balls of radii `eps` (B,) around images: the best it meets."""
+    ) -> tuple[Found, Tensor]:
+        """One walk from `start` in the balls of radii `eps` (B,) around images.
+
+        Returns:
+            The best it meets, and the images of highest loss of those samples that were not dropped.
+        """
         seen, gradient = self._look(model, start, goal, last=False)
         best = Found(*(part.clone() for part in seen))
         walk = Walk.begin(start, images, eps, seen.losses, gradient, self.norm, fresh)
@@ -107,7 +110,7 @@ class APGD(Bounded):
             _improve(best, walk.rows, seen)
             if taken in due:
                 walk.check(due[taken], self.norm)
-        return best
+        return best, walk.best
 
     def _look(self, model: Model, points: Tensor, goal: Goal, last: bool) -> tuple[Found, Tensor]:
         """What the model makes of points (B, C, H, W), and the loss's gradient there; of the last none is needed."""

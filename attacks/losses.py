@@ -30,15 +30,19 @@ def difference_of_logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:
     return margin(logits, labels) / (ordered[:, 0] - ordered[:, 2]).clamp_min(1e-12)
 
 
-def targeted_difference_of_logits_ratio(logits: Tensor, targets: Tensor) -> Tensor:
-    """z_t - z_top over z_(1) - (z_(3) + z_(4)) / 2, with z_top the largest logit but the target's.
+def lead(logits: Tensor, targets: Tensor, labels: Tensor | None = None) -> Tensor:
+    """z_t - z_y, or z_t - max_{j != t} z_j where no labels y are given: (B, K), (B,), (B,) -> (B,)."""
+    if labels is None:
+        return -margin(logits, targets)
+    return logits.gather(1, torch.stack([targets, labels], dim=1)).diff(dim=1).neg().squeeze(1)
 
-    Croce and Hein (2020) have the true label's logit for z_top; it is the largest until the sample has fallen.
-    """
+
+def targeted_difference_of_logits_ratio(logits: Tensor, targets: Tensor, labels: Tensor | None = None) -> Tensor:
+    """The target's lead over z_(1) - (z_(3) + z_(4)) / 2 (Croce and Hein 2020, where the labels are given)."""
     _check_classes(logits, 4, "targeted dlr")
     ordered = logits.sort(dim=1, descending=True).values
     scale = ordered[:, 0] - (ordered[:, 2] + ordered[:, 3]) / 2
-    return -margin(logits, targets) / scale.clamp_min(1e-12)
+    return lead(logits, targets, labels) / scale.clamp_min(1e-12)
 
 
 def _check_classes(logits: Tensor, least: int, name: str) -> None:
@@ -46,15 +50,20 @@ def _check_classes(logits: Tensor, least: int, name: str) -> None:
         raise ValueError(f"`loss` {name} needs at least {least} classes, found {logits.shape[1]}; use ce or cw.")
 
 
-def adversarial_loss(loss: Loss, labels: Tensor, targeted: bool) -> Callable[[Tensor], Tensor]:
-    """Logits (B, K) -> (B,), larger where the adversary is nearer to its aim: off the label, or on the target."""
+def adversarial_loss(
+    loss: Loss, classes: Tensor, targeted: bool, labels: Tensor | None = None
+) -> Callable[[Tensor], Tensor]:
+    """Logits (B, K) -> (B,), larger where the adversary is nearer to its aim: off these classes or, targeted, on them.
+
+    With `labels` (B,) a target has to beat these alone, not every other class.
+    """
     if not targeted:
         functions = {"ce": cross_entropy, "cw": margin, "dlr": difference_of_logits_ratio}
-        return lambda logits: functions[loss](logits, labels)
-    if loss == "dlr":
-        return lambda logits: targeted_difference_of_logits_ratio(logits, labels)
-    function = {"ce": cross_entropy, "cw": margin}[loss]
-    return lambda logits: -function(logits, labels)
+        return lambda logits: functions[loss](logits, classes)
+    if loss == "ce":
+        return lambda logits: -cross_entropy(logits, classes)
+    towards = {"cw": lead, "dlr": targeted_difference_of_logits_ratio}[loss]
+    return lambda logits: towards(logits, classes, labels)
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class Goal:
         loss: to raise.
         classes: (B,) int64, the classes to leave or, if `targeted`, those to reach.
         targeted: whether the loss falls with the distance to the classes.
-        labels: (B,) int64, given where any class but these will do, whatever the loss aims at.
+        labels: (B,) int64, given where any class but these will do, though the loss aims at one.
     """
 
     loss: Loss
@@ -75,7 +84,7 @@ class Goal:
 
     def losses(self, logits: Tensor) -> Tensor:
         """(B, K) -> (B,)."""
-        return adversarial_loss(self.loss, self.classes, self.targeted)(logits)
+        return adversarial_loss(self.loss, self.classes, self.targeted, self.labels)(logits)
 
     def reached(self, logits: Tensor) -> Tensor:
         """(B, K) -> bool (B,)."""

@@ -104,8 +104,10 @@ def test_a_goal_raises_its_loss_and_is_reached_as_the_prediction_says(logits, lo
 def test_a_goal_with_labels_aims_at_one_class_and_is_reached_by_any_wrong_one():
     logits = torch.tensor([[3.0, 2.0, 1.0, 0.0], [0.0, 3.0, 1.0, 2.0], [0.0, 1.0, 3.0, 2.0]])
     goal = Goal("cw", torch.tensor([2, 2, 2]), targeted=True, labels=torch.tensor([0, 0, 0]))
-    assert goal.losses(logits).tolist() == [-2.0, -2.0, 1.0]
+    assert goal.losses(logits).tolist() == [-2.0, 1.0, 3.0]  # of the target over the label, whoever leads
+    dlr = Goal("dlr", goal.classes, targeted=True, labels=goal.labels).losses(logits)
+    torch.testing.assert_close(dlr, torch.tensor([-2 / 2.5, 1 / 2.5, 3 / 2.5]))
     assert goal.reached(logits).tolist() == [False, True, True]
     some = goal[torch.tensor([True, False, True])]
-    assert some.losses(logits[[0, 2]]).tolist() == [-2.0, 1.0]
+    assert some.losses(logits[[0, 2]]).tolist() == [-2.0, 3.0]
     assert some.reached(logits[[0, 2]]).tolist() == [False, True]
