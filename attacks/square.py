@@ -10,8 +10,9 @@ from attacks.base import Model, check_at_least
 from attacks.bounded import Bounded, Found, best_of_attempts
 from attacks.losses import Goal, Loss
 from attacks.noise import uniform
-from attacks.norms import Norm, confine, size
+from attacks.norms import confine, size
 from attacks.queries import better_of
+from attacks.windows import cut_windows, random_places, square_mask, unit_windows, window_shape
 
 # Queries of 10,000 after which the squares' share of the image is halved once more (the paper's section 4).
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -81,6 +82,7 @@ class Square(Bounded):
         active = torch.arange(len(images), device=images.device)
         for query in range(1, self.n_queries):
             if self.early_stop and best.fell.any():
+                _put(final, active, best)
                 stands = ~best.fell
                 active, best = active[stands], Found(*(part[stands] for part in best))
                 images, goal, indices, eps = images[stands], goal[stands], indices[stands], eps[stands]
@@ -88,8 +90,7 @@ class Square(Bounded):
                 break
             found = self.score(model, self._propose(best.images, images, eps, indices, query, first + query), goal)
             best = better_of(best, found)
-            for whole, part in zip(final, best, strict=True):
-                whole[active] = part
+        _put(final, active, best)
         return final
 
     def _side(self, query: int, images: Tensor) -> int:
@@ -110,7 +111,7 @@ class Square(Bounded):
         side = max(min(height, width) // 5, 1)
         rows, columns = height // side, width // side
         draws = uniform(indices, torch.Size([rows, columns, channels + 1]), seed=self.seed, stream=stream)
-        shapes = _window(side, self.norm, images)
+        shapes = window_shape(side, self.norm, images)
         turned = (draws[..., -1] < 0.5)[..., None, None, None]
         tiles = torch.where(turned, shapes.T, shapes) * _signs(draws[..., :-1])[..., None, None].to(images)
         tiled = tiles.permute(0, 3, 1, 4, 2, 5).reshape(count, channels, rows * side, columns * side)
@@ -124,18 +125,18 @@ class Square(Bounded):
         side, channels = self._side(query, images), images.shape[1]
         draws = uniform(indices, torch.Size([5 + channels]), seed=self.seed, stream=stream)
         signs = _signs(draws[:, 5:])[..., None, None].to(images)
-        rows, columns = _places(draws[:, 0], draws[:, 1], side, images)
-        inside = _mask(rows, columns, images)
+        rows, columns = random_places(draws[:, 0], draws[:, 1], side, images)
+        inside = square_mask(rows, columns, images)
         if self.norm == "Linf":
             moved = (images + eps[:, None, None, None] * signs).clamp(0, 1)
             return torch.where(inside, moved, best)
         delta = best - images
         order = 2 if self.norm == "L2" else 1
-        other = _mask(*_places(draws[:, 2], draws[:, 3], side, images), images)
-        here = _windows(delta, rows, columns)
-        shape = _window(side, self.norm, images)
+        other = square_mask(*random_places(draws[:, 2], draws[:, 3], side, images), images)
+        here = cut_windows(delta, rows, columns)
+        shape = window_shape(side, self.norm, images)
         shape = torch.where((draws[:, 4] < 0.5)[:, None, None, None], shape.T, shape)
-        fresh = _unit(shape * signs + _unit(here, order), order)
+        fresh = unit_windows(shape * signs + unit_windows(here, order), order)
         budget = (delta * (inside | other)).flatten(2).norm(order, dim=2) ** order
         spare = (eps**order - delta.flatten(1).norm(order, dim=1) ** order).clamp_min(0)
         lengths = (budget + spare[:, None] / channels) ** (1 / order)
@@ -154,54 +155,11 @@ class Square(Bounded):
         return confine(images + delta, images, eps, self.norm)
 
 
+def _put(final: Found, rows: Tensor, part: Found) -> None:
+    """Write what was found for some rows into the whole."""
+    for whole, some in zip(final, part, strict=True):
+        whole[rows] = some
+
+
 def _signs(draws: Tensor) -> Tensor:
     return torch.where(draws < 0.5, -1.0, 1.0)
-
-
-def _places(vertical: Tensor, horizontal: Tensor, side: int, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and columns (B, side) of squares at random places, from uniform draws (B,)."""
-    height, width = images.shape[2:]
-    offsets = torch.arange(side, device=images.device)
-    rows = (vertical * (height - side + 1)).long()[:, None] + offsets
-    columns = (horizontal * (width - side + 1)).long()[:, None] + offsets
-    return rows, columns
-
-
-def _mask(rows: Tensor, columns: Tensor, images: Tensor) -> Tensor:
-    """Bool (B, 1, H, W), true in the squares of these rows and columns (B, side)."""
-    height, width = images.shape[2:]
-    down = torch.arange(height, device=images.device)
-    across = torch.arange(width, device=images.device)
-    tall = (down >= rows[:, :1]) & (down <= rows[:, -1:])
-    wide = (across >= columns[:, :1]) & (across <= columns[:, -1:])
-    return (tall[:, :, None] & wide[:, None, :])[:, None]
-
-
-def _windows(delta: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Cut (B, C, side, side) out of (B, C, H, W)."""
-    batch = torch.arange(len(delta), device=delta.device)[:, None, None, None]
-    channel = torch.arange(delta.shape[1], device=delta.device)[None, :, None, None]
-    return delta[batch, channel, rows[:, None, :, None], columns[:, None, None, :]]
-
-
-def _unit(windows: Tensor, order: int) -> Tensor:
-    """Windows (B, C, s, s) at length 1 in each channel; empty ones stay empty."""
-    return windows / windows.flatten(2).norm(order, dim=2).clamp_min(1e-12)[..., None, None]
-
-
-def _window(side: int, norm: Norm, like: Tensor) -> Tensor:
-    """The shape (side, side) of a change: two halves of opposite sign, each peaked in its middle, at length 1."""
-    upper, lower = _peak(side // 2, side, norm, like), _peak(side - side // 2, side, norm, like)
-    both = torch.cat([upper, -lower])
-    return both / both.norm(2 if norm == "L2" else 1)
-
-
-def _peak(height: int, width: int, norm: Norm, like: Tensor) -> Tensor:
-    """A pyramid (height, width): the sum of 1 / k^2 (L2; 1 / k^4 for L1) over growing squares around its middle."""
-    power = 2 if norm == "L2" else 4
-    down = (torch.arange(height, device=like.device) - height // 2).abs()
-    across = (torch.arange(width, device=like.device) - width // 2).abs()
-    ring = torch.maximum(down[:, None], across[None, :])
-    levels = torch.arange(1, max(height // 2, width // 2) + 2, dtype=like.dtype, device=like.device) ** -power
-    heights = levels.flip(0).cumsum(0).flip(0)[ring]
-    return heights / heights.norm(2 if norm == "L2" else 1) if height else heights
