@@ -156,15 +156,19 @@ def value_and_gradient(
     return logits, gradient
 
 
-def input_gradient(outputs: Tensor, images: Tensor, weights: Tensor | None = None) -> Tensor:
+def input_gradient(
+    outputs: Tensor, images: Tensor, weights: Tensor | None = None, *, retain_graph: bool = False
+) -> Tensor:
     """The gradient of outputs, a number or weighted sum, with respect to images (B, C, H, W).
+
+    `retain_graph` lets the same outputs be differentiated again.
 
     Raises:
         ValueError: there is none, or it is not finite.
     """
     gradient = None
     if outputs.requires_grad:
-        gradient = torch.autograd.grad(outputs, images, weights, allow_unused=True)[0]
+        gradient = torch.autograd.grad(outputs, images, weights, retain_graph=retain_graph, allow_unused=True)[0]
     if gradient is None:
         raise ValueError(
             "`model` must be differentiable, found logits that carry no gradient to the images; "

@@ -13,7 +13,10 @@ from attacks import (
     APGD,
     APGDT,
     BIM,
+    FAB,
     FGSM,
+    FMN,
+    JSMA,
     MIFGSM,
     NES,
     PGD,
@@ -21,6 +24,8 @@ from attacks import (
     ZOO,
     Attack,
     Boundary,
+    CarliniWagner,
+    DeepFool,
     HopSkipJump,
     LowPass,
     NoiseControl,
@@ -61,13 +66,25 @@ ATTACKS = [
     Rescaled(PGD(steps=2)),
     Rescaled(HopSkipJump(start="noise", steps=2, n_directions=5), norm="Linf", relative=True),
     LowPass(),
+    DeepFool(steps=4),
+    DeepFool(norm="Linf", steps=4, n_candidate_classes=3),
+    CarliniWagner(steps=6, binary_search_steps=2, initial_const=1.0, step_size=0.05),
+    CarliniWagner(steps=4, binary_search_steps=2, targeted=True, confidence=0.1, relative=True),
+    FMN(steps=5),
+    FMN(norm="L1", steps=5, targeted=True),
+    FMN(norm="Linf", steps=5, relative=True),
+    FAB(steps=4, n_restarts=2),
+    FAB(norm="L2", steps=4, n_target_classes=2, eps=0.3, early_stop=True),
+    FAB(norm="L1", steps=4),
+    JSMA(gamma=0.3),
+    JSMA(theta=-0.5, gamma=0.5, pair_search="top2", targeted=True),
 ]
 EVERY = pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: f"{type(a).__name__}-{getattr(a, 'norm', 'L2')}")
 
 
 def with_ball(attack, eps, norm):
     """The attack in a ball of this size and, if it can, of this norm; and the norm it has."""
-    if isinstance(attack, LowPass):
+    if isinstance(attack, JSMA | LowPass):
         return attack, None
     if isinstance(attack, NoiseControl):
         return dataclasses.replace(attack, attack=PGD(eps=eps, norm=norm, steps=2), norm=norm), norm

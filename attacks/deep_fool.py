@@ -1,0 +1,69 @@
+"""DeepFool."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.base import Model, check_at_least, checked_logits
+from attacks.jacobian import runners_up
+from attacks.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
+from attacks.norms import Norm, steepest
+
+
+@dataclass(frozen=True)
+class DeepFool(MinimumNorm):
+    """Step after step to the nearest boundary of the linearised model (Moosavi-Dezfooli et al. 2016).
+
+    Each step goes to the class of smallest |f_k| / ||w_k||, where f_k = z_k - z_label, w_k is its gradient and the norm
+    is the dual of `norm`: |f_k| w_k / ||w_k||^2 for L2, |f_k| sign(w_k) / ||w_k||_1 for Linf.
+
+    Args:
+        norm: `L2` or `Linf`.
+        steps: at most so many.
+        overshoot: the sum of the steps is stretched by 1 + overshoot to get over the boundary.
+        n_candidate_classes: only these many classes of largest clean logits are looked at, the label among them; each
+            but the label costs a backward pass a step.
+
+    Further arguments as in `MinimumNorm`.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    norms: ClassVar[tuple[Norm, ...]] = ("L2", "Linf")
+
+    steps: int = 50
+    overshoot: float = 0.02
+    n_candidate_classes: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self.steps, "steps", 1)
+        check_at_least(self.n_candidate_classes, "n_candidate_classes", 2)
+        if not self.overshoot >= 0:
+            raise ValueError(f"`overshoot` must be >= 0, found {self.overshoot}; the paper has 0.02.")
+
+    def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Step until every sample has crossed; who has leaves."""
+        final, active = images.clone(), torch.arange(len(images), device=images.device)
+        total, found, candidates = torch.zeros_like(images), images, None
+        for step in range(self.steps + 1):
+            # Backward passes are most of the cost, so that a look ahead for those who need none pays.
+            with torch.no_grad():
+                logits = checked_logits(model(found), labels)
+            if candidates is None:
+                candidates = runners_up(logits, labels, self.n_candidate_classes - 1)
+            fell = lead_of(logits, labels) > 0
+            final[active[fell]] = found[fell]
+            stay = ~fell
+            active, images, labels, total, found = (part[stay] for part in (active, images, labels, total, found))
+            candidates = candidates[:, stay]
+            if not len(active) or step == self.steps:
+                break
+            normals, _, distances = nearest_boundary(model, found, labels, candidates, self.norm)
+            lengths = distances.clamp_max(diameter(found, self.norm))
+            total = (total + steepest(normals, found, lengths, self.norm)).clamp(-1, 1)
+            found = (images + (1 + self.overshoot) * total).clamp(0, 1)
+        return final

@@ -1,0 +1,118 @@
+"""The fast adaptive boundary attack."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from attacks.base import Model, check_at_least, checked_logits
+from attacks.bounded import random_start
+from attacks.hyperplane import to_hyperplane
+from attacks.jacobian import runners_up
+from attacks.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
+from attacks.norms import Norm, size
+
+
+@dataclass(frozen=True)
+class FAB(MinimumNorm):
+    """Smallest perturbation by steps along the boundary (Croce and Hein 2020, "Minimally distorted").
+
+    Each step projects both the iterate and the clean image to the linearised boundary within the box and goes to a
+    point between the two; an iterate that fools is drawn back towards the clean image.
+
+    Args:
+        norm: that is to be small, `Linf`, `L2` or `L1`.
+        steps: for each restart and class.
+        n_restarts: starts a sample; all but the first are drawn around the image, at random.
+        n_target_classes: FAB-T: look at the boundaries to these many classes of largest clean logits one after the
+            other, one backward pass a step; absent: at the nearest of all boundaries, K - 1 passes a step.
+        alpha_max: largest weight of the clean image's projection.
+        eta: both projections go beyond the boundary by this factor.
+        beta: how near to an iterate that fools the search goes on, 1 being there and 0 the clean image.
+        early_stop: a sample is done once it fools within `eps`: as strong where only accuracy at eps matters.
+        seed: of the random starts, which depend on (seed, sample, restart) alone.
+
+    Further arguments as in `MinimumNorm`; with `eps`, random starts stay within it.
+
+    Raises:
+        ValueError: a setting out of range, or `early_stop` without `eps`.
+    """
+
+    norm: Norm = "Linf"
+    steps: int = 100
+    n_restarts: int = 1
+    n_target_classes: int | None = None
+    alpha_max: float = 0.1
+    eta: float = 1.05
+    beta: float = 0.9
+    early_stop: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self.steps, "steps", 1)
+        check_at_least(self.n_restarts, "n_restarts", 1)
+        if self.n_target_classes is not None:
+            check_at_least(self.n_target_classes, "n_target_classes", 1)
+        for name in ("alpha_max", "beta"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"`{name}` must lie in [0, 1], found {getattr(self, name)}.")
+        if not self.eta >= 1:
+            raise ValueError(f"`eta` must be at least 1, found {self.eta}: less would stop short of the boundary.")
+        if self.early_stop and self.eps is None:
+            raise ValueError("`early_stop` of FAB needs `eps`, found none: it stops at perturbations within eps.")
+
+    def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Walk to every boundary from every start, sample by sample keeping the smallest that fools."""
+        with torch.no_grad():
+            classes = runners_up(checked_logits(model(images), labels), labels, self.n_target_classes)
+        best, sizes = images.clone(), images.new_full((len(images),), torch.inf)
+        limits = self.limits(images)
+        for aims in classes.split(len(classes) if self.n_target_classes is None else 1):
+            for restart in range(self.n_restarts):
+                standing = (sizes > limits if self.early_stop else sizes >= 0).nonzero().squeeze(1)
+                if not len(standing):
+                    return best
+                clean, start = images[standing], images[standing]
+                if restart:
+                    reach = torch.minimum(sizes, limits)[standing].clamp_max(diameter(clean, self.norm)) / 2
+                    start = random_start(clean, indices[standing], reach, self.norm, seed=self.seed, attempt=restart)
+                found, reached = self._walk(model, clean, start, labels[standing], aims[:, standing], limits[standing])
+                smaller = reached < sizes[standing]
+                best[standing[smaller]], sizes[standing[smaller]] = found[smaller], reached[smaller]
+        return best
+
+    def _walk(
+        self, model: Model, images: Tensor, points: Tensor, labels: Tensor, aims: Tensor, limits: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The smallest images (B, C, H, W) of one walk that fool, and their sizes (B,), infinite where none does."""
+        best, best_sizes = images.clone(), images.new_full((len(images),), torch.inf)
+        active = torch.arange(len(images), device=images.device)
+        for _ in range(self.steps):
+            points = self._step(model, images, points, labels, aims)
+            with torch.no_grad():
+                fell = lead_of(checked_logits(model(points), labels), labels) > 0
+            sizes = size(points - images, self.norm)
+            smaller = fell & (sizes < best_sizes[active])
+            best[active[smaller]], best_sizes[active[smaller]] = points[smaller], sizes[smaller]
+            back = images + self.beta * (points - images)
+            points = torch.where(fell[:, None, None, None], back, points)
+            if self.early_stop and (done := best_sizes[active] <= limits).any():
+                active, images, points, labels, limits = (
+                    part[~done] for part in (active, images, points, labels, limits)
+                )
+                aims = aims[:, ~done]
+                if not len(active):
+                    break
+        return best, best_sizes
+
+    def _step(self, model: Model, images: Tensor, points: Tensor, labels: Tensor, aims: Tensor) -> Tensor:
+        """Points (B, C, H, W) beyond the nearest of the linearised boundaries to the classes `aims` (J, B)."""
+        normals, offsets, _ = nearest_boundary(model, points, labels, aims, self.norm)
+        move = to_hyperplane(points, normals, offsets, self.norm)
+        way_back = ((images - points) * normals).flatten(1).sum(dim=1)
+        clean_move = to_hyperplane(images, normals, offsets - way_back, self.norm)
+        lengths, clean_lengths = size(move, self.norm), size(clean_move, self.norm)
+        both = lengths + clean_lengths
+        alpha = torch.where(both > 0, lengths / both, 0).clamp_max(self.alpha_max)[:, None, None, None]
+        return ((1 - alpha) * (points + self.eta * move) + alpha * (images + self.eta * clean_move)).clamp(0, 1)

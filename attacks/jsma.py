@@ -1,0 +1,89 @@
+"""The Jacobian saliency map attack."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from attacks.base import Attack, Model, check_choice
+from attacks.jacobian import logit_gradients
+from attacks.losses import fooled
+from attacks.pairs import best_pair
+
+PairSearch = Literal["exact", "top2"]
+LEAST_THETA = 1e-3  # less would take a thousand steps to move one pair
+
+
+@dataclass(frozen=True)
+class JSMA(Attack):
+    """Change the most salient pair of pixels again and again (Papernot et al. 2016).
+
+    With a the gradient of the logit aimed at and b that of the sum of all others, the pair (p, q) of largest
+    -(a_p + a_q) (b_p + b_q), among those with a_p + a_q > 0 > b_p + b_q, moves by theta; for theta < 0 both signs turn.
+    Untargeted, the label's own logit is to fall and the others are to rise. A pixel here is one channel's value. A
+    sample is done when it fools, when no pair is left that helps, or when `gamma` of its pixels have been touched.
+
+    Args:
+        theta: change of a pixel, in [0, 1] units; negative to darken.
+        gamma: largest share of the pixels to touch.
+        pair_search: `exact`, or `top2` as ART has it: the two pixels of largest a, whatever b; one backward pass
+            instead of two.
+        targeted: labels are the classes aimed at.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    theta: float = 1.0
+    gamma: float = 0.1
+    pair_search: PairSearch = "exact"
+    targeted: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice(self.pair_search, "pair_search", get_args(PairSearch))
+        if not LEAST_THETA <= abs(self.theta) <= 1:
+            raise ValueError(f"`theta` must lie in [-1, 1] and be {LEAST_THETA} or more in size, found {self.theta}.")
+        if not 0 < self.gamma <= 1:
+            raise ValueError(f"`gamma` must lie in (0, 1], found {self.gamma}; it is a share of the pixels.")
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Change a pair a step in every sample that is not done."""
+        final, found = images.clone(), images
+        active = torch.arange(len(images), device=images.device)
+        touched = torch.zeros(images.flatten(1).shape, dtype=torch.bool, device=images.device)
+        budget = int(self.gamma * touched.shape[1])
+        while True:
+            rises, falls, standing = self._salience(model, found, labels)
+            free = (found < 1 if self.theta > 0 else found > 0).flatten(1)
+            # At the end of the budget only pixels that have been touched may move on.
+            spare = budget - touched.sum(dim=1, keepdim=True)
+            free &= touched | (spare >= 2)
+            pairs, helps = self._pairs(rises, falls, free)
+            stay = standing & helps
+            final[active[~stay]] = found[~stay]
+            if not stay.any():
+                return final
+            active, labels, found, touched = (part[stay] for part in (active, labels, found, touched))
+            touched = touched.scatter(1, pairs[stay], True)
+            change = torch.zeros_like(found).flatten(1).scatter_(1, pairs[stay], self.theta)
+            found = (found + change.view_as(found)).clamp(0, 1)
+
+    def _salience(self, model: Model, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """How far each pixel (B, D) raises the logit aimed at and lowers the others, and who still stands (B,)."""
+
+        def outputs(logits: Tensor) -> Tensor:
+            own = logits.gather(1, labels[:, None]).squeeze(1)
+            return torch.stack([own, logits.sum(dim=1)] if self.pair_search == "exact" else [own])
+
+        logits, gradients = logit_gradients(model, images, labels, outputs)
+        own, total = gradients[0].flatten(1), gradients[-1].flatten(1)
+        sign = (1 if self.targeted else -1) * (1 if self.theta > 0 else -1)
+        return sign * own, sign * (own - total), ~fooled(logits, labels, self.targeted)
+
+    def _pairs(self, rises: Tensor, falls: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixel numbers (B, 2) and whether they help (B,)."""
+        if self.pair_search == "exact":
+            return best_pair(rises, falls, free)
+        values, pairs = rises.masked_fill(~free, -torch.inf).topk(2, dim=1)
+        return pairs, values.sum(dim=1) > 0
