@@ -122,7 +122,7 @@ class Square(Bounded):
 
     def _propose(self, best: Tensor, images: Tensor, eps: Tensor, indices: Tensor, query: int, stream: int) -> Tensor:
         """Images (B, C, H, W) that differ from the best ones in one square, or in two windows."""
-        side, channels = self._side(query, images), images.shape[1]
+        side, channels = self._side(query - 1, images), images.shape[1]  # the start is no square
         draws = uniform(indices, torch.Size([5 + channels]), seed=self.seed, stream=stream)
         signs = _signs(draws[:, 5:])[..., None, None].to(images)
         rows, columns = random_places(draws[:, 0], draws[:, 1], side, images)
