@@ -24,6 +24,7 @@ from attacks.r_fgsm import RFGSM
 from attacks.rescaled import Rescaled
 from attacks.saved import SavedImages
 from attacks.square import Square
+from attacks.universal import UniversalPerturbation
 from attacks.views import GrayBox, Neighbourhood, Transfer, View, WhiteBox
 from attacks.zoo import ZOO
 
@@ -55,6 +56,7 @@ __all__ = [
     "SavedImages",
     "Square",
     "Transfer",
+    "UniversalPerturbation",
     "View",
     "WhiteBox",
     "size",

@@ -17,8 +17,8 @@ class FMN(MinimumNorm):
 
     Each step raises the lead over the label by `step_size` along the gradient and is projected to a ball of the
     sample's own radius: where the model is fooled the radius shrinks by a share `shrinkage`, else it grows by it; until
-    it has been fooled once, the radius is the distance to the linearised boundary. Both lengths decay along half a
-    cosine, the step to a hundredth.
+    it has been fooled once, the radius is at least a little above the distance to the linearised boundary. Both lengths
+    decay along half a cosine, the step to a hundredth.
 
     Args:
         norm: that is to be small, `Linf`, `L2` or `L1`.
@@ -75,5 +75,7 @@ class FMN(MinimumNorm):
         change = self.final_shrinkage + (self.shrinkage - self.final_shrinkage) * decay
         slopes = dual_size(gradient, self.norm)
         ahead = torch.where(slopes > 0, -leads / slopes, torch.inf).clamp_max(diameter(gradient, self.norm))
-        grown = torch.where(best_sizes.isfinite(), limits * (1 + change), sizes + ahead)
-        return torch.where(leads > 0, torch.minimum(limits * (1 - change), best_sizes), grown)
+        # The distance itself would end on the boundary, where rounding decides, or before it where the box clips.
+        wanted = torch.where(best_sizes.isfinite(), limits, torch.maximum(limits, sizes + ahead))
+        grown = (1 + change) * wanted
+        return torch.where(leads > 0, torch.minimum((1 - change) * limits, best_sizes), grown)

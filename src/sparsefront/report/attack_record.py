@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 #: One line each on what an adversary of that kind knows.
@@ -77,15 +76,6 @@ class AttackRecord:
         if self.knowledge != "white_box":
             return knowledge
         return ", ".join(word for word in (knowledge, settings.get("backward"), "averaged" if inner else "") if word)
-
-    @property
-    def budget(self) -> tuple[str, float] | None:
-        """(norm, eps in [0, 1] pixel units) if the attack has both, else None."""
-        norm, eps = self.settings.get("norm"), self.settings.get("eps")
-        try:
-            return (str(norm), round(float(Fraction(str(eps))), 6)) if norm else None
-        except (ValueError, ZeroDivisionError):
-            return None
 
     @property
     def spelled(self) -> str:

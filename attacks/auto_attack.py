@@ -1,0 +1,79 @@
+"""The AutoAttack ensembles."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from attacks.apgd import APGD
+from attacks.apgd_t import APGDT
+from attacks.base import Attack, Model, check_choice, number
+from attacks.fab import FAB
+from attacks.losses import fooled
+from attacks.norms import Norm
+from attacks.square import Square
+
+Version = Literal["standard", "plus", "rand"]
+
+
+@dataclass(frozen=True)
+class AutoAttack(Attack):
+    """One attack after the other on the samples still standing (Croce and Hein 2020, without a setting to tune).
+
+    `standard`: APGD-CE, APGD-T, FAB-T, Square. `plus`: APGD-CE, APGD-DLR and FAB with 5 restarts each, Square, APGD-T,
+    FAB-T. `rand`, for models that draw random numbers: APGD-CE and APGD-DLR, gradients averaged over 20 forwards. The
+    published settings: 100 steps, 9 target classes, 5,000 queries. Attacks named one by one get a row each.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball.
+        version: which ensemble.
+        seed: of the random starts and squares.
+
+    Raises:
+        ValueError: eps < 0, or a norm or version that does not exist; a targeted loss on a model of fewer than 4
+            classes.
+    """
+
+    early_stop: ClassVar[bool] = True  # what fools the model given is done
+
+    eps: float | str = "8/255"
+    norm: Norm = "Linf"
+    version: Version = "standard"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        number(self.eps, "eps")
+        check_choice(self.norm, "norm", get_args(Norm))
+        check_choice(self.version, "version", get_args(Version))
+
+    @property
+    def parts(self) -> tuple[Attack, ...]:
+        """The attacks in their order."""
+        eps, norm, seed = self.eps, self.norm, self.seed
+        if self.version == "rand":
+            return tuple(
+                APGD(eps=eps, norm=norm, loss=loss, eot_iter=20, early_stop=True, seed=seed) for loss in ("ce", "dlr")
+            )
+        targeted = APGDT(eps=eps, norm=norm, early_stop=True, seed=seed)
+        boundary = FAB(eps=eps, norm=norm, n_target_classes=9, early_stop=True, seed=seed)
+        square = Square(eps=eps, norm=norm, seed=seed)
+        if self.version == "standard":
+            return APGD(eps=eps, norm=norm, early_stop=True, seed=seed), targeted, boundary, square
+        again = [
+            APGD(eps=eps, norm=norm, loss=loss, n_restarts=5, early_stop=True, seed=seed) for loss in ("ce", "dlr")
+        ]
+        near = FAB(eps=eps, norm=norm, n_restarts=5, early_stop=True, seed=seed)
+        return *again, near, square, targeted, boundary
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Hand each part the samples that those before it left standing."""
+        found, standing = images.clone(), torch.arange(len(images), device=images.device)
+        for part in self.parts:
+            found[standing] = part(model, images[standing], labels[standing], indices[standing])
+            with torch.no_grad():
+                standing = standing[~fooled(model(found[standing]), labels[standing], targeted=False)]
+            if not len(standing):
+                break
+        return found

@@ -1,0 +1,99 @@
+"""The ensembles hand survivors from part to part."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from attacks import APGD, APGDT, FAB, Attack, AutoAttack, NamedAttack, Square, Transfer
+
+
+def settings_of(attack):
+    """Class and what the published ensembles set."""
+    kept = ("loss", "steps", "n_restarts", "n_target_classes", "n_queries", "eot_iter")
+    return type(attack), {name: getattr(attack, name) for name in kept if hasattr(attack, name)}
+
+
+@pytest.mark.parametrize(
+    ("version", "kinds"),
+    [
+        ("standard", [APGD, APGDT, FAB, Square]),
+        ("plus", [APGD, APGD, FAB, Square, APGDT, FAB]),
+        ("rand", [APGD, APGD]),
+    ],
+)
+def test_the_parts_are_those_of_the_published_ensembles(version, kinds):
+    parts = AutoAttack(eps=0.1, norm="L2", version=version).parts
+    assert [type(part) for part in parts] == kinds
+    assert all(part.norm == "L2" and part.eps == 0.1 for part in parts)
+    by_kind = [settings_of(part)[1] for part in parts]
+    if version == "rand":
+        assert [found["eot_iter"] for found in by_kind] == [20, 20]
+    if version == "plus":
+        assert [found["n_restarts"] for found in by_kind[:3]] == [5, 5, 5]
+    if version == "standard":
+        assert by_kind[1]["n_target_classes"] == by_kind[2]["n_target_classes"] == 9
+        assert by_kind[3]["n_queries"] == 5000
+
+
+class Short(AutoAttack):
+    """The same parts with fewer steps."""
+
+    @property
+    def parts(self):
+        fewer = {"steps": 8, "n_queries": 30}
+        return tuple(
+            replace(part, **{name: value for name, value in fewer.items() if hasattr(part, name)})
+            for part in super().parts
+        )
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
+def test_no_sample_survives_that_a_part_alone_would_bring_down(conv_net, norm):
+    generator = torch.Generator().manual_seed(2)
+    images = torch.rand(40, 2, 6, 6, dtype=torch.float64, generator=generator)
+    labels = conv_net(images).argmax(dim=1)
+    eps = {"Linf": 0.02, "L2": 0.12, "L1": 0.6}[norm]
+    attack = Short(eps=eps, norm=norm)
+    fell = conv_net(attack(conv_net, images, labels)).argmax(dim=1) != labels
+    alone = [conv_net(part(conv_net, images, labels)).argmax(dim=1) != labels for part in attack.parts]
+    assert torch.equal(fell, torch.stack(alone).any(dim=0))
+    assert 0 < fell.sum() < 40
+
+
+@dataclass(frozen=True)
+class Blanks(Attack):
+    """Paints the samples of some numbers black and keeps the numbers that it met."""
+
+    numbers: tuple
+    met: list
+
+    def perturb(self, model, images, labels, indices):
+        self.met.extend(indices.tolist())
+        chosen = torch.isin(indices, torch.tensor(self.numbers))
+        return images.masked_fill(chosen[:, None, None, None], 0)
+
+
+def test_each_part_is_handed_the_samples_still_standing(monkeypatch):
+    met = [], [], []
+    parts = Blanks((3, 5), met[0]), Blanks((4,), met[1]), Blanks((), met[2])
+    monkeypatch.setattr(AutoAttack, "parts", parts)
+
+    def model(images):
+        bright = images.flatten(1).amax(dim=1)
+        return torch.stack([bright, 0.5 - bright], dim=1)
+
+    images = torch.ones(4, 1, 2, 2)
+    found = AutoAttack()(model, images, torch.zeros(4, dtype=torch.long), torch.tensor([3, 4, 5, 6]))
+    assert met == ([3, 4, 5, 6], [4, 6], [6])
+    assert found.flatten(1).amax(dim=1).tolist() == [0, 0, 0, 1]
+
+
+def test_it_is_refused_on_a_view_that_is_not_the_deployed_model():
+    with pytest.raises(ValueError, match="`early_stop` of attack 'aa' must be false with view Transfer"):
+        NamedAttack("aa", AutoAttack(), Transfer("x.ckpt"))
+
+
+def test_an_unknown_version_is_named():
+    with pytest.raises(ValueError, match="`version` must be one of standard, plus, rand, found 'strong'"):
+        AutoAttack(version="strong")
