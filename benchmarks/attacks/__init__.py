@@ -1,0 +1,1 @@
+"""Attacks against those of other toolboxes."""

