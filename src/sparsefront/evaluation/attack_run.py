@@ -53,6 +53,7 @@ class AttackRun:
         form = search_form(model, search_precision)
         self._forms = {named.name: metered(named.view(form), self.costs[named.name]) for named in attacks}
         self._training_images = training_images
+        self._fitted: dict[str, NamedAttack] = {}
 
     def attack(self, batch: Batch, found: Found = lambda *_: None) -> Samples:
         """Attack the samples of a batch that are right.
@@ -103,13 +104,13 @@ class AttackRun:
     def _fit(self, named: NamedAttack) -> None:
         """Let an attack see the training images it needs, once."""
         number = named.attack.n_fitting_images
-        if number:
-            fitted = named.attack.fitted(self._forms[named.name], *self._training_images(number))
-            self.attacks[self.attacks.index(named)] = replace(named, attack=fitted)
+        if number and named.name not in self._fitted:
+            attack = named.attack.fitted(self._forms[named.name], *self._training_images(number))
+            self._fitted[named.name] = replace(named, attack=attack)
 
     def _strongest(self, named: NamedAttack, batch: Batch) -> Tensor:
         """Adversarial images (B, C, H, W) for (images, goals, indices)."""
-        named = next(other for other in self.attacks if other.name == named.name)
+        named = self._fitted.get(named.name, named)
         images, goal, indices = batch
         adversarial = self._clipped(named, self._forms[named.name], batch)
         if not named.view.is_deployed:

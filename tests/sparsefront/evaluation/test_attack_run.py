@@ -112,7 +112,7 @@ class Fitted(Attack):
     def fitted(self, model, images, labels):
         self.seen.append(len(images))
         _, gradient = value_and_gradient(model, images, lambda logits: logits[:, 1] - logits[:, 0], labels)
-        return Fitted(0, gradient.mean(dim=0).sign())
+        return Fitted(self.n_fitting_images, gradient.mean(dim=0).sign())
 
     def perturb(self, model, images, labels, indices):
         return (images - EPS * self.direction * (2 * labels - 1)[:, None, None, None]).clamp(0, 1)
