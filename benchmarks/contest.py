@@ -64,21 +64,21 @@ def hold(contest: Contest, flops_per_second: float) -> dict[str, Any]:
 
     Of a contest of one round the first run counts: what takes minutes needs no warming up.
     """
-    results: dict[str, Any] = {}
-    seconds: dict[str, list[float]] = {name: [] for name in contest.runs}
-    for timed in tqdm(range(contest.rounds + 1), desc=f"{contest.path} {contest.setting}", leave=False):
-        if contest.rounds == 1 and timed:
-            break
-        for name, run in contest.runs.items():
-            gc.collect()
-            start = time.perf_counter()
-            result = run()
-            took = time.perf_counter() - start
-            if not timed:
-                results[name] = result
-            if timed or contest.rounds == 1:
-                seconds[name].append(took)
+    results, seconds = {}, {}
+    for name, run in contest.runs.items():
+        start = time.perf_counter()
+        results[name] = run()
+        seconds[name] = [time.perf_counter() - start]
     checks = contest.checks(results)
+    if contest.rounds > 1:
+        seconds = {name: [] for name in contest.runs}
+        results.clear()  # memory that is held is memory that a run has to ask for anew
+        gc.collect()
+        for _ in tqdm(range(contest.rounds), desc=f"{contest.path} {contest.setting}", leave=False):
+            for name, run in contest.runs.items():
+                start = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     return {
         "path": contest.path,

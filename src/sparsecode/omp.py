@@ -123,7 +123,7 @@ def _pursue_torch(
     each = signals.element_size() * (6 * dictionary.shape[1] + 4 * atoms * atoms)
     length = max(max_bytes // each, 1)
     if signals.device.type == "cpu":
-        length = min(length, 512)  # so that a run's correlations stay in cache
+        length = max(min(length, 1024, 2**19 // dictionary.shape[1]), 1)  # correlations that stay in cache
     codes, energies = blank_codes(signals, len(signals), dictionary.shape[1]), signals.new_zeros(len(signals))
     for start in range(0, len(signals), length):
         run = slice(start, start + length)
