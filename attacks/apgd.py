@@ -7,7 +7,7 @@ from torch import Tensor
 
 from attacks.apgd_walk import Walk, checks
 from attacks.base import Model, check_at_least
-from attacks.bounded import Bounded, Found, best_of_attempts, random_start
+from attacks.bounded import Bounded, Found, best_of_attempts, check_restarts, random_start
 from attacks.losses import Goal
 from attacks.norms import confine
 
@@ -47,11 +47,7 @@ class APGD(Bounded):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self.steps, "steps", 1)
-        check_at_least(self.n_restarts, "n_restarts", 1)
-        if self.n_restarts > 1 and not self.random_start:
-            raise ValueError(
-                f"`n_restarts` must be 1 without `random_start`, found {self.n_restarts}: all restarts would be equal."
-            )
+        check_restarts(self.n_restarts, self.random_start)
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Ascend from every start, sample by sample keeping the best."""

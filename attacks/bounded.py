@@ -83,6 +83,15 @@ class Bounded(Attack):
         return Found(images, goal.losses(logits).to(images.dtype), goal.reached(logits))
 
 
+def check_restarts(n_restarts: int, random_start: bool) -> None:
+    """Raise a ValueError unless there is a restart, and more than one only where they differ."""
+    check_at_least(n_restarts, "n_restarts", 1)
+    if n_restarts > 1 and not random_start:
+        raise ValueError(
+            f"`n_restarts` must be 1 without `random_start`, found {n_restarts}: all restarts would be equal."
+        )
+
+
 def random_start(images: Tensor, indices: Tensor, eps: Tensor, norm: Norm, *, seed: int, attempt: int) -> Tensor:
     """Images (B, C, H, W) drawn evenly from the balls of radii `eps` (B,) around images, clipped to [0, 1]."""
     shape = images.shape[1:]

@@ -6,8 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from attacks.ascent import Ascent
-from attacks.base import Model, check_at_least
-from attacks.bounded import Found, best_of_attempts, random_start
+from attacks.base import Model
+from attacks.bounded import Found, best_of_attempts, check_restarts, random_start
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,7 @@ class PGD(Ascent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.n_restarts, "n_restarts", 1)
-        if self.n_restarts > 1 and not self.random_start:
-            raise ValueError(
-                f"`n_restarts` must be 1 without `random_start`, found {self.n_restarts}: all restarts would be equal."
-            )
+        check_restarts(self.n_restarts, self.random_start)
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Ascend from every start, sample by sample keeping the best."""
