@@ -19,7 +19,11 @@ POINTS_AT_ONCE = 128  # images that a smoothed gradient puts through the model t
 
 
 class View(ABC):
-    """From a defended model, `nn.Module` with `.frontend` and `.classifier`, to what the adversary differentiates."""
+    """From a defended model to what the adversary differentiates.
+
+    The model is an `nn.Module` with a `.frontend`, a `.classifier` of images, and `.read`, from what the front end
+    returns to logits.
+    """
 
     @property
     @abstractmethod
@@ -59,7 +63,7 @@ class WhiteBox(View):
         """Compose the stand-in with the classifier."""
         backward = model.frontend.default_backward if self.backward is None else self.backward
         stand_in = model.frontend.stand_in(backward, **self.settings)
-        return lambda images: model.classifier(stand_in(images))
+        return lambda images: model.read(stand_in(images))
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,14 @@ ImageMap = Callable[[Tensor], Tensor]
 class FrontEnd(pl.LightningModule, ABC):
     """Cleans images before a classifier sees them: the deployed defense, exactly.
 
-    Images (B, C, H, W) in [0, 1] -> images of the same shape in [0, 1], or -> codes (B, `out_channels`, H', W').
+    Images (B, C, H, W) in [0, 1] -> images of the same shape in [0, 1], or -> codes (B, `out_channels`, H', W'). One of
+    several copies an image returns B * `n_copies` of them, an image's copies side by side; the defended classifier
+    averages their probabilities.
 
     A front end says three things:
 
-    * `forward`: what is deployed. One image's result never depends on its batch mates.
+    * `forward`: what is deployed. One image's result never depends on its batch mates. A `randomised` one draws from
+      torch's global random numbers, anew in every call.
     * `backward_modes`: how an adversary may differentiate it, by name. Each mode has the *value* of `forward` and
       the *gradient* of a stand-in (Athalye et al. 2018, backward pass differentiable approximation, BPDA).
     * `learn_from`: how it learns its dictionary without labels, one batch of images at a time, when a `Trainer` fits
@@ -31,9 +34,13 @@ class FrontEnd(pl.LightningModule, ABC):
     Attributes:
         learned: bool buffer, True once there is nothing left to learn; kept in checkpoints.
         default_backward: the backward mode a white-box adversary uses when it names none: the strongest one known.
+        randomised: whether two calls on the same images differ; an adversary then needs `eot_iter`.
+        n_copies: what one image becomes, more than one for an ensemble.
     """
 
     default_backward: str = "exact"
+    randomised: bool = False
+    n_copies: int = 1
     n_learning_steps: int = 0
     learned: Tensor
     learning_step: Tensor
@@ -54,7 +61,7 @@ class FrontEnd(pl.LightningModule, ABC):
 
     @property
     def returns_images(self) -> bool:
-        """Whether `forward` returns images of the input's shape (True) or codes (False)."""
+        """Whether `forward` returns images of the input's size (True) or codes (False)."""
         return True
 
     @abstractmethod
@@ -70,6 +77,17 @@ class FrontEnd(pl.LightningModule, ABC):
 
     def _exact(self) -> ImageMap:
         return self.forward
+
+    def _identity(self) -> ImageMap:
+        """The value of `forward` and the gradient of handing the images on as they are; images in, images out."""
+
+        def passing(images: Tensor) -> Tensor:
+            with torch.no_grad():
+                value = self.forward(images)
+            # The added term is exactly 0: it changes the gradient alone.
+            return value + (images - images.detach()).repeat_interleave(self.n_copies, dim=0)
+
+        return passing
 
     def stand_in(self, backward: str, **settings: Any) -> ImageMap:
         """Return the front end as an adversary differentiates it.

@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from torch import zeros
+from torch import save, zeros
 
 import attacks
 import classifiers
@@ -73,7 +73,8 @@ class SparsefrontCLI(LightningCLI):
 
     On top of LightningCLI: the list `attacks` goes to the one evaluation callback, whose other settings are under
     `evaluation`; the data's image shape and classes go to the model; everything is written under `run_dir`, checkpoints
-    in `run_dir/checkpoints`; `fit` first lets the front end learn (stage one) unless a checkpoint is resumed.
+    in `run_dir/checkpoints`; `fit` first lets the front end learn (stage one) unless a checkpoint is resumed, and so do
+    `validate`, `test` and `predict` before a classifier from `model.classifier_checkpoint`.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -116,7 +117,16 @@ class SparsefrontCLI(LightningCLI):
         if self._checkpoint() is None:
             if self._get(self.config, "ckpt_path") is not None:
                 print(f"No checkpoint in {self._checkpoint_folder}: starting anew.", flush=True)
-            learn_front_end(self.model.frontend, self.datamodule, self.trainer)
+            self._learn_front_end()
+
+    def _learn_front_end(self) -> None:
+        """Stage one; what it learned is kept, so that it can be put before other classifiers."""
+        if self.model.frontend.learned:
+            return
+        learn_front_end(self.model.frontend, self.datamodule, self.trainer)
+        if self.trainer.is_global_zero:
+            self._checkpoint_folder.mkdir(parents=True, exist_ok=True)
+            save({"state_dict": self.model.frontend.state_dict()}, self._checkpoint_folder / "frontend.ckpt")
 
     def before_validate(self) -> None:
         """Refuse to score weights that nobody has trained."""
@@ -126,6 +136,9 @@ class SparsefrontCLI(LightningCLI):
         asked = self._get(self.config, "ckpt_path")
         if asked is not None:
             raise ValueError(f"`ckpt_path` {asked} finds no checkpoint in {self._checkpoint_folder}; check `run_dir`.")
+        if self._get(self.config, "model.classifier_checkpoint") is not None:
+            self._learn_front_end()
+            return
         if not self.model.frontend.learned:
             raise ValueError(
                 f"`ckpt_path` must name a checkpoint: {type(self.model.frontend).__name__} has learned nothing yet."

@@ -1,5 +1,6 @@
 """A front end and a classifier, trained and deployed as one."""
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ ClassifierBuilder = Callable[[int, int], nn.Module]
 class DefendedClassifier(pl.LightningModule):
     """`classifier(frontend(images))`: (B, C, H, W) images in [0, 1] -> logits (B, `num_classes`).
 
+    Where the front end makes several copies of an image, their probabilities are averaged.
+
     Training minimises the cross entropy of clean images over the classifier's parameters and those of the front end
     that its dictionary leaves to train (a decoder, say). The dictionary itself is learned before (`learn_front_end`).
 
@@ -35,10 +38,12 @@ class DefendedClassifier(pl.LightningModule):
         scheduler: a class whose first arguments are (optimizer, total number of steps), stepped every batch.
         frontend_checkpoint: a checkpoint with a learned front end of the same settings, of this one or of a whole
             defended classifier: its dictionary is taken instead of learning one.
+        classifier_checkpoint: a checkpoint of a defended classifier with this classifier, whatever its front end: its
+            weights are taken, to put a front end before a network that was trained without it.
 
     Raises:
         ValueError: a checkpoint of another front end, or a setting that the parts refuse.
-        FileNotFoundError: no file at `frontend_checkpoint`.
+        FileNotFoundError: no file at `frontend_checkpoint` or `classifier_checkpoint`.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class DefendedClassifier(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = torch.optim.Adam,
         scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
         frontend_checkpoint: str | None = None,
+        classifier_checkpoint: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -64,7 +70,10 @@ class DefendedClassifier(pl.LightningModule):
         self.test_acc = MulticlassAccuracy(num_classes, average="micro")
         if frontend_checkpoint is not None:
             load_front_end(self.frontend, Path(frontend_checkpoint))
-            self.hparams["frontend_checkpoint"] = None  # from here on it is in this model's own checkpoints
+        if classifier_checkpoint is not None:
+            load_classifier(self.classifier, Path(classifier_checkpoint))
+        # From here on they are in this model's own checkpoints.
+        self.hparams.update({"frontend_checkpoint": None, "classifier_checkpoint": None})
 
     @property
     def system(self) -> str:
@@ -73,7 +82,15 @@ class DefendedClassifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (B, K) of the deployed model."""
-        return self.classifier(self.frontend(images))
+        return self.read(self.frontend(images))
+
+    def read(self, seen: Tensor) -> Tensor:
+        """Logits (B, K) of what the front end returned for B images: `n_copies` rows an image."""
+        logits: Tensor = self.classifier(seen)
+        n_copies = self.frontend.n_copies
+        if n_copies == 1:
+            return logits
+        return logits.log_softmax(dim=1).unflatten(0, (-1, n_copies)).logsumexp(dim=1) - math.log(n_copies)
 
     def _check(self, batch: Batch, batch_idx: int) -> None:
         if batch_idx == 0:
@@ -141,11 +158,26 @@ def load_front_end(frontend: FrontEnd, path: Path) -> None:
         ValueError: the checkpoint is another front end's, or that one has not learned either.
     """
     state = read_checkpoint(path, "frontend_checkpoint")["state_dict"]
-    prefix = "frontend."
-    if any(name.startswith(prefix) for name in state):
-        state = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    state = _part("frontend", state) or state
     kind = type(frontend).__name__
     explain_mismatch(frontend, state, f"`frontend_checkpoint` {path}", f"this {kind}'s")
     if not state["learned"]:
         raise ValueError(f"`frontend_checkpoint` must hold a learned front end, found one that is not, in {path}.")
     frontend.load_state_dict(state)
+
+
+def load_classifier(classifier: nn.Module, path: Path) -> None:
+    """Fill a classifier from a checkpoint of a whole `DefendedClassifier`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the checkpoint holds another classifier, or none.
+    """
+    state = _part("classifier", read_checkpoint(path, "classifier_checkpoint")["state_dict"])
+    explain_mismatch(classifier, state, f"`classifier_checkpoint` {path}", f"this {type(classifier).__name__}'s")
+    classifier.load_state_dict(state)
+
+
+def _part(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}

@@ -43,7 +43,8 @@ class Pictures:
     def _keep(self, name: str, model: DefendedClassifier, images: Tensor) -> None:
         self._kept[name] = images[: self.limit]
         if model.frontend.returns_images:
-            self._kept[f"through/{name.removeprefix('adv/')}"] = model.frontend(images[: self.limit])
+            seen = model.frontend(images[: self.limit])[:: model.frontend.n_copies]
+            self._kept[f"through/{name.removeprefix('adv/')}"] = seen
 
     def arrays(self, model: DefendedClassifier) -> dict[str, np.ndarray]:
         """Everything kept as arrays, with the front end's `atoms` (L, C, n, n) where it has them."""
