@@ -112,4 +112,4 @@ def _column(name: str, values: list[float]) -> Tensor:
     column = torch.tensor(values, dtype=torch.float64)
     if name.endswith("/success"):
         return column.bool()
-    return column.long() if name.endswith("pred") or "/" not in name else column.float()
+    return column.long() if name in ("index", "label") or name.endswith("pred") else column.float()

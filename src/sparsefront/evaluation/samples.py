@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from attacks.norms import Norm
+from sparsefront.evaluation.quality import QUALITIES
 
 NORMS: dict[str, Norm] = {"linf": "Linf", "l2": "L2", "l1": "L1"}  # column -> norm
 Columns = dict[str, Tensor]
@@ -22,7 +23,8 @@ class Samples:
     Attributes:
         columns: each (N,); `index`, `label`, `clean_pred`, and `<attack>/pred`, `<attack>/success` (1: it was right
             and fell), `<attack>/linf`, `/l2`, `/l1` (size of the perturbation in [0, 1] pixel units, NaN where the
-            sample was wrong from the start and so not attacked).
+            sample was wrong from the start and so not attacked); where the front end returns images also `clean_psnr`
+            (dB), `clean_ssim`, `<attack>/psnr` and `<attack>/ssim` of what the classifier sees against the clean image.
     """
 
     columns: Columns = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Samples:
         return torch.stack([self.right(), *(self.right(attack) for attack in self.attacks)]).all(dim=0)
 
     def metrics(self) -> dict[str, float]:
-        """`robust_acc/<attack>|worst` (shares of all samples) and mean `linf|l2/<attack>` of the successful."""
+        """What is logged: `robust_acc/` as shares of all samples, `linf/`, `l2/`, `psnr/`, `ssim/` as means."""
         values = {f"robust_acc/{attack}": self.right(attack).double().mean().item() for attack in self.attacks}
         if self.attacks:
             values["robust_acc/worst"] = self.worst().double().mean().item()
@@ -63,6 +65,10 @@ class Samples:
             fell = self.columns[f"{attack}/success"].bool()
             sizes = {norm: self.columns[f"{attack}/{norm}"][fell].mean().item() for norm in ("linf", "l2")}
             values |= {f"{norm}/{attack}": size for norm, size in sizes.items() if size == size}
+        for name in QUALITIES:
+            of = {"clean": f"clean_{name}"} | {attack: f"{attack}/{name}" for attack in self.attacks}
+            means = {key: self.columns[column].nanmean().item() for key, column in of.items() if column in self.columns}
+            values |= {f"{name}/{key}": mean for key, mean in means.items() if mean == mean}
         return values
 
     def write(self, path: Path) -> None:

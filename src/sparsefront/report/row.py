@@ -29,6 +29,9 @@ class Row:
         l2: mean Euclidean size over the successful samples, [0, 1] pixel units; None if there are none.
         linf_median: the median likewise.
         l2_median: the median likewise.
+        psnr: mean peak signal-to-noise ratio in dB of what the classifier sees, of clean and of adversarial images,
+            against the clean ones; None where it sees codes.
+        ssim: mean structural similarity likewise.
         seconds: time taken, or None if unknown.
         forwards: images through the model for each sample attacked, or None if unknown.
         backwards: gradients for each sample attacked, or None if unknown.
@@ -47,6 +50,8 @@ class Row:
     l2: float | None = None
     linf_median: float | None = None
     l2_median: float | None = None
+    psnr: tuple[float, float] | None = None
+    ssim: tuple[float, float] | None = None
     seconds: float | None = None
     forwards: float | None = None
     backwards: float | None = None
@@ -96,7 +101,18 @@ def _attack_row(run: Run, attack: AttackRecord) -> Row:
         l2=_over_known(np.mean, l2),
         linf_median=_over_known(np.median, linf),
         l2_median=_over_known(np.median, l2),
+        psnr=_quality(run, attack.name, "psnr"),
+        ssim=_quality(run, attack.name, "ssim"),
     )
+
+
+def _quality(run: Run, attack: str, name: str) -> tuple[float, float] | None:
+    """Means over the samples attacked, of clean and of adversarial images."""
+    absent = np.full(run.n, np.nan)
+    adversarial = run.samples.get(f"{attack}/{name}", absent)
+    attacked = ~np.isnan(adversarial)
+    clean = run.samples.get(f"clean_{name}", absent)
+    return (float(clean[attacked].mean()), float(adversarial[attacked].mean())) if attacked.any() else None
 
 
 def _worst_row(run: Run, attacks: Sequence[AttackRecord], name: str, kind: str) -> Row:

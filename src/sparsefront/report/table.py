@@ -17,16 +17,18 @@ from sparsefront.report.share import Share
 CAPTION = (
     "clean, robust: % of all samples right without and under attack; interval: 95 % Wilson interval of robust; "
     "success: % of the samples that were right for which the attack reached its goal; Linf, L2: mean size over the "
-    "successful samples, pixels in [0, 1], and ~ its median; forward, backward: images through the model and gradients "
+    "successful samples, pixels in [0, 1], and ~ its median; PSNR (dB), SSIM: of what the classifier sees of clean / "
+    "adversarial images, against the clean ones; forward, backward: images through the model and gradients "
     "for each sample attacked; s: seconds"
 )
 CSV_HEADER = (
     *("system", "attack", "knowledge", "adversary", "n", "clean", "clean_low", "clean_high"),
     *("robust", "robust_low", "robust_high", "success"),
     *("linf_mean_successful", "l2_mean_successful", "linf_median_successful", "l2_median_successful"),
+    *("psnr_clean", "psnr_adversarial", "ssim_clean", "ssim_adversarial"),
     *("forwards_per_sample", "backwards_per_sample", "seconds", "error"),
 )
-PLAIN_WIDTH = 170  # columns when the output is no terminal, so that a log shows whole lines
+PLAIN_WIDTH = 190  # columns when the output is no terminal, so that a log shows whole lines
 
 
 def _percent(share: Share | None) -> str:
@@ -43,6 +45,10 @@ def _size(mean: float | None, median: float | None) -> str:
     return texts[0] if texts[0] == texts[1] else " ~".join(texts)
 
 
+def _pair(pair: tuple[float, float] | None, digits: int) -> str:
+    return "" if pair is None else " / ".join(f"{value:.{digits}f}" for value in pair)
+
+
 def _count(number: float | None) -> str:
     return "" if number is None else f"{number:.0f}"
 
@@ -57,6 +63,8 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "success": lambda row: _percent(row.success),
     "Linf": lambda row: _size(row.linf, row.linf_median),
     "L2": lambda row: _size(row.l2, row.l2_median),
+    "PSNR": lambda row: _pair(row.psnr, 1),
+    "SSIM": lambda row: _pair(row.ssim, 2),
     "forward": lambda row: _count(row.forwards),
     "backward": lambda row: _count(row.backwards),
     "s": lambda row: "" if row.seconds is None else f"{row.seconds:.1f}",
@@ -109,7 +117,9 @@ def to_csv(rows: Sequence[Row]) -> str:
     for row in rows:
         success = "" if row.success is None else row.success.value
         sizes = [row.linf, row.l2, row.linf_median, row.l2_median]
-        numbers = [*_full(row.clean), *_full(row.robust), success, *sizes, row.forwards, row.backwards, row.seconds]
+        qualities = [*(row.psnr or ("", "")), *(row.ssim or ("", ""))]
+        costs = [row.forwards, row.backwards, row.seconds]
+        numbers = [*_full(row.clean), *_full(row.robust), success, *sizes, *qualities, *costs]
         writer.writerow([row.system, row.attack, row.knowledge, row.adversary, row.n, *numbers, row.error])
     return file.getvalue()
 

@@ -30,7 +30,7 @@ def test_markdown_keeps_its_columns(rows):
     lines = to_markdown(rows).splitlines()
     table = [line.replace(r"\|", "") for line in lines if line.startswith("|")]
     assert len(table) == 2 + len(rows)
-    assert {line.count("|") for line in table} == {14}
+    assert {line.count("|") for line in table} == {16}
     assert "- A [red]b, bad: failed: OSError: [0] <no>" in lines
 
 
