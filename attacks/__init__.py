@@ -10,7 +10,9 @@ from attacks.carlini_wagner import CarliniWagner
 from attacks.deep_fool import DeepFool
 from attacks.fab import FAB
 from attacks.fgsm import FGSM
+from attacks.fitted_surrogate import FittedSurrogate
 from attacks.fmn import FMN
+from attacks.growing import Growing
 from attacks.hop_skip_jump import HopSkipJump
 from attacks.jsma import JSMA
 from attacks.low_pass import LowPass
@@ -46,7 +48,9 @@ __all__ = [
     "Boundary",
     "CarliniWagner",
     "DeepFool",
+    "FittedSurrogate",
     "GrayBox",
+    "Growing",
     "HopSkipJump",
     "LowPass",
     "NamedAttack",

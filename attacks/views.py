@@ -23,7 +23,16 @@ class View(ABC):
 
     The model is an `nn.Module` with a `.frontend`, a `.classifier` of images, and `.read`, from what the front end
     returns to logits.
+
+    Attributes:
+        n_fitting_images: training images that `fitted` needs before the view can be differentiated; 0 for most.
     """
+
+    n_fitting_images: int = 0
+
+    def fitted(self, model: Any, images: Tensor) -> "View":
+        """The view that has seen training images (N, C, H, W); itself where it needs none."""
+        return self
 
     @property
     @abstractmethod

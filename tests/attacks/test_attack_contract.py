@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from fractions import Fraction
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from attacks import (
     Boundary,
     CarliniWagner,
     DeepFool,
+    Growing,
     HopSkipJump,
     LowPass,
     NoiseControl,
@@ -66,6 +68,7 @@ ATTACKS = [
     Rescaled(PGD(steps=2)),
     Rescaled(HopSkipJump(start="noise", steps=2, n_directions=5), norm="Linf", relative=True),
     LowPass(),
+    Growing(PGD(steps=3), sizes=[0.05, 0.1]),
     DeepFool(steps=4),
     DeepFool(norm="Linf", steps=4, n_candidate_classes=3),
     CarliniWagner(steps=6, binary_search_steps=2, initial_const=1.0, step_size=0.05),
@@ -82,12 +85,19 @@ ATTACKS = [
 EVERY = pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: f"{type(a).__name__}-{getattr(a, 'norm', 'L2')}")
 
 
+def size_of(eps):
+    return float(Fraction(eps))
+
+
 def with_ball(attack, eps, norm):
     """The attack in a ball of this size and, if it can, of this norm; and the norm it has."""
     if isinstance(attack, JSMA | LowPass):
         return attack, None
     if isinstance(attack, NoiseControl):
         return dataclasses.replace(attack, attack=PGD(eps=eps, norm=norm, steps=2), norm=norm), norm
+    if isinstance(attack, Growing):
+        smaller = [] if size_of(eps) == 0 else [0]
+        return dataclasses.replace(attack, attack=PGD(norm=norm, steps=2), sizes=[*smaller, eps]), norm
     if isinstance(attack, Rescaled):
         return dataclasses.replace(attack, size=eps, norm=norm), norm
     if not hasattr(attack, "norm"):

@@ -12,6 +12,7 @@ from attacks import NamedAttack, size
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation.meter import Cost, metered
+from sparsefront.evaluation.quality import QUALITIES, quality
 from sparsefront.evaluation.samples import NORMS, Samples
 from sparsefront.evaluation.search_form import SearchPrecision, search_form
 
@@ -48,12 +49,20 @@ class AttackRun:
         training_images: Callable[[int], tuple[Tensor, Tensor]],
     ) -> None:
         self.model, self.cascade, self.attacks = model, cascade, list(attacks)
+        self._sees_images = model.frontend.returns_images
         self.errors: dict[str, str] = {}
         self.costs = {named.name: Cost() for named in attacks}
-        form = search_form(model, search_precision)
-        self._forms = {named.name: metered(named.view(form), self.costs[named.name]) for named in attacks}
+        self._form = search_form(model, search_precision)
         self._training_images = training_images
-        self._fitted: dict[str, NamedAttack] = {}
+        self._ready: dict[str, tuple[NamedAttack, Model]] = {}
+
+    @property
+    def columns(self) -> list[str]:
+        """Of every row, in order."""
+        qualities = QUALITIES if self._sees_images else ()
+        clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in qualities)]
+        keys = ("pred", "success", *NORMS, *qualities)
+        return clean + [f"{named.name}/{key}" for named in self.attacks for key in keys]
 
     def attack(self, batch: Batch, found: Found = lambda *_: None) -> Samples:
         """Attack the samples of a batch that are right.
@@ -68,10 +77,10 @@ class AttackRun:
             sizes are empty in later attacks' columns.
         """
         images, labels, indices = batch
-        with torch.no_grad():
-            logits = self.model(images)
+        logits, qualities = self._judge(images, images)
         clean = _classes(logits)
         columns = {"index": indices, "label": labels, "clean_pred": clean}
+        columns |= {f"clean_{name}": values for name, values in qualities.items()}
         last = clean
         for named in self.attacks:
             if named.name in self.errors:
@@ -82,43 +91,48 @@ class AttackRun:
             adversarial = images.clone()
             try:
                 if tried.any():
-                    self._fit(named)
                     chosen = Batch(images[tried], goal[tried], indices[tried])
                     adversarial[tried] = self._strongest(named, chosen)
             except Exception as error:
                 self.errors[named.name] = f"{type(error).__name__}: {error}"
                 warnings.warn(f"Attack {named.name!r} failed and is left out: {error}", stacklevel=2)
                 continue
-            prediction = torch.where(tried, self._predict(adversarial), last if self.cascade else clean)
+            judged, qualities = self._judge(adversarial, images)
+            prediction = torch.where(tried, _classes(judged), last if self.cascade else clean)
             self.costs[named.name].seconds += time.perf_counter() - start
             self.costs[named.name].attacked += int(tried.sum())
             fell = (prediction == goal) if named.attack.targeted else (prediction != labels)
             columns[f"{named.name}/pred"] = prediction
             columns[f"{named.name}/success"] = tried & fell
-            for key, norm in NORMS.items():
-                columns[f"{named.name}/{key}"] = size(adversarial - images, norm).masked_fill(~tried, torch.nan)
+            sizes = {key: size(adversarial - images, norm) for key, norm in NORMS.items()}
+            for key, values in (sizes | qualities).items():
+                columns[f"{named.name}/{key}"] = values.masked_fill(~tried, torch.nan)
             found(named.name, batch, adversarial, prediction)
             last = prediction
         return Samples({name: column.cpu() for name, column in columns.items()})
 
-    def _fit(self, named: NamedAttack) -> None:
-        """Let an attack see the training images it needs, once."""
-        number = named.attack.n_fitting_images
-        if number and named.name not in self._fitted:
-            attack = named.attack.fitted(self._forms[named.name], *self._training_images(number))
-            self._fitted[named.name] = replace(named, attack=attack)
+    def ready(self, named: NamedAttack) -> tuple[NamedAttack, Model]:
+        """An attack and the logits that it searches, both with the training images that they need seen, once."""
+        if named.name not in self._ready:
+            view, attack = named.view, named.attack
+            if view.n_fitting_images:
+                view = view.fitted(self._form, self._training_images(view.n_fitting_images)[0])
+            searched = metered(view(self._form), self.costs[named.name])
+            if attack.n_fitting_images:
+                attack = attack.fitted(searched, *self._training_images(attack.n_fitting_images))
+            self._ready[named.name] = replace(named, attack=attack, view=view), searched
+        return self._ready[named.name]
 
     def _strongest(self, named: NamedAttack, batch: Batch) -> Tensor:
         """Adversarial images (B, C, H, W) for (images, goals, indices)."""
-        named = self._fitted.get(named.name, named)
+        named, searched = self.ready(named)
         images, goal, indices = batch
-        adversarial = self._clipped(named, self._forms[named.name], batch)
+        adversarial = self._clipped(named, searched, batch)
         if not named.view.is_deployed:
             return adversarial
         with torch.no_grad():
-            searched = _classes(self._forms[named.name](adversarial))
-        judged = self._predict(adversarial)
-        again = ((searched == goal) == named.attack.targeted) & ((judged == goal) != named.attack.targeted)
+            thought, judged = _classes(searched(adversarial)), _classes(self.model(adversarial))
+        again = ((thought == goal) == named.attack.targeted) & ((judged == goal) != named.attack.targeted)
         if again.any():
             some = Batch(images[again], goal[again], indices[again])
             exact = metered(named.view(self.model), self.costs[named.name])
@@ -134,8 +148,10 @@ class AttackRun:
         return found.clamp(0, 1)
 
     @torch.no_grad()
-    def _predict(self, images: Tensor) -> Tensor:
-        return _classes(self.model(images))
+    def _judge(self, images: Tensor, clean: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The deployed model's logits, and how near what its classifier sees comes to the clean images."""
+        seen = self.model.frontend(images)
+        return self.model.read(seen), quality(seen, clean) if self._sees_images else {}
 
 
 def _classes(logits: Tensor) -> Tensor:

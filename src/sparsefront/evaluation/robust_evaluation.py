@@ -28,7 +28,7 @@ from sparsefront.evaluation.diagnostics import Finding, compare_rows, probe
 from sparsefront.evaluation.meter import Cost
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.quiet import under_attack
-from sparsefront.evaluation.samples import NORMS, Samples
+from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision
 from sparsefront.report.plots import panel_figure
 
@@ -39,11 +39,13 @@ class RobustEvaluation(pl.Callback):
     Each attack sees every sample that the deployed model gets right (or, with `cascade`, that the attacks before it
     left standing); what it returns is clipped to [0, 1] and scored by a fresh forward of the deployed model. Logged
     under `val/` or `test/`: `robust_acc/<attack>` (share of *all* samples still right), `robust_acc/worst` (right under
-    every attack, sample by sample) and the mean size of the perturbations that succeeded, `linf/<attack>` and
-    `l2/<attack>`. Attacks and their verdict are computed in the parameters' own precision, whatever autocast the
-    trainer's `precision` adds to its steps. Written to the log folder: `results/<stage>_samples.csv`,
-    `results/<stage>_attacks.json` and `results/<stage>_images.npz`, for `sparsefront-report`. Counts are exact on any
-    number of processes. An attack that raises an error is reported as failed, never as survived.
+    every attack, sample by sample), the mean size of the perturbations that succeeded, `linf/<attack>` and
+    `l2/<attack>`, and where the front end returns images the mean `psnr/` and `ssim/` of what the classifier sees, of
+    `clean` images and of each attack's, against the clean ones. Attacks and their verdict are computed in the
+    parameters' own precision, whatever autocast the trainer's `precision` adds to its steps. Written to the log folder:
+    `results/<stage>_samples.csv`, `results/<stage>_attacks.json` and `results/<stage>_images.npz`, for
+    `sparsefront-report`. Counts are exact on any number of processes. An attack that raises an error is reported as
+    failed, never as survived.
 
     Args:
         attacks: the named attacks; from the command line they are the top-level list `attacks`.
@@ -148,9 +150,7 @@ class RobustEvaluation(pl.Callback):
         same = partial.fingerprint(model, entries, cascade=self.cascade, stage=stage, data=_name_of_data(trainer))
         if self.resume_from is not None:
             self._rows = partial.finished(Path(self.resume_from), stage, same)
-        columns = [f"{named.name}/{key}" for named in self.attacks for key in ("pred", "success", *NORMS)]
-        columns = ["index", "label", "clean_pred", *columns]
-        self._partial = partial.Partial(self._results, stage, columns, same, trainer.global_rank)
+        self._partial = partial.Partial(self._results, stage, self._run.columns, same, trainer.global_rank)
 
     def on_validation_batch_end(
         self,
@@ -242,7 +242,7 @@ class RobustEvaluation(pl.Callback):
         if self.diagnostics and parts:
             fields = (torch.cat(fields)[: self.diagnostics].to(model.device) for fields in zip(*parts, strict=True))
             with under_attack(model):
-                findings += probe(model, self.attacks, Batch(*fields))
+                findings += probe(model, [self._run.ready(named)[0] for named in self.attacks], Batch(*fields))
         return findings
 
     def _log_flags(self, trainer: pl.Trainer, findings: Sequence[Finding]) -> None:

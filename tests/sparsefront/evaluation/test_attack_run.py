@@ -10,7 +10,7 @@ import pytest
 import torch
 from linear_rig import EPS, Linear, Samples21, defended, margins, rows, run
 
-from attacks import FGSM, PGD, Attack, NamedAttack
+from attacks import FGSM, PGD, Attack, FittedSurrogate, NamedAttack
 from attacks.base import value_and_gradient
 from attacks.saved import SavedImages
 from sparsefront.data.batch import Batch
@@ -116,6 +116,23 @@ class Fitted(Attack):
 
     def perturb(self, model, images, labels, indices):
         return (images - EPS * self.direction * (2 * labels - 1)[:, None, None, None]).clamp(0, 1)
+
+
+def test_a_view_is_fitted_on_training_images_once_before_it_is_differentiated(monkeypatch):
+    given = []
+    fitted = FittedSurrogate.fitted
+    monkeypatch.setattr(
+        FittedSurrogate, "fitted", lambda view, model, images: given.append(len(images)) or fitted(view, model, images)
+    )
+    view = FittedSurrogate(n_fitting_images=21, steps=2, width=2)
+    attacks = [NamedAttack("through", PGD(eps=EPS, steps=5), view), NamedAttack("again", PGD(eps=EPS, steps=5), view)]
+    attacking, samples = attacked(attacks)
+    assert not attacking.errors
+    assert given == [21, 21]  # once an attack, not once a batch
+    with under_attack(attacking.model):
+        attacking.attack(everything())
+    assert given == [21, 21]
+    assert set(samples.attacks) == {"through", "again"}
 
 
 def test_an_attack_is_fitted_on_training_images_once_before_it_runs():

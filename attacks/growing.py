@@ -1,0 +1,59 @@
+"""An attack at one size after the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from attacks.around import Around
+from attacks.base import Model, number
+from attacks.losses import fooled
+
+
+@dataclass(frozen=True)
+class Growing(Around):
+    """Another attack in balls of growing size, each on the samples still standing: accuracy against eps in one pass.
+
+    A sample that falls is returned as it fell in the smallest ball that served; one that stands in all of them as the
+    largest left it. So the row of the table is that of the largest ball, and the report's curve over the size of the
+    perturbation that of all of them.
+
+    Args:
+        attack: a bounded one; its own eps does not matter.
+        sizes: the balls' radii in [0, 1] pixel units, growing; `8/255` is read.
+
+    Raises:
+        ValueError: an attack without eps, or sizes that do not grow.
+    """
+
+    early_stop: ClassVar[bool] = True  # type: ignore[misc] # what fools the model given is done
+
+    sizes: Sequence[float | str] = ("2/255", "4/255", "8/255", "16/255")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not hasattr(self.attack, "eps"):
+            raise ValueError(f"`attack` of Growing must have an eps, found {type(self.attack).__name__}.")
+        radii = [number(size, "sizes") for size in self.sizes]
+        if not radii or any(after <= before for before, after in pairwise(radii)):
+            raise ValueError(f"`sizes` must be at least one size, each larger than the one before, found {self.sizes}.")
+
+    @property
+    def knowledge(self) -> str | None:  # type: ignore[override]
+        """The other attack's."""
+        return self.attack.knowledge
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Grow the ball until a sample falls."""
+        found, standing = images.clone(), torch.arange(len(images), device=images.device)
+        for size in self.sizes:
+            attack = replace(self.attack, eps=size)  # type: ignore[call-arg]
+            found[standing] = attack(model, images[standing], labels[standing], indices[standing])
+            with torch.no_grad():
+                standing = standing[~fooled(model(found[standing]), labels[standing], self.targeted)]
+            if not len(standing):
+                break
+        return found
