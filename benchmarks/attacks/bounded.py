@@ -25,7 +25,7 @@ def art_classifier(net: nn.Module, shape: tuple[int, ...], number: int = 10) -> 
 
 def contests(inputs: Inputs, number: int) -> Iterator[Contest]:
     """Linf 8/255 on an adversarially trained ResNet-32."""
-    yield _pgd(inputs, number)
+    yield _pgd(inputs, 5 * number)
     yield _auto_attack(inputs, max(number // 2, 10))
 
 
@@ -51,7 +51,7 @@ def _checks(net: nn.Module, batch: Any, mine: list[str], rivals: list[str]) -> A
 
 
 def _pgd(inputs: Inputs, number: int) -> Contest:
-    net, batch = inputs.cifar10(number)
+    net, batch = inputs.cifar10(number, right=False)  # as they come: a tool that knows which are wrong need not try
     step = 2.5 * EPS / STEPS
     images, labels, _ = batch
 
@@ -68,15 +68,16 @@ def _pgd(inputs: Inputs, number: int) -> Contest:
         return torch.from_numpy(attack.generate(images.numpy(), labels.numpy()))
 
     attack = PGD(eps=EPS, steps=STEPS, step_size=step, n_restarts=RESTARTS, early_stop=True)
-    mine = {"PGD": ours(net, batch, attack), "PGD, bf16 search": ours(net, batch, attack, search_precision="bf16")}
+    mine = {"PGD": ours(net, batch, attack)}
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():  # emulated, it takes many times as long
+        mine["PGD, bf16 search"] = ours(net, batch, attack, search_precision="bf16")
     rivals = {"foolbox": by_foolbox, "ART": by_art}
     return Contest(
         path="bounded",
-        setting=f"PGD-{STEPS} with {RESTARTS} restarts, Linf 8/255, ResNet-32, {len(labels)} images",
+        setting=f"PGD-{STEPS} with {RESTARTS} restarts, Linf 8/255, ResNet-32, {len(labels)} images as they come",
         signals=len(labels),
         runs={**rivals, **mine},
-        goals=[Goal("PGD", rival, 4.0) for rival in rivals]
-        + [Goal("PGD, bf16 search", rival, 6.0) for rival in rivals],
+        goals=[Goal(name, rival, asked) for name, asked in zip(mine, (4.0, 6.0), strict=False) for rival in rivals],
         checks=_checks(net, batch, list(mine), list(rivals)),
         rounds=1,
     )
@@ -86,8 +87,8 @@ def _auto_attack(inputs: Inputs, number: int) -> Contest:
     net, batch = inputs.cifar10(number)
 
     def by_pyautoattack() -> Tensor:
-        attack = PyAutoAttack(net, norm="Linf", eps=EPS, version="standard", device="cpu", verbose=False, seed=0)
-        return attack.run_standard_evaluation(images=batch.image, labels=batch.label, batch_size=len(batch.label))[0]
+        attack = PyAutoAttack(net, norm="Linf", eps=EPS, version="standard", device="cpu", seed=0)
+        return attack.run_standard_evaluation(batch.image, batch.label, batch_size=len(batch.label))[0]
 
     return Contest(
         path="bounded",

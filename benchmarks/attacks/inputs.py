@@ -19,7 +19,7 @@ from sparsefront.evaluation.attack_run import AttackRun
 
 
 class Inputs:
-    """CIFAR-10 test images that a network gets right, and digits with a small network.
+    """CIFAR-10 test images with a network, and digits with a small one.
 
     Args:
         weights: of a `ResNet32`, best one that was trained adversarially: it takes attacks to their end.
@@ -31,14 +31,17 @@ class Inputs:
         self.weights, self.folder, self.root = weights, folder, root
 
     @cache  # noqa: B019 one object lives as long as the process
-    def cifar10(self, number: int) -> tuple[nn.Module, Batch]:
-        """The network, and the first `number` images, taken evenly over the set, that it gets right."""
+    def cifar10(self, number: int, *, right: bool = True) -> tuple[nn.Module, Batch]:
+        """The network, and `number` images, taken evenly over the set: the first that it gets right, or any."""
         net = ResNet32(3, 10, checkpoint_path=self.weights).eval().requires_grad_(False)
         stored = ImageFolder(self.folder) if self.folder else CIFAR10(self.root, train=False, download=True)
-        places = range(0, len(stored), max(len(stored) // (3 * number), 1))
+        places = range(0, len(stored), max(len(stored) // ((3 if right else 1) * number), 1))
         pairs = [stored[place] for place in places]
         images = torch.stack([pil_to_tensor(image) for image, _ in pairs]).float() / 255
-        return net, _right(net, images, torch.tensor([label for _, label in pairs]), number)
+        labels = torch.tensor([label for _, label in pairs])
+        if right:
+            return net, _right(net, images, labels, number)
+        return net, Batch(images[:number], labels[:number], torch.arange(number))
 
     @cache  # noqa: B019
     def digits(self, number: int) -> tuple[nn.Module, Batch]:
