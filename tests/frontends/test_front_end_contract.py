@@ -5,13 +5,53 @@ import torch
 from contract import assert_gpu_agrees, assert_keeps_the_contract, fitted
 
 import frontends
-from frontends import Identity, TopT
+from frontends import (
+    D3,
+    JPEG,
+    BitDepth,
+    ComDefend,
+    Compose,
+    CropEnsemble,
+    GaussianBlur,
+    Identity,
+    ImageQuilting,
+    LowPassFilter,
+    MagNet,
+    MeanFilter,
+    MedianFilter,
+    PixelDeflection,
+    RandomResizePad,
+    TopT,
+    TotalVariation,
+)
 
 # A builder of (image_shape) each, small enough for the shapes below.
 FRONT_ENDS = {
     "Identity": Identity,
     "TopT": lambda shape: TopT(shape, n_atoms=20, top_t=4, decoder="small", n_iterations=2),
     "TopT, codes": lambda shape: TopT(shape, n_atoms=20, top_t=4, decoder="identity", quantize=False, n_iterations=2),
+    "ComDefend": lambda shape: ComDefend(shape, widths=(4, 8), n_iterations=2),
+    "MagNet": lambda shape: MagNet(shape, n_iterations=2),
+    "BitDepth": BitDepth,
+    "Compose": lambda shape: Compose(
+        shape, [lambda same: TotalVariation(same, n_iterations=2), lambda same: CropEnsemble(same, n_crops=2)]
+    ),
+    "CropEnsemble": lambda shape: CropEnsemble(shape, n_crops=3),
+    "GaussianBlur": GaussianBlur,
+    "JPEG": JPEG,
+    "JPEG, 4:4:4": lambda shape: JPEG(shape, subsampling="4:4:4"),
+    "LowPassFilter": LowPassFilter,
+    "MeanFilter": MeanFilter,
+    "MedianFilter": MedianFilter,
+    "MedianFilter, 3": lambda shape: MedianFilter(shape, kernel_size=3),
+    "RandomResizePad": RandomResizePad,
+    "RandomResizePad, bilinear": lambda shape: RandomResizePad(shape, smallest=0.5, interpolation="bilinear"),
+    "TotalVariation": lambda shape: TotalVariation(shape, n_iterations=5),
+    "TotalVariation, nothing dropped": lambda shape: TotalVariation(shape, keep=1.0, n_iterations=5),
+    "D3": lambda shape: D3(shape, n_atoms=60, n_nonzero_coefs=3, n_iterations=2, patches_per_iteration=40),
+    "ImageQuilting": lambda shape: ImageQuilting(shape, n_patches=200, n_iterations=2),
+    "ImageQuilting, nearest": lambda shape: ImageQuilting(shape, n_neighbours=1, n_patches=200, n_iterations=2),
+    "PixelDeflection": lambda shape: PixelDeflection(shape, n_deflections=20, window=3, n_copies=2),
 }
 SHAPES = [(3, 16, 16), (1, 17, 13)]
 

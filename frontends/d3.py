@@ -1,0 +1,192 @@
+"""D3 (Moosavi-Dezfooli et al. 2018, "Divide, denoise, and defend against adversarial attacks")."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from frontends.base import FrontEnd, ImageMap
+from sparsecode import average_patches, extract_patches, omp, sample_patches
+from sparsecode.full_precision import full_precision
+
+_MAX_BYTES = 2**30  # of codes; images are taken in runs to keep it
+
+
+class D3(FrontEnd):
+    """Every patch replaced by a sparse combination of patches of clean images, overlaps averaged.
+
+    For each patch p: min ||p - D s||^2 with at most k nonzeros in s, by orthogonal matching pursuit (Moosavi-Dezfooli,
+    Shrivastava and Tuzel 2018). The atoms of D are patches of clean images, of unit norm; a random one is taken only
+    if it is far from those taken before: |<d, d'>| <= `max_correlation` for any two.
+
+    `n_atoms` and `n_nonzero_coefs` are those of D3 (10K-5) in paper 002's Table 3. Patch size, stride, the threshold
+    and the random subset are this project's: they were not taken from the publication.
+
+    Backward modes: `identity` is the default. `exact` is the derivative with the choice of atoms held, the projection
+    of each patch onto its atoms, averaged: it passes the part of a gradient that such patches can show.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        n_atoms: most atoms of D; fewer where no more were found that are far apart.
+        n_nonzero_coefs: k, atoms that make up one patch.
+        patch_size: side n of the square patches, in pixels.
+        stride: pixels between patches, at most n; n itself for patches that do not overlap.
+        max_correlation: of two atoms, in (0, 1]; 1 takes every random patch.
+        remove_mean: whether a patch's mean is set aside, and atoms have mean 0.
+        atoms_share: share of the atoms, drawn anew in every call, that patches are made of; below 1 it is randomised.
+        n_iterations: batches of images that atoms are drawn from, at most.
+        patches_per_iteration: random patches looked at in each, over all processes.
+        seed: of the draws of patches.
+
+    Raises:
+        ValueError: a setting out of range; the message names it.
+    """
+
+    default_backward = "identity"
+    dictionary: Tensor
+    n_chosen: Tensor
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        n_atoms: int = 10_000,
+        n_nonzero_coefs: int = 5,
+        patch_size: int = 8,
+        stride: int = 4,
+        max_correlation: float = 0.98,
+        remove_mean: bool = False,
+        atoms_share: float = 1.0,
+        n_iterations: int = 100,
+        patches_per_iteration: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(image_shape)
+        self.n_atoms, self.n_nonzero_coefs, self.patch_size, self.stride = n_atoms, n_nonzero_coefs, patch_size, stride
+        self.max_correlation, self.remove_mean, self.atoms_share = max_correlation, remove_mean, atoms_share
+        self.n_learning_steps, self.patches_per_iteration, self.seed = n_iterations, patches_per_iteration, seed
+        self._check_settings()
+        self.randomised = atoms_share < 1
+        self.register_buffer("dictionary", torch.zeros(self.image_shape[0] * patch_size**2, n_atoms))
+        self.register_buffer("n_chosen", torch.tensor(0))
+        self.learned.fill_(False)
+
+    def _check_settings(self) -> None:
+        smallest_side = min(self.image_shape[1:])
+        rules = [
+            (
+                1 <= self.patch_size <= smallest_side,
+                f"`patch_size` must be from 1 to the image's smaller side {smallest_side}, found {self.patch_size}; "
+                "choose smaller patches or a larger `image_size`.",
+            ),
+            (
+                1 <= self.stride <= self.patch_size,
+                f"`stride` must be from 1 to `patch_size` = {self.patch_size}, found {self.stride}; "
+                "pixels between patches would be lost.",
+            ),
+            (
+                1 <= self.n_nonzero_coefs <= self.n_atoms,
+                f"`n_nonzero_coefs` must be from 1 to `n_atoms` = {self.n_atoms}, found {self.n_nonzero_coefs}.",
+            ),
+            (
+                0 < self.max_correlation <= 1,
+                f"`max_correlation` must be above 0 and at most 1, found {self.max_correlation:g}.",
+            ),
+            (0 < self.atoms_share <= 1, f"`atoms_share` must be above 0 and at most 1, found {self.atoms_share:g}."),
+            (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
+            (
+                self.patches_per_iteration >= 1,
+                f"`patches_per_iteration` must be at least 1, found {self.patches_per_iteration}.",
+            ),
+        ]
+        for holds, message in rules:
+            if not holds:
+                raise ValueError(message)
+
+    @full_precision
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, C, H, W) images to images of the same shape made of clean patches."""
+        if not self.learned:
+            raise RuntimeError(
+                "This D3 has not learned its dictionary yet; fit it with a Trainer, "
+                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
+            )
+        exact = images.to(torch.promote_types(images.dtype, torch.float32))
+        atoms = F.normalize(self._drawn_atoms().to(exact.dtype), dim=0)  # lower precision rounds them
+        rows, columns = (-(-(side - self.patch_size) // self.stride) + 1 for side in images.shape[2:])
+        # Besides its code a patch has its scores and what autograd keeps of them.
+        length = max(1, _MAX_BYTES // (3 * atoms.shape[1] * exact.element_size() * rows * columns))
+        restore = self._restore
+        if len(images) > length and images.requires_grad and torch.is_grad_enabled():
+            restore = partial(checkpoint, self._restore, use_reentrant=False)  # found again rather than kept
+        return torch.cat([restore(run, atoms) for run in exact.split(length)]).to(images.dtype)
+
+    def _restore(self, images: Tensor, atoms: Tensor) -> Tensor:
+        patches = extract_patches(images, self.patch_size, self.stride, cover=True)
+        means = patches.mean(dim=2, keepdim=True) if self.remove_mean else 0
+        gradient: Literal["implicit", "none"] = "implicit" if images.requires_grad else "none"
+        number = min(self.n_nonzero_coefs, atoms.shape[1])
+        codes = omp((patches - means).flatten(0, 1), atoms, number, gradient=gradient).codes
+        restored = (codes @ atoms.T).view_as(patches) + means
+        averaged = average_patches(restored, (images.shape[2], images.shape[3]), self.patch_size, self.stride)
+        return averaged.clamp(0, 1)
+
+    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
+        """`exact` and `identity`."""
+        return {"exact": self._exact, "identity": self._identity}
+
+    def _drawn_atoms(self) -> Tensor:
+        chosen = self.dictionary[:, : int(self.n_chosen)]
+        if not self.randomised:
+            return chosen
+        order = torch.rand(chosen.shape[1], device=chosen.device).argsort()
+        return chosen[:, order[: math.ceil(self.atoms_share * len(order))]]
+
+    def atoms(self) -> Tensor:
+        """The first atoms, at most 256, as pictures (L, C, n, n)."""
+        shown = self.dictionary[:, : min(int(self.n_chosen), 256)]
+        return shown.T.reshape(-1, self.image_shape[0], self.patch_size, self.patch_size)
+
+    def learn_from(self, images: Tensor) -> dict[str, float]:
+        """Take atoms from the random patches of (B, C, H, W) images, the same ones on every process."""
+        processes, here = self.trainer.world_size, self.global_rank
+        share = -(-self.patches_per_iteration // processes)
+        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), here)))
+        found = sample_patches(images, self.patch_size, 1, share, generator)
+        gathered = self.dictionary.new_zeros(processes, share, len(self.dictionary))
+        gathered[here, : len(found)] = found
+        candidates = self.sum_over_processes(gathered).flatten(0, 1)
+        if self.remove_mean:
+            candidates = candidates - candidates.mean(dim=1, keepdim=True)
+        norms = candidates.norm(dim=1, keepdim=True)
+        candidates = (candidates / norms)[norms[:, 0] > 1e-4]  # blank ones have no direction
+        number = int(self.n_chosen)
+        far = candidates[far_apart(candidates, self.dictionary[:, :number].T, self.max_correlation)]
+        far = far[: self.n_atoms - number]
+        self.dictionary[:, number : number + len(far)] = far.T
+        self.n_chosen += len(far)
+        if not self.n_chosen:
+            raise ValueError("The first batch must hold patches that are not blank, found none; raise the batch size.")
+        if self.n_chosen == self.n_atoms:
+            self.learned.fill_(True)
+            self.trainer.should_stop = True
+        return {"atoms": float(self.n_chosen)}
+
+
+def far_apart(candidates: Tensor, chosen: Tensor, max_correlation: float) -> Tensor:
+    """Which of the unit vectors (M, m), taken in their order, are far from `chosen` (n, m) and from those taken before.
+
+    Returns a mask (M,). The same as going one by one, in as many rounds as the longest chain of clashes has links.
+    """
+    clashes = ((candidates @ candidates.T).abs() > max_correlation).tril(-1)  # with those before
+    waiting = ((candidates @ chosen.T).abs() <= max_correlation).all(dim=1)
+    taken = torch.zeros_like(waiting)
+    while waiting.any():
+        now = waiting & ~(clashes & waiting).any(dim=1)
+        taken |= now
+        waiting &= ~now & ~(clashes & now).any(dim=1)
+    return taken

@@ -1,0 +1,182 @@
+"""Image quilting (Guo et al. 2018, "Countering adversarial images using input transformations")."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from frontends.base import FrontEnd, ImageMap
+from frontends.minimum_cut import join_overlapping
+from sparsecode import extract_patches
+from sparsecode.full_precision import full_precision
+
+
+class ImageQuilting(FrontEnd):
+    """Every patch replaced by a similar one of clean images, neighbours joined along minimum-error cuts.
+
+    For the patch p at each place of a grid with step n - o, one of the K patches d of a database with the smallest
+    ||p - d||^2 is taken, uniformly at random (Guo et al. 2018, section 3). Where two of them overlap, by o pixels, the
+    border between them is the path of least squared difference (Efros and Freeman 2001, section 2.1). So the result
+    holds only pixels of clean images.
+
+    Defaults are the paper's for ImageNet: a million patches of 5x5 drawn uniformly, overlap 2, K = 10.
+
+    Departures from the publications:
+
+    * As in Guo et al. and unlike Efros and Freeman's synthesis, patches are chosen for the place alone, not also for
+      how well they fit the patches chosen before.
+    * The neighbours are exact ones, not those of an approximate index.
+    * Cuts: first, in every row of the grid at once, neighbours are joined to a strip; then, at once, the strips, each
+      pair by one path over the whole width. The publications go patch by patch with a left and an upper path each.
+    * An image whose sides do not fit the grid is continued with its border pixels, and cut back.
+
+    Backward modes: `identity` is the default. `exact` is 0 everywhere, for patches are chosen, not computed: an attack
+    through it is blind.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        patch_size: n, side of the patches, in pixels.
+        overlap: o, pixels that neighbours share, at most half of n.
+        n_neighbours: K; 1 takes the nearest patch and draws nothing.
+        n_patches: size of the database; it is kept in the checkpoint, 4 C n^2 bytes a patch.
+        n_iterations: batches of images that the database is drawn from, equally many patches of each.
+        seed: of the draws of the database.
+        max_bytes: bound on the working memory of the search.
+
+    Raises:
+        ValueError: a setting out of range; the message names it.
+    """
+
+    default_backward = "identity"
+    database: Tensor
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        patch_size: int = 5,
+        overlap: int = 2,
+        n_neighbours: int = 10,
+        n_patches: int = 1_000_000,
+        n_iterations: int = 100,
+        seed: int = 0,
+        max_bytes: int = 2**28,
+    ) -> None:
+        super().__init__(image_shape)
+        self.patch_size, self.overlap, self.n_neighbours = patch_size, overlap, n_neighbours
+        self.n_patches, self.n_learning_steps, self.seed, self.max_bytes = n_patches, n_iterations, seed, max_bytes
+        self._check_settings()
+        self.randomised = n_neighbours > 1
+        self.register_buffer("database", torch.zeros(n_patches, self.image_shape[0] * patch_size**2))
+        self.learned.fill_(False)
+
+    def _check_settings(self) -> None:
+        smallest_side = min(self.image_shape[1:])
+        rules = [
+            (
+                2 <= self.patch_size <= smallest_side,
+                f"`patch_size` must be from 2 to the image's smaller side {smallest_side}, found {self.patch_size}; "
+                "choose smaller patches or a larger `image_size`.",
+            ),
+            (
+                1 <= self.overlap <= self.patch_size // 2,
+                f"`overlap` must be from 1 to half of `patch_size` = {self.patch_size}, found {self.overlap}; "
+                "with more, three patches would share a pixel.",
+            ),
+            (
+                1 <= self.n_neighbours <= self.n_patches,
+                f"`n_neighbours` must be from 1 to `n_patches` = {self.n_patches}, found {self.n_neighbours}; "
+                "lower it or raise `n_patches`.",
+            ),
+            (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
+            (self.max_bytes >= 1, f"`max_bytes` must be at least 1, found {self.max_bytes}."),
+        ]
+        for holds, message in rules:
+            if not holds:
+                raise ValueError(message)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, C, H, W) images to images of the same shape, quilted from the database."""
+        with torch.no_grad():
+            quilted = self.quilt(images)
+        return quilted + 0 * images  # the derivative is 0, not missing
+
+    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
+        """`exact`, which is 0, and `identity`."""
+        return {"exact": self._exact, "identity": self._identity}
+
+    @full_precision
+    def quilt(self, images: Tensor) -> Tensor:
+        """Quilt (B, C, H, W) images."""
+        if not self.learned:
+            raise RuntimeError(
+                "This ImageQuilting has not learned its database yet; fit it with a Trainer, "
+                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
+            )
+        size, step, (height, width) = self.patch_size, self.patch_size - self.overlap, images.shape[2:]
+        below, right = (-(side - size) % step for side in (height, width))
+        padded = F.pad(images.to(torch.promote_types(images.dtype, torch.float32)), (0, right, 0, below), "replicate")
+        patches = extract_patches(padded, size, step)
+        rows = (height + below - size) // step + 1
+        chosen = self.database[self.choose(patches.flatten(0, 1))].to(images.dtype)
+        # (B, rows, columns, C, n, n)
+        tiles = chosen.reshape(len(images), rows, -1, images.shape[1], size, size)
+        strips = join_overlapping(tiles, self.overlap)
+        return join_overlapping(strips.mT, self.overlap).mT[:, :, :height, :width]
+
+    def choose(self, patches: Tensor) -> Tensor:
+        """Database rows (N,), for each of the patches (N, C n n) one of its K nearest, drawn uniformly."""
+        nearest = self.nearest(patches)
+        if self.n_neighbours == 1:
+            return nearest[:, 0]
+        drawn = torch.randint(self.n_neighbours, (len(nearest), 1), device=nearest.device)
+        return nearest.gather(1, drawn)[:, 0]
+
+    def nearest(self, patches: Tensor) -> Tensor:
+        """Database rows (N, K) of the K nearest to each of the patches (N, C n n), the nearest first."""
+        database = self.database.to(patches.dtype)
+        offsets = -0.5 * database.square().sum(dim=1)
+        across = max(self.n_neighbours, min(len(database), 2**16))
+        down = max(1, self.max_bytes // (2 * across * patches.element_size()))
+        return torch.cat([self._search(run, database, offsets, across) for run in patches.split(down)])
+
+    def _search(self, patches: Tensor, database: Tensor, offsets: Tensor, length: int) -> Tensor:
+        """One run of patches through the database, `length` entries at a time."""
+        best, rows = patches.new_empty(len(patches), 0), patches.new_empty(len(patches), 0, dtype=torch.long)
+        for start in range(0, len(database), length):
+            stop = start + length
+            # <p, d> - ||d||^2 / 2 is largest where ||p - d||^2 is smallest
+            scores = torch.addmm(offsets[start:stop], patches, database[start:stop].T)
+            found = scores.topk(min(self.n_neighbours, scores.shape[1]), dim=1)
+            best, rows = torch.cat([best, found.values], 1), torch.cat([rows, found.indices + start], 1)
+            best, order = best.topk(min(self.n_neighbours, best.shape[1]), dim=1)
+            rows = rows.gather(1, order)
+        return rows
+
+    def atoms(self) -> Tensor:
+        """The first patches of the database, at most 256, as pictures (L, C, n, n)."""
+        return self.database[:256].reshape(-1, self.image_shape[0], self.patch_size, self.patch_size)
+
+    def learn_from(self, images: Tensor) -> dict[str, float]:
+        """Add patches at random places of (B, C, H, W) images to the database, the same ones on every process."""
+        quota = -(-self.n_patches // self.n_learning_steps)
+        rows = slice(int(self.learning_step) * quota, min(int(self.learning_step + 1) * quota, self.n_patches))
+        processes, here = self.trainer.world_size, self.global_rank
+        share = -(-quota // processes)
+        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), here)))
+        gathered = self.database.new_zeros(processes, share, self.database.shape[1])
+        gathered[here] = random_patches(images, self.patch_size, share, generator)
+        filled = self.database[rows]
+        filled.copy_(self.sum_over_processes(gathered).flatten(0, 1)[: len(filled)])
+        return {"patches": float(min(rows.stop, self.n_patches))}
+
+
+def random_patches(images: Tensor, patch_size: int, number: int, generator: torch.Generator) -> Tensor:
+    """Draw patches (`number`, C n n) at random places of (B, C, H, W) images, blank ones too.
+
+    A database that left blank patches out (as `sample_patches` does) could not show a blank background.
+    """
+    windows = images.unfold(2, patch_size, 1).unfold(3, patch_size, 1)  # a view (B, C, rows, columns, n, n)
+    sizes = (windows.shape[0], windows.shape[2], windows.shape[3])
+    image, row, column = (torch.randint(size, (number,), generator=generator).to(images.device) for size in sizes)
+    return windows[image, :, row, column].flatten(1)
