@@ -1,0 +1,1 @@
+"""Every front end before one classifier, under one set of attacks."""

@@ -1,0 +1,85 @@
+"""`python -m benchmarks.comparison`: every front end before one trained classifier, in one table."""
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sparsefront.report.plots import panel_figure
+from sparsefront.report.row import rows_of
+from sparsefront.report.run import Run, load_runs
+from sparsefront.report.table import to_csv, to_markdown
+
+HERE = Path(__file__).parent
+CONFIGS = Path("lightning_configs")
+
+
+def parse() -> tuple[argparse.Namespace, list[str]]:
+    """Read the command line; what it does not know goes to `sparsefront test`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison", description=__doc__)
+    parser.add_argument("--name", required=True, help="of the table, and of the folder of its runs")
+    parser.add_argument("--setting", required=True, type=Path, help="YAML with data, classifier and attacks")
+    parser.add_argument("--frontends", nargs="*", default=[], help="fragments' names; absent: all of them")
+    parser.add_argument("--pictures", type=Path, help="folder for one picture a front end")
+    return parser.parse_known_args()
+
+
+def main() -> None:
+    """Test the front ends that have no results yet, then write the table over all that have."""
+    options, more = parse()
+    fragments = [
+        fragment
+        for fragment in sorted((CONFIGS / "frontends").glob("*.yaml"), key=lambda path: (path.stem != "identity", path))
+        if not options.frontends or fragment.stem in options.frontends
+    ]
+    folders = {fragment: Path("runs/comparison") / options.name / fragment.stem for fragment in fragments}
+    shown = tqdm(folders.items())
+    for fragment, folder in shown:
+        shown.set_postfix_str(fragment.stem)
+        if not _has_results(folder):
+            _test(fragment, options.setting, folder, more)
+    runs = load_runs([folder for folder in folders.values() if _has_results(folder)], "test")
+    _write(runs, options.name)
+    for run in runs if options.pictures else []:
+        options.pictures.mkdir(parents=True, exist_ok=True)
+        few = {name: array if name == "atoms" else array[:6] for name, array in run.images.items()}
+        picture = panel_figure(few, [run.completed[0].name])
+        picture.savefig(options.pictures / f"{run.name.split(' ')[0]}.png", dpi=100)
+
+
+def _has_results(folder: Path) -> bool:
+    return any(folder.rglob("results/test_attacks.json"))
+
+
+def _test(fragment: Path, setting: Path, folder: Path, more: list[str]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    configs = [CONFIGS / "base.yaml", setting, fragment]
+    own = setting.with_suffix("") / fragment.name  # settings of this front end for this data
+    configs += [own] if own.is_file() else []
+    command = [sys.executable, "-m", "sparsefront.cli", "test", "--run_dir", str(folder), *more]
+    command += [word for config in configs for word in ("--config", str(config))]
+    with (folder / "log.txt").open("w") as log:
+        code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
+    if code:
+        tqdm.write(f"{fragment.stem} failed; see {folder / 'log.txt'}")
+
+
+def _write(runs: list[Run], name: str) -> None:
+    rows = [row for run in runs for row in rows_of(run)]
+    command = shlex.join(["python", "-m", "benchmarks.comparison", *sys.argv[1:]])
+    texts = {".md": f"`{command}`\n\n{to_markdown(rows)}", ".csv": to_csv(rows)}
+    (HERE / "results").mkdir(exist_ok=True)
+    for suffix, text in texts.items():
+        temporary = HERE / "results" / f"{name}.tmp"
+        temporary.write_text(text)
+        os.replace(temporary, HERE / "results" / f"{name}{suffix}")
+
+
+if __name__ == "__main__":
+    main()

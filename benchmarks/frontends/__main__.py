@@ -1,0 +1,80 @@
+"""`python -m benchmarks.frontends`: what each front end costs, one thread."""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.record import processor
+
+HERE = Path(__file__).parent
+SIZES = {"28x28x1": (1, 28, 28, 50), "32x32x3": (3, 32, 32, 50), "224x224x3": (3, 224, 224, 4)}
+
+
+def main() -> None:
+    """Measure the front ends asked for, each in a process of its own, and write the table over all measured so far."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.frontends", description=__doc__)
+    parser.add_argument("--frontends", nargs="*", default=[], help="fragments' names; absent: all of them")
+    options = parser.parse_args()
+    path = HERE / "results" / "costs.json"
+    done = json.loads(path.read_text())["costs"] if path.exists() else {}
+    fragments = sorted(Path("lightning_configs/frontends").glob("*.yaml"))
+    wanted = [fragment for fragment in fragments if not options.frontends or fragment.stem in options.frontends]
+    for fragment in (shown := tqdm(wanted)):
+        shown.set_postfix_str(fragment.stem)
+        done[fragment.stem] = {name: _measured(fragment, sizes) for name, sizes in SIZES.items()}
+        _write(path, dict(sorted(done.items())))
+    table = HERE / "results" / "costs.md"
+    table.write_text(_table(done))
+
+
+def _measured(fragment: Path, sizes: tuple[int, int, int, int]) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.frontends.cost", str(fragment), *map(str, sizes)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    if run.returncode:
+        return {"error": run.stderr.strip().splitlines()[-1]}
+    return json.loads(run.stdout.strip().splitlines()[-1]) | {"images": sizes[-1]}
+
+
+def _write(path: Path, costs: dict[str, Any]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    about = {
+        "command": shlex.join(["python", "-m", "benchmarks.frontends", *sys.argv[1:]]),
+        "machine": f"{platform.system()} {platform.machine()}, {processor()}, 1 thread",
+        "versions": {name: version(name) for name in ("torch", "sparsefront")},
+    }
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(about | {"costs": costs}, indent=1))
+    os.replace(temporary, path)
+
+
+def _table(costs: dict[str, Any]) -> str:
+    lines = [
+        "| front end | size | forward, ms an image | with gradient | mode | memory, MB a batch, forward / gradient |"
+    ]
+    lines.append("|---|---|---:|---:|---|---:|")
+    for name, of_size in sorted(costs.items()):
+        for size, cost in of_size.items():
+            if "error" in cost:
+                lines.append(f"| {name} | {size} | refused: {cost['error']} | | | |")
+                continue
+            times = [f"{1000 * cost[kind]['seconds'] / cost['images']:.3g}" for kind in ("forward", "gradient")]
+            memory = " / ".join(f"{cost[kind]['bytes'] / 2**20:.0f}" for kind in ("forward", "gradient"))
+            lines.append(
+                f"| {name} | {size} | {times[0]} | {times[1]} | {cost['mode']} | {memory} of {cost['images']} |"
+            )
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
