@@ -74,7 +74,7 @@ class SparsefrontCLI(LightningCLI):
     On top of LightningCLI: the list `attacks` goes to the one evaluation callback, whose other settings are under
     `evaluation`; the data's image shape and classes go to the model; everything is written under `run_dir`, checkpoints
     in `run_dir/checkpoints`; `fit` first lets the front end learn (stage one) unless a checkpoint is resumed, and so do
-    `validate`, `test` and `predict` before a classifier from `model.classifier_checkpoint`.
+    `validate`, `test` and `predict` without a checkpoint.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -129,21 +129,21 @@ class SparsefrontCLI(LightningCLI):
             save({"state_dict": self.model.frontend.state_dict()}, self._checkpoint_folder / "frontend.ckpt")
 
     def before_validate(self) -> None:
-        """Refuse to score weights that nobody has trained."""
+        """Without a checkpoint: stage one, unless it leaves something to train with labels."""
         self._check_before_long_work()
         if self._checkpoint() is not None:
             return
         asked = self._get(self.config, "ckpt_path")
         if asked is not None:
             raise ValueError(f"`ckpt_path` {asked} finds no checkpoint in {self._checkpoint_folder}; check `run_dir`.")
-        if self._get(self.config, "model.classifier_checkpoint") is not None:
-            self._learn_front_end()
-            return
-        if not self.model.frontend.learned:
+        frontend = self.model.frontend
+        if not frontend.learned and any(parameter.requires_grad for parameter in frontend.parameters()):
             raise ValueError(
-                f"`ckpt_path` must name a checkpoint: {type(self.model.frontend).__name__} has learned nothing yet."
+                f"`ckpt_path` must name a checkpoint: part of {type(frontend).__name__} is trained with the classifier."
             )
-        print("No --ckpt_path: the weights are those the classifier was built with.", file=sys.stderr, flush=True)
+        if self._get(self.config, "model.classifier_checkpoint") is None:
+            print("No --ckpt_path: the weights are those the classifier was built with.", file=sys.stderr, flush=True)
+        self._learn_front_end()
 
     before_test = before_validate
     before_predict = before_validate

@@ -175,11 +175,26 @@ def test_a_setting_that_cannot_be_ends_in_one_sentence_and_writes_nothing(args, 
         (["--ckpt_path", "nowhere.ckpt"], "`ckpt_path` must name a checkpoint file, found none at nowhere.ckpt"),
         (["--ckpt_path", str(Path(__file__))], "`ckpt_path` must be a whole checkpoint that `sparsefront fit` wrote"),
         (["--ckpt_path", "best"], "`ckpt_path` must be last or a file, found best"),
-        (SMALL_TOP_T, "`ckpt_path` must name a checkpoint: TopT has learned nothing yet"),
+        (SMALL_TOP_T, "`ckpt_path` must name a checkpoint: part of TopT is trained with the classifier"),
     ],
 )
 def test_nothing_is_scored_without_the_weights_asked_for(args, message, capsys):
     assert message in error_of(["test", *BASE, *CONVNET, *args], capsys)
+
+
+def test_a_front_end_is_put_before_a_classifier_that_was_trained_without_it(capsys):
+    """Stage one runs in `test`, the classifier's weights are the other run's, and what was learned is kept."""
+    trained = main(["fit", *BASE, *CONVNET, *QUICK, "--run_dir", "natural"]).model.classifier.state_dict()
+    behind = ["--model.classifier_checkpoint", "natural/checkpoints/last.ckpt", "--run_dir", "behind"]
+    ddl = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "20", "--model.frontend.n_iterations", "3"]
+    cli = main(["test", *BASE, *CONVNET, *PGD2, *behind, *ddl, "--evaluation.max_samples", "3"])
+    assert cli.model.frontend.learned
+    assert all(torch.equal(tensor, trained[name]) for name, tensor in cli.model.classifier.state_dict().items())
+    kept = torch.load("behind/checkpoints/frontend.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in cli.model.frontend.state_dict().items())
+    assert {"pgd/psnr", "clean_ssim"} <= set(rows(next(Path("behind").rglob("test_samples.csv")))[0])
+    other = ["--config", str(CONFIGS / "classifiers/resnet32.yaml"), *behind]
+    assert "belongs to another front end or classifier" in error_of(["test", *BASE, *other], capsys)
 
 
 def test_a_defenses_experiment_runs_without_its_front_end():
