@@ -1,0 +1,91 @@
+"""Front ends whose networks are learned by gradient steps, without labels."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from frontends.base import FrontEnd
+
+
+def convolution(inputs: int, outputs: int, generator: torch.Generator) -> nn.Conv2d:
+    """3×3, keeping the size; weights uniform as Glorot and Bengio (2010), biases 0, drawn from `generator` alone."""
+    # Its own initialisation would draw from torch's global random numbers.
+    layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1)
+    nn.init.xavier_uniform_(layer.weight, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class DescentFrontEnd(FrontEnd):
+    """Learns its parameters θ by Adam on the mean over a batch of `losses`, one step a batch.
+
+    The gradients, the losses and the number of images are summed over processes before the step, so several processes
+    on shares of a batch take the step that one takes on all of it, whatever the sizes of the shares. Stage two does not
+    train these parameters: they require no gradient outside `learn_from`. A subclass builds its networks in `__init__`
+    from one seeded generator, the same in all processes, and puts no layer into them that acts otherwise in training
+    than in use: noise belongs into `losses`.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        n_iterations: steps, each on one batch of the data.
+        learning_rate: of Adam, whose other settings are those of Kingma and Ba (2015).
+        seed: of the first weights and of the noise.
+
+    Raises:
+        ValueError: a setting out of range; the message names it.
+    """
+
+    def __init__(self, image_shape: tuple[int, int, int], n_iterations: int, learning_rate: float, seed: int) -> None:
+        super().__init__(image_shape)
+        if n_iterations < 1:
+            raise ValueError(f"`n_iterations` must be at least 1, found {n_iterations}.")
+        if not 0 < learning_rate < float("inf"):
+            raise ValueError(f"`learning_rate` must be positive and finite, found {learning_rate}.")
+        self.n_learning_steps, self.learning_rate, self.seed = n_iterations, learning_rate, seed
+        self.learned.fill_(False)
+        self._optimizer: torch.optim.Optimizer | None = None
+
+    @abstractmethod
+    def losses(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Losses (B,) of clean images (B, C, H, W); noise comes from `generator`, which is on the images' device."""
+
+    def check_learned(self) -> None:
+        """Raise a RuntimeError unless there is something to deploy."""
+        if not self.learned:
+            raise RuntimeError(
+                f"This {type(self).__name__} has not learned its network yet; fit it with a Trainer, "
+                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
+            )
+
+    def learn_from(self, images: Tensor) -> dict[str, float]:
+        """One step of Adam on a batch (B, C, H, W); return its mean loss over all processes."""
+        parameters = list(self.parameters())
+        generator = torch.Generator(images.device).manual_seed(
+            hash((self.seed, int(self.learning_step), self.global_rank))
+        )
+        with torch.enable_grad():  # `training_step` turns gradients off
+            self.requires_grad_(True)
+            losses = self.losses(images, generator)
+            gradients = torch.autograd.grad(losses.sum(), parameters)
+            self.requires_grad_(False)
+        flat = [gradient.flatten() for gradient in gradients]
+        total = self.sum_over_processes(
+            torch.cat([*flat, losses.detach().sum()[None], losses.new_tensor([len(losses)])])
+        )
+        mean = total[:-1] / total[-1]
+        loss = float(mean[-1])
+        if not mean.isfinite().all():  # the same in all processes: all end here
+            raise RuntimeError(
+                f"{type(self).__name__} met a loss of {loss:.4g} or a gradient that is not finite in step "
+                f"{int(self.learning_step) + 1}; lower `learning_rate` = {self.learning_rate:g}."
+            )
+        if self._optimizer is None:  # now the parameters are on their device
+            self._optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
+        for parameter, gradient in zip(parameters, mean[:-1].split([len(part) for part in flat]), strict=True):
+            parameter.grad = gradient.view_as(parameter)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        if int(self.learning_step) + 1 >= self.n_learning_steps:
+            self._optimizer = None  # its moments are of no more use
+        return {"loss": loss}
