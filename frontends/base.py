@@ -146,7 +146,7 @@ class FrontEnd(pl.LightningModule, ABC):
         return self.trainer.strategy.reduce(tensor, reduce_op="sum")
 
     def configure_optimizers(self) -> None:
-        """Stage one follows no gradient: the statistics are the front end's own."""
+        """None for the `Trainer`: the statistics, or an optimizer, are the front end's own."""
 
     def on_fit_start(self) -> None:
         """Nothing to learn, or learned already: stop before the first batch."""
@@ -163,7 +163,7 @@ class FrontEnd(pl.LightningModule, ABC):
         with torch.no_grad():
             metrics = self.learn_from(images)
         self.learning_step += 1
-        self.log_dict({f"dictionary/{key}": value for key, value in metrics.items()}, prog_bar=True)
+        self.log_dict({f"frontend/{key}": value for key, value in metrics.items()}, prog_bar=True)
         if self.learning_step >= self.n_learning_steps:
             self.learned.fill_(True)
             self.trainer.should_stop = True

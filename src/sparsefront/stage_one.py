@@ -1,4 +1,4 @@
-"""Stage one: a front end learns its dictionary without labels."""
+"""Stage one: a front end learns without labels."""
 
 import warnings
 from typing import Any
@@ -17,10 +17,10 @@ class _Progress(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         total = pl_module.n_learning_steps
-        self.bar = tqdm(total=total, desc="learning the dictionary", disable=not trainer.is_global_zero)
+        self.bar = tqdm(total=total, desc="learning the front end", disable=not trainer.is_global_zero)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
-        shown = {name.removeprefix("dictionary/"): value.item() for name, value in trainer.callback_metrics.items()}
+        shown = {name.removeprefix("frontend/"): value.item() for name, value in trainer.callback_metrics.items()}
         self.bar.set_postfix(shown, refresh=False)
         self.bar.update()
 
@@ -29,7 +29,7 @@ class _Progress(pl.Callback):
 
 
 class _SummedStatistics(DDPStrategy):
-    """Distributed, without the gradient-reducing wrapper: the front end sums its own statistics."""
+    """Distributed, without the gradient-reducing wrapper: the front end sums its own statistics or gradients."""
 
     def configure_ddp(self) -> None:
         self.model = self.lightning_module
@@ -70,10 +70,10 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
     augmenting, data.augmenting = data.augmenting, False
     try:
         with warnings.catch_warnings():
-            # True of stage one, by design: no validation, and statistics in the place of an optimizer.
+            # True of stage one, by design: no validation, and a front end that keeps its own statistics or optimizer.
             warnings.filterwarnings("ignore", ".*have no `validation_step`|.*`configure_optimizers` returned `None`")
             stage.fit(frontend, datamodule=data)
     finally:
         data.augmenting, frontend.n_learning_steps = augmenting, n_learning_steps
     if not frontend.learned:
-        raise KeyboardInterrupt  # stopped by hand: do not go on with half a dictionary
+        raise KeyboardInterrupt  # stopped by hand: do not go on with half a front end
