@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 def robust_class_activation(network: nn.Module, images: Tensor, n_classes: int = 5) -> Tensor:
-    """Robust class activation maps (Prakash et al. 2018, section 5: R-CAM).
+    """Robust class activation maps (Prakash et al. 2018: R-CAM).
 
     The map is sum over i = 1..k of M(c_i) / 2^i for the k most probable classes c_i, so that an adversary who changes
     the first class changes half of it, scaled to [0, 1] in each image. M(c) is the class's map on the last feature

@@ -153,6 +153,9 @@ class D3(FrontEnd):
 
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """Take atoms from the random patches of (B, C, H, W) images, the same ones on every process."""
+        number = int(self.n_chosen)
+        if number == self.n_atoms:
+            return {"atoms": float(number)}
         processes, here = self.trainer.world_size, self.global_rank
         share = -(-self.patches_per_iteration // processes)
         generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), here)))
@@ -164,16 +167,12 @@ class D3(FrontEnd):
             candidates = candidates - candidates.mean(dim=1, keepdim=True)
         norms = candidates.norm(dim=1, keepdim=True)
         candidates = (candidates / norms)[norms[:, 0] > 1e-4]  # blank ones have no direction
-        number = int(self.n_chosen)
         far = candidates[far_apart(candidates, self.dictionary[:, :number].T, self.max_correlation)]
         far = far[: self.n_atoms - number]
         self.dictionary[:, number : number + len(far)] = far.T
         self.n_chosen += len(far)
         if not self.n_chosen:
             raise ValueError("The first batch must hold patches that are not blank, found none; raise the batch size.")
-        if self.n_chosen == self.n_atoms:
-            self.learned.fill_(True)
-            self.trainer.should_stop = True
         return {"atoms": float(self.n_chosen)}
 
 

@@ -16,7 +16,7 @@ class ImageQuilting(FrontEnd):
     """Every patch replaced by a similar one of clean images, neighbours joined along minimum-error cuts.
 
     For the patch p at each place of a grid with step n - o, one of the K patches d of a database with the smallest
-    ||p - d||^2 is taken, uniformly at random (Guo et al. 2018, section 3). Where two of them overlap, by o pixels, the
+    ||p - d||^2 is taken, uniformly at random (Guo et al. 2018). Where two of them overlap, by o pixels, the
     border between them is the path of least squared difference (Efros and Freeman 2001, section 2.1). So the result
     holds only pixels of clean images.
 

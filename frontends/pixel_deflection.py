@@ -18,12 +18,13 @@ class PixelDeflection(FrontEnd):
 
     K times (Prakash et al. 2018, Algorithm 1): a pixel p of the image is drawn, then a pixel q of the window of radius
     r around p, within the image, and p becomes what q was before. With `attention`, p is drawn with probability
-    proportional to 1 - M(p), M its robust class activation map (section 5), so that pixels that matter for the classes
-    are spared; else uniformly. Then the details of a Haar wavelet transform are soft-thresholded by BayesShrink
-    (section 6; see `frontends.wavelet`).
+    proportional to 1 - M(p), M its robust class activation map (R-CAM), so that pixels that matter for the classes are
+    spared; else uniformly. Then the details of a Haar wavelet transform are soft-thresholded by BayesShrink (see
+    `frontends.wavelet`).
 
-    Defaults are the paper's for ImageNet: K = 200 at 224x224, r = 10, sigma = 0.04. The authors' code replaces single
-    channels and reads pixels that were replaced before; here, as Algorithm 1 has it, whole pixels of the image given.
+    Defaults are those of the authors' code for ImageNet: K = 200 at 224x224, r = 10, sigma = 0.04. That code replaces
+    (and counts) single channels and reads pixels that were replaced before; here, as Algorithm 1 has it, whole pixels
+    of the image given.
 
     Backward modes: `identity` is the default (Athalye and Carlini 2018 broke the defense with it). `exact` is the
     derivative through the pixels drawn and the thresholds; it holds the draws and M fixed.
