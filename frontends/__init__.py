@@ -1,6 +1,7 @@
 """Front ends: plug-in defenses that clean an image before a classifier sees it."""
 
 from frontends.base import FrontEnd
+from frontends.bilateral import Bilateral
 from frontends.bit_depth import BitDepth
 from frontends.com_defend import ComDefend
 from frontends.compose import Compose
@@ -14,14 +15,17 @@ from frontends.low_pass_filter import LowPassFilter
 from frontends.mag_net import MagNet
 from frontends.mean_filter import MeanFilter
 from frontends.median_filter import MedianFilter
+from frontends.non_local_means import NonLocalMeans
 from frontends.pixel_deflection import PixelDeflection
 from frontends.random_resize_pad import RandomResizePad
+from frontends.region_sparse import RegionSparse
 from frontends.top_t import TopT
 from frontends.total_variation import TotalVariation
 
 __all__ = [
     "D3",
     "JPEG",
+    "Bilateral",
     "BitDepth",
     "ComDefend",
     "Compose",
@@ -34,8 +38,10 @@ __all__ = [
     "MagNet",
     "MeanFilter",
     "MedianFilter",
+    "NonLocalMeans",
     "PixelDeflection",
     "RandomResizePad",
+    "RegionSparse",
     "TopT",
     "TotalVariation",
 ]

@@ -8,6 +8,7 @@ import frontends
 from frontends import (
     D3,
     JPEG,
+    Bilateral,
     BitDepth,
     ComDefend,
     Compose,
@@ -19,8 +20,10 @@ from frontends import (
     MagNet,
     MeanFilter,
     MedianFilter,
+    NonLocalMeans,
     PixelDeflection,
     RandomResizePad,
+    RegionSparse,
     TopT,
     TotalVariation,
 )
@@ -51,6 +54,11 @@ FRONT_ENDS = {
     "D3": lambda shape: D3(shape, n_atoms=60, n_nonzero_coefs=3, n_iterations=2, patches_per_iteration=40),
     "ImageQuilting": lambda shape: ImageQuilting(shape, n_patches=200, n_iterations=2),
     "ImageQuilting, nearest": lambda shape: ImageQuilting(shape, n_neighbours=1, n_patches=200, n_iterations=2),
+    "Bilateral": lambda shape: Bilateral(shape, diameter=5),
+    "NonLocalMeans": lambda shape: NonLocalMeans(shape, search_window=5),
+    "RegionSparse": lambda shape: RegionSparse(
+        shape, n_atoms=20, n_nonzero_coefs=3, patch_size=4, diameter=3, patches_per_image=20, n_iterations=2
+    ),
     "PixelDeflection": lambda shape: PixelDeflection(shape, n_deflections=20, window=3, n_copies=2),
 }
 SHAPES = [(3, 16, 16), (1, 17, 13)]

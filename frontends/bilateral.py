@@ -1,0 +1,121 @@
+"""The bilateral filter."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from frontends.base import FrontEnd, ImageMap
+from frontends.filters import within_range
+from frontends.shifts import Offset, half_window, pairs, shifted_mean
+
+Window = Literal["disc", "square"]
+Distance = Literal["l1", "l2"]
+
+
+def bilateral_filter(
+    images: Tensor,
+    diameter: int,
+    sigma_color: float,
+    sigma_space: float,
+    window: Window = "disc",
+    distance: Distance = "l1",
+) -> Tensor:
+    """Filter (B, C, H, W) images as `Bilateral` does; differentiable once, memory independent of the window."""
+    working = images.to(torch.promote_types(images.dtype, torch.float32))
+    radius = diameter // 2
+    weigh = partial(_weights, sigma_color=sigma_color, sigma_space=sigma_space, distance=distance)
+    padded = F.pad(working, (radius,) * 4, mode="reflect")
+    filtered = shifted_mean(padded, padded, half_window(radius, disc=window == "disc"), weigh)
+    return filtered[:, :, radius : radius + images.shape[2], radius : radius + images.shape[3]].to(images.dtype)
+
+
+def _weights(padded: Tensor, offset: Offset, sigma_color: float, sigma_space: float, distance: Distance) -> Tensor:
+    here, there = pairs(padded, offset)
+    change = here - there
+    squared = (
+        change.abs().sum(dim=1, keepdim=True).square()
+        if distance == "l1"
+        else (change.square().sum(dim=1, keepdim=True))
+    )
+    far = (offset[0] ** 2 + offset[1] ** 2) / (2 * sigma_space**2)
+    return squared.mul_(-1 / (2 * sigma_color**2)).sub_(far).exp_()
+
+
+def check_bilateral(
+    image_shape: tuple[int, int, int],
+    diameter: int,
+    sigma_color: float,
+    sigma_space: float,
+    window: Window = "disc",
+    distance: Distance = "l1",
+) -> None:
+    """Raise a ValueError unless a filter of these settings fits the images."""
+    most = 2 * min(image_shape[1:]) - 1
+    rules = [
+        (
+            diameter % 2 == 1 and 1 <= diameter <= most,
+            f"`diameter` must be odd and from 1 to {most} for images of {image_shape[1:]} pixels, whose border is "
+            f"mirrored, found {diameter}.",
+        ),
+        (sigma_color > 0, f"`sigma_color` must be positive, in [0, 1] pixel units, found {sigma_color:g}."),
+        (sigma_space > 0, f"`sigma_space` must be positive, in pixels, found {sigma_space:g}."),
+        (window in get_args(Window), f"`window` must be one of {get_args(Window)}, found {window!r}."),
+        (distance in get_args(Distance), f"`distance` must be one of {get_args(Distance)}, found {distance!r}."),
+    ]
+    for holds, message in rules:
+        if not holds:
+            raise ValueError(message)
+
+
+class Bilateral(FrontEnd):
+    """Means over near pixels of near colours: edges stay (Tomasi and Manduchi 1998; in paper 004 for the background).
+
+    y(p) = sum over q of w(p, q) x(q) / sum over q of w(p, q), with q in a window of `diameter` pixels around p and
+    w(p, q) = exp(-|p - q|^2 / (2 `sigma_space`^2) - d(x(p), x(q))^2 / (2 `sigma_color`^2)), all channels with one
+    weight. The border is mirrored, without repeating its pixels.
+
+    With window "disc" and distance "l1" it is OpenCV's `bilateralFilter`; with "square", kornia's.
+
+    Backward modes: `exact`, the true derivative (the default), and `identity`.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        diameter: odd, of the window, in pixels (ours: three deviations hold little more than 9 pixels).
+        sigma_color: standard deviation in colour, in [0, 1] pixel units; `50/255` is read (Tomasi and Manduchi's
+            example).
+        sigma_space: standard deviation in space, in pixels (Tomasi and Manduchi's example, 3).
+        window: `disc`, pixels no farther than diameter / 2 rounded down, or `square`.
+        distance: d between colours: `l1`, sum of the channels' differences, or `l2`, Euclidean.
+
+    Raises:
+        ValueError: a setting out of range; the message names it.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        diameter: int = 9,
+        sigma_color: float | str = "50/255",
+        sigma_space: float = 3.0,
+        window: Window = "disc",
+        distance: Distance = "l1",
+    ) -> None:
+        super().__init__(image_shape)
+        self.diameter, self.sigma_color, self.sigma_space = diameter, float(Fraction(sigma_color)), sigma_space
+        self.window, self.distance = window, distance
+        check_bilateral(self.image_shape, diameter, self.sigma_color, sigma_space, window, distance)
+
+    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
+        """`exact` and `identity`."""
+        return {"exact": self._exact, "identity": self._identity}
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Filter (B, C, H, W) images."""
+        return within_range(
+            bilateral_filter(images, self.diameter, self.sigma_color, self.sigma_space, self.window, self.distance)
+        )

@@ -1,0 +1,132 @@
+"""Some of the overlapping patches of a batch of images: which, where, cut out and pasted back."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class PatchGrid:
+    """The patches that cover images: one every `stride` pixels, and one flush with the lower and right border.
+
+    They are those of `sparsecode.extract_patches(..., cover=True)`. A place is (image, row, column) of the upper left
+    pixel.
+
+    Args:
+        images: (B, C, H, W).
+        patch_size: side n of the square patches, in pixels, at most H and W.
+        stride: pixels from one patch to the next.
+    """
+
+    def __init__(self, images: Tensor, patch_size: int, stride: int) -> None:
+        self.patch_size = patch_size
+        height, width = images.shape[2:]
+        self.rows, self.columns = (_starts(side, patch_size, stride, images.device) for side in (height, width))
+        # Whether a patch that starts in the row holds a pixel's row, (rows, H); the same for columns.
+        self._in_rows = _holds(self.rows, patch_size, height).to(images.dtype)
+        self._in_columns = _holds(self.columns, patch_size, width).to(images.dtype)
+
+    def touching(self, region: Tensor) -> Tensor:
+        """Which patches hold a pixel of bool (B, 1, H, W): bool (B, rows, columns)."""
+        pixels = self._in_rows @ region[:, 0].to(self._in_rows) @ self._in_columns.T
+        return pixels > 0.5
+
+    def coverage(self, chosen: Tensor) -> Tensor:
+        """How many of the chosen patches, bool (B, rows, columns), hold each pixel: (B, 1, H, W)."""
+        return (self._in_rows.T @ chosen.to(self._in_rows) @ self._in_columns)[:, None]
+
+    def places(self, chosen: Tensor) -> Tensor:
+        """The places (N, 3) of the chosen patches, bool (B, rows, columns)."""
+        image, row, column = chosen.nonzero().unbind(dim=1)
+        return torch.stack([image, self.rows[row], self.columns[column]], dim=1)
+
+    def moments(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of every entry of a patch over all patches of its image, two (B, C n n).
+
+        Sums over patches are products with matrices that count how often a pixel is the i-th of a patch.
+        """
+        rows, columns = self._entries(self.rows, images.shape[2]), self._entries(self.columns, images.shape[3])
+        middle = images.detach().mean(dim=(2, 3), keepdim=True)  # variances far from 0 would cancel
+        centred = images - middle
+        mean = rows @ centred @ columns.T
+        variance = rows @ centred.square() @ columns.T - mean.square()
+        return (mean + middle).flatten(1), variance.flatten(1).clamp_min(0)
+
+    def _entries(self, starts: Tensor, side: int) -> Tensor:
+        """(n, side): the share of the patches whose i-th row (or column) is a pixel's."""
+        entries = starts[:, None] + torch.arange(self.patch_size, device=starts.device)
+        counts = torch.nn.functional.one_hot(entries, side).sum(dim=0)
+        return counts.to(self._in_rows) / len(starts)
+
+
+def cut(images: Tensor, places: Tensor, patch_size: int) -> Tensor:
+    """The patches (N, C n n) of (B, C, H, W) images at (N, 3) `places`; differentiable."""
+    return _Cut.apply(images, places, patch_size)
+
+
+def paste(patches: Tensor, places: Tensor, size: torch.Size) -> Tensor:
+    """Images of (B, C, H, W) `size`: the sums of all patches (N, C n n) that lie on a pixel; differentiable."""
+    return _Paste.apply(patches, places, size)
+
+
+def _starts(side: int, patch_size: int, stride: int, device: torch.device) -> Tensor:
+    starts = torch.arange(0, side - patch_size + 1, stride, device=device)
+    return torch.cat([starts, starts.new_full((int(starts[-1] != side - patch_size),), side - patch_size)])
+
+
+def _holds(starts: Tensor, patch_size: int, side: int) -> Tensor:
+    pixels, first = torch.arange(side, device=starts.device), starts[:, None]
+    return (first <= pixels) & (pixels < first + patch_size)
+
+
+class _Cut(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, places: Tensor, patch_size: int) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.size = images.shape
+        return _cut(images, places, patch_size)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (places,) = ctx.saved_tensors
+        return _paste(grad, places, ctx.size), None, None
+
+
+class _Paste(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, patches: Tensor, places: Tensor, size: torch.Size) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.patch_size = _side(patches, size)
+        return _paste(patches, places, size)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (places,) = ctx.saved_tensors
+        return _cut(grad, places, ctx.patch_size), None, None
+
+
+def _side(patches: Tensor, size: torch.Size) -> int:
+    return round((patches.shape[1] / size[1]) ** 0.5)
+
+
+def _cut(images: Tensor, places: Tensor, patch_size: int) -> Tensor:
+    windows = images.unfold(2, patch_size, 1).unfold(3, patch_size, 1)  # a view
+    image, row, column = places.unbind(dim=1)
+    return windows[image, :, row, column].flatten(1)
+
+
+def _paste(patches: Tensor, places: Tensor, size: torch.Size) -> Tensor:
+    """Entry by entry of a patch, no two of which meet in one pixel: nothing is left to the order of addition."""
+    batch, channels, height, width = size
+    side = _side(patches, size)
+    image, row, column = places.unbind(dim=1)
+    first = (image * height + row) * width + column
+    sums = patches.new_zeros(channels, batch * height * width)
+    pixels = patches.unflatten(1, (channels, side * side))
+    for place in range(side * side):
+        where = (first + place // side * width + place % side).expand(channels, -1)
+        sums.scatter_add_(1, where, pixels[:, :, place].T)
+    return sums.unflatten(1, (batch, height, width)).transpose(0, 1)

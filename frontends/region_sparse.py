@@ -1,0 +1,288 @@
+"""RegionSparse (paper 004)."""
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from frontends.base import FrontEnd, ImageMap
+from frontends.benign_patches import SMOOTHING_PATCH, Normalise, benign_patches, deviation
+from frontends.bilateral import bilateral_filter, check_bilateral
+from frontends.dct import overcomplete_dct
+from frontends.localisation import Keep, Threshold, check_localisation, object_region
+from frontends.patch_grid import PatchGrid, cut, paste
+from sparsecode import Coded, OnlineDictionary, lasso, omp
+from sparsecode.full_precision import full_precision
+
+Region = Literal["mask", "box", "all"]
+Dictionary = Literal["learned", "dct", "random"]
+
+_MAX_BYTES = 2**28  # of working memory while patches are coded
+
+
+class RegionSparse(FrontEnd):
+    """Sparse codes where the object is, a bilateral filter on the rest (paper 004, section IV).
+
+    y(p) = sum over the patches i that hold pixel p of (theta c_i(p) + (1 - theta) b(p) if patch i touches the object
+    region, else b(p)) / number of patches that hold p. b is the image after the bilateral filter, c_i the patch of
+    the image restored from `n_nonzero_coefs` atoms. Within the region y = theta c + (1 - theta) b, away from it
+    y = b, and between the two the share of c falls over a patch's width, so that no seam is seen.
+
+    `theta` is equation 19's trade-off: the paper lets the regions decide it, 1 on the object and 0 off it, which is
+    the default; less lets the filter have a share of the object too.
+
+    Coding undoes equation 17's z-score, which the paper leaves open: every entry of a patch has a mean m and a
+    deviation s over all patches of its image; z = (p - m) / s is coded by OMP, and c = m + s (Psi alpha).
+
+    Learning, without labels (section IV-B): images smoothed by non-local means (equation 16), `patches_per_image`
+    random patches of each, z-scored image by image, and online dictionary learning (Mairal et al. 2009).
+
+    The region: `frontends.localisation.object_region`; see it by `region`. Where nothing is found, `fallback` decides.
+
+    The paper's ablations: noTR `dictionary="dct"` or `"random"`, noIS `smoothing=False`, noPN `normalise="none"`, noBS
+    `suppress_background=False`; whole-image coding `region="all"`.
+
+    Backward modes: `exact`, the derivative with the region held, through the least-squares fit on the atoms chosen,
+    the z-score and the filter; true almost everywhere, since region and choice of atoms are piecewise constant.
+    `identity` (the default) hands gradients on.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        n_atoms: of the dictionary Psi (ours; the paper names none).
+        n_nonzero_coefs: K, sparsity: atoms in a patch (ours).
+        patch_size: side n of the square patches, in pixels (ours).
+        stride: pixels from one patch to the next, at most n (ours).
+        theta: weight of the sparse code in the object region, in [0, 1].
+        region: `mask` (the outline of the object), `box` around it, or `all` of the image.
+        threshold: binarises the gradient image: `otsu` for each image by itself, `mean`, or a number.
+        closing: side of the closing square, as a share of the image's smaller side.
+        opening: side of the opening square, likewise.
+        keep: `all` that remains is object, or the `largest` component.
+        fallback: where nothing is found, code `all` of the image or `none` of it.
+        normalise: `zscore`, `patch_mean` (a patch's own mean is taken off) or `none`, in learning and in coding.
+        suppress_background: whether the rest is filtered; if not, it stays as it is.
+        diameter: odd, of the bilateral filter's window, in pixels.
+        sigma_color: its deviation in colour, in [0, 1] pixel units; `50/255` is read.
+        sigma_space: its deviation in space, in pixels.
+        dictionary: `learned`, `dct` (overcomplete cosines) or `random` (normal deviates); the last two learn nothing.
+        smoothing: whether images are smoothed before their patches are learned from.
+        h: degree of filtering of the smoothing, in [0, 1] pixel units, as in `NonLocalMeans` (scikit-image's default).
+        lmbda: learn with the LASSO of this weight, as Mairal et al.; absent: with the OMP that codes.
+        patches_per_image: n patches drawn of an image (ours).
+        n_iterations: batches of images to learn from.
+        seed: of the draws.
+
+    Raises:
+        ValueError: a setting out of range; the message names it.
+    """
+
+    default_backward = "identity"
+    dictionary: Tensor
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        n_atoms: int = 256,
+        n_nonzero_coefs: int = 10,
+        patch_size: int = 8,
+        stride: int = 2,
+        theta: float = 1.0,
+        region: Region = "mask",
+        threshold: Threshold | float = "otsu",
+        closing: float = 1 / 12,
+        opening: float = 1 / 32,
+        keep: Keep = "all",
+        fallback: Literal["all", "none"] = "all",
+        normalise: Normalise = "zscore",
+        suppress_background: bool = True,
+        diameter: int = 9,
+        sigma_color: float | str = "50/255",
+        sigma_space: float = 3.0,
+        dictionary: Dictionary = "learned",
+        smoothing: bool = True,
+        h: float | str = 0.1,
+        lmbda: float | None = None,
+        patches_per_image: int = 50,
+        n_iterations: int = 100,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(image_shape)
+        self.n_atoms, self.n_nonzero_coefs, self.patch_size, self.stride = n_atoms, n_nonzero_coefs, patch_size, stride
+        self.theta, self.region_shape, self.fallback, self.normalise = theta, region, fallback, normalise
+        self.threshold, self.closing, self.opening, self.keep = threshold, closing, opening, keep
+        self.suppress_background = suppress_background
+        self.diameter, self.sigma_color, self.sigma_space = diameter, float(Fraction(sigma_color)), sigma_space
+        self.dictionary_kind, self.smoothing, self.h, self.lmbda = dictionary, smoothing, float(Fraction(h)), lmbda
+        self.patches_per_image, self.n_learning_steps, self.seed = patches_per_image, n_iterations, seed
+        self._check_settings()
+        self.register_buffer("dictionary", self._first_dictionary())
+        self.learned.fill_(dictionary != "learned")
+        self._learner: OnlineDictionary | None = None
+
+    def _check_settings(self) -> None:
+        smaller_side = min(self.image_shape[1:])
+        choices = {
+            "region": (self.region_shape, get_args(Region)),
+            "fallback": (self.fallback, ("all", "none")),
+            "normalise": (self.normalise, get_args(Normalise)),
+            "dictionary": (self.dictionary_kind, get_args(Dictionary)),
+        }
+        rules = [
+            (found in known, f"`{name}` must be one of {', '.join(known)}, found {found!r}.")
+            for name, (found, known) in choices.items()
+        ]
+        rules += [
+            (
+                1 <= self.patch_size <= smaller_side,
+                f"`patch_size` must be from 1 to the image's smaller side {smaller_side}, found {self.patch_size}; "
+                "choose smaller patches or a larger `image_size`.",
+            ),
+            (
+                1 <= self.stride <= self.patch_size,
+                f"`stride` must be from 1 to `patch_size` = {self.patch_size}, found {self.stride}; "
+                "pixels between patches would be lost.",
+            ),
+            (self.n_atoms >= 1, f"`n_atoms` must be at least 1, found {self.n_atoms}."),
+            (
+                1 <= self.n_nonzero_coefs <= self.n_atoms,
+                f"`n_nonzero_coefs` must be from 1 to `n_atoms` = {self.n_atoms}, found {self.n_nonzero_coefs}.",
+            ),
+            (0 <= self.theta <= 1, f"`theta` must be from 0 to 1, found {self.theta:g}."),
+            (self.h > 0, f"`h` must be positive, in [0, 1] pixel units, found {self.h:g}."),
+            (
+                smaller_side > SMOOTHING_PATCH // 2 or not self.smoothing or self.dictionary_kind != "learned",
+                f"`smoothing` needs images of at least {SMOOTHING_PATCH // 2 + 1} pixels a side, found "
+                f"{self.image_shape[1:]}; switch it off.",
+            ),
+            (
+                self.lmbda is None or 0 < self.lmbda < math.inf,
+                f"`lmbda` must be positive or left out, found {self.lmbda}.",
+            ),
+            (
+                self.patches_per_image >= 2 or (self.patches_per_image == 1 and self.normalise != "zscore"),
+                f"`patches_per_image` must be at least 1, and 2 for a z-score, found {self.patches_per_image}.",
+            ),
+            (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
+        ]
+        for holds, message in rules:
+            if not holds:
+                raise ValueError(message)
+        check_localisation(self.threshold, self.closing, self.opening, self.keep)
+        check_bilateral(self.image_shape, self.diameter, self.sigma_color, self.sigma_space)
+
+    def _first_dictionary(self) -> Tensor:
+        channels, length = self.image_shape[0], self.image_shape[0] * self.patch_size**2
+        if self.dictionary_kind == "dct":
+            return overcomplete_dct(self.n_atoms, channels, self.patch_size)
+        if self.dictionary_kind == "random":
+            generator = torch.Generator().manual_seed(self.seed)
+            return F.normalize(torch.randn(length, self.n_atoms, generator=generator), dim=0)
+        return torch.zeros(length, self.n_atoms)
+
+    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
+        """`exact`, with the region held, and `identity`."""
+        return {"exact": self._exact, "identity": self._identity}
+
+    @torch.no_grad()
+    def region(self, images: Tensor) -> Tensor:
+        """The object region of (B, C, H, W) images, bool (B, 1, H, W), as it is coded: the fallback included."""
+        if self.region_shape == "all":
+            return torch.ones_like(images[:, :1], dtype=torch.bool)
+        found = object_region(images, self.threshold, self.closing, self.opening, self.keep, self.region_shape)
+        return found | ~found.any(dim=(2, 3), keepdim=True) if self.fallback == "all" else found
+
+    @full_precision
+    def forward(self, images: Tensor) -> Tensor:
+        """Code and filter (B, C, H, W) images."""
+        if not self.learned:
+            raise RuntimeError(
+                "This RegionSparse has not learned its dictionary yet; fit it with a Trainer, "
+                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
+            )
+        working = images.to(torch.promote_types(images.dtype, torch.float32))
+        grid = PatchGrid(working, self.patch_size, self.stride)
+        chosen = grid.touching(self.region(images))
+        share = self.theta * grid.coverage(chosen)
+        total = grid.coverage(torch.ones_like(chosen[:1]))
+        mixed = (self.theta * self._coded(working, grid, chosen) + (total - share) * self._background(working)) / total
+        return mixed.clamp(0, 1).to(images.dtype)
+
+    def _background(self, images: Tensor) -> Tensor:
+        if not self.suppress_background or (self.region_shape == "all" and self.theta == 1):
+            return images  # in the latter case there is no background
+        return bilateral_filter(images, self.diameter, self.sigma_color, self.sigma_space)
+
+    def _coded(self, images: Tensor, grid: PatchGrid, chosen: Tensor) -> Tensor:
+        """The sums (B, C, H, W) of all chosen patches, restored from their codes."""
+        places = grid.places(chosen)
+        base, scale = self._normalisation(images, grid)
+        each = images.element_size() * (4 * len(self.dictionary) + 3 * self.n_atoms)
+        runs = places.split(max(_MAX_BYTES // each, 1))
+        restore: Callable[..., Tensor] = self._restore
+        if len(runs) > 1 and images.requires_grad and torch.is_grad_enabled():
+            restore = partial(checkpoint, self._restore, use_reentrant=False)  # code anew rather than keep all codes
+        return (
+            torch.stack([restore(images, run, base, scale) for run in runs]).sum(dim=0)
+            if len(runs) > 1
+            else (restore(images, places, base, scale))
+        )
+
+    def _normalisation(self, images: Tensor, grid: PatchGrid) -> tuple[Tensor, Tensor]:
+        """What is taken off an image's patches and what they are divided by, two (B, m), where that is the image's."""
+        if self.normalise != "zscore":
+            return images.new_zeros(len(images), 1), images.new_ones(len(images), 1)
+        mean, variance = grid.moments(images)
+        return mean, deviation(variance)
+
+    def _restore(self, images: Tensor, places: Tensor, base: Tensor, scale: Tensor) -> Tensor:
+        patches, image = cut(images, places, self.patch_size), places[:, 0]
+        offset = patches.mean(dim=1, keepdim=True) if self.normalise == "patch_mean" else base[image]
+        dictionary = F.normalize(
+            self.dictionary.to(images.dtype), dim=0
+        )  # a half-precision copy is not quite of unit norm
+        signals = (patches - offset) / scale[image]
+        gradient: Literal["implicit", "none"] = (
+            "implicit" if signals.requires_grad and torch.is_grad_enabled() else "none"
+        )
+        codes = omp(signals, dictionary, self.n_nonzero_coefs, gradient=gradient, max_bytes=_MAX_BYTES).codes
+        restored = offset + scale[image] * (codes @ dictionary.T)
+        return paste(restored, places, images.shape)
+
+    def atoms(self) -> Tensor:
+        """The dictionary as pictures (L, C, n, n)."""
+        return self.dictionary.detach().T.reshape(self.n_atoms, -1, self.patch_size, self.patch_size)
+
+    def learn_from(self, images: Tensor) -> dict[str, float]:
+        """One step of the dictionary learner on random patches of (B, C, H, W) images."""
+        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
+        h = self.h if self.smoothing else None
+        patches = benign_patches(images, self.patch_size, self.patches_per_image, h, self.normalise, generator)
+        if self._learner is None:
+            self._learner = self._start_learner(patches)
+        metrics = self._learner.step(patches, reduce=self.sum_over_processes)
+        self.dictionary.copy_(self._learner.dictionary)
+        return metrics
+
+    def _start_learner(self, patches: Tensor) -> OnlineDictionary:
+        """Start from patches of the first batch; all processes from those of the first one."""
+        generator = torch.Generator().manual_seed(hash((self.seed, -1)))
+        patches = patches[patches.norm(dim=1) > 1e-4]  # flat ones are rounding
+        start = patches[torch.randperm(len(patches), generator=generator)[: self.n_atoms].to(patches.device)]
+        start = self.trainer.strategy.broadcast(start)  # before the check, so that all processes end or none
+        if len(start) < self.n_atoms:
+            raise ValueError(
+                f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not flat, found "
+                f"{len(start)}; raise `data.batch_size` or `patches_per_image`, or lower `n_atoms`."
+            )
+        coder: Callable[[Tensor, Tensor], Coded] = (
+            partial(omp, n_nonzero_coefs=self.n_nonzero_coefs)
+            if self.lmbda is None
+            else partial(lasso, lmbda=self.lmbda, tolerance=1e-2)
+        )
+        return OnlineDictionary(start.T, coder)
