@@ -141,7 +141,7 @@ class DefendedClassifier(pl.LightningModule):
         """Refuse to train behind a front end that has not learned; a checkpoint is loaded by now."""
         if not self.frontend.learned:
             raise RuntimeError(
-                f"{type(self.frontend).__name__} has not learned its dictionary yet: call "
+                f"{type(self.frontend).__name__} has not learned yet: call "
                 "sparsefront.learn_front_end(model, data, trainer) first, or use `sparsefront fit`, which does it."
             )
 

@@ -25,7 +25,7 @@ def trainer(tmp_path):
 
 def test_a_plain_trainer_is_told_to_learn_first_and_then_its_checkpoint_loads_without_pickles(tmp_path):
     model, data = DefendedClassifier(ConvNet, top_t), MNIST5k()
-    with pytest.raises(RuntimeError, match="has not learned its dictionary yet: call"):
+    with pytest.raises(RuntimeError, match="has not learned yet: call"):
         trainer(tmp_path).fit(model, data)
     main_trainer = trainer(tmp_path)
     learn_front_end(model.frontend, data, main_trainer)
