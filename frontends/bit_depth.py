@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
-from frontends.rounding import Slope, with_slope
+from frontends.rounding import Slope, rounded
 
 
 class BitDepth(FrontEnd):
@@ -43,8 +42,7 @@ class BitDepth(FrontEnd):
 
     def _quantise(self, images: Tensor, slope: Slope) -> Tensor:
         steps = 2**self.bits - 1
-        scaled = images * steps
-        return with_slope(scaled, torch.round(scaled), slope) / steps
+        return rounded(images * steps, slope, halves="even") / steps
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`identity`, `smooth` and `exact`."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.jpeg_tables import fixed_point_dct, quantisation_tables
-from frontends.rounding import Slope, with_slope
+from frontends.rounding import Slope, rounded
 
 Subsampling = Literal["4:2:0", "4:4:4"]
 
@@ -41,7 +41,8 @@ class JPEG(FrontEnd):
 
     default_backward = "identity"
     tables: Tensor
-    dct: Tensor
+    across: Tensor
+    down: Tensor
 
     def __init__(
         self, image_shape: tuple[int, int, int], quality: int = 75, subsampling: Subsampling = "4:2:0"
@@ -58,8 +59,10 @@ class JPEG(FrontEnd):
             raise ValueError(f"`subsampling` must be '4:2:0' or '4:4:4', found {subsampling!r}.")
         self.quality, self.subsampling = quality, subsampling
         # Integers, which no `half()` rounds; not in checkpoints, since the settings rebuild them.
-        self.register_buffer("tables", quantisation_tables(quality), persistent=False)
-        self.register_buffer("dct", fixed_point_dct(), persistent=False)
+        self.register_buffer("tables", quantisation_tables(quality).flatten(1), persistent=False)
+        dct, one = fixed_point_dct(), torch.eye(8, dtype=torch.long)
+        self.register_buffer("across", torch.kron(one, dct), persistent=False)
+        self.register_buffer("down", torch.kron(dct, one), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Compress and decompress (B, C, H, W) images."""
@@ -73,7 +76,9 @@ class JPEG(FrontEnd):
         return lambda images: self._compress(images, "cubic")
 
     def _compress(self, images: Tensor, slope: Slope) -> Tensor:
-        pixels = _rounded(255 * images.double(), 1)
+        # All integers outside the transform are below 2^24 and so exact in float32.
+        values = images if images.dtype == torch.float64 else images.float()
+        pixels = rounded(255 * values, "straight")
         if self.image_shape[0] == 1:
             decoded = self._code(pixels, 0, slope)
         else:
@@ -90,41 +95,45 @@ class JPEG(FrontEnd):
     def _code(self, planes: Tensor, table: int, slope: Slope) -> Tensor:
         """Quantise the DCT of (B, P, h, w) integers from 0 to 255, and back."""
         height, width = planes.shape[-2:]
-        planes = F.pad(planes - 128, (0, -width % 8, 0, -height % 8), mode="replicate")
-        blocks = planes.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-3, -2)  # (B, P, h/8, w/8, 8, 8)
-        dct, quantum = self.dct.double(), 8 * self.tables[table].double().T
-        # Rows then columns, which leaves the blocks transposed; the inverse begins with columns and turns them back.
-        half = _rounded(blocks @ dct.T, 2**11)
-        scaled = _rounded(half.transpose(-1, -2) @ dct.T, 2**15) / quantum
-        whole = scaled.sign() * torch.floor(scaled.abs() + 0.5)
-        coefficients = with_slope(scaled, whole, slope) * (quantum / 8)
-        half = _rounded(coefficients @ dct, 2**11)
-        blocks = _rounded(half.transpose(-1, -2) @ dct, 2**18)
-        planes = blocks.transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)
-        return (planes[..., :height, :width] + 128).clamp(0, 255)
+        padded = F.pad(planes - 128, (0, -width % 8, 0, -height % 8), mode="replicate")
+        blocks = padded.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-3, -2)  # (B, P, h/8, w/8, 8, 8)
+        # A block as a vector of 64; double precision holds all integers on the way.
+        across, down, quantum = self.across.double(), self.down.double(), 8 * self.tables[table].double()
+        half = _rounded(blocks.flatten(-2).double() @ across.T, 2**11)
+        coefficients = rounded(_rounded(half @ down.T, 2**15) / quantum, slope, halves="away")
+        half = _rounded((coefficients * (quantum / 8)) @ down, 2**11)
+        decoded = _rounded(half @ across, 2**18).to(planes.dtype).view(blocks.shape)
+        decoded = decoded.transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)
+        return (decoded[..., :height, :width] + 128).clamp(0, 255)
 
 
 def _rounded(numerator: Tensor, divisor: int) -> Tensor:
-    """Round numerator / divisor, halves up, with the derivative of the division."""
-    quotient = numerator / divisor
-    return with_slope(quotient, torch.floor(quotient + 0.5), "straight")
+    """Round numerator / divisor, a power of 2, halves up, with the derivative of the division."""
+    return rounded(numerator * (1 / divisor), "straight")
+
+
+def _sum(weights: tuple[int, int, int], planes: tuple[Tensor, ...]) -> Tensor:
+    total = weights[0] * planes[0]
+    for weight, plane in zip(weights[1:], planes[1:], strict=True):
+        total = torch.add(total, plane, alpha=weight)
+    return total
 
 
 def _to_ycc(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Y (B, 1, H, W) and Cb, Cr (B, 2, H, W) of RGB integers: the weights of JFIF in 16-bit fixed point."""
-    red, green, blue = pixels.unbind(1)
-    luma = _rounded(19595 * red + 38470 * green + 7471 * blue, 2**16)
+    planes = pixels.unbind(1)
+    luma = _rounded(_sum((19595, 38470, 7471), planes), 2**16)
     # Halves down, by the 1 taken off.
-    blueness = _rounded(-11059 * red - 21709 * green + 32768 * blue - 1, 2**16) + 128
-    redness = _rounded(32768 * red - 27439 * green - 5329 * blue - 1, 2**16) + 128
-    return luma[:, None], torch.stack([blueness, redness], dim=1)
+    blueness = _rounded(_sum((-11059, -21709, 32768), planes) - 1, 2**16)
+    redness = _rounded(_sum((32768, -27439, -5329), planes) - 1, 2**16)
+    return luma[:, None], torch.stack([blueness, redness], dim=1) + 128
 
 
 def _to_rgb(luma: Tensor, chroma: Tensor) -> Tensor:
     """RGB (B, 3, H, W) from 0 to 255 of Y (B, 1, H, W) and Cb, Cr (B, 2, H, W)."""
     blueness, redness = (chroma - 128).unbind(1)
     red = _rounded(91881 * redness, 2**16)
-    green = _rounded(-22554 * blueness - 46802 * redness, 2**16)
+    green = _rounded(torch.add(-22554 * blueness, redness, alpha=-46802), 2**16)
     blue = _rounded(116130 * blueness, 2**16)
     return (luma + torch.stack([red, green, blue], dim=1)).clamp(0, 255)
 

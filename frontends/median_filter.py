@@ -9,6 +9,8 @@ from torch import Tensor
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import pad_symmetric, window
 
+Chooser = Callable[[Tensor, Tensor], Tensor]
+
 
 class MedianFilter(FrontEnd):
     """Each pixel becomes the median of the k x k pixels around it, channel by channel.
@@ -82,30 +84,36 @@ def _shifts(padded: Tensor, size: int) -> list[Tensor]:
 def _upper_median(values: list[Tensor]) -> Tensor:
     """Elementwise median of n tensors, the upper one of two, by forgetful selection.
 
-    Of any m = floor(n/2) + 2 of n values, n odd, neither the least nor the greatest is the median: both are dropped,
-    the next value takes their place, and what remains has the same median among one value fewer.
+    Of any floor(n/2) + 2 of n values, n odd, neither the least nor the greatest is the median: both are dropped, the
+    next value takes their place, and what remains has the same median among fewer values.
     """
     if len(values) % 2 == 0:
-        values = _least_first(values)[1:]  # the upper of the two middle ones is in the middle of the rest
+        values = _without_first(values, torch.minimum, torch.maximum)  # the upper middle one is the rest's median
     waiting = list(values)
     held = [waiting.pop() for _ in range(len(values) // 2 + 1)]
     while len(held) > 1:
-        held.append(waiting.pop())
-        held = _greatest_last(_least_first(held)[1:])[:-1]
+        held = _without_extremes([*held, waiting.pop()])
     return held[0].clone()
 
 
-def _least_first(values: list[Tensor]) -> list[Tensor]:
-    least, rest = values[0], []
-    for value in values[1:]:
-        rest.append(torch.maximum(least, value))
-        least = torch.minimum(least, value)
-    return [least, *rest]
+def _without_extremes(values: list[Tensor]) -> list[Tensor]:
+    """Drop the least and the greatest of three or more: sorted in pairs, the least is a lower one."""
+    pairs = list(zip(values[::2], values[1::2], strict=False))
+    lower, upper = [torch.minimum(*pair) for pair in pairs], [torch.maximum(*pair) for pair in pairs]
+    if len(values) % 2:
+        first, last = lower[0], values[-1]
+        lower[0] = torch.minimum(first, last)
+        upper.append(torch.maximum(first, last))
+    return [
+        *_without_first(lower, torch.minimum, torch.maximum),
+        *_without_first(upper, torch.maximum, torch.minimum),
+    ]
 
 
-def _greatest_last(values: list[Tensor]) -> list[Tensor]:
-    greatest, rest = values[0], []
-    for value in values[1:]:
-        rest.append(torch.minimum(greatest, value))
-        greatest = torch.maximum(greatest, value)
-    return [*rest, greatest]
+def _without_first(values: list[Tensor], first: Chooser, other: Chooser) -> list[Tensor]:
+    """Drop, elementwise, the value that `first` of any two prefers."""
+    best, rest = values[0], []
+    for value in values[1:-1]:
+        rest.append(other(best, value))
+        best = first(best, value)
+    return [*rest, other(best, values[-1])] if len(values) > 1 else []

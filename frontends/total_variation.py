@@ -76,35 +76,57 @@ class TotalVariation(FrontEnd):
         else:
             kept = mask.to(images.dtype)
             start, pull = _filled(images * kept, kept), _STEP * kept
+        data, shrink = pull * images / (1 + pull), 1 / (1 + pull)
         zero = torch.zeros_like(images)
         state: State = (start, start, zero, zero)
-        data = pull * images
+        if not (images.requires_grad and torch.is_grad_enabled()):
+            return self._iterate_in_place(state, data, shrink)
         chunk = math.isqrt(self.n_iterations - 1) + 1
         for first in range(0, self.n_iterations, chunk):
             count = min(chunk, self.n_iterations - first)
-            if images.requires_grad and torch.is_grad_enabled():
-                # Between the chunks' ends the states are computed again in the backward pass instead of kept.
-                state = checkpoint(
-                    self._iterate, state, data, pull, count, use_reentrant=False, preserve_rng_state=False
-                )
-            else:
-                state = self._iterate(state, data, pull, count)
+            # Between the chunks' ends the states are computed again in the backward pass instead of kept.
+            state = checkpoint(self._iterate, state, data, shrink, count, use_reentrant=False, preserve_rng_state=False)
         return state[0]
 
-    def _iterate(self, state: State, data: Tensor, pull: Tensor, count: int) -> State:
+    def _iterate(self, state: State, data: Tensor, shrink: Tensor, count: int) -> State:
+        """The iterations as autograd follows them; step by step the arithmetic of `_iterate_in_place`."""
         z, ahead, down, across = state
-        shrink = 1 / (1 + pull)
         for _ in range(count):
-            down = down + _STEP * F.pad(ahead.diff(dim=-2), (0, 0, 0, 1))
-            across = across + _STEP * F.pad(ahead.diff(dim=-1), (0, 1))
+            down = torch.add(down, F.pad(ahead.diff(dim=-2), (0, 0, 0, 1)), alpha=_STEP)
+            across = torch.add(across, F.pad(ahead.diff(dim=-1), (0, 1)), alpha=_STEP)
             # Onto the disc of radius `weight`; clamped before the root, whose derivative at 0 is infinite.
-            scale = self.weight * (down * down + across * across).clamp(min=self.weight**2).rsqrt()
+            scale = torch.addcmul(down * down, across, across).clamp(min=self.weight**2).rsqrt() * self.weight
             down, across = down * scale, across * scale
             # The last row of `down` and the last column of `across` are 0 throughout.
-            divergence = down - F.pad(down[..., :-1, :], (0, 0, 1, 0)) + across - F.pad(across[..., :-1], (1, 0))
-            moved = (z + _STEP * divergence + data) * shrink
-            z, ahead = moved, 2 * moved - z
+            moved = torch.add(z, down, alpha=_STEP)
+            moved = torch.add(moved, F.pad(down[..., :-1, :], (0, 0, 1, 0)), alpha=-_STEP)
+            moved = torch.add(moved, across, alpha=_STEP)
+            moved = torch.add(moved, F.pad(across[..., :-1], (1, 0)), alpha=-_STEP)
+            moved = torch.addcmul(data, moved, shrink)
+            z, ahead = moved, torch.add(-z, moved, alpha=2)
         return z, ahead, down, across
+
+    def _iterate_in_place(self, state: State, data: Tensor, shrink: Tensor) -> Tensor:
+        """All iterations without a derivative, in the same few tensors."""
+        z, ahead, down, across = (tensor.clone() for tensor in state)
+        scale, moved = torch.empty_like(z), torch.empty_like(z)
+        for _ in range(self.n_iterations):
+            difference = torch.sub(ahead[..., 1:, :], ahead[..., :-1, :], out=moved[..., 1:, :])
+            down[..., :-1, :].add_(difference, alpha=_STEP)
+            difference = torch.sub(ahead[..., 1:], ahead[..., :-1], out=moved[..., 1:])
+            across[..., :-1].add_(difference, alpha=_STEP)
+            torch.mul(down, down, out=scale).addcmul_(across, across)
+            scale.clamp_(min=self.weight**2).rsqrt_().mul_(self.weight)
+            down.mul_(scale)
+            across.mul_(scale)
+            torch.add(z, down, alpha=_STEP, out=moved)
+            moved[..., 1:, :].sub_(down[..., :-1, :], alpha=_STEP)
+            moved.add_(across, alpha=_STEP)
+            moved[..., 1:].sub_(across[..., :-1], alpha=_STEP)
+            torch.addcmul(data, moved, shrink, out=moved)
+            torch.neg(z, out=ahead).add_(moved, alpha=2)
+            z, moved = moved, z
+        return z
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`identity` and `exact`."""

@@ -110,8 +110,9 @@ def test_exact_gradient_through_recomputed_iterations_is_that_through_kept_ones(
     frontend = TotalVariation(x.shape[1:], keep=1.0, n_iterations=11)
     weights = torch.rand(x.shape, dtype=x.dtype)
     (ours,) = torch.autograd.grad(frontend(x), x, weights)
-    zero, pull = torch.zeros_like(x), torch.full_like(x, 8**-0.5)
-    plain = frontend._iterate((x, x, zero, zero), pull * x, pull, 11)[0]
+    zero, step = torch.zeros_like(x), 8**-0.5
+    shrink = torch.full_like(x, 1 / (1 + step))
+    plain = frontend._iterate((x, x, zero, zero), step * x / (1 + step), shrink, 11)[0]
     torch.testing.assert_close(ours, torch.autograd.grad(plain, x, weights)[0])
 
 
