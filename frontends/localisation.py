@@ -19,8 +19,8 @@ def object_region(
     threshold: Threshold | float = "otsu",
     closing: float = 1 / 12,
     opening: float = 1 / 32,
-    keep: Keep = "largest",
-    shape: Shape = "box",
+    keep: Keep = "all",
+    shape: Shape = "mask",
 ) -> Tensor:
     """Find the object of (B, C, H, W) images (paper 004, section IV-C): bool (B, 1, H, W), empty where none is found.
 
@@ -35,8 +35,8 @@ def object_region(
         threshold: t: `otsu`, `mean` of the image's G, or a number in [0, 1] pixel units times 4, the filter's weight.
         closing: side of its square as a share of the image's smaller side, rounded to an odd number of pixels.
         opening: likewise; at 1 pixel the step does nothing.
-        keep: `largest` component, or `all` that remain.
-        shape: `box` or `mask`.
+        keep: `all` that remains, or the `largest` component.
+        shape: `mask`, or the upright `box` around it.
     """
     gradient = _gradient(images.detach().to(torch.promote_types(images.dtype, torch.float32)))
     mask = gradient > _threshold(gradient, threshold)
