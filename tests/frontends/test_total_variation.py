@@ -113,21 +113,34 @@ def test_exact_gradient_through_recomputed_iterations_is_that_through_kept_ones(
     zero, step = torch.zeros_like(x), 8**-0.5
     shrink = torch.full_like(x, 1 / (1 + step))
     plain = frontend._iterate((x, x, zero, zero), step * x / (1 + step), shrink, 11)[0]
+    deployed = frontend(x.detach())  # in place
+    torch.testing.assert_close(deployed, plain.detach())
+    assert torch.equal(frontend(x).detach(), deployed)
     torch.testing.assert_close(ours, torch.autograd.grad(plain, x, weights)[0])
 
 
-def test_exact_gradient_does_not_keep_every_iteration():
-    """Bytes that autograd saves outside the recomputed stretches: with the square of the iterations, about doubled."""
+def test_exact_gradient_keeps_neither_every_iteration_nor_computes_all_of_them_again_at_once(monkeypatch):
+    lengths, iterate = [], TotalVariation._iterate
 
-    def saved(n_iterations):
-        held = {}
-        pack = lambda tensor: held.setdefault(tensor.data_ptr(), tensor)  # noqa: E731
-        x = torch.rand(1, 1, 16, 16, requires_grad=True)
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            TotalVariation((1, 16, 16), keep=1.0, n_iterations=n_iterations)(x)
-        return len(held)
+    def recorded(self, state, data, shrink, count):
+        lengths.append(count)
+        return iterate(self, state, data, shrink, count)
 
-    assert saved(400) < 5 * saved(25)
+    monkeypatch.setattr(TotalVariation, "_iterate", recorded)
+    held = {}
+
+    def pack(tensor):
+        held[tensor.data_ptr()] = tensor
+        return tensor
+
+    x = torch.rand(1, 1, 16, 16, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = TotalVariation((1, 16, 16), keep=1.0, n_iterations=100)(x)
+    assert sum(lengths) == 100
+    assert max(lengths) == 10  # the square root of all
+    assert len(held) < 100
+    torch.autograd.grad(out.sum(), x)
+    assert sum(lengths) == 200
 
 
 @pytest.mark.parametrize(
