@@ -7,6 +7,7 @@ from frontends.com_defend import ComDefend
 from frontends.compose import Compose
 from frontends.crop_ensemble import CropEnsemble
 from frontends.d3 import D3
+from frontends.ddl import DDL
 from frontends.gaussian_blur import GaussianBlur
 from frontends.identity import Identity
 from frontends.image_quilting import ImageQuilting
@@ -24,6 +25,7 @@ from frontends.total_variation import TotalVariation
 
 __all__ = [
     "D3",
+    "DDL",
     "JPEG",
     "Bilateral",
     "BitDepth",

@@ -7,6 +7,7 @@ from contract import assert_gpu_agrees, assert_keeps_the_contract, fitted
 import frontends
 from frontends import (
     D3,
+    DDL,
     JPEG,
     Bilateral,
     BitDepth,
@@ -52,6 +53,7 @@ FRONT_ENDS = {
     "TotalVariation": lambda shape: TotalVariation(shape, n_iterations=5),
     "TotalVariation, nothing dropped": lambda shape: TotalVariation(shape, keep=1.0, n_iterations=5),
     "D3": lambda shape: D3(shape, n_atoms=60, n_nonzero_coefs=3, n_iterations=2, patches_per_iteration=40),
+    "DDL": lambda shape: DDL(shape, n_atoms=20, n_iterations=2, patches_per_iteration=40),
     "ImageQuilting": lambda shape: ImageQuilting(shape, n_patches=200, n_iterations=2),
     "ImageQuilting, nearest": lambda shape: ImageQuilting(shape, n_neighbours=1, n_patches=200, n_iterations=2),
     "Bilateral": lambda shape: Bilateral(shape, diameter=5),

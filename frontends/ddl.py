@@ -1,0 +1,275 @@
+"""Denoising dictionary learning (paper 000: Mitro, Bridge and Prestwich 2018)."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from frontends.base import FrontEnd, ImageMap
+from frontends.patch_learners import Factorisation, KeptPatches
+from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
+from sparsecode.full_precision import full_precision
+
+_MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
+_FLAT = 1e-4  # norm up to which a patch without its mean is rounding
+
+
+class DDL(FrontEnd):
+    """Restores images from sparse codes of their overlapping patches: denoising dictionary learning (paper 000).
+
+    Every overlapping patch y of n x n pixels and all channels is a vector. With b its mean and D the dictionary, it
+    becomes b + D s, where s minimises ||y - b - D s||^2 over at most k nonzeros, found greedily (Algorithm 1); every
+    pixel of the image is then the mean of all patches that hold it, clamped to [0, 1].
+
+    D is learned before, without labels (Algorithm 2): min over D, s of the mean of 1/2 ||y - b - D s||^2 +
+    lmbda ||s||_1 over random patches (online: Mairal et al. 2009), atoms of unit norm. With `learner: batch`, s are the
+    codes of Algorithm 1 itself and D their least-squares fit, in passes over patches that are kept.
+
+    Algorithm 1 as printed takes the atom that lowers the residual most, which is order-recursive matching pursuit
+    (`ormp`), though the text calls it OMP and its atom the most correlated one; that is `omp`, which is also
+    scikit-learn's.
+
+    The paper says "38 atoms for MNIST and 2 atoms for CIFAR10", which may mean the dictionary's size (`n_atoms`) or the
+    nonzeros of one code (`n_nonzero_coefs`). It also calls its dictionary "redundant, over-complete", which 38 atoms
+    are not for the 64 pixels of a patch, so the second reading is the default here, with its 2 nonzeros: of 64 pixels,
+    38 nonzeros leave nearly every perturbation in place. 256 atoms are over-complete in gray and in color.
+
+    The paper also names other factorisations. `pca`: orthonormal D and the mean patch, from scikit-learn; coded as
+    above, with `n_nonzero_coefs: null` the projection onto the span of all atoms. `nmf`: D >= 0, from scikit-learn, of
+    patches whose mean stays; coded by s >= 0 that minimises 1/2 ||y - D s||^2 + lmbda ||s||_1.
+
+    The paper's dictionaries are learned from clean patches or from perturbed ones, by which it means adversarial ones.
+    What learns without labels knows of no attack, so `training_noise` adds noise of the attack's size instead: `sign`
+    has that of a sign-gradient attack in every pixel, in random directions. Both are clamped to [0, 1].
+
+    Backward modes:
+
+    * `projection` (the default): the derivative with the chosen atoms held: the mean, plus the projection of the rest
+      onto their span; through the clamp as if it were not there.
+    * `exact`: the same, but zero where the clamp acts, which is the true derivative wherever the choice of atoms does
+      not change. The choice itself has no derivative.
+    * `identity`: the gradient of handing the image on; cheaper, and about as strong.
+
+    Memory: images are taken in runs whose working memory is bounded; one image is the smallest run, about
+    (4 m + 3 `n_atoms`) numbers a patch of m entries.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        n_atoms: number of atoms; ours. At most C `patch_size`^2 for `pca`.
+        n_nonzero_coefs: k, most atoms in one patch's code; the paper's for CIFAR-10, read as above. None takes all.
+        patch_size: side n of the square patches, in pixels; the paper's.
+        stride: pixels from one patch to the next; the paper's patches overlap, by how much it does not say. Patches
+            flush with the lower and right border are always among them.
+        rule: `ormp` (the paper's Algorithm 1 as printed) or `omp`.
+        factors: `dictionary` (the paper's), `pca` or `nmf`.
+        learner: of the dictionary, `online` or `batch`.
+        lmbda: weight of ||s||_1 while the dictionary is learned online, and in every code of `nmf`; ours, in pixels.
+        n_iterations: batches of patches that are learned from; with `batch`, that are kept; ours.
+        patches_per_iteration: patches in one of them, over all processes; ours.
+        n_passes: over the patches kept, with `batch`; ours.
+        training_noise: `none`, `uniform` in [-eps, eps] or `sign`, -eps or eps, eps being `training_eps`.
+        training_eps: size of that noise, in [0, 1] pixel units; the paper's FGSM. `8/255` is read.
+        seed: of the draws of patches, of noise and of the start of `nmf`.
+
+    Raises:
+        ValueError: a setting out of range; the message names it.
+    """
+
+    default_backward = "projection"
+    dictionary: Tensor
+    offset: Tensor
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        n_atoms: int = 256,
+        n_nonzero_coefs: int | None = 2,
+        patch_size: int = 8,
+        stride: int = 1,
+        rule: Literal["omp", "ormp"] = "ormp",
+        factors: Literal["dictionary", "pca", "nmf"] = "dictionary",
+        learner: Literal["online", "batch"] = "online",
+        lmbda: float = 0.2,
+        n_iterations: int = 1000,
+        patches_per_iteration: int = 256,
+        n_passes: int = 10,
+        training_noise: Literal["none", "uniform", "sign"] = "none",
+        training_eps: float | str = 0.3,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(image_shape)
+        self.n_atoms, self.patch_size, self.stride, self.rule = n_atoms, patch_size, stride, rule
+        self.n_nonzero_coefs = n_atoms if n_nonzero_coefs is None else n_nonzero_coefs
+        self.factors, self.learner, self.lmbda, self.seed = factors, learner, lmbda, seed
+        self.n_iterations, self.patches_per_iteration, self.n_passes = n_iterations, patches_per_iteration, n_passes
+        self.training_noise, self.training_eps = training_noise, float(Fraction(training_eps))
+        self._check_settings()
+        self.n_learning_steps = n_iterations + (n_passes if factors == "dictionary" and learner == "batch" else 0)
+        length = self.image_shape[0] * patch_size**2
+        self.register_buffer("dictionary", torch.zeros(length, n_atoms))
+        self.register_buffer("offset", torch.zeros(length))
+        self.learned.fill_(False)
+        self._learning: OnlineDictionary | KeptPatches | Factorisation | None = None
+
+    def _check_settings(self) -> None:
+        smallest_side, length = min(self.image_shape[1:]), self.image_shape[0] * self.patch_size**2
+        choices = {
+            "rule": ("omp", "ormp"),
+            "factors": ("dictionary", "pca", "nmf"),
+            "learner": ("online", "batch"),
+            "training_noise": ("none", "uniform", "sign"),
+        }
+        rules = [
+            (
+                getattr(self, name) in known,
+                f"`{name}` must be one of {', '.join(known)}, found {getattr(self, name)!r}.",
+            )
+            for name, known in choices.items()
+        ]
+        rules += [
+            (getattr(self, name) >= 1, f"`{name}` must be at least 1, found {getattr(self, name)}.")
+            for name in ("n_atoms", "n_iterations", "patches_per_iteration", "n_passes")
+        ]
+        rules += [
+            (
+                1 <= self.patch_size <= smallest_side,
+                f"`patch_size` must be from 1 to the image's smaller side {smallest_side}, found {self.patch_size}; "
+                "choose smaller patches or a larger `image_size`.",
+            ),
+            (
+                1 <= self.stride <= self.patch_size,
+                f"`stride` must be from 1 to `patch_size` = {self.patch_size}, found {self.stride}; "
+                "pixels between patches would be lost.",
+            ),
+            (
+                1 <= self.n_nonzero_coefs <= self.n_atoms,
+                f"`n_nonzero_coefs` must be from 1 to `n_atoms` = {self.n_atoms}, found {self.n_nonzero_coefs}; "
+                "lower it, raise `n_atoms`, or write null for all.",
+            ),
+            (
+                self.factors != "pca" or self.n_atoms <= length,
+                f"`n_atoms` must be at most the {length} entries of a patch with `factors: pca`, found {self.n_atoms}; "
+                "there are no more orthonormal atoms.",
+            ),
+            (self.lmbda > 0, f"`lmbda` must be positive, found {self.lmbda:g}."),
+            (
+                0 <= self.training_eps <= 1,
+                f"`training_eps` must be from 0 to 1, found {self.training_eps:g}; write it in [0, 1] pixel units.",
+            ),
+        ]
+        for holds, message in rules:
+            if not holds:
+                raise ValueError(message)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Restore (B, C, H, W) images in [0, 1] from the sparse codes of their patches."""
+        return self._in_runs(images, past_clamp=False)
+
+    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
+        """`exact`, `projection` and `identity`."""
+        return {"exact": self._exact, "projection": self._projection, "identity": self._identity}
+
+    def _projection(self) -> ImageMap:
+        return partial(self._in_runs, past_clamp=True)
+
+    def _in_runs(self, images: Tensor, past_clamp: bool) -> Tensor:
+        """The restored images, a bounded number of them at a time."""
+        if not self.learned:
+            raise RuntimeError(
+                "This DDL has not learned its dictionary yet; fit it with a Trainer, "
+                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
+            )
+        restore = partial(self._restore, past_clamp=past_clamp)
+        rows, columns = (max(-(-(side - self.patch_size) // self.stride) + 1, 1) for side in images.shape[-2:])
+        # Of a patch: itself, what is coded, what is restored and where it is added; its correlations and code.
+        numbers = 4 * self.dictionary.shape[0] + 3 * self.n_atoms
+        length = max(_MAX_BYTES // (rows * columns * numbers * max(images.element_size(), 4)), 1)
+        if len(images) <= length:
+            return restore(images)
+        if images.requires_grad and torch.is_grad_enabled():  # codes are found again, rather than kept for all runs
+            return torch.cat([checkpoint(restore, run, use_reentrant=False) for run in images.split(length)])
+        return torch.cat([restore(run) for run in images.split(length)])
+
+    @full_precision
+    def _restore(self, images: Tensor, past_clamp: bool) -> Tensor:
+        working = torch.promote_types(images.dtype, torch.float32)
+        dictionary = F.normalize(self.dictionary.to(working), dim=0)  # rounded to half precision, norms are not quite 1
+        patches = extract_patches(images.to(working), self.patch_size, self.stride, cover=True)
+        base = self._base(patches) + self.offset.to(working)
+        codes = self._code((patches - base).flatten(0, 1), dictionary).codes
+        restored = (codes @ dictionary.T).unflatten(0, patches.shape[:2]) + base
+        averaged = average_patches(restored, (images.shape[2], images.shape[3]), self.patch_size, self.stride)
+        clamped = averaged.clamp(0, 1)
+        if past_clamp:
+            clamped = clamped.detach() + (averaged - averaged.detach())  # what is added is exactly 0
+        return clamped.to(images.dtype)
+
+    def _base(self, patches: Tensor) -> Tensor:
+        """What is taken off patches (..., m) before they are coded and given back after: their means, or nothing."""
+        return patches.mean(dim=-1, keepdim=True) * (self.factors != "nmf")
+
+    def _code(self, patches: Tensor, dictionary: Tensor) -> Coded:
+        wants_gradient = patches.requires_grad and torch.is_grad_enabled()
+        gradient: Literal["implicit", "none"] = "implicit" if wants_gradient else "none"
+        if self.factors == "nmf":
+            return lasso(patches, dictionary, self.lmbda, positive=True, tolerance=1e-4, gradient=gradient)
+        return omp(patches, dictionary, self.n_nonzero_coefs, rule=self.rule, gradient=gradient, max_bytes=_MAX_BYTES)
+
+    def atoms(self) -> Tensor:
+        """The dictionary as pictures (L, C, n, n)."""
+        return self.dictionary.detach().T.reshape(self.n_atoms, -1, self.patch_size, self.patch_size)
+
+    def learn_from(self, images: Tensor) -> dict[str, float]:
+        """One iteration of the learner on random patches of (B, C, H, W) images."""
+        if self._learning is None:
+            # All processes start from the patches of the first one.
+            start = self._draw(images, self.n_atoms, torch.Generator().manual_seed(hash((self.seed, -1))))
+            self._learning = self._start(self.trainer.strategy.broadcast(start))
+        share = -(-self.patches_per_iteration // self.trainer.world_size)
+        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
+        patches = self._draw(images, share, generator)
+        if isinstance(self._learning, Factorisation):
+            patches = self._of_all_processes(patches, share)
+            self._learning.step(patches)
+            self.dictionary.copy_(self._learning.dictionary)
+            self.offset.copy_(self._learning.offset)
+            codes = self._code(patches - self.offset, self.dictionary).codes
+            residuals = patches - self.offset - codes @ self.dictionary.T
+            return {"half_residual": 0.5 * residuals.square().sum(dim=1).mean().item()}
+        metrics = self._learning.step(patches, reduce=self.sum_over_processes)
+        self.dictionary.copy_(self._learning.dictionary)
+        return metrics
+
+    def _draw(self, images: Tensor, number: int, generator: torch.Generator) -> Tensor:
+        """At most `number` random patches (N, m) as the learner sees them, flat ones left out."""
+        if self.training_noise != "none":
+            noise = 2 * torch.rand(images.shape, generator=generator, dtype=images.dtype) - 1
+            noise = noise.sign() if self.training_noise == "sign" else noise
+            images = (images + self.training_eps * noise.to(images.device)).clamp(0, 1)
+        patches = sample_patches(images, self.patch_size, self.stride, 2 * number, generator)
+        patches = patches - self._base(patches)
+        return patches[patches.norm(dim=1) > _FLAT][:number]
+
+    def _start(self, start: Tensor) -> OnlineDictionary | KeptPatches | Factorisation:
+        if len(start) < self.n_atoms:
+            raise ValueError(
+                f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not flat, "
+                f"found {len(start)}; raise `data.batch_size` or lower `n_atoms`."
+            )
+        if self.factors != "dictionary":
+            return Factorisation(self.factors, start, self.seed)
+        if self.learner == "batch":
+            return KeptPatches(start, self._code, self.n_iterations)
+        return OnlineDictionary(start.T, partial(lasso, lmbda=self.lmbda, tolerance=1e-2))
+
+    def _of_all_processes(self, patches: Tensor, share: int) -> Tensor:
+        """Every process's patches (N, m), the same on each, so that all factorise the same stream."""
+        every = patches.new_zeros(self.trainer.world_size, share, patches.shape[1])
+        every[self.global_rank, : len(patches)] = patches
+        every = self.sum_over_processes(every).flatten(0, 1)
+        return every[every.any(dim=1)]
