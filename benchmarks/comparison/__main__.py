@@ -16,7 +16,7 @@ from sparsefront.report.run import Run, load_runs
 from sparsefront.report.table import to_csv, to_markdown
 
 HERE = Path(__file__).parent
-CONFIGS = Path("lightning_configs")
+FRAGMENTS = Path("lightning_configs/frontends")
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
@@ -32,17 +32,16 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
 def main() -> None:
     """Test the front ends that have no results yet, then write the table over all that have."""
     options, more = parse()
-    fragments = [
-        fragment
-        for fragment in sorted((CONFIGS / "frontends").glob("*.yaml"), key=lambda path: (path.stem != "identity", path))
-        if not options.frontends or fragment.stem in options.frontends
-    ]
-    folders = {fragment: Path("runs/comparison") / options.name / fragment.stem for fragment in fragments}
+    own = options.setting.with_suffix("")  # settings of single front ends for this data, and variants of them
+    names = {path.stem for folder in (FRAGMENTS, own) for path in folder.glob("*.yaml")}
+    names = sorted(names & set(options.frontends or names), key=lambda name: (name != "identity", name))
+    folders = {name: Path("runs/comparison") / options.name / name for name in names}
     shown = tqdm(folders.items())
-    for fragment, folder in shown:
-        shown.set_postfix_str(fragment.stem)
+    for name, folder in shown:
+        shown.set_postfix_str(name)
         if not _has_results(folder):
-            _test(fragment, options.setting, folder, more)
+            configs = [options.setting, FRAGMENTS / f"{name}.yaml", own / f"{name}.yaml"]
+            _test([config for config in configs if config.is_file()], folder, more)
     runs = load_runs([folder for folder in folders.values() if _has_results(folder)], "test")
     _write(runs, options.name)
     for run in runs if options.pictures else []:
@@ -56,18 +55,16 @@ def _has_results(folder: Path) -> bool:
     return any(folder.rglob("results/test_attacks.json"))
 
 
-def _test(fragment: Path, setting: Path, folder: Path, more: list[str]) -> None:
+def _test(configs: list[Path], folder: Path, more: list[str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    configs = [CONFIGS / "base.yaml", setting, fragment]
-    own = setting.with_suffix("") / fragment.name  # settings of this front end for this data
-    configs += [own] if own.is_file() else []
-    command = [sys.executable, "-m", "sparsefront.cli", "test", "--run_dir", str(folder), *more]
+    command = [sys.executable, "-m", "sparsefront.cli", "test", "--config", "lightning_configs/base.yaml"]
     command += [word for config in configs for word in ("--config", str(config))]
+    command += ["--run_dir", str(folder), *more]
     with (folder / "log.txt").open("w") as log:
         code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode
     if code:
-        tqdm.write(f"{fragment.stem} failed; see {folder / 'log.txt'}")
+        tqdm.write(f"{folder.name} failed; see {folder / 'log.txt'}")
 
 
 def _write(runs: list[Run], name: str) -> None:
