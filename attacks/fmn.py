@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.base import Model, check_at_least, value_and_gradient
-from attacks.minimum_norm import MinimumNorm, diameter, dual_size, lead_of
+from attacks.base import Model, check_at_least, checked_logits, value_and_gradient
+from attacks.jacobian import runners_up
+from attacks.losses import lead
+from attacks.minimum_norm import MinimumNorm, boundaries, diameter, dual_size, lead_of, rounding
 from attacks.norms import confine, size, steepest
 
 
@@ -15,10 +17,14 @@ from attacks.norms import confine, size, steepest
 class FMN(MinimumNorm):
     """Smallest perturbation by gradient steps in a ball that shrinks and grows (Pintor et al. 2021).
 
-    Each step raises the lead over the label by `step_size` along the gradient and is projected to a ball of the
-    sample's own radius: where the model is fooled the radius shrinks by a share `shrinkage`, else it grows by it; until
-    it has been fooled once, the radius is at least a little above the distance to the linearised boundary. Both lengths
-    decay along half a cosine, the step to a hundredth.
+    Each step raises the lead over the label, max_{j != y} z_j - z_y, by `step_size` along the gradient and is projected
+    to a ball of the sample's own radius: where the model is fooled the radius shrinks by a share `shrinkage`, else it
+    grows by it; until it has been fooled once, the radius is at least a little above the distance to the linearised
+    boundary. Both lengths decay along half a cosine, the step to a hundredth.
+
+    That is the publication's, and ends at the boundary of the class of largest logit, which need not be the nearest. So
+    where it ended at another class than t, that of the nearest linearised boundary of the clean image, a second search
+    raises z_t - z_y, and the smaller of both perturbations is returned. `n_candidate_classes: null` leaves that out.
 
     Args:
         norm: that is to be small, `Linf`, `L2` or `L1`.
@@ -27,6 +33,8 @@ class FMN(MinimumNorm):
         shrinkage: first relative change of the radius (gamma of the paper).
         final_shrinkage: last relative change of the radius.
         targeted: labels are the classes aimed at.
+        n_candidate_classes: t is found among these many classes of largest clean logits, the label among them, by a
+            backward pass for each of the others; absent: the published form. A targeted search needs none.
 
     Further arguments as in `MinimumNorm`.
 
@@ -39,10 +47,13 @@ class FMN(MinimumNorm):
     shrinkage: float = 0.05
     final_shrinkage: float = 0.001
     targeted: bool = False
+    n_candidate_classes: int | None = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self.steps, "steps", 1)
+        if self.n_candidate_classes is not None:
+            check_at_least(self.n_candidate_classes, "n_candidate_classes", 2)
         if not self.step_size > 0:
             raise ValueError(f"`step_size` must be positive, found {self.step_size}.")
         if not 0 < self.final_shrinkage <= self.shrinkage < 1:
@@ -52,30 +63,56 @@ class FMN(MinimumNorm):
             )
 
     def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
-        """Step and resize, sample by sample keeping the smallest that fools."""
+        """Walk to whatever class is ahead, then to the nearest one where that was another."""
+        best, sizes = self._walk(model, images, labels, None)
+        if self.targeted or self.n_candidate_classes is None:
+            return best
+        aims = self._nearest(model, images, labels, self.n_candidate_classes)
+        with torch.no_grad():
+            ended = runners_up(checked_logits(model(best), labels), labels, 1)[0]
+        rows = ((ended != aims) | sizes.isinf()).nonzero().squeeze(1)
+        if len(rows):
+            found, found_sizes = self._walk(model, images[rows], labels[rows], aims[rows])
+            smaller = found_sizes < sizes[rows]
+            best[rows[smaller]] = found[smaller]
+        return best
+
+    def _nearest(self, model: Model, images: Tensor, labels: Tensor, n_classes: int) -> Tensor:
+        """The classes (B,) of the nearest linearised boundaries."""
+        with torch.no_grad():
+            candidates = runners_up(checked_logits(model(images), labels), labels, n_classes - 1)
+        _, _, distances = boundaries(model, images, labels, candidates, self.norm)
+        return candidates.gather(0, distances.abs().argmin(dim=0, keepdim=True))[0]
+
+    def _walk(self, model: Model, images: Tensor, labels: Tensor, aims: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Step and resize: the smallest images (B, C, H, W) that fool and their sizes (B,), infinite where none does.
+
+        It leads to the classes `aims` (B,) or, without them, off the labels.
+        """
+
+        def loss(logits: Tensor) -> Tensor:
+            if aims is None:
+                return lead_of(logits, labels, self.targeted)
+            return lead(logits, aims, labels) - rounding(logits)
+
         found, best = images, images.clone()
         best_sizes, limits = images.new_full((len(images),), torch.inf), torch.zeros(len(images)).to(images)
         for step in range(self.steps):
-            logits, gradient = value_and_gradient(
-                model, found, lambda logits: lead_of(logits, labels, self.targeted), labels
-            )
-            leads, sizes = lead_of(logits, labels, self.targeted), size(found - images, self.norm)
-            smaller = (leads > 0) & (sizes < best_sizes)
+            logits, gradient = value_and_gradient(model, found, loss, labels)
+            fell, sizes = lead_of(logits, labels, self.targeted) > 0, size(found - images, self.norm)
+            smaller = fell & (sizes < best_sizes)
             best[smaller], best_sizes[smaller] = found[smaller], sizes[smaller]
             decay = (1 + math.cos(math.pi * step / self.steps)) / 2
-            limits = self._resize(limits, leads, sizes, best_sizes, gradient, decay)
+            slopes = dual_size(gradient, self.norm)
+            ahead = torch.where(slopes > 0, -loss(logits) / slopes, torch.inf).clamp_max(diameter(images, self.norm))
+            limits = self._resize(limits, fell, sizes + ahead, best_sizes, decay)
             length = self.step_size * (0.01 + 0.99 * decay)
             found = confine(found + steepest(gradient, found, length, "L2"), images, limits, self.norm)
-        return best
+        return best, best_sizes
 
-    def _resize(
-        self, limits: Tensor, leads: Tensor, sizes: Tensor, best_sizes: Tensor, gradient: Tensor, decay: float
-    ) -> Tensor:
-        """New radii (B,)."""
+    def _resize(self, limits: Tensor, fell: Tensor, far: Tensor, best_sizes: Tensor, decay: float) -> Tensor:
+        """New radii (B,); `far` are those that reach the linearised boundary."""
         change = self.final_shrinkage + (self.shrinkage - self.final_shrinkage) * decay
-        slopes = dual_size(gradient, self.norm)
-        ahead = torch.where(slopes > 0, -leads / slopes, torch.inf).clamp_max(diameter(gradient, self.norm))
         # The distance itself would end on the boundary, where rounding decides, or before it where the box clips.
-        wanted = torch.where(best_sizes.isfinite(), limits, torch.maximum(limits, sizes + ahead))
-        grown = (1 + change) * wanted
-        return torch.where(leads > 0, torch.minimum((1 - change) * limits, best_sizes), grown)
+        wanted = torch.where(best_sizes.isfinite(), limits, torch.maximum(limits, far))
+        return torch.where(fell, torch.minimum((1 - change) * limits, best_sizes), (1 + change) * wanted)

@@ -7,7 +7,7 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Model, check_choice, checked_logits, number
+from attacks.base import Attack, Budget, Model, check_choice, checked_logits, number
 from attacks.jacobian import leads, logit_gradients
 from attacks.losses import fooled, margin
 from attacks.norms import Norm, radii, size
@@ -41,6 +41,16 @@ class MinimumNorm(Attack):
         check_choice(self.norm, "norm", self.norms)
         if self.eps is not None:
             number(self.eps, "eps")
+
+    @property
+    def budget(self) -> Budget | None:
+        """The ball of radius `eps`, if that is given."""
+        return None if self.eps is None else Budget(self.norm, number(self.eps, "eps"), self.relative)
+
+    @property
+    def minimises(self) -> str | None:
+        """The norm, unless `eps` bounds it."""
+        return self.norm if self.eps is None else None
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Search where the model is right, and keep what is no larger than eps."""
@@ -96,19 +106,26 @@ def diameter(images: Tensor, norm: Norm) -> float:
     return {"Linf": 1.0, "L2": pixels**0.5, "L1": float(pixels)}[norm]
 
 
-def nearest_boundary(
+def boundaries(
     model: Model, points: Tensor, labels: Tensor, classes: Tensor, norm: Norm
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The nearest of the linearised boundaries between the labels (B,) and some classes (J, B).
+    """The linearised boundaries between the labels (B,) and some classes (J, B), by J backward passes.
 
     Returns:
-        w (B, C, H, W) and b (B,), so that the boundary is {points + d: <w, d> = b}, and its signed distance (B,),
-        infinite where no gradient leads to any.
+        w (J, B, C, H, W) and b (J, B), so that the boundaries are {points + d: <w, d> = b}, and their signed distances
+        (J, B), infinite where no gradient leads there.
     """
     logits, gradients = logit_gradients(model, points, labels, lambda logits: leads(logits, labels, classes))
     offsets = rounding(logits) - leads(logits, labels, classes)
     slopes = dual_size(gradients.flatten(0, 1), norm).view_as(offsets)
-    distances = torch.where(slopes > 0, offsets / slopes, torch.inf)
+    return gradients, offsets, torch.where(slopes > 0, offsets / slopes, torch.inf)
+
+
+def nearest_boundary(
+    model: Model, points: Tensor, labels: Tensor, classes: Tensor, norm: Norm
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The nearest of these boundaries: w (B, C, H, W), b (B,) and the signed distance (B,)."""
+    gradients, offsets, distances = boundaries(model, points, labels, classes, norm)
     nearest = distances.abs().argmin(dim=0)
     samples = torch.arange(len(points), device=points.device)
     return gradients[nearest, samples], offsets[nearest, samples], distances[nearest, samples]

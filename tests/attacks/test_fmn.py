@@ -53,3 +53,11 @@ def test_targeted_and_untargeted_aim_at_what_they_say(conv_net, samples):
     with torch.no_grad():
         reached = conv_net(FMN(steps=60, targeted=True)(conv_net, images, targets)).argmax(dim=1)
     assert (reached == targets).sum() >= 35
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
+def test_a_search_for_the_nearest_class_is_never_farther_than_the_published_one(conv_net, samples, norm):
+    near, published = (FMN(norm=norm, steps=30, n_candidate_classes=count) for count in (10, None))
+    sizes, published_sizes = (size(attack(conv_net, *samples) - samples[0], norm) for attack in (near, published))
+    assert (sizes <= published_sizes).all()
+    assert (sizes < published_sizes).any()

@@ -24,10 +24,10 @@ DUAL = {"Linf": 1, "L2": 2, "L1": float("inf")}
 def linear(attack, n_pixels=12, seed=0):
     """A linear model whose classes share images around grey, and its weights.
 
-    Two classes for those that follow the gradient of the margin: the runner-up need not be the class of the nearest
+    Two classes for one that follows the gradient of the margin: the runner-up need not be the class of the nearest
     boundary.
     """
-    n_classes = 2 if isinstance(attack, CarliniWagner | FMN) else 4
+    n_classes = 2 if isinstance(attack, CarliniWagner) else 4
     weight = torch.randn(n_classes, n_pixels, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return weight, lambda images: (images.to(weight.dtype) - 0.5).flatten(1) @ weight.T
 
@@ -143,6 +143,7 @@ def test_norms_that_an_attack_does_not_know_are_refused(attack, norm, choices):
         (FMN, {"step_size": 0.0}, "`step_size` must be positive, found 0.0"),
         (FMN, {"shrinkage": 1.0}, r"must lie in \(0, 1\), the final one not above the first, found 1.0 and 0.001"),
         (FMN, {"final_shrinkage": 0.1}, "found 0.05 and 0.1"),
+        (FMN, {"n_candidate_classes": 1}, "`n_candidate_classes` must be at least 2, found 1"),
         (FAB, {"n_restarts": 0}, "`n_restarts` must be at least 1, found 0"),
         (FAB, {"n_target_classes": 0}, "`n_target_classes` must be at least 1, found 0"),
         (FAB, {"alpha_max": 1.5}, r"`alpha_max` must lie in \[0, 1\], found 1.5"),
