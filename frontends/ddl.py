@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from frontends.base import FrontEnd, ImageMap
+from frontends.found_again import found_again
 from frontends.patch_learners import Factorisation, KeptPatches
 from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
 from sparsecode.full_precision import full_precision
@@ -53,7 +53,7 @@ class DDL(FrontEnd):
       onto their span; through the clamp as if it were not there.
     * `exact`: the same, but zero where the clamp acts, which is the true derivative wherever the choice of atoms does
       not change. The choice itself has no derivative.
-    * `identity`: the gradient of handing the image on; cheaper, and about as strong.
+    * `identity`: the gradient of handing the image on, which costs no more than the value.
 
     Memory: images are taken in runs whose working memory is bounded; one image is the smallest run, about
     (4 m + 3 `n_atoms`) numbers a patch of m entries.
@@ -192,7 +192,7 @@ class DDL(FrontEnd):
         if len(images) <= length:
             return restore(images)
         if images.requires_grad and torch.is_grad_enabled():  # codes are found again, rather than kept for all runs
-            return torch.cat([checkpoint(restore, run, use_reentrant=False) for run in images.split(length)])
+            return torch.cat([found_again(restore, run) for run in images.split(length)])
         return torch.cat([restore(run) for run in images.split(length)])
 
     @full_precision
