@@ -89,6 +89,50 @@ def test_each_part_is_handed_the_samples_still_standing(monkeypatch):
     assert found.flatten(1).amax(dim=1).tolist() == [0, 0, 0, 1]
 
 
+class Randomised:
+    """The conv net on images with noise."""
+
+    def __init__(self, net, deviation):
+        self.net, self.deviation = net, deviation
+
+    def __call__(self, images):
+        return self.net(images + self.deviation * torch.randn(images.shape, dtype=images.dtype))
+
+
+def test_rand_walks_on_past_the_boundary_of_one_draw(conv_net):
+    """What stops at the first draw that errs is right again at the next."""
+    images = torch.rand(12, 2, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    labels, model = conv_net(images).argmax(dim=1), Randomised(conv_net, 0.1)
+    right = []
+    for early_stop in (True, False):
+        torch.manual_seed(0)
+        attack = AutoAttack(eps=0.1, version="rand")
+        parts = [replace(part, steps=8, **({"early_stop": True} if early_stop else {})) for part in attack.parts]
+        found = type("Shorter", (AutoAttack,), {"parts": parts})(eps=0.1, version="rand")(model, images, labels)
+        passes = [(model(found).argmax(dim=1) == labels).double().mean() for _ in range(40)]
+        right.append(torch.stack(passes).mean())
+    assert right[1] < right[0] - 0.05
+
+
+@dataclass(frozen=True)
+class Averaging(Blanks):
+    """The same with gradients averaged over passes."""
+
+    eot_iter: int = 4
+
+
+def test_one_draw_that_errs_does_not_end_the_ensemble(monkeypatch):
+    met, passes = [], []
+    monkeypatch.setattr(AutoAttack, "parts", (Averaging((), []), Averaging((), met)))
+
+    def model(images):  # errs in one pass of three
+        passes.append(len(images))
+        return torch.tensor([[-1.0, 0.0] if len(passes) % 3 == 1 else [1.0, 0.0]]).expand(len(images), 2)
+
+    AutoAttack(version="rand")(model, torch.ones(2, 1, 2, 2), torch.zeros(2, dtype=torch.long))
+    assert met == [0, 1]
+
+
 def test_it_is_refused_on_a_view_that_is_not_the_deployed_model():
     with pytest.raises(ValueError, match="`early_stop` of attack 'aa' must be false with view Transfer"):
         NamedAttack("aa", AutoAttack(), Transfer("x.ckpt"))
