@@ -8,32 +8,41 @@ import torch
 from attacks import APGD, APGDT, FAB, Attack, AutoAttack, NamedAttack, Square, Transfer
 
 
-def settings_of(attack):
-    """Class and what the published ensembles set."""
-    kept = ("loss", "steps", "n_restarts", "n_target_classes", "n_queries", "eot_iter")
-    return type(attack), {name: getattr(attack, name) for name in kept if hasattr(attack, name)}
+def published(norm, version):
+    """Name and settings of each part, as the authors' own code sets them."""
+    package = pytest.importorskip("pyautoattack")
+    theirs = package.AutoAttack(lambda images: images.flatten(1), norm=norm, eps=0.1, version=version)
+    apgd, aimed, fab, square = theirs.apgd, theirs.apgd_targeted, theirs.fab, theirs.square
+    ascent = {"steps": apgd.n_iter, "n_restarts": apgd.n_restarts, "eot_iter": apgd.eot_iter, "eps": apgd.eps}
+    near = {"steps": fab.n_iter, "alpha_max": fab.alpha_max, "eta": fab.eta, "beta": fab.beta, "eps": fab.eps}
+    found = {
+        "apgd-ce": (APGD, {**ascent, "loss": "ce"}),
+        "apgd-dlr": (APGD, {**ascent, "loss": "dlr"}),
+        "apgd-t": (
+            APGDT,
+            {"steps": aimed.n_iter, "n_restarts": aimed.n_restarts, "n_target_classes": aimed.n_target_classes},
+        ),
+        "fab": (FAB, {**near, "n_restarts": fab.n_restarts, "n_target_classes": None}),
+        # Its restarts are set to 1 just before it runs.
+        "fab-t": (FAB, {**near, "n_restarts": 1, "n_target_classes": fab.n_target_classes}),
+        "square": (
+            Square,
+            {"n_queries": square.n_queries, "p_init": square.p_init, "n_restarts": square.n_restarts, "loss": "cw"},
+        ),
+    }
+    return [found[name] for name in theirs.attacks_to_run]
 
 
-@pytest.mark.parametrize(
-    ("version", "kinds"),
-    [
-        ("standard", [APGD, APGDT, FAB, Square]),
-        ("plus", [APGD, APGD, FAB, Square, APGDT, FAB]),
-        ("rand", [APGD, APGD]),
-    ],
-)
-def test_the_parts_are_those_of_the_published_ensembles(version, kinds):
-    parts = AutoAttack(eps=0.1, norm="L2", version=version).parts
-    assert [type(part) for part in parts] == kinds
-    assert all(part.norm == "L2" and part.eps == 0.1 for part in parts)
-    by_kind = [settings_of(part)[1] for part in parts]
-    if version == "rand":
-        assert [found["eot_iter"] for found in by_kind] == [20, 20]
-    if version == "plus":
-        assert [found["n_restarts"] for found in by_kind[:3]] == [5, 5, 5]
-    if version == "standard":
-        assert by_kind[1]["n_target_classes"] == by_kind[2]["n_target_classes"] == 9
-        assert by_kind[3]["n_queries"] == 5000
+@pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
+@pytest.mark.parametrize("version", ["standard", "plus", "rand"])
+def test_the_parts_are_those_of_the_published_ensembles(version, norm):
+    parts, theirs = AutoAttack(eps=0.1, norm=norm, version=version).parts, published(norm, version)
+    assert [type(part) for part in parts] == [kind for kind, _ in theirs]
+    assert all(part.norm == norm for part in parts)
+    for part, (kind, expected) in zip(parts, theirs, strict=True):
+        if kind is APGDT and norm == "L1":
+            assert part.n_target_classes >= expected.pop("n_target_classes")
+        assert {name: getattr(part, name) for name in expected} == expected
 
 
 class Short(AutoAttack):
