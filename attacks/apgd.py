@@ -7,7 +7,7 @@ from torch import Tensor
 
 from attacks.apgd_walk import Walk, checks
 from attacks.base import Model, check_at_least
-from attacks.bounded import Bounded, Found, best_of_attempts, check_restarts, random_start
+from attacks.bounded import Bounded, Found, best_of_attempts, check_restarts, improve, random_start
 from attacks.losses import Goal
 from attacks.norms import confine
 
@@ -17,8 +17,8 @@ class APGD(Bounded):
     """PGD with momentum that halves a sample's step where the loss stops rising (Croce and Hein 2020).
 
     L1 steps along as many pixels as its progress calls for, and walks in balls of 3 eps and 2 eps first (Croce and Hein
-    2021). Of all restarts a sample keeps the first image that fools the model or, if none does, the one of highest
-    loss.
+    2021). Of all restarts a sample keeps the image of highest loss among those that fool the model or, if none does,
+    among all.
 
     Args:
         eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
@@ -103,7 +103,7 @@ class APGD(Bounded):
             points = walk.next(self.norm, momentum=0.25 if taken > 1 else 0.0)
             seen, gradient = self._look(model, points, goal, last=taken == steps)
             walk.arrive(points, seen.losses, gradient)
-            _improve(best, walk.rows, seen)
+            improve(best, walk.rows, seen)
             if taken in due:
                 walk.check(due[taken], self.norm)
         return best, walk.best
@@ -114,11 +114,3 @@ class APGD(Bounded):
             return self.score(model, points, goal), torch.zeros_like(points)
         logits, gradient = self.differentiate(model, points, goal)
         return Found(points, goal.losses(logits).to(points.dtype), goal.reached(logits)), gradient
-
-
-def _improve(best: Found, rows: Tensor, seen: Found) -> None:
-    """Put what was seen of samples `rows` in the place of what does worse: first to fool, then by the loss."""
-    fell, loss = best.fell[rows], best.losses[rows]
-    better = (seen.fell & ~fell) | ((seen.fell == fell) & (seen.losses > loss))
-    for kept, new in zip(best, seen, strict=True):
-        kept[rows[better]] = new[better]

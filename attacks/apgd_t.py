@@ -15,8 +15,8 @@ from attacks.losses import Goal, Loss
 class APGDT(APGD):
     """Auto-PGD towards each of the most likely wrong classes in turn, any of which is a success (Croce and Hein 2020).
 
-    The labels are the true classes. A sample keeps the first image that fools the model or, if none does, the one of
-    highest loss.
+    The labels are the true classes. A sample keeps the image of highest loss among those that fool the model or, if
+    none does, among all.
 
     Args:
         eps: radius of the ball in [0, 1] pixel units; `8/255` is read.

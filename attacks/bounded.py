@@ -108,7 +108,8 @@ def best_of_attempts(
 ) -> Tensor:
     """The best images of several attempts, sample by sample.
 
-    That is the first image that fools the model or, if none does, the one of highest loss.
+    That is the image of highest loss among those that fool the model or, if none does, among all. A high loss matters
+    even where the model is fooled, if that is a surrogate; `early_stop` takes the first that fools.
 
     Args:
         attempt: (its number, the samples (S,) to attack) -> what was found for these.
@@ -116,14 +117,19 @@ def best_of_attempts(
         n_attempts: at most so many.
         early_stop: attempt again only samples still standing.
     """
-    best, best_loss = images.clone(), images.new_full((len(images),), -torch.inf)
-    fallen = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+    nothing = images.new_full((len(images),), -torch.inf)
+    best = Found(images.clone(), nothing, torch.zeros_like(nothing, dtype=torch.bool))
     for trial in range(n_attempts):
-        standing = (~fallen).nonzero().squeeze(1) if early_stop else torch.arange(len(images), device=images.device)
+        standing = (~best.fell if early_stop else torch.ones_like(best.fell)).nonzero().squeeze(1)
         if not len(standing):
             break
-        found = attempt(trial, standing)
-        better = ~fallen[standing] & (found.fell | (found.losses > best_loss[standing]))
-        kept = standing[better]
-        best[kept], best_loss[kept], fallen[kept] = (part[better] for part in found)
-    return best
+        improve(best, standing, attempt(trial, standing))
+    return best.images
+
+
+def improve(best: Found, rows: Tensor, seen: Found) -> None:
+    """Put what was seen of samples `rows` in the place of what does worse: first to fool, then by the loss."""
+    fell = best.fell[rows]
+    better = (seen.fell & ~fell) | ((seen.fell == fell) & (seen.losses > best.losses[rows]))
+    for kept, new in zip(best, seen, strict=True):
+        kept[rows[better]] = new[better]

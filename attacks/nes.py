@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from attacks.base import Model, check_at_least, check_choice, number
-from attacks.bounded import Bounded, Found
+from attacks.bounded import Bounded, improve
 from attacks.losses import Goal, Loss
 from attacks.noise import normal, uniform
 from attacks.norms import confine, radii, steepest
-from attacks.queries import better_of, in_chunks
+from attacks.queries import in_chunks
 
 Directions = Literal["normal", "sign"]
 # Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.
@@ -78,24 +78,21 @@ class NES(Bounded):
         """Estimate, step, keep what is better; a sample that has fallen leaves."""
         step_size = 2.5 * self.radius / self.steps if self.step_size is None else self.step_size
         lengths = radii(step_size, images, self.norm, self.relative)
-        eps, goal, final = self.radii(images), self.goal(labels), images.clone()
-        best, found, average = self.score(model, images, goal), images, torch.zeros_like(images)
+        eps, goal, found, average = self.radii(images), self.goal(labels), images, torch.zeros_like(images)
+        best = self.score(model, images.clone(), goal)
         active = torch.arange(len(images), device=images.device)
         for step in range(self.steps):
-            if self.early_stop and best.fell.any():
-                stands = ~best.fell
-                active, images, goal, indices = active[stands], images[stands], goal[stands], indices[stands]
-                best = Found(*(part[stands] for part in best))
-                eps, lengths, found, average = (part[stands] for part in (eps, lengths, found, average))
+            if self.early_stop and (fell := best.fell[active]).any():
+                active, images, goal, indices = active[~fell], images[~fell], goal[~fell], indices[~fell]
+                eps, lengths, found, average = (part[~fell] for part in (eps, lengths, found, average))
             if not len(active):
                 break
             estimate = self._estimate(model, found, goal, indices, step)
             average = self.momentum * average + (1 - self.momentum) * estimate
             ascended = found + steepest(average, found, lengths, self.norm, self.l1_sparsity)
             found = confine(ascended, images, eps, self.norm)
-            best = better_of(best, self.score(model, found, goal))
-            final[active] = best.images
-        return final
+            improve(best, active, self.score(model, found, goal))
+        return best.images
 
     def _estimate(self, model: Model, images: Tensor, goal: Goal, indices: Tensor, step: int) -> Tensor:
         """Estimated gradients (B, C, H, W) of the loss; queries are clipped to the box."""

@@ -14,7 +14,8 @@ from attacks.bounded import Found, best_of_attempts, check_restarts, random_star
 class PGD(Ascent):
     """Steps of steepest ascent, each projected to the ball and the box (Madry et al. 2018; paper 001, equation 1).
 
-    Of all restarts a sample keeps the first image that fools the model or, if none does, the one of highest loss.
+    Of all restarts a sample keeps the image of highest loss among those that fool the model or, if none does, among
+    all.
 
     Args:
         eps: radius of the ball in [0, 1] pixel units; `8/255` is read.

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from attacks.base import Model, checked_logits
-from attacks.bounded import Found
 from attacks.losses import fooled
 
 
@@ -22,10 +21,3 @@ def answers(model: Model, images: Tensor, labels: Tensor) -> Tensor:
 def fools(model: Model, images: Tensor, labels: Tensor, targeted: bool) -> Tensor:
     """Bool (B,): the model gives the target, or another label."""
     return fooled(answers(model, images, labels), labels, targeted)
-
-
-def better_of(best: Found, found: Found) -> Found:
-    """Sample by sample the one that fools or, where both or neither do, the one of higher loss; `best` at a tie."""
-    better = (found.fell & ~best.fell) | ((found.losses > best.losses) & (found.fell >= best.fell))
-    images = torch.where(better[:, None, None, None], found.images, best.images)
-    return Found(images, torch.where(better, found.losses, best.losses), best.fell | found.fell)

@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from attacks.base import Model, check_at_least
-from attacks.bounded import Bounded, Found, best_of_attempts
+from attacks.bounded import Bounded, Found, best_of_attempts, improve
 from attacks.losses import Goal, Loss
 from attacks.noise import uniform
 from attacks.norms import confine, size
-from attacks.queries import better_of
 from attacks.windows import cut_windows, random_places, square_mask, unit_windows, window_shape
 
 # Queries of 10,000 after which the squares' share of the image is halved once more (the paper's section 4).
@@ -60,7 +59,7 @@ class Square(Bounded):
             raise ValueError(f"`p_init` must lie in (0, 1], found {self.p_init}; it is a share of the image.")
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
-        """Search from every start, sample by sample keeping the first image that fools, else the highest loss."""
+        """Search from every start, sample by sample keeping the best."""
         final, goal = images.clone(), self.goal(labels)
         active = torch.arange(len(images), device=images.device)
         if self.early_stop:
@@ -78,20 +77,16 @@ class Square(Bounded):
         """One restart."""
         eps, first = self.radii(images), restart * self.n_queries
         best = self.score(model, self._start(images, eps, indices, first), goal)
-        final = Found(*(part.clone() for part in best))
         active = torch.arange(len(images), device=images.device)
         for query in range(1, self.n_queries):
-            if self.early_stop and best.fell.any():
-                _put(final, active, best)
-                stands = ~best.fell
-                active, best = active[stands], Found(*(part[stands] for part in best))
-                images, goal, indices, eps = images[stands], goal[stands], indices[stands], eps[stands]
+            if self.early_stop and (fell := best.fell[active]).any():
+                goal = goal[~fell]
+                active, images, indices, eps = (part[~fell] for part in (active, images, indices, eps))
             if not len(active):
                 break
-            found = self.score(model, self._propose(best.images, images, eps, indices, query, first + query), goal)
-            best = better_of(best, found)
-        _put(final, active, best)
-        return final
+            points = self._propose(best.images[active], images, eps, indices, query, first + query)
+            improve(best, active, self.score(model, points, goal))
+        return best
 
     def _side(self, query: int, images: Tensor) -> int:
         """Side of the square of one query, in pixels."""
@@ -153,12 +148,6 @@ class Square(Bounded):
         if self.norm == "L2":
             delta = delta * (eps / size(delta, "L2").clamp_min(1e-12))[:, None, None, None]
         return confine(images + delta, images, eps, self.norm)
-
-
-def _put(final: Found, rows: Tensor, part: Found) -> None:
-    """Write what was found for some rows into the whole."""
-    for whole, some in zip(final, part, strict=True):
-        whole[rows] = some
 
 
 def _signs(draws: Tensor) -> Tensor:
