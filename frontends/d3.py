@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from frontends.base import FrontEnd, ImageMap
+from frontends.found_again import found_again
 from sparsecode import average_patches, extract_patches, omp, sample_patches
 from sparsecode.full_precision import full_precision
 
@@ -120,10 +120,10 @@ class D3(FrontEnd):
         rows, columns = (-(-(side - self.patch_size) // self.stride) + 1 for side in images.shape[2:])
         # Besides its code a patch has its scores and what autograd keeps of them.
         length = max(1, _MAX_BYTES // (3 * atoms.shape[1] * exact.element_size() * rows * columns))
-        restore = self._restore
+        restore = partial(self._restore, atoms=atoms)
         if len(images) > length and images.requires_grad and torch.is_grad_enabled():
-            restore = partial(checkpoint, self._restore, use_reentrant=False)  # found again rather than kept
-        return torch.cat([restore(run, atoms) for run in exact.split(length)]).to(images.dtype)
+            restore = partial(found_again, restore)
+        return torch.cat([restore(run) for run in exact.split(length)]).to(images.dtype)
 
     def _restore(self, images: Tensor, atoms: Tensor) -> Tensor:
         patches = extract_patches(images, self.patch_size, self.stride, cover=True)
