@@ -8,7 +8,7 @@ from torch import Tensor
 
 from attacks.apgd import APGD
 from attacks.apgd_t import APGDT
-from attacks.base import Attack, Model, check_choice, mean_over_passes, number
+from attacks.base import Attack, Budget, Model, check_choice, mean_over_passes, number
 from attacks.fab import FAB
 from attacks.losses import fooled
 from attacks.norms import Norm
@@ -54,6 +54,11 @@ class AutoAttack(Attack):
         check_choice(self.version, "version", get_args(Version))
 
     @property
+    def budget(self) -> Budget:
+        """The ball."""
+        return Budget(self.norm, number(self.eps, "eps"))
+
+    @property
     def parts(self) -> tuple[Attack, ...]:
         """The attacks in their order."""
         eps, norm, seed = self.eps, self.norm, self.seed
@@ -91,3 +96,4 @@ class AutoAttack(Attack):
 def _mean_logits(model: Model, images: Tensor, passes: int) -> Tensor:
     """(B, C, H, W) -> (B, K), averaged over passes."""
     return mean_over_passes(lambda: (model(images),), passes)[0]
+

@@ -3,12 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 Model = Callable[[Tensor], Tensor]
+
+
+class Budget(NamedTuple):
+    """A ball around each image: its norm (`Linf`, `L2` or `L1`), its radius, whether that is a multiple of ||x||."""
+
+    norm: str
+    size: float
+    relative: bool = False
 
 
 class Attack(ABC):
@@ -31,6 +39,19 @@ class Attack(ABC):
     n_fitting_images: int = 0
     knowledge: ClassVar[str | None] = None
     single_step: ClassVar[bool] = False
+
+    @property
+    def budget(self) -> Budget | None:
+        """The ball that it keeps to, by which attacks are compared; None where no norm bounds it."""
+        return None
+
+    @property
+    def minimises(self) -> str | None:
+        """The norm that it makes as small as it can without a bound; None of any other attack.
+
+        What such an attack finds is a size: that it fools a model at any size says nothing.
+        """
+        return None
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> "Attack":
         """The attack that has seen training images (N, C, H, W) with labels (N,); itself where it needs none."""
@@ -177,3 +198,4 @@ def input_gradient(
     if not gradient.isfinite().all():
         raise ValueError("the gradient of `model` must be finite, found NaN or infinity; attack in float32.")
     return gradient
+

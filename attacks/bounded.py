@@ -9,6 +9,7 @@ from torch import Tensor
 
 from attacks.base import (
     Attack,
+    Budget,
     Model,
     check_at_least,
     check_choice,
@@ -63,6 +64,11 @@ class Bounded(Attack):
     def radius(self) -> float:
         """The number that `eps` says."""
         return number(self.eps, "eps")
+
+    @property
+    def budget(self) -> Budget:
+        """The ball."""
+        return Budget(self.norm, self.radius, self.relative)
 
     def radii(self, images: Tensor) -> Tensor:
         """Of the ball around each image: (B, C, H, W) -> (B,)."""
@@ -133,3 +139,4 @@ def improve(best: Found, rows: Tensor, seen: Found) -> None:
     better = (seen.fell & ~fell) | ((seen.fell == fell) & (seen.losses > best.losses[rows]))
     for kept, new in zip(best, seen, strict=True):
         kept[rows[better]] = new[better]
+

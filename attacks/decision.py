@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self, get_args
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Model, check_at_least, check_choice, number
+from attacks.base import Attack, Budget, Model, check_at_least, check_choice, number
 from attacks.noise import uniform
 from attacks.norms import Norm, radii, size
 from attacks.queries import answers, fools
@@ -61,6 +61,16 @@ class DecisionAttack(Attack):
     def _distance(self) -> Norm:
         """The norm in which the walk is to become short."""
         return "L2"
+
+    @property
+    def budget(self) -> Budget | None:
+        """The ball of radius `eps`, if that is given."""
+        return None if self.eps is None else Budget(self._distance, number(self.eps, "eps"), self.relative)
+
+    @property
+    def minimises(self) -> str | None:
+        """The norm, unless `eps` bounds it."""
+        return self._distance if self.eps is None else None
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> Self:
         """Return this attack with images to start from.
@@ -162,3 +172,4 @@ def to_boundary(
             torch.where(fell, low, middle),
         )
     return best
+

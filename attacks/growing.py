@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from attacks.around import Around
-from attacks.base import Model, number
+from attacks.base import Budget, Model, number
 from attacks.losses import fooled
 
 
@@ -42,6 +42,11 @@ class Growing(Around):
             raise ValueError(f"`sizes` must be at least one size, each larger than the one before, found {self.sizes}.")
 
     @property
+    def budget(self) -> Budget | None:
+        """The largest ball."""
+        return replace(self.attack, eps=self.sizes[-1]).budget  # type: ignore[call-arg]
+
+    @property
     def knowledge(self) -> str | None:  # type: ignore[override]
         """The other attack's."""
         return self.attack.knowledge
@@ -57,3 +62,4 @@ class Growing(Around):
             if not len(standing):
                 break
         return found
+

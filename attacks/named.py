@@ -48,6 +48,11 @@ class NamedAttack:
         """The field's word for what the adversary knows."""
         return self.attack.knowledge or self.view.knowledge
 
+    @property
+    def in_worst_case(self) -> bool:
+        """Whether a sample that falls to it counts as fallen: not to a control, nor at any size whatever."""
+        return self.knowledge != "control" and self.attack.minimises is None
+
     def targets(self, logits: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Wrong classes (B,) to aim at, from clean logits (B, K), labels (B,) and sample numbers (B,)."""
         n_classes = logits.shape[1]
@@ -57,3 +62,4 @@ class NamedAttack:
         if self.target == "most_likely":
             return logits.scatter(1, labels[:, None], -torch.inf).argmax(dim=1)
         return logits.scatter(1, labels[:, None], torch.inf).argmin(dim=1)
+

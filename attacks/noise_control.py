@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from attacks.around import Around, at_size
-from attacks.base import Model, check_choice
+from attacks.base import Budget, Model, check_choice
 from attacks.noise import normal, uniform
 from attacks.norms import Norm, size
 
@@ -47,6 +47,16 @@ class NoiseControl(Around):
         check_choice(self.match, "match", get_args(Match))
         check_choice(self.norm, "norm", get_args(Norm))
 
+    @property
+    def budget(self) -> Budget | None:
+        """The other attack's: what the noise is compared with."""
+        return self.attack.budget
+
+    @property
+    def minimises(self) -> str | None:
+        """The other attack's."""
+        return self.attack.minimises
+
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Attack, measure, draw."""
         delta = self.attack(model, images, labels, indices) - images
@@ -64,3 +74,4 @@ class NoiseControl(Around):
             return normal(indices, shape, seed=self.seed, stream=STREAM)
         draws = 2 * uniform(indices, shape, seed=self.seed, stream=STREAM) - 1
         return 3**0.5 * draws if self.distribution == "uniform" else torch.where(draws < 0, -1.0, 1.0)
+

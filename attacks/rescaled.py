@@ -6,7 +6,7 @@ from typing import get_args
 from torch import Tensor
 
 from attacks.around import Around, at_size
-from attacks.base import Model, check_choice, number
+from attacks.base import Budget, Model, check_choice, number
 from attacks.norms import Norm, radii
 
 
@@ -38,6 +38,11 @@ class Rescaled(Around):
         check_choice(self.norm, "norm", get_args(Norm))
 
     @property
+    def budget(self) -> Budget:
+        """The wanted size."""
+        return Budget(self.norm, number(self.size, "size"), self.relative)
+
+    @property
     def knowledge(self) -> str | None:  # type: ignore[override]
         """The other attack's."""
         return self.attack.knowledge
@@ -51,3 +56,4 @@ class Rescaled(Around):
         """Attack, then scale."""
         delta = self.attack(model, images, labels, indices) - images
         return at_size(images, delta, radii(self.size, images, self.norm, self.relative), self.norm)
+

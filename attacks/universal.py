@@ -8,7 +8,7 @@ from typing import Self, get_args
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Model, check_at_least, check_batch, check_choice, number, value_and_gradient
+from attacks.base import Attack, Budget, Model, check_at_least, check_batch, check_choice, number, value_and_gradient
 from attacks.jacobian import leads, runners_up
 from attacks.losses import margin
 from attacks.noise import uniform
@@ -60,6 +60,11 @@ class UniversalPerturbation(Attack):
             check_at_least(getattr(self, name), name, 1)
         if not self.step_size > 0:
             raise ValueError(f"`step_size` must be positive, found {self.step_size}; it is a multiple of eps.")
+
+    @property
+    def budget(self) -> Budget:
+        """The ball."""
+        return Budget(self.norm, number(self.eps, "eps"))
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> Self:
         """Return this attack with a pattern, which needs no more fitting.
@@ -157,3 +162,4 @@ def _capped_lead(labels: Tensor, target: int | None, cap: float, logits: Tensor)
     if target is None:
         return margin(logits, labels).clamp_max(cap)
     return leads(logits, labels, torch.full_like(labels, target)[None])[0].clamp_max(cap)
+

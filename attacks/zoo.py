@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Model, check_at_least, number
+from attacks.base import Attack, Budget, Model, check_at_least, number
 from attacks.losses import adversarial_loss
 from attacks.noise import uniform
 from attacks.norms import radii, size
@@ -64,6 +64,16 @@ class ZOO(Attack):
         number(self.confidence, "confidence")
         if self.eps is not None:
             number(self.eps, "eps")
+
+    @property
+    def budget(self) -> Budget | None:
+        """The ball of radius `eps`, if that is given."""
+        return None if self.eps is None else Budget("L2", number(self.eps, "eps"), self.relative)
+
+    @property
+    def minimises(self) -> str | None:
+        """The norm, unless `eps` bounds it."""
+        return "L2" if self.eps is None else None
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Search over the constant, sample by sample."""
@@ -143,3 +153,4 @@ def _adam(gradient: Tensor, mean: Tensor, square: Tensor, counts: Tensor, chosen
     for state, values in ((counts, count), (mean, average), (square, spread)):
         state.scatter_(1, chosen, values)
     return (average / (1 - first**count)) / ((spread / (1 - second**count)).sqrt() + 1e-8)
+
