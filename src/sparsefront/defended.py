@@ -65,9 +65,11 @@ class DefendedClassifier(pl.LightningModule):
         self.frontend = frontend(image_shape)
         self.classifier = classifier(self.frontend.out_channels, num_classes)
         self.build_optimizer, self.build_scheduler = optimizer, scheduler
-        self.train_acc = MulticlassAccuracy(num_classes, average="micro")
-        self.val_acc = MulticlassAccuracy(num_classes, average="micro")
-        self.test_acc = MulticlassAccuracy(num_classes, average="micro")
+        self.num_classes = num_classes
+        # Labels are checked here, and -1 is a prediction: of NaN.
+        self.train_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+        self.val_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+        self.test_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         if frontend_checkpoint is not None:
             load_front_end(self.frontend, Path(frontend_checkpoint))
         if classifier_checkpoint is not None:
@@ -95,13 +97,20 @@ class DefendedClassifier(pl.LightningModule):
     def _check(self, batch: Batch, batch_idx: int) -> None:
         if batch_idx == 0:
             self.frontend.check_images(batch.image)
+        if len(batch.label):
+            low, high = batch.label.aminmax()
+            if low < 0 or high >= self.num_classes:
+                raise ValueError(
+                    f"`label` must lie in [0, {self.num_classes}), the classes, found [{low.item()}, {high.item()}]; "
+                    "number the data's classes from 0, and check `num_classes`."
+                )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Cross entropy of clean images."""
         self._check(batch, batch_idx)
         logits = self(batch.image)
         loss = nn.functional.cross_entropy(logits, batch.label)
-        self.train_acc(logits, batch.label)
+        self.train_acc(classes(logits), batch.label)
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/acc", self.train_acc, on_step=False, on_epoch=True, prog_bar=True)
         return loss
@@ -109,7 +118,7 @@ class DefendedClassifier(pl.LightningModule):
     def _evaluate(self, batch: Batch, batch_idx: int, stage: str, accuracy: MulticlassAccuracy) -> None:
         self._check(batch, batch_idx)
         logits = self(batch.image)
-        accuracy(logits, batch.label)
+        accuracy(classes(logits), batch.label)
         loss = nn.functional.cross_entropy(logits, batch.label)
         self.log(f"{stage}/loss", loss, batch_size=len(batch.label), sync_dist=True)
         self.log(f"{stage}/clean_acc", accuracy, on_epoch=True, prog_bar=True)
@@ -126,7 +135,7 @@ class DefendedClassifier(pl.LightningModule):
         """Return `index` (B,), `label` (B,), `prediction` (B,) and `probability` (B, K)."""
         self._check(batch, batch_idx)
         probability = self(batch.image).softmax(dim=1)
-        prediction = probability.argmax(dim=1)
+        prediction = classes(probability)
         return {"index": batch.index, "label": batch.label, "prediction": prediction, "probability": probability}
 
     def configure_optimizers(self) -> Any:
@@ -148,6 +157,11 @@ class DefendedClassifier(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Name the difference when the checkpoint's front end or classifier has other tensors than this model."""
         explain_mismatch(self, checkpoint["state_dict"], "The checkpoint", "the model's")
+
+
+def classes(logits: Tensor) -> Tensor:
+    """The predicted classes (B,) of logits (B, K); -1, which is nobody's label, where one is not a number."""
+    return logits.argmax(dim=1).masked_fill(logits.isnan().any(dim=1), -1)
 
 
 def load_front_end(frontend: FrontEnd, path: Path) -> None:

@@ -18,7 +18,7 @@ def top_t(image_shape, n_atoms=20):
 
 def trainer(tmp_path):
     return pl.Trainer(
-        max_epochs=1, limit_train_batches=2, limit_val_batches=1, accelerator="cpu", logger=False,
+        max_epochs=1, limit_train_batches=2, limit_val_batches=2, accelerator="cpu", logger=False,
         enable_progress_bar=False, enable_model_summary=False, default_root_dir=tmp_path,
     )  # fmt: skip
 
@@ -77,3 +77,30 @@ def test_pixels_that_are_none_are_refused_before_the_first_step(tmp_path):
 
 def collate(samples):
     return Batch(*(torch.stack(column) for column in zip(*samples, strict=True)))
+
+
+@pytest.mark.parametrize(("label", "verb"), [(7, "validate"), (-1, "fit")])
+def test_labels_outside_the_classes_are_named(tmp_path, label, verb):
+    images, index = torch.rand(8, 1, 28, 28), torch.arange(8)
+    labels = torch.tensor([0, 0, 0, 0, 0, label, 0, 0])  # in the second batch
+    loader = torch.utils.data.DataLoader([*zip(images, labels, index, strict=True)], batch_size=4, collate_fn=collate)
+    with pytest.raises(ValueError, match=r"`label` must lie in \[0, 2\), the classes, found \["):
+        getattr(trainer(tmp_path), verb)(DefendedClassifier(ConvNet, num_classes=2), loader)
+
+
+class Undefined(torch.nn.Module):
+    def __init__(self, in_chans, num_classes):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(num_classes))
+
+    def forward(self, images):
+        return images.flatten(1)[:, :1] * torch.nan + self.bias
+
+
+def test_nan_is_no_class(tmp_path):
+    images, labels = torch.rand(4, 1, 28, 28), torch.zeros(4, dtype=torch.int64)
+    loader = torch.utils.data.DataLoader([*zip(images, labels, labels, strict=True)], batch_size=4, collate_fn=collate)
+    model = DefendedClassifier(Undefined)
+    (metrics,) = trainer(tmp_path).validate(model, loader, verbose=False)
+    assert metrics["val/clean_acc"] == 0
+    assert (model.predict_step(Batch(images, labels, labels), 0)["prediction"] == -1).all()
