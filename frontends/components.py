@@ -28,8 +28,8 @@ def label_components(mask: Tensor, *, diagonal: bool) -> tuple[Tensor, Tensor]:
     while True:
         smaller = torch.minimum(parent[low], parent[high])
         joined = parent.clone()
-        for end in (low, high):  # the run, and the one that it was joined to before
-            joined = joined.scatter_reduce(0, parent[end], smaller, "amin").scatter_reduce(0, end, smaller, "amin")
+        for end in (low, high):
+            joined = joined.scatter_reduce(0, parent[end], smaller, "amin")
         joined = joined[joined]
         if torch.equal(joined, parent):
             break
