@@ -8,7 +8,7 @@ from torch import Tensor
 
 from attacks.apgd import APGD
 from attacks.apgd_t import APGDT
-from attacks.base import Attack, Budget, Model, check_choice, mean_over_passes, number
+from attacks.base import Attack, Budget, Model, check_choice, check_radius, mean_over_passes, number
 from attacks.fab import FAB
 from attacks.losses import fooled
 from attacks.norms import Norm
@@ -49,8 +49,8 @@ class AutoAttack(Attack):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        number(self.eps, "eps")
         check_choice(self.norm, "norm", get_args(Norm))
+        check_radius(self.eps, self.norm)
         check_choice(self.version, "version", get_args(Version))
 
     @property

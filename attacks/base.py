@@ -105,6 +105,15 @@ def number(value: float | str, name: str) -> float:
     return found
 
 
+def check_radius(eps: float | str, norm: str, relative: bool = False, name: str = "eps") -> None:
+    """Raise a ValueError unless `eps` can be a ball's radius: in Linf, pixels in [0, 1] are never farther than 1."""
+    if number(eps, name) > 1 and norm == "Linf" and not relative:
+        raise ValueError(
+            f"`{name}` must be at most 1 with norm Linf, found {eps}; pixels lie in [0, 1], so write 8/255 for 8 grey "
+            "levels of 256."
+        )
+
+
 def check_at_least(value: int, name: str, least: int) -> None:
     """Raise a ValueError unless `value` is large enough."""
     if value < least:

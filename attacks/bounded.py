@@ -13,6 +13,7 @@ from attacks.base import (
     Model,
     check_at_least,
     check_choice,
+    check_radius,
     checked_logits,
     mean_over_passes,
     number,
@@ -55,8 +56,8 @@ class Bounded(Attack):
     eot_iter: int = 1
 
     def __post_init__(self) -> None:
-        number(self.eps, "eps")
         check_choice(self.norm, "norm", get_args(Norm))
+        check_radius(self.eps, self.norm, self.relative)
         check_choice(self.loss, "loss", get_args(Loss))
         check_at_least(self.eot_iter, "eot_iter", 1)
 

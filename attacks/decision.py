@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self, get_args
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Budget, Model, check_at_least, check_choice, number
+from attacks.base import Attack, Budget, Model, check_at_least, check_choice, check_radius, number
 from attacks.noise import uniform
 from attacks.norms import Norm, radii, size
 from attacks.queries import answers, fools
@@ -55,7 +55,7 @@ class DecisionAttack(Attack):
         else:
             object.__setattr__(self, "n_fitting_images", 0)
         if self.eps is not None:
-            number(self.eps, "eps")
+            check_radius(self.eps, self._distance, self.relative)
 
     @property
     def _distance(self) -> Norm:

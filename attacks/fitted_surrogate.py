@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from attacks.base import check_at_least, number
+from attacks.base import check_at_least, check_radius, number
 from attacks.views import Logits, View
 
 KERNEL = 5  # side of the convolutions: three of them see 13 pixels
@@ -51,7 +51,7 @@ class FittedSurrogate(View):
     def __post_init__(self) -> None:
         for name in ("n_fitting_images", "width", "steps", "batch_size"):
             check_at_least(getattr(self, name), name, 1)
-        number(self.radius, "radius")
+        check_radius(self.radius, "Linf", name="radius")
 
     def __call__(self, model: Any) -> Logits:
         """Compose the front end's value and the network's gradient with the classifier."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from attacks.around import Around
-from attacks.base import Budget, Model, number
+from attacks.base import Budget, Model, check_radius, number
 from attacks.losses import fooled
 
 
@@ -37,6 +37,8 @@ class Growing(Around):
         super().__post_init__()
         if not hasattr(self.attack, "eps"):
             raise ValueError(f"`attack` of Growing must have an eps, found {type(self.attack).__name__}.")
+        for size in self.sizes:
+            check_radius(size, getattr(self.attack, "norm", "L2"), getattr(self.attack, "relative", False), "sizes")
         radii = [number(size, "sizes") for size in self.sizes]
         if not radii or any(after <= before for before, after in pairwise(radii)):
             raise ValueError(f"`sizes` must be at least one size, each larger than the one before, found {self.sizes}.")

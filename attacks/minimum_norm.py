@@ -7,7 +7,7 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Budget, Model, check_choice, checked_logits, number
+from attacks.base import Attack, Budget, Model, check_choice, check_radius, checked_logits, number
 from attacks.jacobian import leads, logit_gradients
 from attacks.losses import fooled, margin
 from attacks.norms import Norm, radii, size
@@ -40,7 +40,7 @@ class MinimumNorm(Attack):
     def __post_init__(self) -> None:
         check_choice(self.norm, "norm", self.norms)
         if self.eps is not None:
-            number(self.eps, "eps")
+            check_radius(self.eps, self.norm, self.relative)
 
     @property
     def budget(self) -> Budget | None:

@@ -6,7 +6,7 @@ from typing import get_args
 from torch import Tensor
 
 from attacks.around import Around, at_size
-from attacks.base import Budget, Model, check_choice, number
+from attacks.base import Budget, Model, check_choice, check_radius, number
 from attacks.norms import Norm, radii
 
 
@@ -34,8 +34,8 @@ class Rescaled(Around):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number(self.size, "size")
         check_choice(self.norm, "norm", get_args(Norm))
+        check_radius(self.size, self.norm, self.relative, "size")
 
     @property
     def budget(self) -> Budget:

@@ -8,7 +8,17 @@ from typing import Self, get_args
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Budget, Model, check_at_least, check_batch, check_choice, number, value_and_gradient
+from attacks.base import (
+    Attack,
+    Budget,
+    Model,
+    check_at_least,
+    check_batch,
+    check_choice,
+    check_radius,
+    number,
+    value_and_gradient,
+)
 from attacks.jacobian import leads, runners_up
 from attacks.losses import margin
 from attacks.noise import uniform
@@ -54,8 +64,8 @@ class UniversalPerturbation(Attack):
     _pattern: Tensor | None = field(init=False, default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        number(self.eps, "eps")
         check_choice(self.norm, "norm", tuple(norm for norm in get_args(Norm) if norm != "L1"))
+        check_radius(self.eps, self.norm)
         for name in ("n_fitting_images", "epochs", "batch_size", "n_target_classes"):
             check_at_least(getattr(self, name), name, 1)
         if not self.step_size > 0:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attacks.base import check_at_least, input_gradient, number
+from attacks.base import check_at_least, check_radius, input_gradient, number
 from attacks.noise import uniform
 from attacks.norms import random_point
 
@@ -165,7 +165,7 @@ class Neighbourhood(View):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        number(self.radius, "radius")
+        check_radius(self.radius, "Linf", name="radius")
         check_at_least(self.n_samples, "n_samples", 1)
 
     @property

@@ -93,6 +93,8 @@ def with_ball(attack, eps, norm):
     """The attack in a ball of this size and, if it can, of this norm; and the norm it has."""
     if isinstance(attack, JSMA | LowPass):
         return attack, None
+    if "Linf" in (norm, getattr(attack, "norm", None)) and not getattr(attack, "relative", False):
+        eps = eps if size_of(eps) <= 1 else 1.0  # no perturbation is larger
     if isinstance(attack, NoiseControl):
         return dataclasses.replace(attack, attack=PGD(eps=eps, norm=norm, steps=2), norm=norm), norm
     if isinstance(attack, Growing):

@@ -3,7 +3,28 @@
 import pytest
 import torch
 
-from attacks import APGD, APGDT, BIM, FGSM, MIFGSM, PGD, RFGSM, size
+from attacks import (
+    APGD,
+    APGDT,
+    BIM,
+    FAB,
+    FGSM,
+    FMN,
+    MIFGSM,
+    NES,
+    PGD,
+    RFGSM,
+    AutoAttack,
+    DeepFool,
+    FittedSurrogate,
+    Growing,
+    HopSkipJump,
+    Neighbourhood,
+    Rescaled,
+    Square,
+    UniversalPerturbation,
+    size,
+)
 from attacks.base import value_and_gradient
 from attacks.bounded import Found, best_of_attempts
 
@@ -94,3 +115,28 @@ def test_value_and_gradient_are_means_over_passes():
 def test_settings_are_checked_at_construction(kind, settings, message):
     with pytest.raises(ValueError, match=message):
         kind(**settings)
+
+
+@pytest.mark.parametrize("kind", [FGSM, PGD, APGDT, Square, NES, AutoAttack, UniversalPerturbation])
+def test_grey_levels_taken_for_pixel_units_are_refused(kind):
+    with pytest.raises(ValueError, match="`eps` must be at most 1 with norm Linf, found 8; pixels lie"):
+        kind(eps=8)
+    assert kind(eps=8, norm="L2").eps == 8
+
+
+@pytest.mark.parametrize("kind", [DeepFool, FMN, FAB, HopSkipJump])
+def test_so_are_they_where_eps_only_limits(kind):
+    with pytest.raises(ValueError, match="`eps` must be at most 1 with norm Linf, found 3/2"):
+        kind(eps="3/2", norm="Linf")
+    assert kind(eps=8, norm="L2").eps == 8
+    assert kind(eps=8, norm="Linf", relative=True).eps == 8
+
+
+def test_so_are_they_in_other_sizes():
+    with pytest.raises(ValueError, match="`sizes` must be at most 1 with norm Linf, found 2"):
+        Growing(PGD(), sizes=[1, 2, 4])
+    with pytest.raises(ValueError, match="`size` must be at most 1 with norm Linf, found 8"):
+        Rescaled(PGD(), size=8, norm="Linf")
+    for view in (Neighbourhood, FittedSurrogate):
+        with pytest.raises(ValueError, match="`radius` must be at most 1 with norm Linf, found 2"):
+            view(radius=2)
