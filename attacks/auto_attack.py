@@ -96,4 +96,3 @@ class AutoAttack(Attack):
 def _mean_logits(model: Model, images: Tensor, passes: int) -> Tensor:
     """(B, C, H, W) -> (B, K), averaged over passes."""
     return mean_over_passes(lambda: (model(images),), passes)[0]
-

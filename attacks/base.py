@@ -207,4 +207,3 @@ def input_gradient(
     if not gradient.isfinite().all():
         raise ValueError("the gradient of `model` must be finite, found NaN or infinity; attack in float32.")
     return gradient
-

@@ -140,4 +140,3 @@ def improve(best: Found, rows: Tensor, seen: Found) -> None:
     better = (seen.fell & ~fell) | ((seen.fell == fell) & (seen.losses > best.losses[rows]))
     for kept, new in zip(best, seen, strict=True):
         kept[rows[better]] = new[better]
-

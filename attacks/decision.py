@@ -172,4 +172,3 @@ def to_boundary(
             torch.where(fell, low, middle),
         )
     return best
-

@@ -64,4 +64,3 @@ class Growing(Around):
             if not len(standing):
                 break
         return found
-

@@ -62,4 +62,3 @@ class NamedAttack:
         if self.target == "most_likely":
             return logits.scatter(1, labels[:, None], -torch.inf).argmax(dim=1)
         return logits.scatter(1, labels[:, None], torch.inf).argmin(dim=1)
-

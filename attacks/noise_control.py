@@ -74,4 +74,3 @@ class NoiseControl(Around):
             return normal(indices, shape, seed=self.seed, stream=STREAM)
         draws = 2 * uniform(indices, shape, seed=self.seed, stream=STREAM) - 1
         return 3**0.5 * draws if self.distribution == "uniform" else torch.where(draws < 0, -1.0, 1.0)
-

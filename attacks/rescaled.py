@@ -56,4 +56,3 @@ class Rescaled(Around):
         """Attack, then scale."""
         delta = self.attack(model, images, labels, indices) - images
         return at_size(images, delta, radii(self.size, images, self.norm, self.relative), self.norm)
-

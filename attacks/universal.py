@@ -172,4 +172,3 @@ def _capped_lead(labels: Tensor, target: int | None, cap: float, logits: Tensor)
     if target is None:
         return margin(logits, labels).clamp_max(cap)
     return leads(logits, labels, torch.full_like(labels, target)[None])[0].clamp_max(cap)
-

