@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from attacks.base import check_at_least, check_radius, number
-from attacks.views import Logits, View
+from attacks.views import Logits, Meter, View, unmetered
 
 KERNEL = 5  # side of the convolutions: three of them see 13 pixels
 LEARNING_RATE = 2e-3
@@ -53,7 +53,7 @@ class FittedSurrogate(View):
             check_at_least(getattr(self, name), name, 1)
         check_radius(self.radius, "Linf", name="radius")
 
-    def __call__(self, model: Any) -> Logits:
+    def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Compose the front end's value and the network's gradient with the classifier."""
         _check(model)
         network = self._network
@@ -66,16 +66,16 @@ class FittedSurrogate(View):
             near = images + network(images)
             return model.read(value + (near - near.detach()).repeat_interleave(model.frontend.n_copies, dim=0))
 
-        return logits
+        return meter(logits)
 
-    def fitted(self, model: Any, images: Tensor) -> Self:
+    def fitted(self, model: Any, images: Tensor, meter: Meter = unmetered) -> Self:
         """Return this view with a network fitted to the model's front end on images (N, C, H, W) in [0, 1]."""
         _check(model)
         view = copy.copy(self)
         devices = [images.device] if images.is_cuda else []
         with torch.random.fork_rng(devices), torch.inference_mode(False), torch.enable_grad():
             torch.manual_seed(self.seed)
-            object.__setattr__(view, "_network", self._fit(model.frontend, images.detach().clone()))
+            object.__setattr__(view, "_network", self._fit(meter(model.frontend), images.detach().clone()))
         return view
 
     def _fit(self, frontend: Any, images: Tensor) -> nn.Module:

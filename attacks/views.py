@@ -14,8 +14,14 @@ from attacks.noise import uniform
 from attacks.norms import random_point
 
 Logits = Callable[[Tensor], Tensor]
+Meter = Callable[[Logits], Logits]
 
 POINTS_AT_ONCE = 128  # images that a smoothed gradient puts through the model together
+
+
+def unmetered(logits: Logits) -> Logits:
+    """The same."""
+    return logits
 
 
 class View(ABC):
@@ -30,8 +36,8 @@ class View(ABC):
 
     n_fitting_images: int = 0
 
-    def fitted(self, model: Any, images: Tensor) -> "View":
-        """The view that has seen training images (N, C, H, W); itself where it needs none."""
+    def fitted(self, model: Any, images: Tensor, meter: Meter = unmetered) -> "View":
+        """The view that has seen training images (N, C, H, W); itself where it needs none. `meter` as in a call."""
         return self
 
     @property
@@ -45,8 +51,13 @@ class View(ABC):
         return False
 
     @abstractmethod
-    def __call__(self, model: Any) -> Logits:
+    def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Return images (B, C, H, W) -> logits (B, K).
+
+        Args:
+            model: the defended one.
+            meter: put around each function that takes images through a model once, so that all that is asked of
+                models is counted where it is asked, however often a call of the view does.
 
         Raises:
             ValueError: this view cannot be had of this model.
@@ -68,11 +79,11 @@ class WhiteBox(View):
     backward: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def __call__(self, model: Any) -> Logits:
+    def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Compose the stand-in with the classifier."""
         backward = model.frontend.default_backward if self.backward is None else self.backward
         stand_in = model.frontend.stand_in(backward, **self.settings)
-        return lambda images: model.read(stand_in(images))
+        return meter(lambda images: model.read(stand_in(images)))
 
 
 @dataclass(frozen=True)
@@ -81,14 +92,14 @@ class GrayBox(View):
 
     knowledge = "gray_box"
 
-    def __call__(self, model: Any) -> Logits:
+    def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Return the classifier."""
         if not model.frontend.returns_images:
             raise ValueError(
                 f"`view` GrayBox needs a front end that returns images, found {type(model.frontend).__name__} handing "
                 "codes to its classifier, which reads no images; use WhiteBox or Transfer."
             )
-        return lambda images: model.classifier(images)
+        return meter(lambda images: model.classifier(images))
 
 
 @dataclass(frozen=True)
@@ -109,10 +120,10 @@ class Transfer(View):
         if not self.checkpoint:
             raise ValueError("`checkpoint` of Transfer must name at least one checkpoint, found none.")
 
-    def __call__(self, model: Any) -> Logits:
+    def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Load the other models, frozen; they follow the images to their device."""
         paths = [self.checkpoint] if isinstance(self.checkpoint, str) else self.checkpoint
-        surrogates = [self._surrogate(type(model), path) for path in paths]
+        surrogates = [meter(self._surrogate(type(model), path)) for path in paths]
         return lambda images: torch.stack([logits(images) for logits in surrogates]).mean(dim=0)
 
     def _surrogate(self, kind: Any, path: str) -> Logits:
@@ -178,9 +189,9 @@ class Neighbourhood(View):
         """The inner view's."""
         return self.view.is_deployed
 
-    def __call__(self, model: Any) -> Logits:
+    def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Smooth the inner view's gradient."""
-        logits = self.view(model)
+        logits = self.view(model, meter)
         return lambda images: _MeanGradient.apply(images, logits, self._offsets(images))
 
     def _offsets(self, images: Tensor) -> Tensor:

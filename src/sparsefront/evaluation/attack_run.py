@@ -116,8 +116,8 @@ class AttackRun:
         if named.name not in self._ready:
             view, attack = named.view, named.attack
             if view.n_fitting_images:
-                view = view.fitted(self._form, self._training_images(view.n_fitting_images)[0])
-            searched = metered(view(self._form), self.costs[named.name])
+                view = view.fitted(self._form, self._training_images(view.n_fitting_images)[0], self._meter(named))
+            searched = view(self._form, self._meter(named))
             if attack.n_fitting_images:
                 attack = attack.fitted(searched, *self._training_images(attack.n_fitting_images))
             self._ready[named.name] = replace(named, attack=attack, view=view), searched
@@ -135,9 +135,12 @@ class AttackRun:
         again = ((thought == goal) == named.attack.targeted) & ((judged == goal) != named.attack.targeted)
         if again.any():
             some = Batch(images[again], goal[again], indices[again])
-            exact = metered(named.view(self.model), self.costs[named.name])
+            exact = named.view(self.model, self._meter(named))
             adversarial[again] = self._clipped(named, exact, some)
         return adversarial
+
+    def _meter(self, named: NamedAttack) -> Callable[[Model], Model]:
+        return lambda model: metered(model, self.costs[named.name])
 
     def _clipped(self, named: NamedAttack, model: Model, batch: Batch) -> Tensor:
         found = named.attack(model, *batch)

@@ -16,7 +16,7 @@ class Cost:
     Attributes:
         seconds: of wall time, the verdict included.
         attacked: samples that it was run on.
-        forwards: images that the model was asked for, one each time; the queries of a black-box attack.
+        forwards: images that a model was asked for, one each time; the queries of a black-box attack.
         backwards: images whose gradient was computed.
     """
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from linear_rig import EPS, Linear, Samples21, defended, margins, rows, run
 
-from attacks import FGSM, PGD, Attack, FittedSurrogate, NamedAttack
+from attacks import FGSM, PGD, Attack, FittedSurrogate, NamedAttack, Neighbourhood, Transfer
 from attacks.base import value_and_gradient
 from attacks.saved import SavedImages
 from sparsefront.data.batch import Batch
@@ -71,6 +71,24 @@ def test_the_cost_of_an_attack_is_counted_in_images_that_pass_forward_and_backwa
     assert pgd.seconds > 0
 
 
+def test_what_a_view_asks_of_models_is_counted_where_it_is_asked(tmp_path):
+    right = int((margins() > 0).sum())
+    view = Neighbourhood(n_samples=40)
+    costs = attacked([NamedAttack("near", PGD(eps=EPS, steps=5), view)])[0].costs
+    assert (costs["near"].forwards, costs["near"].backwards) == ((7 + 5 * 40) * right, 5 * 40 * right)
+
+    several = Transfer(["a.ckpt", "b.ckpt"])
+    other = defended().eval()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Transfer, "_surrogate", lambda view, kind, path: other)
+        costs = attacked([NamedAttack("both", PGD(eps=EPS, steps=5), several)])[0].costs
+    assert (costs["both"].forwards, costs["both"].backwards) == (2 * 6 * right, 2 * 5 * right)
+
+    fitted = FittedSurrogate(n_fitting_images=21, steps=2, batch_size=3, width=2)
+    costs = attacked([NamedAttack("fitted", PGD(eps=EPS, steps=5), fitted)])[0].costs
+    assert costs["fitted"].forwards == 7 * right + 2 * 3  # the front end is asked about while it is fitted
+
+
 class Rounding(Linear):
     """Evaluated alone it is the linear model; its folded copy is told apart by channels_last and says the opposite."""
 
@@ -122,7 +140,9 @@ def test_a_view_is_fitted_on_training_images_once_before_it_is_differentiated(mo
     given = []
     fitted = FittedSurrogate.fitted
     monkeypatch.setattr(
-        FittedSurrogate, "fitted", lambda view, model, images: given.append(len(images)) or fitted(view, model, images)
+        FittedSurrogate,
+        "fitted",
+        lambda view, model, images, meter: given.append(len(images)) or fitted(view, model, images),
     )
     view = FittedSurrogate(n_fitting_images=21, steps=2, width=2)
     attacks = [NamedAttack("through", PGD(eps=EPS, steps=5), view), NamedAttack("again", PGD(eps=EPS, steps=5), view)]
