@@ -30,6 +30,7 @@ def about(
             {
                 "name": named.name,
                 "knowledge": named.knowledge,
+                "in_worst_case": named.in_worst_case,
                 "attack": _settings(named.attack),
                 "view": view,
                 "target": named.target,

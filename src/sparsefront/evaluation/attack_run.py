@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attacks import NamedAttack, size
 from sparsefront.data.batch import Batch
-from sparsefront.defended import DefendedClassifier
+from sparsefront.defended import DefendedClassifier, classes
 from sparsefront.evaluation.meter import Cost, metered
 from sparsefront.evaluation.quality import QUALITIES, quality
 from sparsefront.evaluation.samples import NORMS, Samples
@@ -60,64 +60,82 @@ class AttackRun:
     def columns(self) -> list[str]:
         """Of every row, in order."""
         qualities = QUALITIES if self._sees_images else ()
-        clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in qualities)]
+        clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in qualities), "fell"]
         keys = ("pred", "success", *NORMS, *qualities)
         return clean + [f"{named.name}/{key}" for named in self.attacks for key in keys]
 
     def attack(self, batch: Batch, found: Found = lambda *_: None) -> Samples:
-        """Attack the samples of a batch that are right.
+        """Attack the samples of a batch that are right; none any more once the model has returned NaN.
 
         Args:
             batch: on the model's device.
             found: called with an attack's name, the batch, its adversarial images (B, C, H, W) and the model's
-                predictions of them, as soon as they are there; images that were not attacked are as they were.
+                predictions of them, as soon as they are there; images that were not attacked are as they were or, under
+                `cascade`, as they fell.
 
         Returns:
             One row a sample; under `cascade`, a sample that has fallen keeps the prediction that it fell with, and its
-            sizes are empty in later attacks' columns.
+            sizes are empty in later attacks' columns. Attacks that do not enter the worst case take no sample from
+            those after them.
         """
         images, labels, indices = batch
         logits, qualities = self._judge(images, images)
-        clean = _classes(logits)
+        clean = classes(logits)
+        right, fell = clean == labels, torch.zeros_like(labels, dtype=torch.bool)
         columns = {"index": indices, "label": labels, "clean_pred": clean}
         columns |= {f"clean_{name}": values for name, values in qualities.items()}
-        last = clean
+        if error := nan_error(clean):
+            self.errors = {named.name: error for named in self.attacks}
+        images_kept, predictions_kept = images, clean  # of samples that an attack is not run on
         for named in self.attacks:
-            if named.name in self.errors:
-                continue
-            tried = (last if self.cascade else clean) == labels
+            tried = right & ~fell if self.cascade else right
             goal = named.targets(logits, labels, indices) if named.attack.targeted else labels
-            start = time.perf_counter()
-            adversarial = images.clone()
-            try:
-                if tried.any():
-                    chosen = Batch(images[tried], goal[tried], indices[tried])
-                    adversarial[tried] = self._strongest(named, chosen)
-            except Exception as error:
-                self.errors[named.name] = f"{type(error).__name__}: {error}"
-                warnings.warn(f"Attack {named.name!r} failed and is left out: {error}", stacklevel=2)
+            adversarial = self._tried(named, Batch(images, goal, indices), tried, images_kept)
+            if adversarial is None:
                 continue
+            start = time.perf_counter()
             judged, qualities = self._judge(adversarial, images)
-            prediction = torch.where(tried, _classes(judged), last if self.cascade else clean)
+            prediction = torch.where(tried, classes(judged), predictions_kept)
             self.costs[named.name].seconds += time.perf_counter() - start
-            self.costs[named.name].attacked += int(tried.sum())
-            fell = (prediction == goal) if named.attack.targeted else (prediction != labels)
+            reached = (prediction == goal) if named.attack.targeted else (prediction != labels)
             columns[f"{named.name}/pred"] = prediction
-            columns[f"{named.name}/success"] = tried & fell
+            columns[f"{named.name}/success"] = tried & reached
             sizes = {key: size(adversarial - images, norm) for key, norm in NORMS.items()}
             for key, values in (sizes | qualities).items():
                 columns[f"{named.name}/{key}"] = values.masked_fill(~tried, torch.nan)
             found(named.name, batch, adversarial, prediction)
-            last = prediction
+            if named.in_worst_case:
+                fell = fell | (tried & (prediction != labels))
+                if self.cascade:
+                    images_kept, predictions_kept = adversarial, prediction
+        columns["fell"] = fell
         return Samples({name: column.cpu() for name, column in columns.items()})
+
+    def _tried(self, named: NamedAttack, batch: Batch, tried: Tensor, kept: Tensor) -> Tensor | None:
+        """Adversarial images (B, C, H, W) of the samples tried (B,), the kept ones of the others; None if it failed."""
+        if named.name in self.errors:
+            return None
+        start = time.perf_counter()
+        adversarial = kept.clone()
+        try:
+            if tried.any():
+                adversarial[tried] = self._strongest(named, Batch(*(tensor[tried] for tensor in batch)))
+        except Exception as error:
+            self.errors[named.name] = f"{type(error).__name__}: {error}"
+            warnings.warn(f"Attack {named.name!r} failed and is left out: {error}", stacklevel=3)
+            return None
+        self.costs[named.name].seconds += time.perf_counter() - start
+        self.costs[named.name].attacked += int(tried.sum())
+        return adversarial
 
     def ready(self, named: NamedAttack) -> tuple[NamedAttack, Model]:
         """An attack and the logits that it searches, both with the training images that they need seen, once."""
         if named.name not in self._ready:
             view, attack = named.view, named.attack
+            meter = self._meter(named)
             if view.n_fitting_images:
-                view = view.fitted(self._form, self._training_images(view.n_fitting_images)[0], self._meter(named))
-            searched = view(self._form, self._meter(named))
+                view = view.fitted(self._form, self._training_images(view.n_fitting_images)[0], meter)
+            searched = view(self._form, meter)
             if attack.n_fitting_images:
                 attack = attack.fitted(searched, *self._training_images(attack.n_fitting_images))
             self._ready[named.name] = replace(named, attack=attack, view=view), searched
@@ -131,7 +149,7 @@ class AttackRun:
         if not named.view.is_deployed:
             return adversarial
         with torch.no_grad():
-            thought, judged = _classes(searched(adversarial)), _classes(self.model(adversarial))
+            thought, judged = classes(searched(adversarial)), classes(self.model(adversarial))
         again = ((thought == goal) == named.attack.targeted) & ((judged == goal) != named.attack.targeted)
         if again.any():
             some = Batch(images[again], goal[again], indices[again])
@@ -157,6 +175,7 @@ class AttackRun:
         return self.model.read(seen), quality(seen, clean) if self._sees_images else {}
 
 
-def _classes(logits: Tensor) -> Tensor:
-    """The predicted classes (B,); -1, which is nobody's label, where a logit is not a number."""
-    return logits.argmax(dim=1).masked_fill(logits.isnan().any(dim=1), -1)
+def nan_error(predictions: Tensor) -> str | None:
+    """Why no attack on a model says anything, from its predictions of clean images (N,)."""
+    number = int((predictions == -1).sum())
+    return f"the model returned NaN for {number} of {len(predictions)} clean images" if number else None

@@ -23,7 +23,7 @@ from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import partial
 from sparsefront.evaluation.about import about
-from sparsefront.evaluation.attack_run import AttackRun
+from sparsefront.evaluation.attack_run import AttackRun, nan_error
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.finding import Finding
@@ -227,7 +227,10 @@ class RobustEvaluation(pl.Callback):
         shares = _gathered((self._parts, self._run.errors, self._run.costs, first))
         errors = {name: text for _, found, _, _ in shares for name, text in found.items()}
         samples = Samples.joined([part for parts, _, _, _ in shares for part in parts])
-        metrics = {f"{stage}/{name}": value for name, value in samples.metrics().items()} if len(samples) else {}
+        if len(samples) and (error := nan_error(samples.columns["clean_pred"])):
+            errors = {named.name: error for named in self.attacks}
+        entering = [named.name for named in self.attacks if named.in_worst_case] if len(samples) else []
+        metrics = {f"{stage}/{name}": value for name, value in samples.metrics(entering).items()}
         model.log_dict(metrics, sync_dist=True, batch_size=1)
         if trainer.is_global_zero and len(samples):
             costs = {name: Cost.over_processes([found[name] for _, _, found, _ in shares]) for name in self._run.costs}

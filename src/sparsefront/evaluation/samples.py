@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,8 @@ class Samples:
     """One row a sample: index, label, clean prediction and, per attack, prediction, success and size.
 
     Attributes:
-        columns: each (N,); `index`, `label`, `clean_pred`, and `<attack>/pred`, `<attack>/success` (1: it was right
+        columns: each (N,); `index`, `label`, `clean_pred`, `fell` (1: an attack that enters the worst case brought it
+            down, were it one that failed on a later sample), and `<attack>/pred`, `<attack>/success` (1: it was right
             and fell), `<attack>/linf`, `/l2`, `/l1` (size of the perturbation in [0, 1] pixel units, NaN where the
             sample was wrong from the start and so not attacked); where the front end returns images also `clean_psnr`
             (dB), `clean_ssim`, `<attack>/psnr` and `<attack>/ssim` of what the classifier sees against the clean image.
@@ -39,6 +40,7 @@ class Samples:
         if not filled:
             return cls()
         names = [name for name in filled[0] if all(name in columns for columns in filled)]
+        filled = [_without_falls_of_others(columns, names) for columns in filled]
         order = torch.cat([columns["index"] for columns in filled]).sort(stable=True).indices
         return cls({name: torch.cat([columns[name] for columns in filled])[order] for name in names})
 
@@ -52,15 +54,21 @@ class Samples:
         clean = self.columns["clean_pred"] == self.columns["label"]
         return clean if attack is None else clean & (self.columns[f"{attack}/pred"] == self.columns["label"])
 
-    def worst(self) -> Tensor:
-        """Bool (N,): right on the clean image and under every attack."""
-        return torch.stack([self.right(), *(self.right(attack) for attack in self.attacks)]).all(dim=0)
+    def worst(self, attacks: Collection[str] | None = None) -> Tensor:
+        """Bool (N,): right on the clean image and under each of some attacks (all, if absent), and never `fell`."""
+        names = self.attacks if attacks is None else attacks
+        held = torch.stack([self.right(), *(self.right(name) for name in names)]).all(dim=0)
+        return held & ~self.columns["fell"].bool() if "fell" in self.columns else held
 
-    def metrics(self) -> dict[str, float]:
-        """What is logged: `robust_acc/` as shares of all samples, `linf/`, `l2/`, `psnr/`, `ssim/` as means."""
+    def metrics(self, in_worst_case: Collection[str]) -> dict[str, float]:
+        """What is logged: `robust_acc/` as shares of all samples, `linf/`, `l2/`, `psnr/`, `ssim/` as means.
+
+        Args:
+            in_worst_case: names of the attacks that enter `robust_acc/worst`, which is absent if none of them is here.
+        """
         values = {f"robust_acc/{attack}": self.right(attack).double().mean().item() for attack in self.attacks}
-        if self.attacks:
-            values["robust_acc/worst"] = self.worst().double().mean().item()
+        if entering := [attack for attack in self.attacks if attack in in_worst_case]:
+            values["robust_acc/worst"] = self.worst(entering).double().mean().item()
         for attack in self.attacks:
             fell = self.columns[f"{attack}/success"].bool()
             sizes = {norm: self.columns[f"{attack}/{norm}"][fell].mean().item() for norm in ("linf", "l2")}
@@ -81,6 +89,19 @@ class Samples:
             writer.writerow(self.columns)
             writer.writerows(rows)
         os.replace(temporary, path)
+
+
+def _without_falls_of_others(columns: Columns, kept: Sequence[str]) -> Columns:
+    """The kept columns, where a cascade's later attacks do not carry the falls of one that is left out."""
+    found, label = {name: columns[name] for name in kept}, columns["label"]
+    verdicts = [name.removesuffix("/pred") for name in columns if name.endswith("/pred")]
+    for failed in [attack for attack in verdicts if f"{attack}/pred" not in kept]:
+        fell = columns[f"{failed}/linf"].isfinite() & (columns[f"{failed}/pred"] != label)
+        for attack in [attack for attack in verdicts if f"{attack}/pred" in kept]:
+            # Whatever has no size was not handed on to this attack.
+            carried = fell & columns[f"{attack}/linf"].isnan()
+            found[f"{attack}/pred"] = torch.where(carried, label, found[f"{attack}/pred"])
+    return found
 
 
 def cell(value: float) -> str:

@@ -31,6 +31,7 @@ class AttackRecord:
         forwards: images that went through the model for each sample attacked, or None.
         backwards: images whose gradient was computed for each sample attacked, or None.
         error: what stopped it, or None if it ran to its end.
+        in_worst_case: whether a sample that falls to it counts as fallen: not to a control, nor at any size whatever.
     """
 
     name: str
@@ -43,6 +44,7 @@ class AttackRecord:
     error: str | None
     forwards: float | None = None
     backwards: float | None = None
+    in_worst_case: bool = True
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> "AttackRecord":
@@ -64,6 +66,7 @@ class AttackRecord:
             view_settings=view.get("init_args") or {},
             seconds=entry.get("seconds"),
             error=entry.get("error"),
+            in_worst_case=bool(entry.get("in_worst_case", True)),
             **dict(zip(("forwards", "backwards"), passes, strict=True)),
         )
 

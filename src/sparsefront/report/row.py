@@ -37,6 +37,7 @@ class Row:
         backwards: gradients for each sample attacked, or None if unknown.
         error: what stopped the attack, or None.
         is_worst: whether this is a worst case.
+        in_worst_case: whether the attack enters the worst case.
     """
 
     system: str
@@ -57,6 +58,7 @@ class Row:
     backwards: float | None = None
     error: str | None = None
     is_worst: bool = False
+    in_worst_case: bool = True
 
     @property
     def n(self) -> int:
@@ -69,26 +71,28 @@ def rows_of(run: Run) -> list[Row]:
 
     Where several kinds of adversary were tried, each kind with several attacks has a worst case of its own; the last
     row is the worst case over all. In a worst case a sample counts only if it is right clean and under every attack;
-    attacks that failed do not enter.
+    controls and attacks that minimise a norm without a bound do not enter, and of attacks that failed only what they
+    had brought down before.
     """
     rows = [_attack_row(run, attack) for attack in run.attacks]
-    kinds = list(dict.fromkeys(attack.knowledge for attack in run.completed))
+    kinds = list(dict.fromkeys(attack.knowledge for attack in run.judging))
     for kind in kinds if len(kinds) > 1 else []:
-        of_kind = [attack for attack in run.completed if attack.knowledge == kind]
+        of_kind = [attack for attack in run.judging if attack.knowledge == kind]
         if len(of_kind) > 1:
             rows.append(_worst_row(run, of_kind, f"worst {kind.replace('_', ' ')}", kind))
     return [*rows, worst_row(run)]
 
 
 def worst_row(run: Run) -> Row:
-    """The worst case over all attacks that ran to their end; no robust accuracy if there are none."""
-    return _worst_row(run, run.completed, WORST, "")
+    """The worst case over all attacks that ran to their end and enter it; no robust accuracy if there are none."""
+    return _worst_row(run, run.judging, WORST, "")
 
 
 def _attack_row(run: Run, attack: AttackRecord) -> Row:
     clean = Share(int(run.right().sum()), run.n)
     costs = {name: getattr(attack, name) for name in ("seconds", "forwards", "backwards")}
     row = Row(run.name, attack.name, attack.knowledge, attack.adversary, clean, **costs)
+    row = replace(row, in_worst_case=attack.in_worst_case)
     if attack.error is not None:
         return replace(row, error=attack.error)
     fell = run.success(attack.name)
@@ -119,8 +123,9 @@ def _worst_row(run: Run, attacks: Sequence[AttackRecord], name: str, kind: str) 
     clean = Share(int(run.right().sum()), run.n)
     row = Row(run.name, name, kind, "", clean, is_worst=True)
     if not attacks:
-        return replace(row, error="no attack ran to its end" if run.attacks else "no attack was asked for")
-    held = int(np.logical_and.reduce([run.right(attack.name) for attack in attacks]).sum())
+        return replace(row, error=_why_none(run))
+    standing = np.logical_and.reduce([run.right(attack.name) for attack in attacks])
+    held = int((standing if kind else standing & ~run.fell).sum())
     times = [attack.seconds for attack in attacks if attack.seconds is not None]
     return replace(
         row,
@@ -129,6 +134,12 @@ def _worst_row(run: Run, attacks: Sequence[AttackRecord], name: str, kind: str) 
         success=Share(clean.hits - held, clean.hits) if clean.hits else None,
         seconds=sum(times) if times else None,
     )
+
+
+def _why_none(run: Run) -> str:
+    if run.completed:
+        return "no attack that enters the worst case ran to its end"
+    return "no attack ran to its end" if run.attacks else "no attack was asked for"
 
 
 def _over_known(mean: Callable[[np.ndarray], np.floating], sizes: np.ndarray) -> float | None:

@@ -82,6 +82,16 @@ class Run:
         """The attacks that ran to their end."""
         return [attack for attack in self.attacks if attack.error is None]
 
+    @property
+    def judging(self) -> list[AttackRecord]:
+        """Those of them that enter the worst case."""
+        return [attack for attack in self.completed if attack.in_worst_case]
+
+    @property
+    def fell(self) -> np.ndarray:
+        """Bool (N,): brought down by an attack that enters the worst case, were it one that failed later."""
+        return self.samples.get("fell", np.zeros(self.n)) == 1
+
     def right(self, attack: str | None = None) -> np.ndarray:
         """Bool (N,): right on the clean image and, if one is named, still right under that attack."""
         label = self.samples["label"]

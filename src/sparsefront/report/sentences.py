@@ -13,10 +13,10 @@ from sparsefront.report.share import Share
 def headline(run: Run) -> str:
     """E.g. "TopT + ConvNet: 96.2 % clean, 12.0 % worst case under 6 attacks (n = 500); 95 % intervals ..."."""
     worst = worst_row(run)
-    count = len(run.completed)
+    count = len(run.judging)
     if worst.robust is None:
         return f"{run.name}: {worst.clean} clean (95 % interval {_span(worst.clean)}, n = {run.n}); {worst.error}."
-    failed = len(run.attacks) - count
+    failed = len(run.attacks) - len(run.completed)
     return (
         f"{run.name}: {worst.clean} clean, {worst.robust} worst case under {count} attack{'s' if count > 1 else ''} "
         f"({f'{failed} more failed; ' if failed else ''}n = {run.n}); 95 % intervals {_span(worst.clean)} and "
@@ -30,14 +30,21 @@ def cautions(runs: Sequence[Run]) -> list[str]:
     for run in runs:
         failed = [attack.name for attack in run.attacks if attack.error is not None]
         if failed:
-            found.append(f"{run.name}: {_listed(failed)} failed and so did not enter the worst case.")
-        white = [attack.attack for attack in run.completed if attack.knowledge == "white_box"]
+            found.append(
+                f"{run.name}: {_listed(failed)} failed; only what it brought down before could enter the worst case."
+            )
+        if undefined := int((run.samples["clean_pred"] == -1).sum()):
+            found.append(
+                f"{run.name}: the model returned NaN for {undefined} of {run.n} clean images, which count as wrong; no "
+                "attack on it says anything."
+            )
+        white = [attack.attack for attack in run.judging if attack.knowledge == "white_box"]
         if white and set(white) <= {"FGSM", "RFGSM"}:
             found.append(
                 f"{run.name}: its only white-box attacks take a single step (FGSM), which says little of what one of "
                 "many steps would find; add PGD."
             )
-        if run.completed and not white:
+        if run.judging and not white:
             found.append(
                 f"{run.name}: no white-box attack ran to its end, so an adversary who knows the defense may do far "
                 "better than the worst case says."
@@ -47,10 +54,10 @@ def cautions(runs: Sequence[Run]) -> list[str]:
                 f"{run.name}: evaluated in cascade: each attack met only the samples that those above it left "
                 "standing, so a row says what was left after it, not how strong it is."
             )
-        if run.about.get("time_budget"):
+        if run.about.get("time_budget_reached"):
             found.append(
-                f"{run.name}: no batch was begun after {run.about['time_budget']:g} seconds: it is over the first "
-                f"{run.n} samples."
+                f"{run.name}: stopped by its time budget: batches that would have begun after "
+                f"{run.about['time_budget']:g} seconds were left out, and it is over {run.n} samples."
             )
         found += [f"{run.name}, {sign['adversary']}: {sign['sentence']}" for sign in signs(run) if sign["raised"]]
     return found + _unlike(runs)

@@ -15,7 +15,8 @@ from sparsefront.report.share import Share
 
 #: What the columns mean, in one sentence.
 CAPTION = (
-    "clean, robust: % of all samples right without and under attack; interval: 95 % Wilson interval of robust; "
+    "clean, robust: % of all samples right without and under attack, in parentheses under a control or an attack of "
+    "any size, which do not enter the worst case; interval: 95 % Wilson interval of robust; "
     "success: % of the samples that were right for which the attack reached its goal; Linf, L2: mean size over the "
     "successful samples, pixels in [0, 1], and ~ its median; PSNR (dB), SSIM: of what the classifier sees of clean / "
     "adversarial images, against the clean ones; forward, backward: images through the model and gradients "
@@ -26,13 +27,19 @@ CSV_HEADER = (
     *("robust", "robust_low", "robust_high", "success"),
     *("linf_mean_successful", "l2_mean_successful", "linf_median_successful", "l2_median_successful"),
     *("psnr_clean", "psnr_adversarial", "ssim_clean", "ssim_adversarial"),
-    *("forwards_per_sample", "backwards_per_sample", "seconds", "error"),
+    *("forwards_per_sample", "backwards_per_sample", "seconds", "error", "in_worst_case"),
 )
 PLAIN_WIDTH = 190  # columns when the output is no terminal, so that a log shows whole lines
 
 
 def _percent(share: Share | None) -> str:
     return "" if share is None else f"{100 * share.value:.1f}"
+
+
+def _robust(row: Row) -> str:
+    if row.error:
+        return "failed"
+    return _percent(row.robust) if row.in_worst_case else f"({_percent(row.robust)})"
 
 
 def _interval(share: Share | None) -> str:
@@ -58,7 +65,7 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
     "adversary": lambda row: row.adversary,
     "n": lambda row: str(row.n),
     "clean": lambda row: _percent(row.clean),
-    "robust": lambda row: "failed" if row.error else _percent(row.robust),
+    "robust": _robust,
     "interval": lambda row: _interval(row.robust),
     "success": lambda row: _percent(row.success),
     "Linf": lambda row: _size(row.linf, row.linf_median),
@@ -120,7 +127,8 @@ def to_csv(rows: Sequence[Row]) -> str:
         qualities = [*(row.psnr or ("", "")), *(row.ssim or ("", ""))]
         costs = [row.forwards, row.backwards, row.seconds]
         numbers = [*_full(row.clean), *_full(row.robust), success, *sizes, *qualities, *costs]
-        writer.writerow([row.system, row.attack, row.knowledge, row.adversary, row.n, *numbers, row.error])
+        ends = [row.error, row.in_worst_case]
+        writer.writerow([row.system, row.attack, row.knowledge, row.adversary, row.n, *numbers, *ends])
     return file.getvalue()
 
 

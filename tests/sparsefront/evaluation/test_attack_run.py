@@ -10,7 +10,18 @@ import pytest
 import torch
 from linear_rig import EPS, Linear, Samples21, defended, margins, rows, run
 
-from attacks import FGSM, PGD, Attack, FittedSurrogate, NamedAttack, Neighbourhood, Transfer
+from attacks import (
+    FGSM,
+    PGD,
+    Attack,
+    DeepFool,
+    FittedSurrogate,
+    LowPass,
+    NamedAttack,
+    Neighbourhood,
+    NoiseControl,
+    Transfer,
+)
 from attacks.base import value_and_gradient
 from attacks.saved import SavedImages
 from sparsefront.data.batch import Batch
@@ -89,6 +100,47 @@ def test_what_a_view_asks_of_models_is_counted_where_it_is_asked(tmp_path):
     assert costs["fitted"].forwards == 7 * right + 2 * 3  # the front end is asked about while it is fitted
 
 
+def test_controls_and_attacks_of_any_size_do_not_enter_the_worst_case(tmp_path):
+    aside = [NamedAttack("df", DeepFool()), NamedAttack("low", LowPass(sigma=9.0))]
+    aside += [NamedAttack("noise", NoiseControl(PGD(eps=0.5, steps=2)))]
+    for cascade in (False, True):
+        trainer = run(tmp_path / str(cascade), "validate", [*aside, WEAK, STRONG], cascade=cascade)
+        metrics = trainer.callback_metrics
+        assert metrics["val/robust_acc/df"] == 0
+        assert metrics["val/robust_acc/worst"].item() == pytest.approx((margins() > EPS).double().mean().item())
+    about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
+    assert [entry["in_worst_case"] for entry in about["attacks"]] == [False, False, False, True, True]
+    alone = run(tmp_path / "alone", "validate", aside)
+    assert "val/robust_acc/worst" not in alone.callback_metrics
+    bounded = run(tmp_path / "bounded", "validate", [NamedAttack("df", DeepFool(norm="Linf", eps=EPS))])
+    assert bounded.callback_metrics["val/robust_acc/worst"] < 18 / 21
+
+
+@dataclass(frozen=True)
+class Dies(Attack):
+    """PGD until it meets a late sample."""
+
+    def perturb(self, model, images, labels, indices):
+        if int(indices.max()) >= 110:
+            raise ValueError("late")
+        return PGD(eps=EPS, steps=5)(model, images, labels, indices)
+
+
+@pytest.mark.parametrize("cascade", [False, True])
+def test_falls_of_an_attack_that_fails_later_enter_the_worst_case_and_no_row(tmp_path, cascade):
+    tiny = NamedAttack("tiny", PGD(eps=1e-6, steps=2))
+    trainer = run(tmp_path, "validate", [NamedAttack("dies", Dies()), tiny], cascade=cascade)
+    found = rows(trainer, "val")
+    assert "dies/pred" not in found[0]
+    assert trainer.callback_metrics["val/robust_acc/tiny"].item() == pytest.approx(18 / 21)
+    early = torch.arange(21) < 8  # of the batches before
+    standing = (margins() > 0) & ~(early & (margins() < EPS))
+    assert [int(row["fell"]) for row in found] == ((margins() > 0) & ~standing).long().tolist()
+    worst = trainer.callback_metrics["val/robust_acc/worst"].item()
+    assert worst == pytest.approx(standing.double().mean().item())
+    assert worst < 18 / 21
+
+
 class Rounding(Linear):
     """Evaluated alone it is the linear model; its folded copy is told apart by channels_last and says the opposite."""
 
@@ -114,9 +166,29 @@ class NaN(Linear):
         return super().forward(images) / 0 * 0
 
 
-def test_a_model_that_returns_nan_is_wrong_and_attacks_on_it_fail():
-    _, samples = attacked([STRONG], defended(NaN))
+def test_a_model_that_returns_nan_is_wrong_and_attacks_on_it_fail(tmp_path):
+    attacking, samples = attacked([STRONG], defended(NaN))
     assert not samples.right().any()
+    assert attacking.errors == {"strong": "the model returned NaN for 21 of 21 clean images"}
+    assert samples.attacks == []
+    trainer = run(tmp_path, "validate", [STRONG], defended(NaN))
+    assert trainer.callback_metrics["val/clean_acc"] == 0
+    assert "val/robust_acc/worst" not in trainer.callback_metrics
+
+
+class NaNOfOne(Linear):
+    def forward(self, images):
+        bad = (images == Samples21().images[7]).flatten(1).all(dim=1)
+        return super().forward(images).masked_fill(bad[:, None], torch.nan)
+
+
+def test_one_clean_image_that_becomes_nan_fails_every_attack_on_all_batches(tmp_path):
+    trainer = run(tmp_path, "validate", [WEAK, STRONG], defended(NaNOfOne))
+    about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
+    assert {entry["error"] for entry in about["attacks"]} == {"the model returned NaN for 1 of 21 clean images"}
+    right = (margins() > 0).clone()
+    right[7] = False
+    assert trainer.callback_metrics["val/clean_acc"].item() == pytest.approx(right.double().mean().item())
 
 
 @dataclass(frozen=True)
@@ -172,6 +244,13 @@ def test_saved_images_met_by_another_model_are_a_transfer_row(tmp_path):
     assert about["attacks"][0]["knowledge"] == "transfer"
 
 
+def test_images_saved_in_a_cascade_are_those_that_each_sample_fell_with(tmp_path):
+    first = run(tmp_path / "a", "validate", [WEAK, STRONG], save_images=True, cascade=True)
+    folder = f"{first.log_dir}/results/val_adversarial/strong"
+    again = run(tmp_path / "b", "validate", [NamedAttack("saved", SavedImages(folder))])
+    assert [row["saved/pred"] for row in rows(again, "val")] == [row["strong/pred"] for row in rows(first, "val")]
+
+
 def test_saved_images_of_other_samples_or_data_are_refused(tmp_path):
     first = run(tmp_path / "a", "validate", [STRONG], save_images=True, max_samples=10)
     saved = SavedImages(f"{first.log_dir}/results/val_adversarial/strong")
@@ -194,3 +273,6 @@ class Slow(Attack):
 def test_no_batch_is_attacked_after_the_time_budget(tmp_path):
     trainer = run(tmp_path, "validate", [NamedAttack("slow", Slow())], time_budget=0.05, batch_size=4)
     assert [int(row["index"]) for row in rows(trainer, "val")] == [100, 101, 102, 103]
+    enough = run(tmp_path, "validate", [NamedAttack("slow", Slow())], time_budget=600.0)
+    abouts = [Path(f"{of.log_dir}/results/val_attacks.json").read_text() for of in (trainer, enough)]
+    assert [json.loads(about)["time_budget_reached"] for about in abouts] == [True, False]

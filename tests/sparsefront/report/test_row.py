@@ -3,6 +3,8 @@ import pytest
 
 from sparsefront.report.row import rows_of
 from sparsefront.report.run import Run
+from sparsefront.report.sentences import headline
+from sparsefront.report.table import HEADER, cells
 
 
 def _rows(folder):
@@ -46,6 +48,30 @@ def test_failed_attack_is_never_counted_as_robust(make_run, entry, blank):
     assert (rows["broken"].robust, rows["broken"].success, rows["broken"].error) == (None, None, "RuntimeError: no")
     assert rows["worst case"].robust.hits == 8
     assert rows["worst case"].adversary == "over 1 attack"
+
+
+def test_controls_and_attacks_of_any_size_do_not_enter_the_worst_case(make_run, entry):
+    aside = {"in_worst_case": False}
+    attacks = [entry("pgd", fell=(0,)), entry("df", fell=range(9)) | aside, entry("low_pass", fell=(3,)) | aside]
+    folder = make_run(attacks=attacks)
+    rows = _rows(folder)
+    assert (rows["worst case"].robust.hits, rows["worst case"].adversary) == (8, "over 1 attack")
+    assert [row.in_worst_case for row in rows.values()] == [True, False, False, True]
+    assert headline(Run.load(folder)).startswith("TopT + ConvNet: 90.0 % clean, 80.0 % worst case under 1 attack (n")
+    assert [cells(row)[HEADER.index("robust")] for row in rows.values()] == ["80.0", "(0.0)", "(80.0)", "80.0"]
+    alone = _rows(make_run("alone", attacks=attacks[1:]))["worst case"]
+    assert (alone.robust, alone.error) == (None, "no attack that enters the worst case ran to its end")
+
+
+def test_what_a_failed_attack_had_brought_down_enters_the_worst_case(make_run, entry):
+    folder = make_run(attacks=[entry("pgd", fell=(0,)), entry("late", error="ValueError: late")], blank_failed=False)
+    samples = folder / "results/val_samples.csv"
+    header, *lines = samples.read_text().splitlines()
+    fell = [int(number in (0, 5)) for number in range(10)]
+    text = [f"{header},fell", *(f"{line},{number}" for line, number in zip(lines, fell, strict=True))]
+    samples.write_text("\n".join(text) + "\n")
+    rows = _rows(folder)
+    assert (rows["pgd"].robust.hits, rows["worst case"].robust.hits) == (8, 7)
 
 
 def test_worst_case_over_nothing_but_failures_is_no_number(make_run, entry):

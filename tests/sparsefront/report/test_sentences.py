@@ -33,9 +33,23 @@ def test_a_sign_of_masked_gradients_that_was_raised_is_a_caution(make_run):
 
 
 def test_a_cascade_and_a_time_budget_are_said(make_run, entry):
-    cascade, budget = cautions([_with(make_run(attacks=[entry("a")]), cascade=True, time_budget=60.0)])
+    cascade, budget = cautions(
+        [_with(make_run(attacks=[entry("a")]), cascade=True, time_budget=60.0, time_budget_reached=True)]
+    )
     assert "met only the samples that those above it left standing" in cascade
-    assert "no batch was begun after 60 seconds: it is over the first 10 samples" in budget
+    assert "would have begun after 60 seconds were left out, and it is over 10 samples" in budget
+
+
+def test_a_time_budget_that_was_not_reached_is_not_said(make_run, entry):
+    run = _with(make_run(attacks=[entry("a")]), time_budget=60.0, time_budget_reached=False)
+    assert cautions([run]) == []
+
+
+def test_a_model_that_returned_nan_is_said(make_run, entry):
+    folder = make_run(attacks=[entry("a", error="the model returned NaN for 2 of 10 clean images")])
+    samples = folder / "results/val_samples.csv"
+    samples.write_text(samples.read_text().replace("100,0,0,", "100,0,-1,").replace("101,1,1,", "101,1,-1,"))
+    assert any("returned NaN for 2 of 10 clean images" in sentence for sentence in cautions([Run.load(folder)]))
 
 
 def test_lack_of_a_white_box_is_said(make_run, entry):
