@@ -1,33 +1,39 @@
 """The rows of an evaluation that has not ended, kept so that another run goes on from them."""
 
 import csv
-import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from sparsefront.data.batch import Batch
+from sparsefront.evaluation.fingerprint import image_numbers
+from sparsefront.evaluation.meter import Cost
 from sparsefront.evaluation.samples import Samples, cell
 
-Rows = dict[int, dict[str, float]]
+IMAGE = "image"  # the column of what image a row is about
 
 
-def fingerprint(model: nn.Module, attacks: Iterable[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
-    """What must be the same for rows of one run to be rows of another: tensors, attacks, and other settings."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    entries = [{key: entry[key] for key in ("name", "attack", "view", "target")} for entry in attacks]
-    return json.loads(json.dumps({"model": digest.hexdigest(), "attacks": entries, **settings}, default=str))
+class Taken(NamedTuple):
+    """What is taken over from an interrupted evaluation.
+
+    Attributes:
+        rows: by sample index.
+        costs: by attack, so far.
+        results: its folder of results.
+    """
+
+    rows: dict[int, dict[str, float]]
+    costs: dict[str, Cost]
+    results: Path
 
 
 class Partial:
-    """Appends the rows of each batch to `<results>/<stage>_partial/rows.<rank>.csv`.
+    """Appends the rows of each batch to `<results>/<stage>_partial/rows.<rank>.csv`, with costs beside them.
 
     Args:
         results: the run's folder of results.
@@ -38,17 +44,20 @@ class Partial:
     """
 
     def __init__(self, results: Path, stage: str, columns: list[str], same: Mapping[str, Any], rank: int) -> None:
-        self.folder, self.columns = results / f"{stage}_partial", columns
+        self.folder, self.columns = results / f"{stage}_partial", [*columns, IMAGE]
         self.folder.mkdir(parents=True, exist_ok=True)
         if rank == 0:
             (self.folder / "about.json").write_text(json.dumps(same))
-        self._file = self.folder / f"rows.{rank}.csv"
-        self._write([columns], "w")
+        self._file, self._costs = self.folder / f"rows.{rank}.csv", self.folder / f"costs.{rank}.json"
+        self._write([self.columns], "w")
 
-    def add(self, samples: Samples) -> None:
-        """Write the rows of one batch; the columns of attacks that failed stay empty."""
-        columns = [samples.columns.get(name, torch.full((len(samples),), torch.nan)).tolist() for name in self.columns]
+    def add(self, samples: Samples, images: Tensor, costs: Mapping[str, Cost]) -> None:
+        """Write the rows of one batch of images (B, C, H, W); the columns of attacks that failed stay empty."""
+        empty = torch.full((len(samples),), torch.nan)
+        filled = samples.columns | {IMAGE: image_numbers(images)}
+        columns = [filled.get(name, empty).tolist() for name in self.columns]
         self._write([[cell(value) for value in row] for row in zip(*columns, strict=True)], "a")
+        self._costs.write_text(json.dumps({name: vars(cost) for name, cost in costs.items()}))
 
     def _write(self, rows: list[list[str]], mode: str) -> None:
         with self._file.open(mode, newline="") as file:
@@ -59,8 +68,8 @@ class Partial:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def finished(folder: Path, stage: str, same: Mapping[str, Any]) -> Rows:
-    """Rows by sample index of the newest interrupted evaluation in a run folder.
+def finished(folder: Path, stage: str, same: Mapping[str, Any]) -> Taken:
+    """The newest interrupted evaluation in a run folder.
 
     Args:
         folder: a run folder, or one of its versions.
@@ -82,7 +91,11 @@ def finished(folder: Path, stage: str, same: Mapping[str, Any]) -> Rows:
             f"`resume_from` must be an evaluation of the same model and attacks, found other {' and '.join(different)} "
             f"in {home}; evaluate anew without it."
         )
-    return {int(row["index"]): row for path in sorted(home.glob("rows.*.csv")) for row in _read(path)}
+    rows = {int(row["index"]): row for path in sorted(home.glob("rows.*.csv")) for row in _read(path)}
+    shares = [json.loads(path.read_text()) for path in sorted(home.glob("costs.*.json"))]
+    names = {name for share in shares for name in share}
+    costs = {name: Cost.over_processes([Cost(**share[name]) for share in shares]) for name in names}
+    return Taken(rows, costs, home.parent)
 
 
 def _read(path: Path) -> list[dict[str, float]]:
@@ -99,17 +112,29 @@ def _read(path: Path) -> list[dict[str, float]]:
     return [row for row in found if all(row[name] == row[name] for name in verdicts)]
 
 
-def split(indices: Tensor, rows: Rows) -> tuple[Tensor, Samples]:
-    """Bool (B,) of the samples without a row, and the rows of the others."""
-    known = [rows[index] for index in indices.tolist() if index in rows]
-    new = torch.tensor([index not in rows for index in indices.tolist()], dtype=torch.bool)
+def split(batch: Batch, rows: Mapping[int, Mapping[str, float]]) -> tuple[Tensor, Samples]:
+    """Bool (B,) of the samples without a row, and the rows of the others.
+
+    Raises:
+        ValueError: a row is about another image or label than the batch has under its number.
+    """
+    indices = batch.index.tolist()
+    new = torch.tensor([index not in rows for index in indices], dtype=torch.bool)
+    known = [rows[index] for index in indices if index in rows]
     if not known:
         return new, Samples()
-    return new, Samples({name: _column(name, [row[name] for row in known]) for name in known[0]})
+    here = torch.stack([image_numbers(batch.image[~new.to(batch.image.device)]), batch.label.cpu()[~new]], dim=1)
+    for row, (image, label) in zip(known, here.tolist(), strict=True):
+        if (row[IMAGE], row["label"]) != (image, label):
+            raise ValueError(
+                f"`resume_from` must be an evaluation of the same data, found another image or label under sample "
+                f"{int(row['index'])}; evaluate anew without it."
+            )
+    return new, Samples({name: _column(name, [row[name] for row in known]) for name in known[0] if name != IMAGE})
 
 
 def _column(name: str, values: list[float]) -> Tensor:
     column = torch.tensor(values, dtype=torch.float64)
-    if name.endswith("/success"):
+    if name == "fell" or name.endswith("/success"):
         return column.bool()
     return column.long() if name in ("index", "label") or name.endswith("pred") else column.float()

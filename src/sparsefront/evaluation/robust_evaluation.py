@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from attacks import NamedAttack
-from attacks.saved import save_images
-from sparsefront.data.base import ImageData
+from attacks.saved import SavedImages, save_images
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import partial
@@ -27,11 +26,13 @@ from sparsefront.evaluation.attack_run import AttackRun, nan_error
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.finding import Finding
+from sparsefront.evaluation.fingerprint import fingerprint
 from sparsefront.evaluation.meter import Cost
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision
+from sparsefront.evaluation.trainer_facts import gathered, name_of_data, stage_of, training_images
 from sparsefront.report.plots import panel_figure
 
 
@@ -41,9 +42,10 @@ class RobustEvaluation(pl.Callback):
     Each attack sees every sample that the deployed model gets right (or, with `cascade`, that the attacks before it
     left standing); what it returns is clipped to [0, 1] and scored by a fresh forward of the deployed model. Logged
     under `val/` or `test/`: `robust_acc/<attack>` (share of *all* samples still right), `robust_acc/worst` (right under
-    every attack, sample by sample), the mean size of the perturbations that succeeded, `linf/<attack>` and
-    `l2/<attack>`, and where the front end returns images the mean `psnr/` and `ssim/` of what the classifier sees, of
-    `clean` images and of each attack's, against the clean ones. Attacks and their verdict are computed in the
+    every attack, sample by sample; controls, and attacks that minimise a norm without a bound, do not enter), the mean
+    size of the perturbations that succeeded, `linf/<attack>` and `l2/<attack>`, and where the front end returns images
+    the mean `psnr/` and `ssim/` of what the classifier sees, of `clean` images and of each attack's, against the clean
+    ones. Attacks and their verdict are computed in the
     parameters' own precision, whatever autocast the trainer's `precision` adds to its steps. Written to the log folder:
     `results/<stage>_samples.csv`, `results/<stage>_attacks.json` and `results/<stage>_images.npz`, for
     `sparsefront-report`. Counts are exact on any number of processes. An attack that raises an error is reported as
@@ -126,17 +128,18 @@ class RobustEvaluation(pl.Callback):
         """Begin with empty hands."""
         self._running = self._due(trainer)
         if self._running and isinstance(pl_module, DefendedClassifier):
-            self._begin(trainer, pl_module, _stage(trainer))
+            self._begin(trainer, pl_module, stage_of(trainer))
 
     on_test_epoch_start = on_validation_epoch_start
 
     def _begin(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
         self._parts: list[Samples] = []
         self._first: list[Batch] = []  # samples that are right, for the diagnostics
+        self._late = False  # whether the time budget kept samples from being attacked
         self._pictures = Pictures(self.n_images)
         self._seen, self._batches, self._start = 0, 0, time.monotonic()
         self._results = Path(trainer.log_dir or trainer.default_root_dir) / "results"
-        self._rows: partial.Rows = {}
+        self._taken: partial.Taken | None = None
         self._partial: partial.Partial | None = None
         with under_attack(model):
             self._run = AttackRun(
@@ -144,14 +147,17 @@ class RobustEvaluation(pl.Callback):
                 self.attacks,
                 cascade=self.cascade,
                 search_precision=self.search_precision,
-                training_images=lambda number: _training_images(trainer, number, model.device),
+                training_images=lambda number: training_images(trainer, number, model.device),
             )
         if trainer.state.fn == TrainerFn.FITTING:
             return
         entries = about(self.attacks, model.frontend.default_backward, {}, {})["attacks"]
-        same = partial.fingerprint(model, entries, cascade=self.cascade, stage=stage, data=_name_of_data(trainer))
+        settings = {name: getattr(self, name) for name in ("cascade", "search_precision", "save_images")}
+        same = fingerprint(model, entries, stage=stage, data=name_of_data(trainer), **settings)
         if self.resume_from is not None:
-            self._rows = partial.finished(Path(self.resume_from), stage, same)
+            self._taken = partial.finished(Path(self.resume_from), stage, same)
+            if trainer.is_global_zero:
+                self._run.costs |= self._taken.costs
         self._partial = partial.Partial(self._results, stage, self._run.columns, same, trainer.global_rank)
 
     def on_validation_batch_end(
@@ -166,13 +172,15 @@ class RobustEvaluation(pl.Callback):
         """Attack one batch."""
         if not self._running or not isinstance(pl_module, DefendedClassifier):
             return
-        batch = self._within_limits(batch, trainer)
-        new, known = partial.split(batch.index, self._rows)
-        self._keep(known)
-        batch = Batch(*(tensor[new.to(tensor.device)].clone() for tensor in batch))
+        batch, stage = self._within_limits(batch, trainer), stage_of(trainer)
+        if self._taken is not None:
+            new, known = partial.split(batch, self._taken.rows)
+            taken = Batch(*(tensor[~new.to(tensor.device)] for tensor in batch))
+            self._take_over(self._taken.results, known, taken, stage, trainer.global_rank)
+            batch = Batch(*(tensor[new.to(tensor.device)] for tensor in batch))
         if len(batch.label):
             with under_attack(pl_module):
-                self._attack(pl_module, batch, _stage(trainer), trainer.global_rank)
+                self._attack(pl_module, Batch(*(tensor.clone() for tensor in batch)), stage, trainer.global_rank)
 
     on_test_batch_end = on_validation_batch_end
 
@@ -183,8 +191,8 @@ class RobustEvaluation(pl.Callback):
         position = (self._seen + torch.arange(count)) * trainer.world_size + trainer.global_rank
         self._seen += count
         kept = count if self.max_samples is None else int((position < self.max_samples).sum())
-        if self.time_budget is not None and time.monotonic() - self._start > self.time_budget:
-            kept = 0
+        if kept and self.time_budget is not None and time.monotonic() - self._start > self.time_budget:
+            kept, self._late = 0, True
         return Batch(*(tensor[:kept] for tensor in batch))
 
     def _attack(self, model: DefendedClassifier, batch: Batch, stage: str, rank: int) -> None:
@@ -202,53 +210,73 @@ class RobustEvaluation(pl.Callback):
         samples = self._run.attack(batch, found)
         shown.close()
         self._pictures.end(samples)
+        self._keep(samples, batch)
+
+    def _take_over(self, results: Path, samples: Samples, batch: Batch, stage: str, rank: int) -> None:
+        """Keep an interrupted evaluation's rows of a batch, and its adversarial images."""
+        if not len(samples):
+            return
+        for named in self.attacks if self.save_images else []:
+            place = Path(f"{stage}_adversarial") / named.name
+            saved = SavedImages(str(results / place)).perturb(_nothing, *batch)
+            save_images(self._results / place, f"{rank}_{self._batches}", batch.image, saved, batch.index)
+        self._keep(samples, batch)
+
+    def _keep(self, samples: Samples, batch: Batch) -> None:
         self._batches += 1
-        self._keep(samples)
+        self._parts.append(samples)
+        if self._partial is not None:
+            self._partial.add(samples, batch.image, self._run.costs)
         if sum(len(part.label) for part in self._first) < self.diagnostics:
             right = samples.right().to(batch.label.device)
             self._first.append(Batch(*(tensor[right] for tensor in batch)))
 
-    def _keep(self, samples: Samples) -> None:
-        if len(samples):
-            self._parts.append(samples)
-            if self._partial is not None:
-                self._partial.add(samples)
-
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the processes' samples together, log, write."""
         if self._running and isinstance(pl_module, DefendedClassifier):
-            self._finish(trainer, pl_module, _stage(trainer))
+            self._finish(trainer, pl_module, stage_of(trainer))
 
     on_test_epoch_end = on_validation_epoch_end
 
     def _finish(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
         self._running = False
         first = [Batch(*(tensor.cpu() for tensor in part)) for part in self._first]
-        shares = _gathered((self._parts, self._run.errors, self._run.costs, first))
-        errors = {name: text for _, found, _, _ in shares for name, text in found.items()}
-        samples = Samples.joined([part for parts, _, _, _ in shares for part in parts])
-        if len(samples) and (error := nan_error(samples.columns["clean_pred"])):
-            errors = {named.name: error for named in self.attacks}
-        entering = [named.name for named in self.attacks if named.in_worst_case] if len(samples) else []
-        metrics = {f"{stage}/{name}": value for name, value in samples.metrics(entering).items()}
-        model.log_dict(metrics, sync_dist=True, batch_size=1)
+        shares = gathered((self._parts, self._run.errors, self._run.costs, first, self._late))
+        parts, errors, costs, firsts, late = zip(*shares, strict=True)
+        samples = Samples.joined([part for share in parts for part in share])
+        entering = [named.name for named in self.attacks if named.in_worst_case]
+        metrics = samples.metrics(entering) if len(samples) else {}
+        model.log_dict({f"{stage}/{name}": value for name, value in metrics.items()}, sync_dist=True, batch_size=1)
         if trainer.is_global_zero and len(samples):
-            costs = {name: Cost.over_processes([found[name] for _, _, found, _ in shares]) for name in self._run.costs}
             samples.write(self._results / f"{stage}_samples.csv")
-            findings = self._diagnose(model, samples, [part for _, _, _, parts in shares for part in parts])
-            self._write_about(stage, trainer, model, len(samples), costs, errors, findings)
+            summed = {name: Cost.over_processes([share[name] for share in costs]) for name in self._run.costs}
+            failed = self._errors(errors, samples)
+            text = about(self.attacks, model.frontend.default_backward, summed, failed)
+            text |= self._facts(trainer, model) | {"n_samples": len(samples), "time_budget_reached": any(late)}
+            findings = [] if self.cascade else compare_rows(self.attacks, samples)  # a cascade's rows are no peers
+            self._write_about(stage, text, findings)  # probes may take long, or be killed
+            if self.diagnostics:
+                findings += self._probed(model, [part for share in firsts for part in share], failed)
+                self._write_about(stage, text, findings)
             self._show_pictures(stage, trainer, model)
             self._log_flags(trainer, findings)
             if self._partial is not None:
                 self._partial.remove()
 
-    def _diagnose(self, model: DefendedClassifier, samples: Samples, parts: Sequence[Batch]) -> list[Finding]:
-        findings = [] if self.cascade else compare_rows(self.attacks, samples)  # a cascade's rows cannot be compared
-        if self.diagnostics and parts:
+    def _errors(self, shares: Sequence[dict[str, str]], samples: Samples) -> dict[str, str]:
+        """Why attacks failed, on whichever process; all did if the model has returned NaN."""
+        if error := nan_error(samples.columns["clean_pred"]):
+            return {named.name: error for named in self.attacks}
+        return {name: text for share in shares for name, text in share.items()}
+
+    def _probed(self, model: DefendedClassifier, parts: Sequence[Batch], errors: Container[str]) -> list[Finding]:
+        completed = [named for named in self.attacks if named.name not in errors]
+        if not completed or not any(len(part.label) for part in parts):
+            text = "not probed for masked gradients: no attack ran to its end on a sample that the model gets right."
+            return [Finding("not_probed", "deployed model", True, text)]
+        with under_attack(model):
             fields = (torch.cat(fields)[: self.diagnostics].to(model.device) for fields in zip(*parts, strict=True))
-            with under_attack(model):
-                findings += probe(model, self.attacks, Batch(*fields), lambda named: self._run.ready(named)[0].view)
-        return findings
+            return probe(model, completed, Batch(*fields), lambda named: self._run.ready(named)[0].view)
 
     def _log_flags(self, trainer: pl.Trainer, findings: Sequence[Finding]) -> None:
         """`diag/<flag>`: 1 where it was raised for any adversary."""
@@ -256,28 +284,20 @@ class RobustEvaluation(pl.Callback):
         for logger in trainer.loggers if flags else []:
             logger.log_metrics(flags, step=trainer.global_step)
 
-    def _write_about(
-        self,
-        stage: str,
-        trainer: pl.Trainer,
-        model: DefendedClassifier,
-        n_samples: int,
-        costs: dict[str, Cost],
-        errors: dict[str, str],
-        findings: Sequence[Finding],
-    ) -> None:
-        text = about(self.attacks, model.frontend.default_backward, costs, errors) | {
-            "stage": stage,
+    def _facts(self, trainer: pl.Trainer, model: DefendedClassifier) -> dict[str, Any]:
+        return {
+            "stage": stage_of(trainer),
             "epoch": trainer.current_epoch,
             "system": model.system,
-            "data": _name_of_data(trainer),
-            "n_samples": n_samples,
+            "data": name_of_data(trainer),
             "cascade": self.cascade,
             "time_budget": self.time_budget,
-            "diagnostics": [vars(finding) for finding in findings],
         }
+
+    def _write_about(self, stage: str, text: dict[str, Any], findings: Sequence[Finding]) -> None:
         temporary = self._results / f"{stage}_attacks.tmp"
-        temporary.write_text(json.dumps(text, indent=1, default=str))
+        signs = {"diagnostics": [vars(finding) for finding in findings]}
+        temporary.write_text(json.dumps(text | signs, indent=1, default=str))
         os.replace(temporary, self._results / f"{stage}_attacks.json")
 
     @rank_zero_only
@@ -293,28 +313,6 @@ class RobustEvaluation(pl.Callback):
                 logger.log_image(f"{stage}/images", [panel_figure(arrays)], step=trainer.global_step)
 
 
-def _stage(trainer: pl.Trainer) -> str:
-    return "test" if trainer.testing else "val"
-
-
-def _name_of_data(trainer: pl.Trainer) -> str:
-    data = getattr(trainer, "datamodule", None)
-    return type(data).__name__ if data is not None else "a data loader"
-
-
-def _training_images(trainer: pl.Trainer, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The first training images without augmentation, the same on every process."""
-    data = getattr(trainer, "datamodule", None)
-    if not isinstance(data, ImageData):
-        raise ValueError("an attack that is fitted on training images needs a data module, found a data loader.")
-    batch = data.first_training_images(number)
-    return batch.image.to(device), batch.label.to(device)
-
-
-def _gathered(mine: Any) -> list[Any]:
-    """The same object from every process, in order of rank."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return [mine]
-    everybody: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everybody, mine)
-    return everybody
+def _nothing(images: Tensor) -> Tensor:
+    """No model: images that are looked up ask none."""
+    return images

@@ -1,74 +1,155 @@
 """An evaluation that was interrupted goes on where it stopped."""
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
+import linear_rig
 import pytest
-from linear_rig import EPS, defended, rows, run
+import torch
+from linear_rig import EPS, SHAPE, Samples21, defended, rows, run
 
 from attacks import PGD, Attack, NamedAttack
+from attacks.saved import SavedImages
+from frontends import FrontEnd, TopT
+from sparsefront.evaluation.fingerprint import fingerprint
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 
 
 @dataclass(frozen=True)
 class Pulled(Attack):
-    """PGD that is interrupted at one sample, if that is given."""
+    """PGD with a plug that can be pulled: at which sample, and which it met, is kept outside of its settings."""
 
-    met: list
-    at: list
+    plugs: ClassVar[dict] = {}
+
+    eps: float = EPS
+    plug: str = "plug"
 
     def perturb(self, model, images, labels, indices):
-        if set(self.at) & set(indices.tolist()):
+        met, at = self.plugs[self.plug]
+        if set(at) & set(indices.tolist()):
             raise KeyboardInterrupt
-        self.met.extend(indices.tolist())
-        return PGD(eps=EPS, steps=5)(model, images, labels, indices)
+        met.extend(indices.tolist())
+        return PGD(eps=self.eps, steps=5)(model, images, labels, indices)
 
 
-@dataclass(frozen=True)
-class Plug(Attack):
-    """The same settings in writing, whichever list it holds."""
-
-    spy: Pulled
-
-    def perturb(self, model, images, labels, indices):
-        return self.spy.perturb(model, images, labels, indices)
-
-    def __getattribute__(self, name):
-        return {} if name == "__dict__" else super().__getattribute__(name)
+def named(*at, eps=EPS):
+    """The attack, which is interrupted at some samples, if any; and the list of those that it will meet."""
+    met = []
+    Pulled.plugs["plug"] = met, at
+    return NamedAttack("pulled", Pulled(eps)), met
 
 
-def named(*at):
-    return NamedAttack("pulled", Plug(Pulled([], list(at))))
-
-
-def interrupted(tmp_path, at=113, model=None):
-    attack = named(at)
+def interrupted(tmp_path, at=113, model=None, **settings):
+    attack, met = named(at)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        run(tmp_path, "validate", [attack], model)
-    return attack.attack.spy
+        run(tmp_path, "validate", [attack], model, **settings)
+    return met
+
+
+def resumed(tmp_path, model=None, **settings):
+    return run(tmp_path, "validate", [named()[0]], model, resume_from=str(tmp_path), **settings)
 
 
 def test_finished_samples_are_taken_over_and_the_rest_is_attacked(tmp_path):
     before = interrupted(tmp_path)
-    attack = named()
-    resumed = run(tmp_path, "validate", [attack], resume_from=str(tmp_path))
-    whole = run(tmp_path / "whole", "validate", [named()])
-    assert rows(resumed, "val") == rows(whole, "val")
-    assert not set(before.met) & set(attack.attack.spy.met)
-    assert len(before.met) > 5
-    assert not Path(resumed.log_dir, "results/val_partial").exists()
+    attack, met = named()
+    again = run(tmp_path, "validate", [attack], resume_from=str(tmp_path))
+    whole = run(tmp_path / "whole", "validate", [named()[0]])
+    assert rows(again, "val") == rows(whole, "val")
+    assert not set(before) & set(met)
+    assert len(before) > 5
+    assert not Path(again.log_dir, "results/val_partial").exists()
+
+
+def about(trainer):
+    return json.loads(Path(trainer.log_dir, "results/val_attacks.json").read_text())
+
+
+def test_costs_are_those_of_both_runs_and_all_samples_may_be_probed(tmp_path):
+    interrupted(tmp_path, at=120)  # alone in the last batch
+    again = about(resumed(tmp_path, diagnostics=18))
+    whole = about(run(tmp_path / "whole", "validate", [named()[0]], diagnostics=18))
+    for key in ("attacked", "forwards", "backwards"):
+        assert again["attacks"][0][key] == whole["attacks"][0][key] > 0
+    assert again["diagnostics"] == whole["diagnostics"]
+    assert "not_probed" not in {sign["flag"] for sign in again["diagnostics"]}
+
+
+def test_saved_images_are_taken_over_too(tmp_path):
+    interrupted(tmp_path, save_images=True)
+    again = resumed(tmp_path, save_images=True)
+    saved = SavedImages(f"{again.log_dir}/results/val_adversarial/pulled")
+    scored = run(tmp_path / "scored", "validate", [NamedAttack("saved", saved)])
+    assert [row["saved/pred"] for row in rows(scored, "val")] == [row["pulled/pred"] for row in rows(again, "val")]
+
+
+class Gain(FrontEnd):
+    def __init__(self, shape, gain):
+        super().__init__(shape)
+        self.gain = gain
+
+    def forward(self, images):
+        return self.gain * (images - 0.5) + 0.5
+
+
+def test_rows_of_a_front_end_of_another_setting_are_refused(tmp_path):
+    interrupted(tmp_path, model=defended(frontend=lambda shape: Gain(shape, 1.0)))
+    with pytest.raises(ValueError, match="found other model in"):
+        resumed(tmp_path, defended(frontend=lambda shape: Gain(shape, -1.0)))
+    resumed(tmp_path, defended(frontend=lambda shape: Gain(shape, 1.0)))
+
+
+def test_a_fingerprint_holds_settings_shapes_and_files(tmp_path):
+    def model(**settings):
+        settings = {"n_atoms": 20, "patch_size": 2, "decoder": "identity", "dictionary": "dct", "top_t": 3} | settings
+        return defended(frontend=lambda shape: TopT(shape, **settings))
+
+    same = fingerprint(model(), [])["model"]
+    assert fingerprint(model(), [])["model"] == same
+    assert fingerprint(model(top_t=10), [])["model"] != same
+    used = model()
+    used.frontend(torch.rand(2, *SHAPE))
+    assert fingerprint(used, [])["model"] == same
+    assert fingerprint(model().double(), [])["model"] != same
+
+    file = tmp_path / "other.ckpt"
+    entry = {"name": "t", "attack": {}, "target": "", "view": {"init_args": {"view": {"checkpoint": [str(file)]}}}}
+    file.write_text("one")
+    first = fingerprint(model(), [entry])["files"]
+    file.write_text("two")
+    assert fingerprint(model(), [entry])["files"] != first
+
+
+def test_rows_of_another_search_precision_are_refused(tmp_path):
+    interrupted(tmp_path)
+    with pytest.raises(ValueError, match="found other search_precision in"):
+        resumed(tmp_path, search_precision="bf16")
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+def test_rows_of_other_data_are_refused(tmp_path, monkeypatch, part):
+    interrupted(tmp_path)
+
+    class Other(Samples21):
+        def __init__(self):
+            super().__init__()
+            setattr(self, part, 1 - getattr(self, part))
+
+    monkeypatch.setattr(linear_rig, "Samples21", Other)
+    with pytest.raises(ValueError, match="the same data, found another image or label under sample 100;"):
+        resumed(tmp_path)
 
 
 def test_an_interruption_of_the_resumed_run_loses_nothing_either(tmp_path):
     first = interrupted(tmp_path, 106)
-    again = named(117)
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
-        run(tmp_path, "validate", [again], resume_from=str(tmp_path))
-    last = named()
-    run(tmp_path, "validate", [last], resume_from=str(tmp_path))
-    met = first.met + again.attack.spy.met + last.attack.spy.met
+    again = interrupted(tmp_path, 117, resume_from=str(tmp_path))
+    attack, last = named()
+    run(tmp_path, "validate", [attack], resume_from=str(tmp_path))
+    met = first + again + last
     assert len(met) == len(set(met)) == 18
 
 
@@ -76,8 +157,7 @@ def test_a_line_cut_off_in_writing_is_redone(tmp_path):
     interrupted(tmp_path)
     file = next(tmp_path.rglob("val_partial/rows.0.csv"))
     file.write_text(file.read_text().rstrip("\r\n")[:-3])
-    resumed = run(tmp_path, "validate", [named()], resume_from=str(tmp_path))
-    assert rows(resumed, "val") == rows(run(tmp_path / "whole", "validate", [named()]), "val")
+    assert rows(resumed(tmp_path), "val") == rows(run(tmp_path / "whole", "validate", [named()[0]]), "val")
 
 
 def test_rows_of_another_model_or_other_attacks_are_refused(tmp_path):
@@ -85,19 +165,15 @@ def test_rows_of_another_model_or_other_attacks_are_refused(tmp_path):
     other = defended()
     other.classifier.linear.bias.data += 1
     with pytest.raises(ValueError, match="same model and attacks, found other model in"):
-        run(tmp_path, "validate", [named()], other, resume_from=str(tmp_path))
-    with pytest.raises(ValueError, match="found other attacks in"):
-        run(
-            tmp_path,
-            "validate",
-            [NamedAttack("pgd", PGD(eps=EPS))],
-            resume_from=str(tmp_path / "lightning_logs"),
-        )
+        resumed(tmp_path, other)
+    for attack in (NamedAttack("pgd", PGD(eps=EPS)), named(eps=EPS / 2)[0]):
+        with pytest.raises(ValueError, match="found other attacks in"):
+            run(tmp_path, "validate", [attack], resume_from=str(tmp_path / "lightning_logs"))
     with pytest.raises(ValueError, match="found other cascade in"):
-        run(tmp_path, "validate", [named()], resume_from=str(tmp_path / "lightning_logs"), cascade=True)
+        resumed(tmp_path, cascade=True)
 
 
 def test_a_folder_without_an_interrupted_evaluation_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"interrupted evaluation \(results/val_partial\), found none in"):
-        run(tmp_path, "validate", [named()], resume_from=str(tmp_path))
+        resumed(tmp_path)
     shutil.rmtree(tmp_path)

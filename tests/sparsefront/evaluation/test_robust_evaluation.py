@@ -7,7 +7,7 @@ import torch
 from linear_rig import EPS, SHAPE, Samples21, WithDropout, defended, loader, margins, rows, run
 from torch import nn
 
-from attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, WhiteBox
+from attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, NoiseControl, Square, WhiteBox
 from frontends import FrontEnd, Identity, TopT
 from sparsefront import DefendedClassifier, RobustEvaluation
 from sparsefront.evaluation import Samples
@@ -57,7 +57,7 @@ def test_the_worst_case_is_taken_sample_by_sample():
         "b/pred": torch.tensor([1, 0, 0, 0]), "b/success": torch.tensor([1, 0, 0, 0]),
         **{f"{attack}/{norm}": torch.zeros(4) for attack in "ab" for norm in ("linf", "l2", "l1")},
     })  # fmt: skip
-    metrics = samples.metrics()
+    metrics = samples.metrics(["a", "b"])
     assert metrics["robust_acc/a"] == metrics["robust_acc/b"] == 0.5
     assert metrics["robust_acc/worst"] == 0.25
 
@@ -144,6 +144,42 @@ def test_an_attack_that_fails_is_named_and_never_counts_as_survived(tmp_path):
     assert "val/robust_acc/broken" not in trainer.callback_metrics
     assert trainer.callback_metrics["val/robust_acc/worst"] == trainer.callback_metrics["val/robust_acc/pgd"]
     assert "broken/pred" not in rows(trainer, "val")[0]
+
+
+class Blind(FrontEnd):
+    """The images, without a derivative."""
+
+    def forward(self, images):
+        return images.detach()
+
+
+def test_diagnostics_that_cannot_be_had_cost_no_evaluation(tmp_path):
+    trainer = run(tmp_path, "validate", [NamedAttack("noise", NoiseControl(PGD_LINF.attack)), PGD_LINF], diagnostics=5)
+    about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
+    assert {sign["flag"] for sign in about["diagnostics"]} >= {"randomised", "zero_gradients", "restarts_still_help"}
+    blind = run(
+        tmp_path,
+        "validate",
+        [NamedAttack("square", Square(eps=EPS, n_queries=9))],
+        defended(frontend=Blind),
+        diagnostics=5,
+    )
+    assert rows(blind, "val")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sparsefront.evaluation.diagnostics._gradients", lambda seen: 1 / 0)
+        trainer = run(tmp_path, "validate", [PGD_LINF], diagnostics=5)
+    about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
+    (sign,) = [sign for sign in about["diagnostics"] if sign["flag"] == "probe_failed"]
+    assert sign["raised"]
+    assert "ZeroDivisionError" in sign["sentence"]
+
+
+def test_that_nothing_was_probed_is_said(tmp_path):
+    trainer = run(tmp_path, "validate", [NamedAttack("broken", Broken())], diagnostics=5)
+    about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
+    (sign,) = about["diagnostics"]
+    assert sign["raised"]
+    assert sign["sentence"].startswith("not probed")
 
 
 class Halved(FrontEnd):

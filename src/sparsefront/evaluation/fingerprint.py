@@ -1,0 +1,91 @@
+"""What must be the same for rows of one evaluation to be rows of another."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from sparsefront.defended import DefendedClassifier
+
+# What every module has says nothing of one.
+_COMMON = frozenset(vars(nn.Module())) | frozenset(vars(pl.LightningModule()))
+_FILES = ("checkpoint", "folder")  # settings that name what an attack reads
+
+
+def fingerprint(model: DefendedClassifier, attacks: Iterable[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
+    """Digests of the front end with the classifier and of the files that attacks read; attacks; other settings."""
+    parts = {"frontend": _described(model.frontend, set()), "classifier": _described(model.classifier, set())}
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    entries = [{key: entry[key] for key in ("name", "attack", "view", "target")} for entry in attacks]
+    files = {path: _file_digest(Path(path)) for path in sorted(set(_paths(entries)))}
+    return json.loads(json.dumps({"model": digest, "attacks": entries, "files": files, **settings}, default=str))
+
+
+def image_numbers(images: Tensor) -> Tensor:
+    """A number (B,) for the content of each image (B, C, H, W), 48 bits of a digest."""
+    numbers = [int.from_bytes(hashlib.sha256(_bytes(image)).digest()[:6], "big") for image in images]
+    return torch.tensor(numbers, dtype=torch.int64)
+
+
+def _described(value: Any, seen: set[int]) -> Any:
+    """A part in plain values, the same in every process: its class, its settings, its tensors by digest."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Tensor | np.ndarray):
+        tensor = torch.as_tensor(value)
+        return [str(tensor.dtype), list(tensor.shape), hashlib.sha256(_bytes(tensor)).hexdigest()]
+    if isinstance(value, Mapping):
+        return {str(key): _described(item, seen) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_described(item, seen) for item in value]
+    if isinstance(value, functools.partial):
+        return [_described(part, seen) for part in (value.func, value.args, value.keywords)]
+    if isinstance(value, torch.dtype | np.generic | PurePath):
+        return str(value)
+    kind = value if hasattr(value, "__qualname__") else type(value)  # a function or class, or an object of one
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if kind is value or id(value) in seen:
+        return name
+    seen.add(id(value))
+    return {"class": name, **{key: _described(item, seen) for key, item in _attributes(value).items()}}
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    own = {key: item for key, item in vars(value).items() if key not in _COMMON} if hasattr(value, "__dict__") else {}
+    if not isinstance(value, nn.Module):
+        return own
+    tensors = {**dict(value.named_parameters(recurse=False)), **dict(value.named_buffers(recurse=False))}
+    return own | tensors | dict(value.named_children())
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _paths(settings: Any) -> Iterator[str]:
+    """What attacks and views, whatever they are wrapped in, read from."""
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            found = [value] if isinstance(value, str) else value
+            yield from (str(path) for path in found) if key in _FILES and isinstance(found, list) else _paths(value)
+    elif isinstance(settings, list):
+        for value in settings:
+            yield from _paths(value)
+
+
+def _file_digest(path: Path) -> str:
+    """Of one file, or of all those in a folder with their names; of nothing where there is none."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.name.encode())
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
