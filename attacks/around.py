@@ -1,7 +1,7 @@
 """Attacks made out of another attack's perturbations."""
 
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ class Around(Attack):
     Args:
         attack: the other one.
     """
+
+    to_walk_on: ClassVar[str] = "write `early_stop: false` among the settings of the attack that it runs"
 
     attack: Attack
     targeted: bool = field(init=False, default=False)

@@ -42,6 +42,7 @@ class AutoAttack(Attack):
     """
 
     early_stop: ClassVar[bool] = True  # what fools the model given is done
+    to_walk_on: ClassVar[str] = "name APGD, APGDT, FAB and Square one by one, each with `early_stop: false`"
 
     eps: float | str = "8/255"
     norm: Norm = "Linf"

@@ -33,12 +33,14 @@ class Attack(ABC):
         knowledge: what the table calls its adversary where that does not follow from the view: `black_box` asks the
             model for its logits or labels alone, `control` is no adversary, `transfer` made its images elsewhere.
         single_step: whether it takes one gradient step, so that an attack of many should be stronger.
+        to_walk_on: what to write so that it does not stop where a surrogate is fooled, if it would.
     """
 
     targeted: bool = False
     n_fitting_images: int = 0
     knowledge: ClassVar[str | None] = None
     single_step: ClassVar[bool] = False
+    to_walk_on: ClassVar[str] = "write `early_stop: false` among its settings"
 
     @property
     def budget(self) -> Budget | None:

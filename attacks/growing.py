@@ -30,6 +30,7 @@ class Growing(Around):
     """
 
     early_stop: ClassVar[bool] = True  # type: ignore[misc] # what fools the model given is done
+    to_walk_on: ClassVar[str] = "name the attack inside it once for every size, each with `early_stop: false`"
 
     sizes: Sequence[float | str] = ("2/255", "4/255", "8/255", "16/255")
 

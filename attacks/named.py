@@ -25,7 +25,8 @@ class NamedAttack:
         target: which wrong class a targeted attack aims at, by the deployed model's clean logits or at random.
 
     Raises:
-        ValueError: a name or target that cannot be one, or `early_stop` on a view that is not the deployed model.
+        ValueError: a name or target that cannot be one, or an attack that stops early on a view that is not the
+            deployed model.
     """
 
     name: str
@@ -39,8 +40,9 @@ class NamedAttack:
         check_choice(self.target, "target", get_args(Target))
         if getattr(self.attack, "early_stop", False) and not self.view.is_deployed:
             raise ValueError(
-                f"`early_stop` of attack {self.name!r} must be false with view {type(self.view).__name__}: an image "
-                "that fools a surrogate has not fooled the deployed model yet."
+                f"`attack` {self.name!r} must not stop early with view {type(self.view).__name__}, found "
+                f"{type(self.attack).__name__}, which does: an image that fools a surrogate has not fooled the "
+                f"deployed model yet; {self.attack.to_walk_on}."
             )
 
     @property

@@ -54,7 +54,7 @@ def test_an_attack_without_a_ball_is_refused():
 
 
 def test_only_the_deployed_model_says_which_samples_fell():
-    with pytest.raises(ValueError, match="early_stop"):
+    with pytest.raises(ValueError, match=r"found Growing.* name the attack inside it once for every size"):
         NamedAttack("curve", Growing(ATTACK), GrayBox())
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from attacks import FGSM, PGD, GrayBox, NamedAttack, Transfer, WhiteBox
+from attacks import FGSM, PGD, GrayBox, NamedAttack, Rescaled, Square, Transfer, WhiteBox
 
 LOGITS = torch.tensor([[5.0, 1.0, 3.0, 2.0], [0.0, 4.0, 1.0, 2.0], [0.0, 1.0, 2.0, 3.0]])
 LABELS = torch.tensor([0, 3, 0])  # right, wrong, wrong and the least likely
@@ -41,8 +41,13 @@ def test_names_that_would_not(name):
 def test_early_stop_needs_the_deployed_model(view):
     NamedAttack("a", PGD(early_stop=True))
     NamedAttack("a", PGD(), view)
-    with pytest.raises(ValueError, match=f"`early_stop` of attack 'a' must be false with view {type(view).__name__}"):
+    with pytest.raises(ValueError, match=f"must not stop early with view {type(view).__name__}, found PGD"):
         NamedAttack("a", PGD(early_stop=True), view)
+    with pytest.raises(ValueError, match=r"found Square.* write `early_stop: false` among its settings"):
+        NamedAttack("a", Square(), view)
+    with pytest.raises(ValueError, match=r"found Rescaled.* among the settings of the attack that it runs"):
+        NamedAttack("a", Rescaled(Square()), view)
+    NamedAttack("a", Rescaled(Square(early_stop=False)), view)
 
 
 def test_an_unknown_target_is_named():

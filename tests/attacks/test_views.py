@@ -224,7 +224,7 @@ def test_a_neighbourhood_is_as_deployed_and_as_knowing_as_its_inner_view():
     assert Neighbourhood().knowledge == "white_box"
     assert not Neighbourhood(GrayBox()).is_deployed
     assert Neighbourhood(GrayBox()).knowledge == "gray_box"
-    with pytest.raises(ValueError, match="`early_stop` of attack 'a' must be false with view Neighbourhood"):
+    with pytest.raises(ValueError, match="`attack` 'a' must not stop early with view Neighbourhood"):
         NamedAttack("a", PGD(early_stop=True), Neighbourhood(GrayBox()))
     assert NamedAttack("a", PGD(early_stop=True), Neighbourhood())
 
