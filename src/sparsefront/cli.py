@@ -1,6 +1,7 @@
 """The command line: LightningCLI with data, model, attacks and a run folder."""
 
 import difflib
+import inspect
 import logging
 import os
 import re
@@ -43,13 +44,28 @@ class _Parser(LightningArgumentParser):
         return super().parse_args(words, *rest, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        _exit(_in_one_sentence(message), ex)
+        _exit(_in_one_sentence(message, _class_being_read()), ex)
 
 
-def _in_one_sentence(message: str) -> str:
-    """What jsonargparse says of a class or a choice that does not exist, with the mend."""
+def _class_being_read() -> type | None:
+    """The class whose settings jsonargparse is reading: its frames know, its messages do not say."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if isinstance(found := frame.f_locals.get("val_class"), type):
+            return found
+        frame = frame.f_back
+    return None
+
+
+def _in_one_sentence(message: str, owner: type | None = None) -> str:
+    """What jsonargparse says of a class, a setting of `owner` or a choice that does not exist, with the mend."""
     key = re.search(r'Parser key "([^"]+)"', message)
-    setting = f"`{key[1]}`" if key else "this setting"
+    of = f" of {owner.__name__}" if owner else ""
+    setting = f"`{key[1]}`{of}" if key else f"this setting{of}"
+    if owner and (option := re.fullmatch(r"Option '([^']+)' is not accepted", message.strip())):
+        settings = list(inspect.signature(owner).parameters)
+        near = difflib.get_close_matches(option[1], settings, n=3, cutoff=0.5) or settings
+        return f"`{option[1]}` is no setting{of}; did you mean {' or '.join(near)}?"
     if unknown := re.search(r"Expected a dot import path string: (\S+)", message):
         known = {name for package in (frontends, classifiers, attacks, data) for name in package.__all__}
         near = difflib.get_close_matches(unknown[1], known, n=3, cutoff=0.5)

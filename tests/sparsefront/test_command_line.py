@@ -138,20 +138,25 @@ def error_of(args, capsys):
     [
         (["--model.frontend", "TopD"], "found TopD; did you mean TopT"),
         (["--model.classifier", "ConvNets"], "`model.classifier` must name a class of the project or one of yours"),
-        (["--model.frontend", "TopT", "--model.frontend.decoder", "large"], "`decoder` must be one of 'transposed'"),
+        (["--model.frontend", "TopT", "--model.frontend.decoder", "large"], "`decoder` of TopT must be one of"),
         (["--model.classifier", "Timm", "--model.classifier.model_name", "vit_tiny_patch16_224"], "`img_size` of Timm"),
         (["--trainer.accelerator", "gpu"], "gpu"),
         (["--run_dir", "/proc/x"], "`run_dir` must be a folder that can be written to, found /proc/x"),
         (["--model.frontend", "TopT", "--model.frontend.top_t", "501"], "`top_t` must be from 1 to `n_atoms` = 500"),
         (["--model.frontend", "TopT", "--model.frontend.patch_size", "29"], "`patch_size` must be from 1 to"),
         (["--model.frontend", "TopT", "--model.frontend.eps=-1/255"], "`eps` must be >= 0"),
-        (["--model.frontend", "TopT", "--model.frontend.topt", "3"], "'topt' is not accepted"),
+        (["--model.frontend", "TopT", "--model.frontend.topt", "3"], "`topt` is no setting of TopT; did you mean"),
         (
             [*SMALL_TOP_T, "--attacks", "[{name: p, attack: {class_path: PGD}, view: {class_path: WhiteBox, init_args: "
              "{backward: smooth, settings: {top_u: 2}}}}]"],
             "Attack 'p': `top_u` must be from `top_t` = 3",
         ),
         (["--attacks", "[{name: p, attack: {class_path: PGD, init_args: {eps: -0.1}}}]"], "PGD: `eps` must be >= 0"),
+        (["--attacks", "[{name: p, attack: {class_path: PGD, init_args: {epsilon: 0.1}}}]"],
+         "`epsilon` is no setting of PGD; did you mean eps"),
+        (["--attacks", "[{name: p, attack: {class_path: PGD, init_args: {norm: L3}}}]"],
+         "`norm` of PGD must be one of 'Linf', 'L2', 'L1', found L3"),
+        (["--evaluation.n_images", "-1"], "`n_images` must be at least 0, found -1"),
         (["--attacks", "[{name: p, attack: {class_path: PGDD}}]"], "PGDD"),
         (["--attacks", "[{name: t, attack: {class_path: PGD}, view: {class_path: Transfer, init_args: "
           "{checkpoint: nowhere.ckpt}}}]"], "nowhere.ckpt"),

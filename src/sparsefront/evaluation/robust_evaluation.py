@@ -98,6 +98,8 @@ class RobustEvaluation(pl.Callback):
             raise ValueError(f"`time_budget` must be above 0 seconds, found {time_budget}; write null for no bound.")
         if diagnostics < 0:
             raise ValueError(f"`diagnostics` must be at least 0 samples, found {diagnostics}.")
+        if n_images < 0:
+            raise ValueError(f"`n_images` must be at least 0, found {n_images}; write 0 for no pictures.")
         check_precision(search_precision)
         self.attacks = list(attacks)
         self.every_n_epochs, self.max_samples, self.time_budget = every_n_epochs, max_samples, time_budget
