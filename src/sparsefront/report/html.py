@@ -107,9 +107,10 @@ def _system(run: Run, key: str) -> dict[str, Any]:
 
 
 def _panels(run: Run, key: str) -> list[tuple[str, Markup]]:
-    """Pictures of each attack, the strongest first."""
-    shown = [attack.name for attack in run.completed if f"adv/{attack.name}" in run.images]
-    shown.sort(key=lambda name: int(np.count_nonzero(run.right(name))))
+    """Pictures of each attack, the strongest that enters the worst case first."""
+    attacks = [attack for attack in run.completed if f"adv/{attack.name}" in run.images]
+    attacks.sort(key=lambda attack: (not attack.in_worst_case, int(np.count_nonzero(run.right(attack.name)))))
+    shown = [attack.name for attack in attacks]
     return [
         (
             name,

@@ -100,6 +100,12 @@ def test_headline_comes_first_then_cautions_then_the_table(page):
     assert places == sorted(places)
 
 
+def test_the_strongest_is_one_that_enters_the_worst_case(make_run, entry):
+    attacks = [entry("df", fell=range(9)) | {"in_worst_case": False}, entry("pgd", fell=(0,))]
+    out = report([make_run(attacks=attacks)], make_run("page") / "page.html")
+    assert "<summary>pgd (the strongest)</summary>" in out.read_text()
+
+
 def test_same_runs_give_the_same_page(folders):
     assert render(load_runs(folders)) == render(load_runs(folders))
 
