@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from attacks.around import Around
-from attacks.base import Budget, Model, check_radius, number
+from attacks.base import Attack, Budget, Model, check_radius, number
 from attacks.losses import fooled
 
 
@@ -29,7 +29,7 @@ class Growing(Around):
         ValueError: an attack without eps, or sizes that do not grow.
     """
 
-    early_stop: ClassVar[bool] = True  # type: ignore[misc] # what fools the model given is done
+    early_stop: ClassVar[bool] = True  # what fools the model given is done
     to_walk_on: ClassVar[str] = "name the attack inside it once for every size, each with `early_stop: false`"
 
     sizes: Sequence[float | str] = ("2/255", "4/255", "8/255", "16/255")
@@ -47,7 +47,11 @@ class Growing(Around):
     @property
     def budget(self) -> Budget | None:
         """The largest ball."""
-        return replace(self.attack, eps=self.sizes[-1]).budget  # type: ignore[call-arg]
+        return self._inside(self.sizes[-1]).budget
+
+    def _inside(self, size: float | str) -> Attack:
+        attack: Any = self.attack  # it has an eps
+        return replace(attack, eps=size)
 
     @property
     def knowledge(self) -> str | None:  # type: ignore[override]
@@ -58,7 +62,7 @@ class Growing(Around):
         """Grow the ball until a sample falls."""
         found, standing = images.clone(), torch.arange(len(images), device=images.device)
         for size in self.sizes:
-            attack = replace(self.attack, eps=size)  # type: ignore[call-arg]
+            attack = self._inside(size)
             found[standing] = attack(model, images[standing], labels[standing], indices[standing])
             with torch.no_grad():
                 standing = standing[~fooled(model(found[standing]), labels[standing], self.targeted)]
