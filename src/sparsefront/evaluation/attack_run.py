@@ -98,11 +98,12 @@ class AttackRun:
             prediction = torch.where(tried, classes(judged), predictions_kept)
             self.costs[named.name].seconds += time.perf_counter() - start
             reached = (prediction == goal) if named.attack.targeted else (prediction != labels)
-            columns[f"{named.name}/pred"] = prediction
-            columns[f"{named.name}/success"] = tried & reached
+            columns |= {f"{named.name}/pred": prediction, f"{named.name}/success": tried & reached}
             sizes = {key: size(adversarial - images, norm) for key, norm in NORMS.items()}
-            for key, values in (sizes | qualities).items():
-                columns[f"{named.name}/{key}"] = values.masked_fill(~tried, torch.nan)
+            columns |= {
+                f"{named.name}/{key}": values.masked_fill(~tried, torch.nan)
+                for key, values in (sizes | qualities).items()
+            }
             found(named.name, batch, adversarial, prediction)
             if named.in_worst_case:
                 fell = fell | (tried & (prediction != labels))
