@@ -158,6 +158,7 @@ class RobustEvaluation(pl.Callback):
         same = fingerprint(model, entries, stage=stage, data=name_of_data(trainer), **settings)
         if self.resume_from is not None:
             self._taken = partial.finished(Path(self.resume_from), stage, same)
+            trainer.strategy.barrier()  # all have read before one begins rows of its own, which may lie beside these
             if trainer.is_global_zero:
                 self._run.costs |= self._taken.costs
         self._partial = partial.Partial(self._results, stage, self._run.columns, same, trainer.global_rank)
