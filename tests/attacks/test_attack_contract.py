@@ -2,7 +2,9 @@
 
 import copy
 import dataclasses
+import tempfile
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +26,7 @@ from attacks import (
     RFGSM,
     ZOO,
     Attack,
+    AutoAttack,
     Boundary,
     CarliniWagner,
     DeepFool,
@@ -32,10 +35,59 @@ from attacks import (
     LowPass,
     NoiseControl,
     Rescaled,
+    SavedImages,
     Square,
+    UniversalPerturbation,
     size,
 )
+from attacks.base import checked_logits
+from attacks.losses import margin
 from attacks.norms import Norm, radii
+from attacks.saved import save_images
+
+
+class ShortAutoAttack(AutoAttack):
+    """AutoAttack with fewer steps and queries."""
+
+    @property
+    def parts(self):
+        fewer = {"steps": 3, "n_queries": 5, "n_restarts": 1, "n_target_classes": 2, "eot_iter": 2}
+        return tuple(
+            dataclasses.replace(part, **{name: value for name, value in fewer.items() if hasattr(part, name)})
+            for part in super().parts
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted(UniversalPerturbation):
+    """A universal perturbation that fits itself, to a grey image: the contract's models and shapes differ."""
+
+    def perturb(self, model, images, labels, indices):
+        grey = torch.full_like(images[:1], 0.5)
+        with torch.no_grad():
+            checked_logits(model(images), labels)
+            logits = model(grey)
+        own = logits.argmax(dim=1)
+        if margin(logits, own) == 0:  # nothing to lead away from
+            return images
+        universal = UniversalPerturbation(eps=self.eps, norm=self.norm, epochs=1, n_target_classes=1)
+        return universal.fitted(model, grey, own).perturb(model, images, labels, indices)
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved(SavedImages):
+    """Saved images that were made, a moment ago, by turning the pictures to their negatives."""
+
+    folder: str = ""
+
+    def __post_init__(self):
+        """There is no folder yet."""
+
+    def perturb(self, model, images, labels, indices):
+        with tempfile.TemporaryDirectory() as folder:
+            save_images(Path(folder), "0", images, 1 - images, indices)
+            return SavedImages(folder).perturb(model, images, labels, indices)
+
 
 ATTACKS = [
     FGSM(eps=0.1),
@@ -81,6 +133,12 @@ ATTACKS = [
     FAB(norm="L1", steps=4),
     JSMA(gamma=0.3),
     JSMA(theta=-0.5, gamma=0.5, pair_search="top2", targeted=True),
+    ShortAutoAttack(eps=0.1),
+    ShortAutoAttack(eps=0.5, norm="L1"),
+    ShortAutoAttack(eps=0.3, norm="L2", version="rand"),
+    Fitted(eps=0.1),
+    Fitted(eps=0.3, norm="L2"),
+    Saved(),
 ]
 EVERY = pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: f"{type(a).__name__}-{getattr(a, 'norm', 'L2')}")
 
@@ -91,7 +149,7 @@ def size_of(eps):
 
 def with_ball(attack, eps, norm):
     """The attack in a ball of this size and, if it can, of this norm; and the norm it has."""
-    if isinstance(attack, JSMA | LowPass):
+    if isinstance(attack, JSMA | LowPass | SavedImages):
         return attack, None
     if "Linf" in (norm, getattr(attack, "norm", None)) and not getattr(attack, "relative", False):
         eps = eps if size_of(eps) <= 1 else 1.0  # no perturbation is larger
@@ -126,10 +184,15 @@ def test_images_stay_in_the_box_and_in_the_ball(attack, seed, count, eps, fill, 
     images = torch.rand(count, 1, 3, 3, generator=generator).to(dtype)
     if fill is not None:
         images.fill_(fill)
-    labels = torch.randint(5, (count,), generator=generator)  # most are wrong from the start
+    labels = torch.randint(5, (count,), generator=generator)
     inner, outer = torch.randn(9, 8, generator=generator).to(dtype), torch.randn(8, 5, generator=generator).to(dtype)
     attack, norm = with_ball(attack, eps, norm)
-    found = attack(lambda x: scale * (x.flatten(1) @ inner).relu() @ outer, images, labels)
+
+    def model(x):
+        return scale * (x.flatten(1) @ inner).relu() @ outer
+
+    labels[::2] = model(images[::2]).argmax(dim=1)  # the others may be wrong from the start
+    found = attack(model, images, labels)
     assert found.shape == images.shape
     assert found.dtype == images.dtype
     assert found.isfinite().all()
@@ -249,7 +312,7 @@ LABELS = torch.tensor([0, 1])
 )
 @EVERY
 def test_bad_batches_are_named(attack, images, labels, indices, message):
-    if isinstance(attack, LowPass) and "lie in" in message:
+    if isinstance(attack, LowPass | SavedImages) and "lie in" in message:
         pytest.skip("asks no model how many classes there are")
     with pytest.raises(ValueError, match=message):
         attack(Stateful().eval(), images, labels, indices)
