@@ -22,8 +22,9 @@ class Square(Bounded):
     """Random search over squares that raise the loss, by logits alone (Andriushchenko et al. 2020).
 
     Each query changes one square at a random place, all by +-eps (`Linf`) or by a window of fixed shape that takes over
-    another window's budget (`L2`; `L1` as in Croce and Hein 2021), and is kept where the loss rises. A sample that is
-    wrong already is returned as it is, one that no query fools at its highest loss.
+    another window's budget (`L2`; `L1` as in Croce and Hein 2021), and is kept where the loss rises. Squares reach the
+    last row and column, which the published code's never do. A sample that is wrong already is returned as it is, one
+    that no query fools at its highest loss.
 
     Args:
         eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
