@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.table import table
 from sparsefront.cli import main
+from sparsefront.report.table import HEADER
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -46,9 +47,16 @@ def test_the_engines_example_runs_and_restores_images():
     assert names["converged"].all()
 
 
-def test_the_benchmarks_table_is_that_of_its_results_file():
-    entries = json.loads((ROOT / "benchmarks/cpu/results/solvers.json").read_text())["contests"]
-    assert (ROOT / "benchmarks/cpu/README.md").read_text().endswith(table(entries))
+CONTESTS = {
+    path: found["contests"]
+    for path in sorted(ROOT.glob("benchmarks/*/results/*.json"))
+    if "contests" in (found := json.loads(path.read_text()))
+}
+
+
+@pytest.mark.parametrize("path", CONTESTS, ids=lambda path: path.stem)
+def test_a_benchmarks_table_is_that_of_its_results_file(path):
+    assert (path.parents[1] / "README.md").read_text().endswith(table(CONTESTS[path]))
 
 
 def test_every_file_that_the_readme_names_is_there():
@@ -62,7 +70,7 @@ def cells(line):
 
 def test_every_number_of_the_demo_stands_in_its_results_file():
     results = [cells(line) for line in (ROOT / "docs/results/mnist5k_demo.md").read_text().splitlines()]
-    measured = {(row[0], row[1], row[2], row[4], row[5], row[6]) for row in results if len(row) == 11}
+    measured = {(row[0], row[1], row[2], row[4], row[5], row[6]) for row in results if len(row) == len(HEADER)}
     shown = [cells(line) for line in README.splitlines() if line.startswith(("| Identity +", "| TopT +"))]
     assert len(shown) > 5
     assert {tuple(row) for row in shown} <= measured

@@ -144,7 +144,7 @@ def test_what_the_inner_attack_needs_the_outer_one_says(conv_net, batch):
         assert not torch.equal(fitted(conv_net, *batch), batch[0])
         assert outer(HopSkipJump(start="noise", targeted=True)).targeted
         assert outer(HopSkipJump(start="noise")).n_fitting_images == 0
-        with pytest.raises(ValueError, match="`early_stop` of attack"):
+        with pytest.raises(ValueError, match="write `early_stop: false` among the settings of the attack that it runs"):
             NamedAttack("a", outer(PGD(early_stop=True)), GrayBox())
 
 
