@@ -46,11 +46,16 @@ def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
     frontend: FrontEnd = parser.instantiate_classes(parser.parse_path(fragment)).model.frontend(shape)
     if not frontend.learned:
         frontend.n_learning_steps = 2
-        loader = torch.utils.data.DataLoader(
-            torch.utils.data.TensorDataset(pictures(LEARNING, shape, seed=1)), LEARNING
+        images = torch.utils.data.TensorDataset(pictures(LEARNING, shape, seed=1))
+        trainer = pl.Trainer(
+            accelerator="cpu",
+            max_epochs=-1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
         )
-        quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-        pl.Trainer(accelerator="cpu", max_epochs=-1, enable_model_summary=False, **quiet).fit(frontend, loader)
+        trainer.fit(frontend, torch.utils.data.DataLoader(images, LEARNING))
     return frontend.eval()
 
 

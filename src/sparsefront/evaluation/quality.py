@@ -1,5 +1,7 @@
 """How near an image comes to another one."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
@@ -25,6 +27,7 @@ def quality(seen: Tensor, images: Tensor) -> dict[str, Tensor]:
     psnr = peak_signal_noise_ratio(seen, wanted, data_range=1.0, reduction="none", dim=(1, 2, 3))
     ssim = torch.full_like(psnr, torch.nan)
     if min(images.shape[2:]) >= SMALLEST_SIDE:
-        ssim = structural_similarity_index_measure(seen, wanted, data_range=1.0, reduction="none")
+        # Its type allows for the pair that it returns when it is asked for the whole map.
+        ssim = cast(Tensor, structural_similarity_index_measure(seen, wanted, data_range=1.0, reduction="none"))
     found = {"psnr": psnr.clamp_max(LARGEST_PSNR), "ssim": ssim}
     return {name: value.view(-1, copies).mean(dim=1) for name, value in found.items()}
