@@ -1,30 +1,25 @@
-"""The smallest perturbation: DeepFool, Carlini and Wagner, FMN, JSMA."""
+"""The smallest perturbation: DeepFool, Carlini and Wagner, FMN."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import foolbox
-import numpy as np
-import torch
-from art.attacks.evasion import SaliencyMapMethod
 from torch import Tensor, nn
 
-from attacks import FMN, JSMA, CarliniWagner, DeepFool
-from benchmarks.attacks.bounded import art_classifier
+from attacks import FMN, CarliniWagner, DeepFool
 from benchmarks.attacks.inputs import Inputs, ours, robust
 from benchmarks.contest import Check, Contest, Goal
 from sparsefront.data.batch import Batch
 
 
 def contests(inputs: Inputs, number: int) -> Iterator[Contest]:
-    """L2 on an adversarially trained ResNet-32; JSMA on digits."""
+    """L2 on an adversarially trained ResNet-32."""
     net, batch = inputs.cifar10(number)
     yield _against_foolbox(net, batch, DeepFool(norm="L2"), foolbox.attacks.L2DeepFoolAttack(overshoot=0.02), 3.0)
     mine = CarliniWagner(binary_search_steps=5, steps=100, step_size=0.01, initial_const=0.1)
     theirs = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=5, steps=100, stepsize=0.01, initial_const=0.1)
     yield _against_foolbox(net, batch, mine, theirs, 1.8)
     yield _against_foolbox(net, batch, FMN(norm="L2", steps=100), foolbox.attacks.DDNAttack(steps=100), 1.0)
-    yield _jsma(inputs, number)
 
 
 def _against_foolbox(net: nn.Module, batch: Batch, attack: Any, rival: Any, goal: float) -> Contest:
@@ -57,33 +52,3 @@ def _sizes(net: nn.Module, batch: Batch, name: str) -> Callable[[dict[str, Tenso
         }
 
     return checks
-
-
-def _jsma(inputs: Inputs, number: int) -> Contest:
-    net, batch = inputs.digits(number)
-    targets = (batch.label + 1) % 10
-    aimed = Batch(batch.image, batch.label, batch.index)
-
-    def by_art() -> Tensor:
-        attack = SaliencyMapMethod(
-            art_classifier(net, (1, 28, 28)), theta=1.0, gamma=0.14, batch_size=len(targets), verbose=False
-        )
-        return torch.from_numpy(attack.generate(batch.image.numpy(), np.eye(10)[targets.numpy()]))
-
-    def reached(found: Tensor) -> float:
-        with torch.no_grad():
-            return 100 * (net(found).argmax(dim=1) == targets).double().mean().item()
-
-    attack = JSMA(theta=1.0, gamma=0.14, targeted=True, pair_search="top2")
-    return Contest(
-        path="least",
-        setting=f"JSMA, theta 1, gamma 0.14, targeted, digits 28x28, {len(targets)} images",
-        signals=len(targets),
-        runs={"ART": by_art, "JSMA": lambda: attack(net, aimed.image, targets, aimed.index)},
-        goals=[Goal("JSMA", "ART", 5.0)],
-        checks=lambda results: {
-            "target reached, ART": Check(reached(results["ART"])),
-            "target reached, JSMA": Check(reached(results["JSMA"]), least=reached(results["ART"]) - 0.5),
-        },
-        rounds=3,
-    )

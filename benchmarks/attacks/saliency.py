@@ -1,0 +1,47 @@
+"""JSMA: the fewest pixels."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from art.attacks.evasion import SaliencyMapMethod
+from torch import Tensor
+
+from attacks import JSMA
+from benchmarks.attacks.bounded import art_classifier
+from benchmarks.attacks.inputs import Inputs
+from benchmarks.contest import Check, Contest, Goal
+
+
+def contests(inputs: Inputs, number: int) -> Iterator[Contest]:
+    """Aimed at the next digit."""
+    yield _jsma(inputs, 5 * number)
+
+
+def _jsma(inputs: Inputs, number: int) -> Contest:
+    net, batch = inputs.digits(number)
+    targets = (batch.label + 1) % 10
+
+    def by_art() -> Tensor:
+        attack = SaliencyMapMethod(
+            art_classifier(net, (1, 28, 28)), theta=1.0, gamma=0.14, batch_size=len(targets), verbose=False
+        )
+        return torch.from_numpy(attack.generate(batch.image.numpy(), np.eye(10)[targets.numpy()]))
+
+    def reached(found: Tensor) -> float:
+        with torch.no_grad():
+            return 100 * (net(found).argmax(dim=1) == targets).double().mean().item()
+
+    attack = JSMA(theta=1.0, gamma=0.14, targeted=True, pair_search="top2")
+    return Contest(
+        path="saliency",
+        setting=f"JSMA, theta 1, gamma 0.14, targeted, digits 28x28, {len(targets)} images",
+        signals=len(targets),
+        runs={"ART": by_art, "JSMA": lambda: attack(net, batch.image, targets, batch.index)},
+        goals=[Goal("JSMA", "ART", 5.0)],
+        checks=lambda results: {
+            "target reached, ART": Check(reached(results["ART"])),
+            "target reached, JSMA": Check(reached(results["JSMA"]), least=reached(results["ART"]) - 0.5),
+        },
+        rounds=3,
+    )
