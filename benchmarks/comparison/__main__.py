@@ -33,8 +33,8 @@ def main() -> None:
     """Test the front ends that have no results yet, then write the table over all that have."""
     options, more = parse()
     own = options.setting.with_suffix("")  # settings of single front ends for this data, and variants of them
-    names = {path.stem for folder in (FRAGMENTS, own) for path in folder.glob("*.yaml")}
-    names = sorted(names & set(options.frontends or names), key=lambda name: (name != "identity", name))
+    known = {path.stem for folder in (FRAGMENTS, own) for path in folder.glob("*.yaml")}
+    names = sorted(known & set(options.frontends or known), key=lambda name: (name != "identity", name))
     folders = {name: Path("runs/comparison") / options.name / name for name in names}
     shown = tqdm(folders.items())
     for name, folder in shown:
