@@ -1,11 +1,12 @@
 """Real digits for front ends that learn, and learning without a Trainer."""
 
 import torch
-from real_digits import mnist_data
 
 
 def digits():
     """Batches of 20 MNIST digits to learn from and 200 others, made 14×14 to save time."""
+    from real_digits import mnist_data  # not on the path of processes that a test starts
+
     images = torch.from_numpy(mnist_data()[0] / 255).float().reshape(-1, 1, 28, 28)
     images = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))]
     images = torch.nn.functional.avg_pool2d(images, 2)
