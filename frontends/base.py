@@ -117,6 +117,14 @@ class FrontEnd(pl.LightningModule, ABC):
             )
         return modes[backward](**settings)
 
+    def check_learned(self) -> None:
+        """Raise a RuntimeError unless there is nothing left to learn."""
+        if not self.learned:
+            raise RuntimeError(
+                f"This {type(self).__name__} has not learned yet; fit it with a Trainer, use `sparsefront fit`, or "
+                "name a checkpoint in `frontend_checkpoint`."
+            )
+
     def check_images(self, images: Tensor) -> None:
         """Raise a ValueError unless `images` are finite (B, C, H, W) pixels in [0, 1] of this front end's channels."""
         if images.ndim != 4 or images.shape[1] != self.image_shape[0]:

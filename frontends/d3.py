@@ -110,11 +110,7 @@ class D3(FrontEnd):
     @full_precision
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, C, H, W) images to images of the same shape made of clean patches."""
-        if not self.learned:
-            raise RuntimeError(
-                "This D3 has not learned its dictionary yet; fit it with a Trainer, "
-                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
-            )
+        self.check_learned()
         exact = images.to(torch.promote_types(images.dtype, torch.float32))
         atoms = F.normalize(self._drawn_atoms().to(exact.dtype), dim=0)  # lower precision rounds them
         rows, columns = (-(-(side - self.patch_size) // self.stride) + 1 for side in images.shape[2:])

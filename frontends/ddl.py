@@ -179,11 +179,7 @@ class DDL(FrontEnd):
 
     def _in_runs(self, images: Tensor, past_clamp: bool) -> Tensor:
         """The restored images, a bounded number of them at a time."""
-        if not self.learned:
-            raise RuntimeError(
-                "This DDL has not learned its dictionary yet; fit it with a Trainer, "
-                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
-            )
+        self.check_learned()
         restore = partial(self._restore, past_clamp=past_clamp)
         rows, columns = (max(-(-(side - self.patch_size) // self.stride) + 1, 1) for side in images.shape[-2:])
         # Of a patch: itself, what is coded, what is restored and where it is added; its correlations and code.

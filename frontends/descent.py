@@ -50,14 +50,6 @@ class DescentFrontEnd(FrontEnd):
     def losses(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Losses (B,) of clean images (B, C, H, W); noise comes from `generator`, which is on the images' device."""
 
-    def check_learned(self) -> None:
-        """Raise a RuntimeError unless there is something to deploy."""
-        if not self.learned:
-            raise RuntimeError(
-                f"This {type(self).__name__} has not learned its network yet; fit it with a Trainer, "
-                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
-            )
-
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """One step of Adam on a batch (B, C, H, W); return its mean loss over all processes."""
         parameters = list(self.parameters())

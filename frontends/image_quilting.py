@@ -108,11 +108,7 @@ class ImageQuilting(FrontEnd):
     @full_precision
     def quilt(self, images: Tensor) -> Tensor:
         """Quilt (B, C, H, W) images."""
-        if not self.learned:
-            raise RuntimeError(
-                "This ImageQuilting has not learned its database yet; fit it with a Trainer, "
-                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
-            )
+        self.check_learned()
         size, step, (height, width) = self.patch_size, self.patch_size - self.overlap, images.shape[2:]
         below, right = (-(side - size) % step for side in (height, width))
         padded = F.pad(images.to(torch.promote_types(images.dtype, torch.float32)), (0, right, 0, below), "replicate")

@@ -200,11 +200,7 @@ class RegionSparse(FrontEnd):
     @full_precision
     def forward(self, images: Tensor) -> Tensor:
         """Code and filter (B, C, H, W) images."""
-        if not self.learned:
-            raise RuntimeError(
-                "This RegionSparse has not learned its dictionary yet; fit it with a Trainer, "
-                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
-            )
+        self.check_learned()
         working = images.to(torch.promote_types(images.dtype, torch.float32))
         grid = PatchGrid(working, self.patch_size, self.stride)
         chosen = grid.touching(self.region(images))

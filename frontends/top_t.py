@@ -195,11 +195,7 @@ class TopT(FrontEnd):
 
     def project(self, images: Tensor) -> Tensor:
         """Projections x (B, P, L) of the P = h * w patches of (B, C, H, W) images onto the L atoms."""
-        if not self.learned:
-            raise RuntimeError(
-                "This TopT has not learned its dictionary yet; fit it with a Trainer, "
-                "use `sparsefront fit`, or name a checkpoint in `frontend_checkpoint`."
-            )
+        self.check_learned()
         return extract_patches(images, self.patch_size, self.stride) @ self.dictionary
 
     def _l1_norms(self) -> Tensor:

@@ -159,7 +159,7 @@ def test_a_share_of_the_atoms_is_drawn_anew_in_every_call():
 
 
 def test_before_stage_one_it_says_so():
-    with pytest.raises(RuntimeError, match="has not learned its dictionary yet"):
+    with pytest.raises(RuntimeError, match="has not learned yet"):
         D3(SHAPE, n_atoms=10)(rand(1, *SHAPE))
 
 

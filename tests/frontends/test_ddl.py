@@ -341,7 +341,7 @@ def test_a_setting_out_of_range_is_named(settings, sentence):
 
 
 def test_a_front_end_that_has_not_learned_says_so():
-    with pytest.raises(RuntimeError, match="has not learned its dictionary"):
+    with pytest.raises(RuntimeError, match="has not learned yet"):
         DDL(SHAPE)(torch.rand(1, *SHAPE))
 
 

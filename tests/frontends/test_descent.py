@@ -104,7 +104,7 @@ def test_a_checkpoint_holds_the_network_and_no_moments():
 def test_a_front_end_that_has_not_learned_says_so(build):
     frontend = build(SHAPE)
     for backward in frontend.backward_modes():
-        with pytest.raises(RuntimeError, match=f"This {build.__name__} has not learned its network yet; fit it with"):
+        with pytest.raises(RuntimeError, match=f"This {build.__name__} has not learned yet; fit it with"):
             frontend.stand_in(backward)(torch.rand(1, *SHAPE))
 
 

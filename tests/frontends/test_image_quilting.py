@@ -189,7 +189,7 @@ def test_processes_share_the_patches_that_each_has_drawn():
 
 
 def test_before_stage_one_it_says_so():
-    with pytest.raises(RuntimeError, match="has not learned its database yet"):
+    with pytest.raises(RuntimeError, match="has not learned yet"):
         ImageQuilting(SHAPE, n_patches=10)(rand(1, *SHAPE))
 
 

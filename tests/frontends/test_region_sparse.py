@@ -243,7 +243,7 @@ def test_too_few_patches_to_start_from_are_named():
 
 
 def test_a_front_end_that_has_not_learned_says_so():
-    with pytest.raises(RuntimeError, match="has not learned its dictionary"):
+    with pytest.raises(RuntimeError, match="has not learned yet"):
         RegionSparse(SHAPE)(torch.rand(1, *SHAPE))
 
 

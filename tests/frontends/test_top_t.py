@@ -220,7 +220,7 @@ def test_images_that_are_not_pixels_are_refused(images, message):
 
 
 def test_a_front_end_that_has_not_learned_says_so():
-    with pytest.raises(RuntimeError, match="has not learned its dictionary"):
+    with pytest.raises(RuntimeError, match="has not learned yet"):
         TopT(SHAPE)(torch.rand(1, *SHAPE))
 
 
