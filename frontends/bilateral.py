@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import within_range
+from frontends.rules import check_rules
 from frontends.shifts import Offset, half_window, pairs, shifted_mean
 
 Window = Literal["disc", "square"]
@@ -67,9 +68,7 @@ def check_bilateral(
         (window in get_args(Window), f"`window` must be one of {get_args(Window)}, found {window!r}."),
         (distance in get_args(Distance), f"`distance` must be one of {get_args(Distance)}, found {distance!r}."),
     ]
-    for holds, message in rules:
-        if not holds:
-            raise ValueError(message)
+    check_rules(rules)
 
 
 class Bilateral(FrontEnd):

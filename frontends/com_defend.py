@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from frontends.base import ImageMap
 from frontends.descent import DescentFrontEnd, convolution
+from frontends.rules import check_rules
 
 
 class ComDefend(DescentFrontEnd):
@@ -86,9 +87,7 @@ class ComDefend(DescentFrontEnd):
                 f"`deployed_noise` must be finite and >= 0, found {deployed:g}; 0 leaves it out.",
             ),
         ]
-        for holds, message in rules:
-            if not holds:
-                raise ValueError(message)
+        check_rules(rules)
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`exact`, `identity` and `smooth(temperature)`."""

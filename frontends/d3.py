@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.found_again import found_again
+from frontends.rules import check_rules
 from sparsecode import average_patches, extract_patches, omp, sample_patches
 from sparsecode.full_precision import full_precision
 
@@ -103,9 +104,7 @@ class D3(FrontEnd):
                 f"`patches_per_iteration` must be at least 1, found {self.patches_per_iteration}.",
             ),
         ]
-        for holds, message in rules:
-            if not holds:
-                raise ValueError(message)
+        check_rules(rules)
 
     @full_precision
     def forward(self, images: Tensor) -> Tensor:

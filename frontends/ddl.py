@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from frontends.base import FrontEnd, ImageMap
 from frontends.found_again import found_again
 from frontends.patch_learners import Factorisation, KeptPatches
+from frontends.rules import check_rules
 from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
 from sparsecode.full_precision import full_precision
 
@@ -162,9 +163,7 @@ class DDL(FrontEnd):
                 f"`training_eps` must be from 0 to 1, found {self.training_eps:g}; write it in [0, 1] pixel units.",
             ),
         ]
-        for holds, message in rules:
-            if not holds:
-                raise ValueError(message)
+        check_rules(rules)
 
     def forward(self, images: Tensor) -> Tensor:
         """Restore (B, C, H, W) images in [0, 1] from the sparse codes of their patches."""

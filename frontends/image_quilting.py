@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.minimum_cut import join_overlapping
+from frontends.rules import check_rules
 from sparsecode import extract_patches
 from sparsecode.full_precision import full_precision
 
@@ -91,9 +92,7 @@ class ImageQuilting(FrontEnd):
             (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
             (self.max_bytes >= 1, f"`max_bytes` must be at least 1, found {self.max_bytes}."),
         ]
-        for holds, message in rules:
-            if not holds:
-                raise ValueError(message)
+        check_rules(rules)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, C, H, W) images to images of the same shape, quilted from the database."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from frontends.components import bounding_box, fill_holes, largest_component
+from frontends.rules import check_rules
 
 Threshold = Literal["otsu", "mean"]
 Shape = Literal["box", "mask"]
@@ -60,9 +61,7 @@ def check_localisation(threshold: Threshold | float, closing: float, opening: fl
         (0 <= opening < 1, f"`opening` must be a share of the image's side in [0, 1), found {opening:g}."),
         (keep in get_args(Keep), f"`keep` must be one of {get_args(Keep)}, found {keep!r}."),
     ]
-    for holds, message in rules:
-        if not holds:
-            raise ValueError(message)
+    check_rules(rules)
 
 
 def _gradient(images: Tensor) -> Tensor:

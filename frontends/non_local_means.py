@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import within_range
+from frontends.rules import check_rules
 from frontends.shifts import Offset, half_window, pairs, shifted_mean
 
 PatchWeights = Literal["uniform", "gaussian"]
@@ -79,9 +80,7 @@ def check_non_local_means(
             f"`patch_weights` must be one of {get_args(PatchWeights)}, found {patch_weights!r}.",
         ),
     ]
-    for holds, message in rules:
-        if not holds:
-            raise ValueError(message)
+    check_rules(rules)
 
 
 class NonLocalMeans(FrontEnd):

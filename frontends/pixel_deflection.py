@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.class_activation import robust_class_activation
+from frontends.rules import check_rules
 from frontends.wavelet import denoise_wavelet
 from sparsecode.full_precision import full_precision
 
@@ -78,9 +79,7 @@ class PixelDeflection(FrontEnd):
             ),
             (n_copies >= 1, f"`n_copies` must be at least 1, found {n_copies}."),
         ]
-        for holds, message in rules:
-            if not holds:
-                raise ValueError(message)
+        check_rules(rules)
         self.attention = None
         if attention is not None:
             self.attention = attention(self.image_shape[0], attention_classes).requires_grad_(False).eval()

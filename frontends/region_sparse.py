@@ -17,6 +17,7 @@ from frontends.bilateral import bilateral_filter, check_bilateral
 from frontends.dct import overcomplete_dct
 from frontends.localisation import Keep, Threshold, check_localisation, object_region
 from frontends.patch_grid import PatchGrid, cut, paste
+from frontends.rules import check_rules
 from sparsecode import Coded, OnlineDictionary, lasso, omp
 from sparsecode.full_precision import full_precision
 
@@ -170,9 +171,7 @@ class RegionSparse(FrontEnd):
             ),
             (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
         ]
-        for holds, message in rules:
-            if not holds:
-                raise ValueError(message)
+        check_rules(rules)
         check_localisation(self.threshold, self.closing, self.opening, self.keep)
         check_bilateral(self.image_shape, self.diameter, self.sigma_color, self.sigma_space)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from frontends.base import FrontEnd, ImageMap
 from frontends.dct import overcomplete_dct
 from frontends.decoders import Decoder, build_decoder
+from frontends.rules import check_rules
 from sparsecode import OnlineDictionary, extract_patches, lasso, sample_patches
 
 Slope = Callable[[Tensor, Tensor], Tensor | float]
@@ -122,9 +123,7 @@ class TopT(FrontEnd):
                 f"`patches_per_iteration` must be at least 1, found {self.patches_per_iteration}.",
             ),
         ]
-        for holds, message in rules:
-            if not holds:
-                raise ValueError(message)
+        check_rules(rules)
 
     @property
     def out_channels(self) -> int:
