@@ -1,15 +1,16 @@
 """Adversarial images that an earlier evaluation kept."""
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Model
+from attacks.base import Attack, Budget, Model
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class SavedImages(Attack):
     """What another model's evaluation made of the same samples (`evaluation.save_images`), met by this model.
 
     So a transfer or gray-box row costs no attack. A sample that the other model got wrong from the start was kept as it
-    was.
+    was. Its ball, or that it had none, is the attack's that made them.
 
     Args:
         folder: an attack's folder, `<run>/results/<stage>_adversarial/<attack>`.
@@ -26,12 +27,26 @@ class SavedImages(Attack):
         ValueError: no images there, a sample that is not among them, or images that were made from other ones.
     """
 
-    knowledge: ClassVar[str | None] = "transfer"
-
     folder: str
 
     def __post_init__(self) -> None:
         _places(self.folder)
+
+    @property
+    def knowledge(self) -> str:  # type: ignore[override]
+        """That of a transfer, or `control` where the images were made by no adversary."""
+        return "control" if _origin(self.folder)["knowledge"] == "control" else "transfer"
+
+    @property
+    def budget(self) -> Budget | None:
+        """The other attack's."""
+        found = _origin(self.folder)["budget"]
+        return None if found is None else Budget(*found)
+
+    @property
+    def minimises(self) -> str | None:
+        """The other attack's."""
+        return _origin(self.folder)["minimises"]
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Look the samples up."""
@@ -60,12 +75,20 @@ class SavedImages(Attack):
         return found
 
 
-def save_images(folder: Path, name: str, images: Tensor, adversarial: Tensor, indices: Tensor) -> None:
-    """Keep a batch for `SavedImages`: (B, C, H, W) images, what became of them, and (B,) sample numbers."""
+def save_images(folder: Path, name: str, attack: Attack, images: Tensor, adversarial: Tensor, indices: Tensor) -> None:
+    """Keep a batch for `SavedImages`: the attack, (B, C, H, W) images, what became of them, and (B,) sample numbers."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = (adversarial - images).abs().flatten(1).amax(dim=1)
     index, image, linf = (tensor.cpu().numpy() for tensor in (indices, adversarial, sizes))
-    np.savez_compressed(folder / f"{name}.npz", index=index, image=image, linf=linf)
+    origin = json.dumps({key: getattr(attack, key) for key in ("knowledge", "budget", "minimises")})
+    np.savez_compressed(folder / f"{name}.npz", index=index, image=image, linf=linf, origin=origin)
+
+
+def _origin(folder: str) -> dict[str, Any]:
+    """Of the attack that made the images: `knowledge`, `budget`, `minimises`."""
+    file, _ = next(iter(_places(folder).values()))
+    with np.load(file) as kept:
+        return json.loads(str(kept["origin"]))
 
 
 @lru_cache(maxsize=32)

@@ -80,12 +80,14 @@ class Saved(SavedImages):
 
     folder: str = ""
 
+    knowledge, budget, minimises = "transfer", None, None
+
     def __post_init__(self):
         """There is no folder yet."""
 
     def perturb(self, model, images, labels, indices):
         with tempfile.TemporaryDirectory() as folder:
-            save_images(Path(folder), "0", images, 1 - images, indices)
+            save_images(Path(folder), "0", FGSM(eps=1.0), images, 1 - images, indices)
             return SavedImages(folder).perturb(model, images, labels, indices)
 
 

@@ -202,13 +202,16 @@ class RobustEvaluation(pl.Callback):
         self._pictures.begin(model, batch)
         shown = tqdm(total=len(self.attacks), desc="attacks", leave=False, disable=rank > 0, delay=2)
 
+        by_name = {named.name: named.attack for named in self.attacks}
+
         def found(name: str, batch: Batch, adversarial: Tensor, prediction: Tensor) -> None:
             shown.update()
             shown.set_postfix_str(name)
             self._pictures.add(name, model, adversarial, prediction)
             if self.save_images:
                 folder = self._results / f"{stage}_adversarial" / name
-                save_images(folder, f"{rank}_{self._batches}", batch.image, adversarial, batch.index)
+                attack = by_name[name]
+                save_images(folder, f"{rank}_{self._batches}", attack, batch.image, adversarial, batch.index)
 
         samples = self._run.attack(batch, found)
         shown.close()
@@ -222,7 +225,8 @@ class RobustEvaluation(pl.Callback):
         for named in self.attacks if self.save_images else []:
             place = Path(f"{stage}_adversarial") / named.name
             saved = SavedImages(str(results / place)).perturb(_nothing, *batch)
-            save_images(self._results / place, f"{rank}_{self._batches}", batch.image, saved, batch.index)
+            file = f"{rank}_{self._batches}"
+            save_images(self._results / place, file, named.attack, batch.image, saved, batch.index)
         self._keep(samples, batch)
 
     def _keep(self, samples: Samples, batch: Batch) -> None:

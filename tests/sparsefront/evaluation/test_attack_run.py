@@ -244,6 +244,24 @@ def test_saved_images_met_by_another_model_are_a_transfer_row(tmp_path):
     assert about["attacks"][0]["knowledge"] == "transfer"
 
 
+def test_saved_images_keep_to_the_ball_of_the_attack_that_made_them_or_to_none(tmp_path):
+    made_by = [
+        NamedAttack("bounded", FGSM(eps=0.1)),
+        NamedAttack("free", DeepFool()),
+        NamedAttack("noise", NoiseControl(FGSM(eps=0.1))),
+    ]
+    first = run(tmp_path, "validate", made_by, save_images=True)
+    saved = {
+        named.name: NamedAttack("saved", SavedImages(f"{first.log_dir}/results/val_adversarial/{named.name}"))
+        for named in made_by
+    }
+    for named in made_by:
+        assert saved[named.name].attack.budget == named.attack.budget
+        assert saved[named.name].attack.minimises == named.attack.minimises
+        assert saved[named.name].in_worst_case == named.in_worst_case
+    assert [found.knowledge for found in saved.values()] == ["transfer", "transfer", "control"]
+
+
 def test_images_saved_in_a_cascade_are_those_that_each_sample_fell_with(tmp_path):
     first = run(tmp_path / "a", "validate", [WEAK, STRONG], save_images=True, cascade=True)
     folder = f"{first.log_dir}/results/val_adversarial/strong"

@@ -36,6 +36,22 @@ def test_bars_are_the_rows_and_failures_have_none(make_run, entry):
     assert [label.get_text() for label in axes.get_yticklabels()][1] == "pgd \\$x\\$\nwhite box, smooth"
 
 
+def test_bars_of_attacks_outside_the_worst_case_are_pale(make_run, entry):
+    attacks = [entry("pgd"), entry("noise") | {"knowledge": "control", "in_worst_case": False}]
+    figure = accuracy_figure(rows_of(*load_runs([make_run("a", attacks=attacks)])))
+    _drawn(figure)
+    (axes,) = figure.axes
+    opacity = {
+        round(patch.get_y() + patch.get_height() / 2): patch.get_facecolor()[3]
+        for patch in axes.patches
+        if isinstance(patch, Rectangle)
+    }
+    names = [label.get_text().split("\n")[0] for label in axes.get_yticklabels()]
+    assert {name: opacity[place] < 1 for place, name in enumerate(names)} == {
+        "no attack": False, "pgd": False, "noise": True, names[-1]: False
+    }  # fmt: skip
+
+
 def test_no_rows_are_refused():
     with pytest.raises(ValueError, match="`rows`"):
         accuracy_figure([])

@@ -1,8 +1,10 @@
 """Clean and robust accuracy, side by side."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -11,14 +13,15 @@ from sparsefront.report.row import Row
 from sparsefront.report.share import Share
 
 CLEAN = "no attack"
+PALE = 0.35  # opacity
 HATCHES = {"white_box": "", "gray_box": "////", "transfer": "....", "black_box": "xxxx", "control": "----"}
 
 
 def accuracy_figure(rows: Sequence[Row]) -> Figure:
     """Bars of accuracy in %, a group an attack, a colour a system, whiskers the 95 % Wilson interval.
 
-    White-box bars are plain, gray-box ones striped, transfer ones dotted, black-box ones crossed, controls lined; a
-    failed attack says so in place of a bar.
+    White-box bars are plain, gray-box ones striped, transfer ones dotted, black-box ones crossed, controls lined; bars
+    that do not enter the worst case are pale; a failed attack says so in place of a bar.
 
     Args:
         rows: the rows of one or several systems.
@@ -39,7 +42,8 @@ def accuracy_figure(rows: Sequence[Row]) -> Figure:
             centre = place + (number - (len(systems) - 1) / 2) * height
             share = row.clean if group == CLEAN else row.robust
             hatch = "" if group == CLEAN else HATCHES.get(row.knowledge, "")
-            _bar(axes, centre, 0.88 * height, share, COLOURS[number % len(COLOURS)], hatch)
+            shade = 1.0 if row.in_worst_case or group == CLEAN else PALE
+            _bar(axes, centre, 0.88 * height, share, to_rgba(COLOURS[number % len(COLOURS)], shade), hatch)
     axes.set_yticks(range(len(groups)), [_label(group, rows) for group in groups])
     axes.set_ylim(len(groups) - 0.4, -0.6)
     axes.set_xlim(0, 112)
@@ -57,6 +61,8 @@ def _explain(axes: Axes, rows: Sequence[Row], systems: Sequence[str]) -> None:
         Patch(facecolor="#999999", edgecolor="white", hatch=HATCHES[kind], label=kind.replace("_", " "))
         for kind in kinds
     ]
+    if any(not row.in_worst_case for row in rows):
+        handles.append(Patch(color="#999999", alpha=PALE, label="not in the worst case"))
     legend(axes, handles=handles, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=min(4, len(handles)))
 
 
@@ -83,7 +89,7 @@ def _label(group: str, rows: Sequence[Row]) -> str:
     return literal(group)
 
 
-def _bar(axes: Axes, centre: float, height: float, share: Share | None, colour: str, hatch: str) -> None:
+def _bar(axes: Axes, centre: float, height: float, share: Share | None, colour: Any, hatch: str) -> None:
     if share is None:
         axes.text(1, centre, "failed", va="center", color=INK, fontsize=8, style="italic")
         return
