@@ -52,7 +52,7 @@ class JSMA(Attack):
         final, found = images.clone(), images
         active = torch.arange(len(images), device=images.device)
         touched = torch.zeros(images.flatten(1).shape, dtype=torch.bool, device=images.device)
-        budget = int(self.gamma * touched.shape[1])
+        budget = int(self.gamma * touched.shape[1] * (1 + 1e-9))  # a share such as 3 / 49 of 49 is 3, not 2.999...
         while True:
             rises, falls, standing = self._salience(model, found, labels)
             free = (found < 1 if self.theta > 0 else found > 0).flatten(1)

@@ -11,6 +11,10 @@ from attacks import JSMA
 from benchmarks.attacks.bounded import art_classifier
 from benchmarks.attacks.inputs import Inputs
 from benchmarks.contest import Check, Contest, Goal
+from sparsefront import DefendedClassifier
+from sparsefront.evaluation.search_form import search_form
+
+TOUCHED = 110  # pixels that may be changed
 
 
 def contests(inputs: Inputs, number: int) -> Iterator[Contest]:
@@ -23,8 +27,10 @@ def _jsma(inputs: Inputs, number: int) -> Contest:
     targets = (batch.label + 1) % 10
 
     def by_art() -> Tensor:
+        # ART goes on until more than gamma are touched.
+        gamma = (TOUCHED - 1) / 784
         attack = SaliencyMapMethod(
-            art_classifier(net, (1, 28, 28)), theta=1.0, gamma=0.14, batch_size=len(targets), verbose=False
+            art_classifier(net, (1, 28, 28)), theta=1.0, gamma=gamma, batch_size=len(targets), verbose=False
         )
         return torch.from_numpy(attack.generate(batch.image.numpy(), np.eye(10)[targets.numpy()]))
 
@@ -32,12 +38,13 @@ def _jsma(inputs: Inputs, number: int) -> Contest:
         with torch.no_grad():
             return 100 * (net(found).argmax(dim=1) == targets).double().mean().item()
 
-    attack = JSMA(theta=1.0, gamma=0.14, targeted=True, pair_search="top2")
+    attack = JSMA(theta=1.0, gamma=TOUCHED / 784, targeted=True, pair_search="top2")
+    form = search_form(DefendedClassifier(lambda channels, classes: net, image_shape=(1, 28, 28)).eval())
     return Contest(
         path="saliency",
-        setting=f"JSMA, theta 1, gamma 0.14, targeted, digits 28x28, {len(targets)} images",
+        setting=f"JSMA, theta 1, {TOUCHED} pixels, targeted, digits 28x28, {len(targets)} images",
         signals=len(targets),
-        runs={"ART": by_art, "JSMA": lambda: attack(net, batch.image, targets, batch.index)},
+        runs={"ART": by_art, "JSMA": lambda: attack(form, batch.image, targets, batch.index)},
         goals=[Goal("JSMA", "ART", 5.0)],
         checks=lambda results: {
             "target reached, ART": Check(reached(results["ART"])),

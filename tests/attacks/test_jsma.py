@@ -75,6 +75,17 @@ def test_it_changes_few_pixels_and_only_in_its_own_direction(conv_net, theta, pa
     assert fell.sum() >= 5
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 6, 48, 49])
+def test_a_share_of_the_pixels_is_as_many_pixels(number):
+    # k / 49 times 49 lies below k for some k.
+    def model(images):
+        total = images.flatten(1).sum(dim=1)
+        return torch.stack([total - 1e3, -total], dim=1)
+
+    found = JSMA(gamma=number / 49, targeted=True)(model, torch.zeros(1, 1, 7, 7), torch.tensor([0]))
+    assert found.sum() == number // 2 * 2
+
+
 def test_targeted_reaches_the_target(conv_net):
     images = torch.rand(30, 2, 6, 6, dtype=torch.float64)
     with torch.no_grad():
