@@ -16,7 +16,7 @@ from sparsefront.report.run import Run, load_runs
 from sparsefront.report.sentences import cautions, headline
 from sparsefront.report.table import print_table, to_csv, to_markdown
 
-TABLES = {".md": to_markdown, ".csv": to_csv}
+TABLES = (".md", ".csv")
 
 
 def report(runs: Sequence[str | Path], out: str | Path, stage: str | None = None) -> Path:
@@ -47,7 +47,7 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder; several give one table")
     parser.add_argument("--stage", choices=STAGES, help="which evaluation (default: test if there, else val)")
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page (default: report.html)")
-    parser.add_argument("--table", type=Path, help="also write the table here; .md or .csv")
+    parser.add_argument("--table", type=Path, help="also write the table here: .csv, or .md with what is said of it")
     given = parser.parse_args(args)
     if given.table is not None and given.table.suffix not in TABLES:
         parser.error(f"`--table` must end in .md or .csv, found {given.table}; name it e.g. table.csv.")
@@ -75,7 +75,11 @@ def show(runs: Sequence[Run], console: Console | None = None) -> None:
 
 
 def _write_table(runs: Sequence[Run], out: Path) -> None:
-    text = TABLES[out.suffix]([row for run in runs for row in rows_of(run)])
+    rows = [row for run in runs for row in rows_of(run)]
+    text = to_csv(rows)
+    if out.suffix == ".md":
+        said = [*map(headline, runs), *(f"Caution: {sentence}" for sentence in cautions(runs))]
+        text = to_markdown(rows) + "".join(f"\n- {sentence}" for sentence in said) + "\n"
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.tmp")
     temporary.write_text(text, encoding="utf-8")

@@ -140,6 +140,14 @@ def test_command_prints_table_and_ends_with_the_path(make_run, tmp_path, capsys)
     assert table.read_text().startswith("system,attack,")
 
 
+def test_a_markdown_table_carries_what_is_said_of_it(make_run, tmp_path, capsys):
+    table = tmp_path / "t.md"
+    assert main([str(make_run()), "--out", str(tmp_path / "r.html"), "--table", str(table)]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("TopT + ConvNet:", "Caution:"))]
+    assert len(said) > 1
+    assert [line[2:] for line in table.read_text().splitlines()[-len(said) :]] == said
+
+
 def test_command_ends_in_one_sentence_when_a_run_is_missing(tmp_path, capsys):
     assert main([str(tmp_path / "none"), "--out", str(tmp_path / "r.html")]) == 1
     printed = capsys.readouterr()
