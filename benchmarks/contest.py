@@ -45,7 +45,8 @@ class Contest:
         runs: the callables by name; each is called with nothing and returns what `checks` reads.
         goals: ratios asked for.
         checks: qualities by name, from the runs' results by name.
-        flops: least floating-point operations of one run, for the distance from the arithmetic floor.
+        flops: least floating-point operations of one run, for the distance from the arithmetic floor; or called for
+            them after the runs.
         rounds: alternations; the medians count.
     """
 
@@ -55,7 +56,7 @@ class Contest:
     runs: dict[str, Callable[[], Any]]
     goals: Sequence[Goal] = ()
     checks: Callable[[dict[str, Any]], dict[str, Check]] = field(default=lambda results: {})
-    flops: float = 0.0
+    flops: float | Callable[[], float] = 0.0
     rounds: int = 5
 
 
@@ -87,7 +88,7 @@ def hold(contest: Contest, flops_per_second: float) -> dict[str, Any]:
         "rounds": contest.rounds,
         "seconds": medians,
         "spread": {name: max(times) / min(times) for name, times in seconds.items()},
-        "floor_seconds": contest.flops / flops_per_second,
+        "floor_seconds": (contest.flops() if callable(contest.flops) else contest.flops) / flops_per_second,
         "ratios": [
             {
                 "ours": goal.ours,

@@ -18,7 +18,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights", required=True, help="of a classifiers.ResNet32, best trained adversarially")
     parser.add_argument("--images", default="", help="a folder of 32x32 test pictures by class; absent: CIFAR-10")
     parser.add_argument("--root", default="data", help="folder of the download")
-    parser.add_argument("--number", type=int, default=20, help="images; 5 times as many for PGD and JSMA, half for AA")
+    parser.add_argument(
+        "--number", type=int, default=20, help="images; 5 times as many for PGD, DeepFool and JSMA, half for AA"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "attacks.json")
     return parser.parse_args()

