@@ -36,7 +36,8 @@ class MagNet(DescentFrontEnd):
         noise: v, in [0, 1] pixel units; null is the authors' 0.1 for gray images and 0.025 for others.
         activation: `sigmoid` (the authors') or `relu`.
         loss: `mse` (p = 2, the authors') or `mae` (p = 1, as later work that attacks it in L1 trains it).
-        n_iterations: batches learned from; the default is the authors' 100 epochs of 55,000 digits in batches of 256.
+        n_iterations: batches learned from; the default is the authors' 100 epochs of 55,000 digits in batches of 256,
+            for colour too, for which they published no training.
         learning_rate: of Adam; the default is the authors'.
         seed: of the first weights and of the noise.
 
