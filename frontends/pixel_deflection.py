@@ -35,7 +35,8 @@ class PixelDeflection(FrontEnd):
         n_deflections: K; null: 200 in proportion to the image's area, K = round(200 H W / 224^2), at least 1.
         window: r, in pixels.
         denoise: `wavelet` or `none`.
-        sigma: standard deviation of the noise to remove, as a share of each channel's range in the image.
+        sigma: standard deviation of the noise to remove, of colour images as a share of the range that each of luma and
+            chroma has in the image, of others in [0, 1] pixel units.
         attention: a classifier whose maps say where not to deflect, as `model.classifier` is given; null: nowhere.
         attention_classes: its number of classes.
         attention_checkpoint: a checkpoint of a defended classifier with that classifier, read in stage one and kept in

@@ -14,21 +14,24 @@ def denoise_wavelet(images: Tensor, sigma: float) -> Tensor:
     """Shrink the wavelet details of each image; of color images those of luma and chroma.
 
     Each band of details d of a channel is soft-thresholded at t = s^2 / sqrt(mean(d^2) - s^2), or wholly removed where
-    mean(d^2) <= s^2; s is `sigma` times the channel's range in the image. There are floor(log2(min(H, W))) - 3 levels,
-    at least one. These are the settings that scikit-image's `denoise_wavelet` had in 2018, where each channel of YCbCr
-    was scaled to [0, 1].
+    mean(d^2) <= s^2. s is `sigma`; of color images, `sigma` times the range of luma or chroma in the image. There are
+    floor(log2(min(H, W))) - 3 levels, at least one. These are the settings that scikit-image's `denoise_wavelet` had in
+    2018, where each channel of YCbCr, but no other, was scaled to [0, 1].
 
     Args:
         images: (B, C, H, W), any sizes; C = 3 is read as red, green, blue.
-        sigma: standard deviation of the noise, as a share of a channel's range.
+        sigma: standard deviation of the noise, in the images' unit; C = 3: as a share of a channel's range.
 
     Returns:
         (B, C, H, W), not clipped.
     """
     levels = max(int(math.log2(min(images.shape[2:]))) - 3, 1)
     if images.shape[1] != 3:
-        return _shrink(images, sigma, levels)
-    return ycbcr_to_rgb(_shrink(rgb_to_ycbcr(images), sigma, levels))
+        return _shrink(images, images.new_ones(1), sigma, levels)
+    channels = rgb_to_ycbcr(images)
+    ranges = channels.amax(dim=(2, 3)) - channels.amin(dim=(2, 3))
+    # A constant channel has no details; the floor keeps its derivative finite.
+    return ycbcr_to_rgb(_shrink(channels, ranges.clamp_min(1e-6)[:, :, None, None, None], sigma, levels))
 
 
 def rgb_to_ycbcr(images: Tensor) -> Tensor:
@@ -65,10 +68,8 @@ def inverse_haar(means: Tensor, details: Tensor, height: int, width: int) -> Ten
     return 0.5 * torch.stack([top, bottom], dim=-2).flatten(-3, -2)[..., :height, :width]
 
 
-def _shrink(images: Tensor, sigma: float, levels: int) -> Tensor:
+def _shrink(images: Tensor, ranges: Tensor, sigma: float, levels: int) -> Tensor:
     smallest = torch.finfo(images.dtype).eps
-    # A constant channel has no details; the floor keeps its derivative finite.
-    ranges = (images.amax(dim=(2, 3)) - images.amin(dim=(2, 3))).clamp_min(1e-6)[:, :, None, None, None]
     sizes, bands = [], []
     means = images
     for _ in range(levels):

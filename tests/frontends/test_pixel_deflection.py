@@ -114,7 +114,6 @@ def test_colors_are_inverted_and_luma_is_bt601s():
 
 def bayes_shrink_in_plain_python(channel, sigma):
     """One level of Chang, Yu and Vetterli 2000 on one channel of even sides."""
-    noise = sigma * (max(map(max, channel)) - min(map(min, channel)))
     blocks = [
         (row, column, *(channel[row + down][column + right] for down in (0, 1) for right in (0, 1)))
         for row in range(0, len(channel), 2)
@@ -123,8 +122,8 @@ def bayes_shrink_in_plain_python(channel, sigma):
     signs = [(1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1)]
     bands = [[sum(s * v for s, v in zip(sign, block[2:], strict=True)) / 2 for block in blocks] for sign in signs]
     for band in bands:
-        variance = sum(value**2 for value in band) / len(band) - noise**2
-        threshold = noise**2 / math.sqrt(variance) if variance > 0 else math.inf
+        variance = sum(value**2 for value in band) / len(band) - sigma**2
+        threshold = sigma**2 / math.sqrt(variance) if variance > 0 else math.inf
         band[:] = [math.copysign(max(abs(value) - threshold, 0), value) for value in band]
     out = [[0.0] * len(channel[0]) for _ in channel]
     for number, (row, column, *values) in enumerate(blocks):
@@ -136,7 +135,7 @@ def bayes_shrink_in_plain_python(channel, sigma):
 
 @pytest.mark.parametrize("sigma", [0.04, 0.2, 0.6])
 def test_details_are_shrunk_by_the_formula(sigma):
-    image = rand(1, 1, 12, 14).double()  # one level
+    image = 0.6 * rand(1, 1, 12, 14).double()  # one level; a range other than 1
     expected = torch.tensor(bayes_shrink_in_plain_python(image[0, 0].tolist(), sigma), dtype=torch.float64)
     torch.testing.assert_close(denoise_wavelet(image, sigma)[0, 0], expected)
 
@@ -149,14 +148,14 @@ def test_it_denoises_as_scikit_image_does(shape, sigma):
     from skimage.restoration import denoise_wavelet as of_scikit_image
 
     image = np.random.default_rng(0).random(shape).cumsum(axis=2)
-    image /= image.max()
-    ranges = np.ptp(rgb2ycbcr(image, channel_axis=0), axis=(1, 2)) if shape[0] == 3 else np.ptp(image)
-    # Today's scikit-image wants sigma in the channels' own unit; in 2018 it was a share of their ranges.
+    image /= 2 * image.max()
+    # Today's scikit-image wants sigma in the channels' own unit; in 2018 it was a share of the ranges of YCbCr.
     settings_ = {"method": "BayesShrink", "mode": "soft", "wavelet": "db1", "rescale_sigma": False}
     if shape[0] == 3:
+        ranges = np.ptp(rgb2ycbcr(image, channel_axis=0), axis=(1, 2))
         expected = of_scikit_image(image, list(sigma * ranges), convert2ycbcr=True, channel_axis=0, **settings_)
     else:
-        expected = of_scikit_image(image[0], sigma * ranges, **settings_)[None]
+        expected = of_scikit_image(image[0], sigma, **settings_)[None]
     found = denoise_wavelet(torch.from_numpy(image)[None], sigma)[0].numpy()
     np.testing.assert_allclose(found, expected, atol=1e-4)  # its color matrix has five digits
 
