@@ -35,6 +35,10 @@ class Around(Attack):
         """The other attack's."""
         return getattr(self.attack, "early_stop", False)
 
+    def walking_on(self) -> Self:
+        """This attack with the other one walking on."""
+        return replace(self, attack=self.attack.walking_on())
+
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> Self:
         """This attack with the other one fitted."""
         return replace(self, attack=self.attack.fitted(model, images, labels))

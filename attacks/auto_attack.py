@@ -1,6 +1,6 @@
 """The AutoAttack ensembles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from attacks.apgd import APGD
 from attacks.apgd_t import APGDT
-from attacks.base import Attack, Budget, Model, check_choice, check_radius, mean_over_passes, number
+from attacks.base import Attack, Budget, Model, check_choice, check_radius, mean_logits, number
 from attacks.fab import FAB
 from attacks.losses import fooled
 from attacks.norms import Norm
@@ -81,19 +81,17 @@ class AutoAttack(Attack):
         near = FAB(eps=eps, norm=norm, n_restarts=5, early_stop=True, seed=seed)
         return *again, near, square, targeted, boundary
 
+    def walking_on(self) -> "AutoAttack":
+        """The version for models that draw random numbers."""
+        return replace(self, version="rand")
+
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Hand each part the samples that those before it left standing."""
         found, standing = images.clone(), torch.arange(len(images), device=images.device)
         for part in self.parts:
             found[standing] = part(model, images[standing], labels[standing], indices[standing])
-            logits = _mean_logits(model, found[standing], getattr(part, "eot_iter", 1))
+            logits = mean_logits(model, found[standing], getattr(part, "eot_iter", 1))
             standing = standing[~fooled(logits, labels[standing], targeted=False)]
             if not len(standing):
                 break
         return found
-
-
-@torch.no_grad()
-def _mean_logits(model: Model, images: Tensor, passes: int) -> Tensor:
-    """(B, C, H, W) -> (B, K), averaged over passes."""
-    return mean_over_passes(lambda: (model(images),), passes)[0]

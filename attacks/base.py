@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -54,6 +55,15 @@ class Attack(ABC):
         What such an attack finds is a size: that it fools a model at any size says nothing.
         """
         return None
+
+    def walking_on(self) -> "Attack":
+        """The attack that goes on where a sample has fallen, for models that draw random numbers; often itself.
+
+        What fools one draw need not fool the next.
+        """
+        own: Any = self
+        stops = "early_stop" in getattr(own, "__dataclass_fields__", ()) and own.early_stop
+        return replace(own, early_stop=False) if stops else own
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> "Attack":
         """The attack that has seen training images (N, C, H, W) with labels (N,); itself where it needs none."""
@@ -168,6 +178,12 @@ def mean_over_passes(one_pass: Callable[[], tuple[Tensor, ...]], eot_iter: int) 
     for _ in range(eot_iter - 1):
         sums = tuple(total + more for total, more in zip(sums, one_pass(), strict=True))
     return tuple(total / eot_iter for total in sums)
+
+
+@torch.no_grad()
+def mean_logits(model: Model, images: Tensor, eot_iter: int) -> Tensor:
+    """(B, C, H, W) -> (B, K), averaged over `eot_iter` passes."""
+    return mean_over_passes(lambda: (model(images),), eot_iter)[0]
 
 
 def value_and_gradient(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from attacks.around import Around
-from attacks.base import Attack, Budget, Model, check_radius, number
+from attacks.base import Attack, Budget, Model, check_radius, mean_logits, number
 from attacks.losses import fooled
 
 
@@ -17,9 +17,9 @@ from attacks.losses import fooled
 class Growing(Around):
     """Another attack in balls of growing size, each on the samples still standing: accuracy against eps in one pass.
 
-    A sample that falls is returned as it fell in the smallest ball that served; one that stands in all of them as the
-    largest left it. So the row of the table is that of the largest ball, and the report's curve over the size of the
-    perturbation that of all of them.
+    A sample that falls, by the mean over its attack's `eot_iter` passes, is returned as it fell in the smallest ball
+    that served; one that stands in all of them as the largest left it. So the row of the table is that of the largest
+    ball, and the report's curve over the size of the perturbation that of all of them.
 
     Args:
         attack: a bounded one; its own eps does not matter.
@@ -64,8 +64,8 @@ class Growing(Around):
         for size in self.sizes:
             attack = self._inside(size)
             found[standing] = attack(model, images[standing], labels[standing], indices[standing])
-            with torch.no_grad():
-                standing = standing[~fooled(model(found[standing]), labels[standing], self.targeted)]
+            logits = mean_logits(model, found[standing], getattr(attack, "eot_iter", 1))
+            standing = standing[~fooled(logits, labels[standing], self.targeted)]
             if not len(standing):
                 break
         return found

@@ -25,7 +25,8 @@ class AttackRun:
 
     An adversary searches in the model's `search_form`; what it returns is clipped to [0, 1] and judged by a fresh
     forward of the model itself. Where only the form is fooled (rounding, or bfloat16), the attack runs once more on the
-    model itself, so that no sample is saved by the form it was searched in.
+    model itself, so that no sample is saved by the form it was searched in. Before a front end that draws random
+    numbers neither holds: attacks walk on where one draw was fooled, and a verdict that differs is another draw's.
 
     Args:
         model: the deployed model, in evaluation mode and frozen.
@@ -35,6 +36,7 @@ class AttackRun:
         training_images: called with a number, gives so many images and labels for attacks that must be fitted.
 
     Attributes:
+        attacks: as they are run.
         errors: what stopped an attack, by its name; it is not run again.
         costs: by name.
     """
@@ -49,6 +51,8 @@ class AttackRun:
         training_images: Callable[[int], tuple[Tensor, Tensor]],
     ) -> None:
         self.model, self.cascade, self.attacks = model, cascade, list(attacks)
+        if model.frontend.randomised:
+            self.attacks = [replace(named, attack=named.attack.walking_on()) for named in attacks]
         self._sees_images = model.frontend.returns_images
         self.errors: dict[str, str] = {}
         self.costs = {named.name: Cost() for named in attacks}
@@ -147,7 +151,7 @@ class AttackRun:
         named, searched = self.ready(named)
         images, goal, indices = batch
         adversarial = self._clipped(named, searched, batch)
-        if not named.view.is_deployed:
+        if not named.view.is_deployed or self.model.frontend.randomised:
             return adversarial
         with torch.no_grad():
             thought, judged = classes(searched(adversarial)), classes(self.model(adversarial))

@@ -90,7 +90,8 @@ class _Seen:
 
     def standing(self, attack: PGD) -> int:
         """Samples that the deployed model still gets right."""
-        adversarial = attack(self.logits, *self.batch)
+        whole = attack.walking_on() if self.model.frontend.randomised else attack
+        adversarial = whole(self.logits, *self.batch)
         with torch.no_grad():
             return int((self.model(adversarial).argmax(dim=1) == self.batch.label).sum())
 

@@ -153,7 +153,7 @@ class RobustEvaluation(pl.Callback):
             )
         if trainer.state.fn == TrainerFn.FITTING:
             return
-        entries = about(self.attacks, model.frontend.default_backward, {}, {})["attacks"]
+        entries = about(self._run.attacks, model.frontend.default_backward, {}, {})["attacks"]
         settings = {name: getattr(self, name) for name in ("cascade", "search_precision", "save_images")}
         same = fingerprint(model, entries, stage=stage, data=name_of_data(trainer), **settings)
         if self.resume_from is not None:
@@ -258,7 +258,7 @@ class RobustEvaluation(pl.Callback):
             samples.write(self._results / f"{stage}_samples.csv")
             summed = {name: Cost.over_processes([share[name] for share in costs]) for name in self._run.costs}
             failed = self._errors(errors, samples)
-            text = about(self.attacks, model.frontend.default_backward, summed, failed)
+            text = about(self._run.attacks, model.frontend.default_backward, summed, failed)
             text |= self._facts(trainer, model) | {"n_samples": len(samples), "time_budget_reached": any(late)}
             findings = [] if self.cascade else compare_rows(self.attacks, samples)  # a cascade's rows are no peers
             self._write_about(stage, text, findings)  # probes may take long, or be killed

@@ -14,8 +14,10 @@ from attacks import (
     FGSM,
     PGD,
     Attack,
+    AutoAttack,
     DeepFool,
     FittedSurrogate,
+    Growing,
     LowPass,
     NamedAttack,
     Neighbourhood,
@@ -24,6 +26,7 @@ from attacks import (
 )
 from attacks.base import value_and_gradient
 from attacks.saved import SavedImages
+from frontends import Identity
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.quiet import under_attack
@@ -233,6 +236,37 @@ def test_an_attack_is_fitted_on_training_images_once_before_it_runs():
         attacking.attack(everything())
     assert Fitted.seen == [21]
     assert torch.equal(samples.right("fitted"), margins() > EPS)
+
+
+class Noisy(Identity):
+    """Adds noise that fools the linear model about every other time."""
+
+    randomised = True
+
+    def forward(self, images):
+        return (images + 0.1 * torch.randn_like(images)).clamp(0, 1)
+
+    def backward_modes(self):
+        return {"exact": lambda: self.forward}
+
+
+def test_before_a_front_end_that_draws_no_attack_stops_where_one_draw_was_fooled(tmp_path):
+    stopping = NamedAttack("stopping", PGD(eps=EPS, steps=5, random_start=False, early_stop=True))
+    attacking, samples = attacked([stopping], defended(frontend=Noisy))
+    tried = samples.right()
+    assert torch.allclose(samples.columns["stopping/linf"][tried], torch.tensor(EPS), atol=1e-6)
+    assert attacking.costs["stopping"].backwards == 5 * tried.sum()  # once: another verdict is another draw's
+    trainer = run(tmp_path, "validate", [stopping], defended(frontend=Noisy))
+    about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
+    assert about["attacks"][0]["attack"]["init_args"]["early_stop"] is False
+
+
+def test_attacks_inside_attacks_walk_on_too():
+    stopping, walking = PGD(early_stop=True), PGD(early_stop=False)
+    assert Growing(stopping).walking_on() == Growing(walking)
+    assert NoiseControl(stopping).walking_on() == NoiseControl(walking)
+    assert AutoAttack().walking_on() == AutoAttack(version="rand")
+    assert DeepFool().walking_on() == DeepFool()
 
 
 def test_saved_images_met_by_another_model_are_a_transfer_row(tmp_path):
