@@ -17,6 +17,7 @@ from frontends.mag_net import MagNet
 from frontends.mean_filter import MeanFilter
 from frontends.median_filter import MedianFilter
 from frontends.non_local_means import NonLocalMeans
+from frontends.parallel import Parallel
 from frontends.pixel_deflection import PixelDeflection
 from frontends.random_resize_pad import RandomResizePad
 from frontends.region_sparse import RegionSparse
@@ -41,6 +42,7 @@ __all__ = [
     "MeanFilter",
     "MedianFilter",
     "NonLocalMeans",
+    "Parallel",
     "PixelDeflection",
     "RandomResizePad",
     "RegionSparse",

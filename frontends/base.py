@@ -36,12 +36,14 @@ class FrontEnd(pl.LightningModule, ABC):
         default_backward: the backward mode a white-box adversary uses when it names none: the strongest one known.
         randomised: whether two calls on the same images differ; an adversary then needs `eot_iter`.
         n_copies: what one image becomes, more than one for an ensemble.
+        learns_from_original: whether it learns from clean images themselves even where others come before it.
     """
 
     default_backward: str = "exact"
     randomised: bool = False
     n_copies: int = 1
     n_learning_steps: int = 0
+    learns_from_original: bool = False
     learned: Tensor
     learning_step: Tensor
 

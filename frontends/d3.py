@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.found_again import found_again
-from frontends.rules import check_rules
+from frontends.rules import check_rules, fraction, integers
 from sparsecode import average_patches, extract_patches, omp, sample_patches
 from sparsecode.full_precision import full_precision
 
@@ -49,6 +49,7 @@ class D3(FrontEnd):
     """
 
     default_backward = "identity"
+    learns_from_original = True
     dictionary: Tensor
     n_chosen: Tensor
 
@@ -68,10 +69,11 @@ class D3(FrontEnd):
     ) -> None:
         super().__init__(image_shape)
         self.n_atoms, self.n_nonzero_coefs, self.patch_size, self.stride = n_atoms, n_nonzero_coefs, patch_size, stride
-        self.max_correlation, self.remove_mean, self.atoms_share = max_correlation, remove_mean, atoms_share
+        self.max_correlation, self.remove_mean = max_correlation, remove_mean
+        self.atoms_share = fraction(atoms_share, "atoms_share")
         self.n_learning_steps, self.patches_per_iteration, self.seed = n_iterations, patches_per_iteration, seed
         self._check_settings()
-        self.randomised = atoms_share < 1
+        self.randomised = self.atoms_share < 1
         self.register_buffer("dictionary", torch.zeros(self.image_shape[0] * patch_size**2, n_atoms))
         self.register_buffer("n_chosen", torch.tensor(0))
         self.learned.fill_(False)
@@ -79,6 +81,14 @@ class D3(FrontEnd):
     def _check_settings(self) -> None:
         smallest_side = min(self.image_shape[1:])
         rules = [
+            *integers(
+                n_atoms=self.n_atoms,
+                n_nonzero_coefs=self.n_nonzero_coefs,
+                patch_size=self.patch_size,
+                stride=self.stride,
+                n_iterations=self.n_learning_steps,
+                patches_per_iteration=self.patches_per_iteration,
+            ),
             (
                 1 <= self.patch_size <= smallest_side,
                 f"`patch_size` must be from 1 to the image's smaller side {smallest_side}, found {self.patch_size}; "
@@ -97,7 +107,7 @@ class D3(FrontEnd):
                 0 < self.max_correlation <= 1,
                 f"`max_correlation` must be above 0 and at most 1, found {self.max_correlation:g}.",
             ),
-            (0 < self.atoms_share <= 1, f"`atoms_share` must be above 0 and at most 1, found {self.atoms_share:g}."),
+            (0 < self.atoms_share <= 1, f"`atoms_share` must be above 0 and at most 1, found {float(self.atoms_share):g}."),
             (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
             (
                 self.patches_per_iteration >= 1,

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.minimum_cut import join_overlapping
-from frontends.rules import check_rules
+from frontends.rules import check_rules, integers
 from sparsecode import extract_patches
 from sparsecode.full_precision import full_precision
 
@@ -50,6 +50,7 @@ class ImageQuilting(FrontEnd):
     """
 
     default_backward = "identity"
+    learns_from_original = True
     database: Tensor
 
     def __init__(
@@ -74,6 +75,14 @@ class ImageQuilting(FrontEnd):
     def _check_settings(self) -> None:
         smallest_side = min(self.image_shape[1:])
         rules = [
+            *integers(
+                patch_size=self.patch_size,
+                overlap=self.overlap,
+                n_neighbours=self.n_neighbours,
+                n_patches=self.n_patches,
+                n_iterations=self.n_learning_steps,
+                max_bytes=self.max_bytes,
+            ),
             (
                 2 <= self.patch_size <= smallest_side,
                 f"`patch_size` must be from 2 to the image's smaller side {smallest_side}, found {self.patch_size}; "

@@ -6,7 +6,18 @@ import pytest
 import torch
 from contract import assert_keeps_the_contract, fitted, seeded
 
-from frontends import BitDepth, Compose, CropEnsemble, FrontEnd, GaussianBlur, Identity, MeanFilter, TopT
+from frontends import (
+    BitDepth,
+    Compose,
+    CropEnsemble,
+    FrontEnd,
+    GaussianBlur,
+    Identity,
+    ImageQuilting,
+    MeanFilter,
+    TopT,
+    TotalVariation,
+)
 from sparsefront.cli import main
 from sparsefront.defended import DefendedClassifier
 
@@ -87,6 +98,31 @@ def test_parts_learn_in_order_from_what_those_before_them_return():
     # No part holds the Trainer that is gone.
     assert first._trainer is None
     assert_keeps_the_contract(composed, images)
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_quilts_learn_clean_patches_whatever_comes_before(within):
+    images = torch.rand(6, *SHAPE)
+    quilts = partial(ImageQuilting, patch_size=4, n_patches=40, n_iterations=2)
+    if within:  # a chain of a chain
+        quilts = partial(Compose, parts=[MeanFilter, quilts])
+    composed = fitted(Compose(SHAPE, [TotalVariation, quilts]), images)
+    every = torch.nn.functional.unfold(images, 4).mT.flatten(0, 1)
+    assert (torch.cdist(composed.atoms().flatten(1), every, p=1).amin(dim=1) == 0).all()
+
+
+def test_the_same_images_teach_the_same_whatever_was_drawn_before():
+    images, state = torch.rand(6, *SHAPE), torch.get_rng_state()
+    parts = [partial(TotalVariation, n_iterations=2), partial(Averaging, n_iterations=2)]
+    first = fitted(Compose(SHAPE, parts), images).parts[1]
+    torch.rand(7)
+    again = fitted(Compose(SHAPE, parts), images).parts[1]
+    assert torch.equal(first.mean, again.mean)
+    assert not torch.equal(first.shown[0], first.shown[1])  # yet drawn anew in each step
+    torch.set_rng_state(state)
+    composed = Compose(SHAPE, parts)
+    composed._shown_to(1, images)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_what_has_learned_already_is_left_alone():

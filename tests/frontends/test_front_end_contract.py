@@ -1,5 +1,7 @@
 """What every front end of the project keeps to; a new one is a row of FRONT_ENDS."""
 
+from functools import partial
+
 import pytest
 import torch
 from contract import assert_gpu_agrees, assert_keeps_the_contract, fitted
@@ -22,6 +24,7 @@ from frontends import (
     MeanFilter,
     MedianFilter,
     NonLocalMeans,
+    Parallel,
     PixelDeflection,
     RandomResizePad,
     RegionSparse,
@@ -39,6 +42,9 @@ FRONT_ENDS = {
     "BitDepth": BitDepth,
     "Compose": lambda shape: Compose(
         shape, [lambda same: TotalVariation(same, n_iterations=2), lambda same: CropEnsemble(same, n_crops=2)]
+    ),
+    "Parallel": lambda shape: Parallel(
+        shape, [partial(ImageQuilting, n_patches=200, n_iterations=2), partial(CropEnsemble, n_crops=2)]
     ),
     "CropEnsemble": lambda shape: CropEnsemble(shape, n_crops=3),
     "GaussianBlur": GaussianBlur,
