@@ -1,7 +1,6 @@
 """The bilateral filter."""
 
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from typing import Literal, get_args
 
@@ -11,7 +10,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import within_range
-from frontends.rules import check_rules
+from frontends.rules import check_rules, finite, integers, number
 from frontends.shifts import Offset, half_window, pairs, shifted_mean
 
 Window = Literal["disc", "square"]
@@ -58,6 +57,8 @@ def check_bilateral(
     """Raise a ValueError unless a filter of these settings fits the images."""
     most = 2 * min(image_shape[1:]) - 1
     rules = [
+        *integers(diameter=diameter),
+        *finite(sigma_space=sigma_space),
         (
             diameter % 2 == 1 and 1 <= diameter <= most,
             f"`diameter` must be odd and from 1 to {most} for images of {image_shape[1:]} pixels, whose border is "
@@ -105,7 +106,7 @@ class Bilateral(FrontEnd):
         distance: Distance = "l1",
     ) -> None:
         super().__init__(image_shape)
-        self.diameter, self.sigma_color, self.sigma_space = diameter, float(Fraction(sigma_color)), sigma_space
+        self.diameter, self.sigma_color, self.sigma_space = diameter, number(sigma_color, "sigma_color"), sigma_space
         self.window, self.distance = window, distance
         check_bilateral(self.image_shape, diameter, self.sigma_color, sigma_space, window, distance)
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.rounding import Slope, rounded
+from frontends.rules import check_rules, integers
 
 
 class BitDepth(FrontEnd):
@@ -32,8 +33,11 @@ class BitDepth(FrontEnd):
 
     def __init__(self, image_shape: tuple[int, int, int], bits: int = 3) -> None:
         super().__init__(image_shape)
-        if not 1 <= bits <= 8:
-            raise ValueError(f"`bits` must be from 1 to 8, found {bits}; 8 is what images are stored with.")
+        rules = [
+            *integers(bits=bits),
+            (1 <= bits <= 8, f"`bits` must be from 1 to 8, found {bits}; 8 is what images are stored with."),
+        ]
+        check_rules(rules)
         self.bits = bits
 
     def forward(self, images: Tensor) -> Tensor:

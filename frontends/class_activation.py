@@ -10,9 +10,11 @@ def robust_class_activation(network: nn.Module, images: Tensor, n_classes: int =
 
     The map is sum over i = 1..k of M(c_i) / 2^i for the k most probable classes c_i, so that an adversary who changes
     the first class changes half of it, scaled to [0, 1] in each image. M(c) is the class's map on the last feature
-    maps f that the network computes, sum over j of a_j f_j, with a_j the mean of d logit_c / d f_j (Selvaraju et al.
-    2017, without their rectifier). For a network that ends in global average pooling and one linear layer this is,
-    up to the scale, the map of Zhou et al. 2016 that the paper uses.
+    maps f that the network computes: at each place, sum over channels j of f_j d logit_c / d f_j. The gradient is taken
+    place by place, not averaged over them as Selvaraju et al. 2017 do, for a head that tells places apart, one linear
+    layer on all of f say, weighs each place by itself. For a network that ends in global average pooling and one
+    linear layer the gradient is the same everywhere, and this is, up to the scale, the map of Zhou et al. 2016 that
+    the paper uses.
 
     Args:
         network: images -> logits (B, K), in evaluation mode.
@@ -48,7 +50,7 @@ def robust_class_activation(network: nn.Module, images: Tensor, n_classes: int =
         highest = logits.topk(min(n_classes, logits.shape[1]), dim=1).values
         weights = 0.5 ** torch.arange(1, highest.shape[1] + 1, device=highest.device)
         (gradient,) = torch.autograd.grad((highest * weights).sum(), seen[0])
-    maps = (gradient.mean(dim=(2, 3), keepdim=True) * seen[0].detach()).sum(dim=1, keepdim=True)
+    maps = (gradient * seen[0].detach()).sum(dim=1, keepdim=True)
     maps = F.interpolate(maps.float(), images.shape[2:], mode="bilinear")[:, 0]
     low, high = maps.amin(dim=(1, 2), keepdim=True), maps.amax(dim=(1, 2), keepdim=True)
     return torch.where(high > low, (maps - low) / (high - low), 0.0)

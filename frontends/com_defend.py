@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from frontends.base import ImageMap
 from frontends.descent import DescentFrontEnd, convolution
-from frontends.rules import check_rules
+from frontends.rules import check_rules, finite, integers
 
 
 class ComDefend(DescentFrontEnd):
@@ -75,10 +75,12 @@ class ComDefend(DescentFrontEnd):
     def _check_settings(self) -> None:
         bits, phi, deployed = self.bits_per_channel, self.noise, self.deployed_noise
         rules = [
+            *integers(bits_per_channel=bits),
+            *finite(lmbda=self.lmbda),
             (bits >= 1, f"`bits_per_channel` must be at least 1, found {bits}; the authors' is 4."),
             (
-                bool(self.widths) and min(self.widths) >= 1,
-                f"`widths` must hold at least one number of filters, each at least 1, found {self.widths}.",
+                bool(self.widths) and all(isinstance(width, int) and width >= 1 for width in self.widths),
+                f"`widths` must hold one or more integers of at least 1, found {self.widths}.",
             ),
             (0 < phi < float("inf"), f"`noise` must be positive and finite, found {phi:g}; the authors' is 20."),
             (self.lmbda >= 0, f"`lmbda` must be >= 0, found {self.lmbda:g}; the authors' is 1e-4."),

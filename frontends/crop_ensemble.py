@@ -1,13 +1,13 @@
 """An ensemble of random crops, rescaled (Guo et al. 2018)."""
 
 from collections.abc import Callable
-from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.resample import resample, scaled_places, whole_draws
+from frontends.rules import check_rules, fraction, integers
 
 
 class CropEnsemble(FrontEnd):
@@ -33,11 +33,13 @@ class CropEnsemble(FrontEnd):
 
     def __init__(self, image_shape: tuple[int, int, int], n_crops: int = 30, crop: float | str = "90/224") -> None:
         super().__init__(image_shape)
-        self.crop = float(Fraction(crop))
-        if n_crops < 1:
-            raise ValueError(f"`n_crops` must be at least 1, found {n_crops}.")
-        if not 0 < self.crop <= 1:
-            raise ValueError(f"`crop` must be above 0 and at most 1, found {crop}; 1 is the whole image.")
+        self.crop = fraction(crop, "crop")
+        rules = [
+            *integers(n_crops=n_crops),
+            (n_crops >= 1, f"`n_crops` must be at least 1, found {n_crops}."),
+            (0 < self.crop <= 1, f"`crop` must be above 0 and at most 1, found {crop}; 1 is the whole image."),
+        ]
+        check_rules(rules)
         self.n_copies = n_crops
         # Crops of the whole image's size have one place.
         self.randomised = any(self._crop_size(size) < size for size in self.image_shape[1:])

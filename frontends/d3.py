@@ -107,7 +107,10 @@ class D3(FrontEnd):
                 0 < self.max_correlation <= 1,
                 f"`max_correlation` must be above 0 and at most 1, found {self.max_correlation:g}.",
             ),
-            (0 < self.atoms_share <= 1, f"`atoms_share` must be above 0 and at most 1, found {float(self.atoms_share):g}."),
+            (
+                0 < self.atoms_share <= 1,
+                f"`atoms_share` must be above 0 and at most 1, found {float(self.atoms_share):g}.",
+            ),
             (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
             (
                 self.patches_per_iteration >= 1,

@@ -1,7 +1,6 @@
 """Denoising dictionary learning (paper 000: Mitro, Bridge and Prestwich 2018)."""
 
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from typing import Literal
 
@@ -12,7 +11,7 @@ from torch.nn import functional as F
 from frontends.base import FrontEnd, ImageMap
 from frontends.found_again import found_again
 from frontends.patch_learners import Factorisation, KeptPatches
-from frontends.rules import check_rules
+from frontends.rules import check_rules, finite, integers, number
 from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
 from sparsecode.full_precision import full_precision
 
@@ -108,7 +107,7 @@ class DDL(FrontEnd):
         self.n_nonzero_coefs = n_atoms if n_nonzero_coefs is None else n_nonzero_coefs
         self.factors, self.learner, self.lmbda, self.seed = factors, learner, lmbda, seed
         self.n_iterations, self.patches_per_iteration, self.n_passes = n_iterations, patches_per_iteration, n_passes
-        self.training_noise, self.training_eps = training_noise, float(Fraction(training_eps))
+        self.training_noise, self.training_eps = training_noise, number(training_eps, "training_eps")
         self._check_settings()
         self.n_learning_steps = n_iterations + (n_passes if factors == "dictionary" and learner == "batch" else 0)
         length = self.image_shape[0] * patch_size**2
@@ -132,9 +131,11 @@ class DDL(FrontEnd):
             )
             for name, known in choices.items()
         ]
+        counts = ("n_atoms", "n_iterations", "patches_per_iteration", "n_passes")
+        whole = (*counts, "patch_size", "stride", "n_nonzero_coefs")
+        rules += [*integers(**{name: getattr(self, name) for name in whole}), *finite(lmbda=self.lmbda)]
         rules += [
-            (getattr(self, name) >= 1, f"`{name}` must be at least 1, found {getattr(self, name)}.")
-            for name in ("n_atoms", "n_iterations", "patches_per_iteration", "n_passes")
+            (getattr(self, name) >= 1, f"`{name}` must be at least 1, found {getattr(self, name)}.") for name in counts
         ]
         rules += [
             (

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from frontends.base import FrontEnd
+from frontends.rules import check_rules, integers
 
 
 def convolution(inputs: int, outputs: int, generator: torch.Generator) -> nn.Conv2d:
@@ -38,10 +39,15 @@ class DescentFrontEnd(FrontEnd):
 
     def __init__(self, image_shape: tuple[int, int, int], n_iterations: int, learning_rate: float, seed: int) -> None:
         super().__init__(image_shape)
-        if n_iterations < 1:
-            raise ValueError(f"`n_iterations` must be at least 1, found {n_iterations}.")
-        if not 0 < learning_rate < float("inf"):
-            raise ValueError(f"`learning_rate` must be positive and finite, found {learning_rate}.")
+        rules = [
+            *integers(n_iterations=n_iterations),
+            (n_iterations >= 1, f"`n_iterations` must be at least 1, found {n_iterations}."),
+            (
+                0 < learning_rate < float("inf"),
+                f"`learning_rate` must be positive and finite, found {learning_rate}.",
+            ),
+        ]
+        check_rules(rules)
         self.n_learning_steps, self.learning_rate, self.seed = n_iterations, learning_rate, seed
         self.learned.fill_(False)
         self._optimizer: torch.optim.Optimizer | None = None

@@ -10,6 +10,7 @@ from torch import Tensor
 from frontends.base import FrontEnd, ImageMap
 from frontends.jpeg_tables import fixed_point_dct, quantisation_tables
 from frontends.rounding import Slope, rounded
+from frontends.rules import check_rules, integers
 
 Subsampling = Literal["4:2:0", "4:4:4"]
 
@@ -48,15 +49,17 @@ class JPEG(FrontEnd):
         self, image_shape: tuple[int, int, int], quality: int = 75, subsampling: Subsampling = "4:2:0"
     ) -> None:
         super().__init__(image_shape)
-        if self.image_shape[0] not in (1, 3):
-            raise ValueError(
+        rules = [
+            (
+                self.image_shape[0] in (1, 3),
                 f"`image_shape` of JPEG must have 1 or 3 channels, found {self.image_shape[0]}; "
-                "the format holds gray and RGB images."
-            )
-        if not 1 <= quality <= 100:
-            raise ValueError(f"`quality` must be from 1 to 100, found {quality}.")
-        if subsampling not in ("4:2:0", "4:4:4"):
-            raise ValueError(f"`subsampling` must be '4:2:0' or '4:4:4', found {subsampling!r}.")
+                "the format holds gray and RGB images.",
+            ),
+            *integers(quality=quality),
+            (1 <= quality <= 100, f"`quality` must be from 1 to 100, found {quality}."),
+            (subsampling in ("4:2:0", "4:4:4"), f"`subsampling` must be '4:2:0' or '4:4:4', found {subsampling!r}."),
+        ]
+        check_rules(rules)
         self.quality, self.subsampling = quality, subsampling
         # Integers, which no `half()` rounds; not in checkpoints, since the settings rebuild them.
         self.register_buffer("tables", quantisation_tables(quality).flatten(1), persistent=False)

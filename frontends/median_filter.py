@@ -8,6 +8,7 @@ from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import pad_symmetric, window
+from frontends.rules import check_rules, integers
 
 Chooser = Callable[[Tensor, Tensor], Tensor]
 
@@ -33,11 +34,15 @@ class MedianFilter(FrontEnd):
     def __init__(self, image_shape: tuple[int, int, int], kernel_size: int = 2) -> None:
         super().__init__(image_shape)
         smallest_side = min(self.image_shape[1:])
-        if not 1 <= kernel_size <= smallest_side:
-            raise ValueError(
+        rules = [
+            *integers(kernel_size=kernel_size),
+            (
+                1 <= kernel_size <= smallest_side,
                 f"`kernel_size` must be from 1 to the image's smaller side {smallest_side}, found {kernel_size}; "
-                "choose a smaller window."
-            )
+                "choose a smaller window.",
+            ),
+        ]
+        check_rules(rules)
         self.kernel_size = kernel_size
 
     def forward(self, images: Tensor) -> Tensor:

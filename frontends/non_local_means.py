@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from typing import Literal, get_args
 
@@ -12,7 +11,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import within_range
-from frontends.rules import check_rules
+from frontends.rules import check_rules, integers, number
 from frontends.shifts import Offset, half_window, pairs, shifted_mean
 
 PatchWeights = Literal["uniform", "gaussian"]
@@ -65,6 +64,7 @@ def check_non_local_means(
     """Raise a ValueError unless a filter of these settings fits the images."""
     most = 2 * min(image_shape[1:]) - 1
     rules = [
+        *integers(patch_size=patch_size, search_window=search_window),
         (
             patch_size % 2 == 1 and 1 <= patch_size <= most,
             f"`patch_size` must be odd and from 1 to {most} for images of {image_shape[1:]} pixels, whose border is "
@@ -115,7 +115,7 @@ class NonLocalMeans(FrontEnd):
         patch_weights: PatchWeights = "uniform",
     ) -> None:
         super().__init__(image_shape)
-        self.patch_size, self.search_window, self.h = patch_size, search_window, float(Fraction(h))
+        self.patch_size, self.search_window, self.h = patch_size, search_window, number(h, "h")
         self.patch_weights = patch_weights
         check_non_local_means(self.image_shape, patch_size, search_window, self.h, patch_weights)
 

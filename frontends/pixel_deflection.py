@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.class_activation import robust_class_activation
-from frontends.rules import check_rules
+from frontends.rules import check_rules, finite, integers
 from frontends.wavelet import denoise_wavelet
 from sparsecode.full_precision import full_precision
 
@@ -66,6 +66,10 @@ class PixelDeflection(FrontEnd):
         self.n_deflections, self.window, self.denoise, self.sigma = n_deflections, window, denoise, sigma
         self.attention_checkpoint, self.n_copies = attention_checkpoint, n_copies
         rules = [
+            *integers(
+                n_deflections=n_deflections, window=window, attention_classes=attention_classes, n_copies=n_copies
+            ),
+            *finite(sigma=sigma),
             (
                 n_deflections is None or n_deflections >= 1,
                 f"`n_deflections` must be at least 1 or null, found {n_deflections}.",

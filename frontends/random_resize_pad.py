@@ -1,7 +1,7 @@
 """Random resizing and padding (Xie et al. 2018)."""
 
+import math
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Literal
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.resample import resample, scaled_places, whole_draws
+from frontends.rules import fraction
 
 
 class RandomResizePad(FrontEnd):
@@ -44,7 +45,7 @@ class RandomResizePad(FrontEnd):
         fill: float = 0.0,
     ) -> None:
         super().__init__(image_shape)
-        self.smallest = float(Fraction(smallest))
+        self.smallest = fraction(smallest, "smallest")
         if not 0 < self.smallest <= 1:
             raise ValueError(f"`smallest` must be above 0 and at most 1, found {smallest}; 1 keeps the size.")
         if interpolation not in ("nearest", "bilinear"):
@@ -56,7 +57,7 @@ class RandomResizePad(FrontEnd):
         self.randomised = self._least_height(self.image_shape[1]) < self.image_shape[1]
 
     def _least_height(self, height: int) -> int:
-        return max(1, -int(-self.smallest * height // 1))
+        return math.ceil(self.smallest * height)
 
     def forward(self, images: Tensor) -> Tensor:
         """Shrink and place (B, C, H, W) images."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from typing import Literal, get_args
 
@@ -17,7 +16,7 @@ from frontends.bilateral import bilateral_filter, check_bilateral
 from frontends.dct import overcomplete_dct
 from frontends.localisation import Keep, Threshold, check_localisation, object_region
 from frontends.patch_grid import PatchGrid, cut, paste
-from frontends.rules import check_rules
+from frontends.rules import check_rules, integers, number
 from sparsecode import Coded, OnlineDictionary, lasso, omp
 from sparsecode.full_precision import full_precision
 
@@ -118,8 +117,8 @@ class RegionSparse(FrontEnd):
         self.theta, self.region_shape, self.fallback, self.normalise = theta, region, fallback, normalise
         self.threshold, self.closing, self.opening, self.keep = threshold, closing, opening, keep
         self.suppress_background = suppress_background
-        self.diameter, self.sigma_color, self.sigma_space = diameter, float(Fraction(sigma_color)), sigma_space
-        self.dictionary_kind, self.smoothing, self.h, self.lmbda = dictionary, smoothing, float(Fraction(h)), lmbda
+        self.diameter, self.sigma_color, self.sigma_space = diameter, number(sigma_color, "sigma_color"), sigma_space
+        self.dictionary_kind, self.smoothing, self.h, self.lmbda = dictionary, smoothing, number(h, "h"), lmbda
         self.patches_per_image, self.n_learning_steps, self.seed = patches_per_image, n_iterations, seed
         self._check_settings()
         self.register_buffer("dictionary", self._first_dictionary())
@@ -138,6 +137,14 @@ class RegionSparse(FrontEnd):
             (found in known, f"`{name}` must be one of {', '.join(known)}, found {found!r}.")
             for name, (found, known) in choices.items()
         ]
+        rules += integers(
+            n_atoms=self.n_atoms,
+            n_nonzero_coefs=self.n_nonzero_coefs,
+            patch_size=self.patch_size,
+            stride=self.stride,
+            patches_per_image=self.patches_per_image,
+            n_iterations=self.n_learning_steps,
+        )
         rules += [
             (
                 1 <= self.patch_size <= smaller_side,

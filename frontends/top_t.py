@@ -1,7 +1,6 @@
 """The top-T patch quantiser (paper 001, "Sparse coding front end for robust neural networks")."""
 
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from typing import Literal
 
@@ -11,7 +10,7 @@ from torch import Tensor
 from frontends.base import FrontEnd, ImageMap
 from frontends.dct import overcomplete_dct
 from frontends.decoders import Decoder, build_decoder
-from frontends.rules import check_rules
+from frontends.rules import check_rules, finite, integers, number
 from sparsecode import OnlineDictionary, extract_patches, lasso, sample_patches
 
 Slope = Callable[[Tensor, Tensor], Tensor | float]
@@ -80,7 +79,7 @@ class TopT(FrontEnd):
         super().__init__(image_shape)
         self.n_atoms, self.patch_size, self.stride = n_atoms, patch_size, stride
         self.top_t = n_atoms if top_t is None else top_t
-        self.eps, self.beta, self.quantize = float(Fraction(eps)), beta, quantize
+        self.eps, self.beta, self.quantize = number(eps, "eps"), beta, quantize
         self.default_backward = "smooth" if quantize else "identity"  # without the quantiser nothing needs smoothing
         self.dictionary_kind, self.lmbda, self.seed = dictionary, lmbda, seed
         self.n_learning_steps, self.patches_per_iteration = n_iterations, patches_per_iteration
@@ -102,6 +101,15 @@ class TopT(FrontEnd):
     def _check_settings(self) -> None:
         smallest_side = min(self.image_shape[1:])
         rules = [
+            *integers(
+                n_atoms=self.n_atoms,
+                patch_size=self.patch_size,
+                stride=self.stride,
+                top_t=self.top_t,
+                n_iterations=self.n_learning_steps,
+                patches_per_iteration=self.patches_per_iteration,
+            ),
+            *finite(beta=self.beta, lmbda=self.lmbda),
             (self.n_atoms >= 1, f"`n_atoms` must be at least 1, found {self.n_atoms}."),
             (
                 1 <= self.patch_size <= smallest_side,

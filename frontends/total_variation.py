@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from frontends.base import FrontEnd, ImageMap
+from frontends.rules import check_rules, integers
 
 State = tuple[Tensor, Tensor, Tensor, Tensor]  # z, its extrapolation, and the two components of the dual variable
 
@@ -53,12 +54,13 @@ class TotalVariation(FrontEnd):
         self, image_shape: tuple[int, int, int], weight: float = 0.03, keep: float = 0.5, n_iterations: int = 100
     ) -> None:
         super().__init__(image_shape)
-        if not 0 < weight < math.inf:
-            raise ValueError(f"`weight` must be positive and finite, found {weight:g}.")
-        if not 0 < keep <= 1:
-            raise ValueError(f"`keep` must be above 0 and at most 1, found {keep:g}; 1 drops no pixel.")
-        if n_iterations < 1:
-            raise ValueError(f"`n_iterations` must be at least 1, found {n_iterations}.")
+        rules = [
+            *integers(n_iterations=n_iterations),
+            (0 < weight < math.inf, f"`weight` must be positive and finite, found {weight:g}."),
+            (0 < keep <= 1, f"`keep` must be above 0 and at most 1, found {keep:g}; 1 drops no pixel."),
+            (n_iterations >= 1, f"`n_iterations` must be at least 1, found {n_iterations}."),
+        ]
+        check_rules(rules)
         self.weight, self.keep, self.n_iterations = weight, keep, n_iterations
         self.randomised = keep < 1
 

@@ -156,6 +156,8 @@ def test_a_share_of_the_atoms_is_drawn_anew_in_every_call():
     assert drawn.shape == (48, 15)
     assert (torch.cdist(drawn.T, frontend.dictionary.T, p=1).amin(dim=1) == 0).all()
     assert not torch.equal(frontend._drawn_atoms(), frontend._drawn_atoms())
+    # In floating point 0.28 * 25 is above 7.
+    assert with_atoms(rand(48, 25, seed=1), atoms_share=0.28)._drawn_atoms().shape == (48, 7)
 
 
 def test_before_stage_one_it_says_so():

@@ -53,6 +53,12 @@ def test_the_papers_ratio_gives_its_sizes_back():
     assert frontend._least_height(331) == 299
 
 
+@pytest.mark.parametrize("smallest", ["7/25", 0.28])
+def test_a_share_that_makes_whole_pixels_is_not_rounded_up(smallest):
+    # In floating point 0.28 * 25 is above 7.
+    assert RandomResizePad((1, 25, 25), smallest=smallest)._least_height(25) == 7
+
+
 def test_the_border_has_the_value_asked_for_and_a_whole_image_is_left_alone():
     placed = RandomResizePad((1, 10, 10), smallest=0.5, fill=0.5)(torch.ones(20, 1, 10, 10))
     assert set(placed.unique().tolist()) == {0.5, 1.0}
