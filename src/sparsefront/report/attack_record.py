@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 #: One line each on what an adversary of that kind knows.
@@ -79,6 +80,14 @@ class AttackRecord:
         if self.knowledge != "white_box":
             return knowledge
         return ", ".join(word for word in (knowledge, settings.get("backward"), "averaged" if inner else "") if word)
+
+    @property
+    def ball(self) -> tuple[str, float] | None:
+        """Norm and radius of the ball around each image that it keeps to; None if it has none, or a relative one."""
+        norm, eps = self.settings.get("norm"), self.settings.get("eps")
+        if norm is None or eps is None or self.settings.get("relative"):
+            return None
+        return str(norm), float(Fraction(eps))
 
     @property
     def spelled(self) -> str:

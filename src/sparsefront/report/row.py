@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparsefront.report.attack_record import AttackRecord
+from sparsefront.report.attack_record import AttackRecord, size_in_words
 from sparsefront.report.run import Run
 from sparsefront.report.share import Share
 
 WORST = "worst case"
+ROUNDING = 1e-4  # by which a perturbation may stand out of a ball and still count as inside
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Row:
 
     Attributes:
         system: name of the system.
-        attack: name of the attack, or "worst case ...".
+        attack: name of the attack, or "worst ...".
         knowledge: "white_box", "gray_box", "transfer", or "" over all of them.
         adversary: knowledge and backward mode in words; for a worst case, over how many attacks it is.
         clean: share of all samples that are right without attack.
@@ -72,7 +73,8 @@ def rows_of(run: Run) -> list[Row]:
     Where several kinds of adversary were tried, each kind with several attacks has a worst case of its own; the last
     row is the worst case over all. In a worst case a sample counts only if it is right clean and under every attack;
     controls and attacks that minimise a norm without a bound do not enter, and of attacks that failed only what they
-    had brought down before.
+    had brought down before. Where attacks kept to several balls, each ball has a worst case of its own: a sample counts
+    unless any adversary, bounded by it or not, found a perturbation inside it.
     """
     rows = [_attack_row(run, attack) for attack in run.attacks]
     kinds = list(dict.fromkeys(attack.knowledge for attack in run.judging))
@@ -80,6 +82,8 @@ def rows_of(run: Run) -> list[Row]:
         of_kind = [attack for attack in run.judging if attack.knowledge == kind]
         if len(of_kind) > 1:
             rows.append(_worst_row(run, of_kind, f"worst {kind.replace('_', ' ')}", kind))
+    balls = list(dict.fromkeys(ball for attack in run.judging if (ball := attack.ball)))
+    rows += [_worst_inside(run, norm, eps) for norm, eps in balls] if len(balls) > 1 else []
     return [*rows, worst_row(run)]
 
 
@@ -133,6 +137,26 @@ def _worst_row(run: Run, attacks: Sequence[AttackRecord], name: str, kind: str) 
         robust=Share(held, run.n),
         success=Share(clean.hits - held, clean.hits) if clean.hits else None,
         seconds=sum(times) if times else None,
+    )
+
+
+def _worst_inside(run: Run, norm: str, eps: float) -> Row:
+    attacks = [attack for attack in run.completed if attack.knowledge != "control"]
+    standing = run.right()
+    for attack in attacks:
+        inside = run.samples[f"{attack.name}/{norm.lower()}"] <= eps * (1 + ROUNDING)
+        standing = standing & (run.right(attack.name) | ~inside)
+    clean = Share(int(run.right().sum()), run.n)
+    held = int(standing.sum())
+    return Row(
+        run.name,
+        f"worst {norm} {size_in_words(eps)}",
+        "",
+        f"over {len(attacks)} attacks",
+        clean,
+        robust=Share(held, run.n),
+        success=Share(clean.hits - held, clean.hits) if clean.hits else None,
+        is_worst=True,
     )
 
 

@@ -41,6 +41,20 @@ def test_one_kind_of_adversary_has_no_worst_case_of_its_own(make_run, entry):
     assert list(_rows(make_run(attacks=[entry("a"), entry("b")]))) == ["a", "b", "worst case"]
 
 
+def test_each_ball_has_a_worst_case_over_all_that_was_found_inside_it(make_run, entry):
+    attacks = [
+        entry("linf", fell=(0, 1), eps=0.035), entry("l2", fell=(4, 5), eps="0.65", norm="L2"),
+        entry("any_size", fell=(2, 3, 8)) | {"in_worst_case": False},
+        entry("noise", fell=(7,)) | {"in_worst_case": False, "knowledge": "control"},
+    ]  # fmt: skip
+    rows = _rows(make_run(attacks=attacks))
+    assert list(rows) == ["linf", "l2", "any_size", "noise", "worst Linf 0.035", "worst L2 0.65", "worst case"]
+    linf, l2 = rows["worst Linf 0.035"], rows["worst L2 0.65"]
+    # Sample i moved by 0.01 (i + 1) in Linf and by 0.1 (i + 1) in L2; sample 9 was wrong.
+    assert (linf.robust.hits, linf.adversary, linf.is_worst) == (6, "over 3 attacks", True)
+    assert l2.robust.hits == 3  # 0, 1, 2, 3, 4 and 5 fell
+
+
 @pytest.mark.parametrize("blank", [True, False])
 def test_failed_attack_is_never_counted_as_robust(make_run, entry, blank):
     folder = make_run(attacks=[entry("pgd", fell=(0,)), entry("broken", error="RuntimeError: no")], blank_failed=blank)
