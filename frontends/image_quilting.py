@@ -121,10 +121,9 @@ class ImageQuilting(FrontEnd):
         below, right = (-(side - size) % step for side in (height, width))
         padded = F.pad(images.to(torch.promote_types(images.dtype, torch.float32)), (0, right, 0, below), "replicate")
         patches = extract_patches(padded, size, step)
-        rows = (height + below - size) // step + 1
+        rows, columns = ((side - size) // step + 1 for side in padded.shape[2:])
         chosen = self.database[self.choose(patches.flatten(0, 1))].to(images.dtype)
-        # (B, rows, columns, C, n, n)
-        tiles = chosen.reshape(len(images), rows, -1, images.shape[1], size, size)
+        tiles = chosen.reshape(len(images), rows, columns, images.shape[1], size, size)
         strips = join_overlapping(tiles, self.overlap)
         return join_overlapping(strips.mT, self.overlap).mT[:, :, :height, :width]
 

@@ -50,7 +50,10 @@ class Parallel(Combination):
 
     def _join(self, maps: list[ImageMap]) -> ImageMap:
         def beside(images: Tensor) -> Tensor:
-            copies = [step(images).unflatten(0, (len(images), -1)) for step in maps]
+            copies = [
+                step(images).unflatten(0, (len(images), part.n_copies))
+                for part, step in zip(self._parts, maps, strict=True)
+            ]
             repeated = [some.repeat_interleave(self._each // some.shape[1], dim=1) for some in copies]
             return torch.cat(repeated, dim=1).flatten(0, 1)
 

@@ -1,10 +1,11 @@
 """What every front end must do; `test_front_end_contract.py` calls these for each."""
 
 import warnings
+from collections.abc import Callable
 
-import pytest
 import pytorch_lightning as pl
 import torch
+from torch.overrides import TorchFunctionMode
 
 from frontends import FrontEnd
 
@@ -31,17 +32,28 @@ def seeded(function, images: torch.Tensor) -> torch.Tensor:
         return function(images)
 
 
-def assert_keeps_the_contract(frontend: FrontEnd, images: torch.Tensor) -> None:
+def assert_keeps_the_contract(
+    frontend: FrontEnd, images: torch.Tensor, build: Callable[[], FrontEnd] | None = None
+) -> None:
+    """Check all of it.
+
+    Args:
+        frontend: one that has learned.
+        images: at least two.
+        build: makes a front end of the same settings that has learned nothing, to be loaded with what `frontend`
+            learned; absent: `frontend` itself is emptied and loaded, which misses what it keeps beside its state.
+    """
     frontend.eval()
     assert_returns_what_it_says(frontend, images)
     assert_draws_only_if_it_says_so(frontend, images)
     assert_no_dependence_on_batch_mates(frontend, images)
+    assert_takes_a_batch_of_none(frontend, images)
     assert_every_backward_mode_has_the_deployed_value(frontend, images)
     assert_identity_hands_gradients_on(frontend, images)
     assert_exact_is_the_derivative(frontend, images)
     assert_survives_extremes(frontend, images)
     assert_lower_precision_works_or_is_refused(frontend, images)
-    assert_checkpoint_round_trip(frontend, images)
+    assert_checkpoint_round_trip(frontend, images, build)
 
 
 def assert_returns_what_it_says(frontend: FrontEnd, images: torch.Tensor) -> None:
@@ -67,10 +79,23 @@ def assert_draws_only_if_it_says_so(frontend: FrontEnd, images: torch.Tensor) ->
 
 
 def assert_no_dependence_on_batch_mates(frontend: FrontEnd, images: torch.Tensor) -> None:
-    if frontend.randomised:  # then other draws come with other batches
+    if frontend.randomised:  # other draws come with other sizes of a batch, so only the mates change
+        others = torch.cat([images[:1], images[1:].square()])
+        mine = (seeded(frontend, batch)[: frontend.n_copies] for batch in (images, others))
+        torch.testing.assert_close(*mine, atol=1e-5, rtol=1e-5)
         return
     apart = torch.cat([frontend(image[None]) for image in images])
     torch.testing.assert_close(frontend(images), apart, atol=1e-5, rtol=1e-5)
+
+
+def assert_takes_a_batch_of_none(frontend: FrontEnd, images: torch.Tensor) -> None:
+    expected = torch.Size([0, *frontend(images).shape[1:]])
+    assert frontend(images[:0]).shape == expected
+    for name in frontend.backward_modes():
+        x = images[:0].clone().requires_grad_()
+        out = frontend.stand_in(name)(x)
+        assert out.shape == expected, name
+        assert torch.autograd.grad(out.sum(), x)[0].shape == x.shape, name
 
 
 def assert_every_backward_mode_has_the_deployed_value(frontend: FrontEnd, images: torch.Tensor) -> None:
@@ -154,19 +179,65 @@ def assert_lower_precision_works_or_is_refused(frontend: FrontEnd, images: torch
             assert (out.float() - expected).abs().mean() < 0.05
 
 
-def assert_checkpoint_round_trip(frontend: FrontEnd, images: torch.Tensor) -> None:
+def assert_checkpoint_round_trip(
+    frontend: FrontEnd, images: torch.Tensor, build: Callable[[], FrontEnd] | None = None
+) -> None:
     before = seeded(frontend, images).detach()
     state = {name: tensor.clone() for name, tensor in frontend.state_dict().items()}
+    again = frontend if build is None else build().eval()
     with torch.no_grad():
-        for tensor in frontend.state_dict().values():
+        for tensor in again.state_dict().values():
             tensor.zero_()
-    frontend.load_state_dict(state)
-    assert torch.equal(seeded(frontend, images), before)
+    again.load_state_dict(state)
+    assert torch.equal(seeded(again, images), before)
 
 
-@torch.no_grad()
-def assert_gpu_agrees(frontend: FrontEnd, images: torch.Tensor) -> None:
-    if frontend.randomised:
-        pytest.skip("other devices draw other numbers")
-    expected = frontend(images)
-    torch.testing.assert_close(frontend.cuda()(images.cuda()).cpu(), expected, atol=1e-4, rtol=1e-4)
+def assert_devices_agree(frontend: FrontEnd, images: torch.Tensor, device: str) -> None:
+    """From the same random numbers come the same values, and the same gradients of every backward mode."""
+    for name in frontend.backward_modes():
+        (expected, expected_gradient), (found, gradient) = (
+            _value_and_gradient(frontend, images, name, where) for where in ("cpu", device)
+        )
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+        # Where a derivative jumps, a single entry may be another's: the whole must not be.
+        assert (gradient - expected_gradient).norm() <= 1e-3 * expected_gradient.norm(), name
+
+
+def _value_and_gradient(
+    frontend: FrontEnd, images: torch.Tensor, backward: str, device: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    x = images.to(device, copy=True).requires_grad_()
+    try:
+        with DrawsOnTheCPU():
+            out = seeded(frontend.to(device).stand_in(backward), x)
+            weights = torch.rand(out.shape, generator=torch.Generator().manual_seed(0)).to(out)
+            (gradient,) = torch.autograd.grad(out, x, weights)
+    finally:
+        frontend.cpu()
+    return out.detach().cpu(), gradient.cpu()
+
+
+class DrawsOnTheCPU(TorchFunctionMode):
+    """Lets torch's global random numbers be those of the CPU, moved to the device that asked: they differ otherwise."""
+
+    NAMES = (
+        "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "normal", "multinomial",
+        "bernoulli", "poisson", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_",
+        "random_", "uniform_",
+    )  # fmt: skip
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name not in self.NAMES or kwargs.get("generator") is not None:
+            return func(*args, **kwargs)
+        tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
+        device = kwargs.get("device") or (tensors[0].device if tensors else "cpu")
+        if "device" in kwargs:
+            kwargs = kwargs | {"device": "cpu"}
+        drawn = func(*map(_on_cpu, args), **{key: _on_cpu(value) for key, value in kwargs.items()})
+        return tensors[0].copy_(drawn) if name.endswith("_") else drawn.to(device)
+
+
+def _on_cpu(value):
+    return value.cpu() if isinstance(value, torch.Tensor) else value

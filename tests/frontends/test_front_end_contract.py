@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from contract import assert_gpu_agrees, assert_keeps_the_contract, fitted
+from contract import assert_devices_agree, assert_keeps_the_contract, fitted
 
 import frontends
 from frontends import (
@@ -79,13 +79,15 @@ def images(shape, seed=0):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_keeps_the_contract(name, shape):
-    assert_keeps_the_contract(fitted(FRONT_ENDS[name](shape), images(shape, seed=1)), images(shape))
+    build = partial(FRONT_ENDS[name], shape)
+    assert_keeps_the_contract(fitted(build(), images(shape, seed=1)), images(shape), build)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", FRONT_ENDS)
-def test_gpu_and_cpu_agree(name):
-    assert_gpu_agrees(fitted(FRONT_ENDS[name](SHAPES[0]), images(SHAPES[0], seed=1)), images(SHAPES[0]))
+def test_gpu_and_cpu_agree(name, shape):
+    assert_devices_agree(fitted(FRONT_ENDS[name](shape), images(shape, seed=1)), images(shape), "cuda")
 
 
 def test_every_front_end_has_a_row():
