@@ -6,7 +6,9 @@ import torch
 from contract import assert_keeps_the_contract, fitted, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_digits import mnist_data
 
+from classifiers import ConvNet
 from frontends import PixelDeflection
 from frontends.class_activation import robust_class_activation
 from frontends.pixel_deflection import deflect
@@ -181,6 +183,27 @@ def test_the_map_of_a_pooled_network_is_that_of_its_linear_layer():
                 expected[image] += (weights * features[image]).sum(dim=0) / 2 ** (rank + 1)
     low, high = expected.amin(dim=(1, 2), keepdim=True), expected.amax(dim=(1, 2), keepdim=True)
     torch.testing.assert_close(robust_class_activation(network, images), (expected - low) / (high - low))
+
+
+def test_a_trained_network_with_a_flattened_head_spares_the_ink():
+    pixels, labels = mnist_data()
+    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))[:3400]
+    images = (torch.from_numpy(pixels)[order] / 255).float().reshape(-1, 1, 28, 28)
+    labels = torch.from_numpy(labels)[order]
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = ConvNet(1, 10, width=16)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    for some, right in zip(images[:-200].split(32), labels[:-200].split(32), strict=True):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(some), right).backward()
+        optimizer.step()
+    shown, network = images[-200:], network.eval()
+    assert (network(shown).argmax(dim=1) == labels[-200:]).float().mean() > 0.8
+    maps, ink = robust_class_activation(network, shown), shown[:, 0] > 0.5
+    assert maps[ink].mean() > 1.2 * maps[~ink].mean()
+    drawn = (1 - maps) / (1 - maps).sum(dim=(1, 2), keepdim=True)  # where pixels are deflected
+    assert (drawn * ink).sum() / len(shown) < 0.9 * ink.float().mean()
 
 
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, torch.enable_grad])
