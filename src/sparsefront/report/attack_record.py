@@ -102,8 +102,8 @@ def _spell(key: str, value: Any) -> str:
 
 
 def size_in_words(size: float) -> str:
-    """A size in [0, 1] pixel units; multiples of 1/255 and 0.5/255 up to 64/255 as such, e.g. 8/255."""
-    levels = size * 255
-    if 0 < levels <= 64 and abs(2 * levels - round(2 * levels)) < 1e-3:
+    """A size in [0, 1] pixel units, e.g. 0.1; multiples of 1/255 and 0.5/255 up to 64/255 as such, e.g. 8/255."""
+    levels, plain = size * 255, f"{size:g}"
+    if len(plain) > len("0.15") and 0 < levels <= 64 and abs(2 * levels - round(2 * levels)) < 1e-3:
         return f"{round(2 * levels) / 2:g}/255"
-    return f"{size:g}"
+    return plain
