@@ -25,7 +25,7 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--name", required=True, help="of the table, and of the folder of its runs")
     parser.add_argument("--setting", required=True, type=Path, help="YAML with data, classifier and attacks")
     parser.add_argument("--frontends", nargs="*", default=[], help="fragments' names; absent: all of them")
-    parser.add_argument("--pictures", type=Path, help="folder for one picture a front end")
+    parser.add_argument("--pictures", type=Path, help="folder for one picture a fragment")
     return parser.parse_known_args()
 
 
@@ -42,13 +42,15 @@ def main() -> None:
         if not _has_results(folder):
             configs = [options.setting, FRAGMENTS / f"{name}.yaml", own / f"{name}.yaml"]
             _test([config for config in configs if config.is_file()], folder, more)
-    runs = load_runs([folder for folder in folders.values() if _has_results(folder)], "test")
+    done = {name: folder for name, folder in folders.items() if _has_results(folder)}
+    runs = load_runs(list(done.values()), "test")
     _write(runs, options.name)
-    for run in runs if options.pictures else []:
+    for fragment, run in zip(done, runs, strict=True) if options.pictures else []:
         options.pictures.mkdir(parents=True, exist_ok=True)
         few = {name: array if name == "atoms" else array[:6] for name, array in run.images.items()}
         picture = panel_figure(few, [run.completed[0].name])
-        picture.savefig(options.pictures / f"{run.name.split(' ')[0]}.png", dpi=100)
+        # Several fragments may be of one class.
+        picture.savefig(options.pictures / f"{fragment}.png", dpi=100)
 
 
 def _has_results(folder: Path) -> bool:
