@@ -46,6 +46,7 @@ class FrontEnd(pl.LightningModule, ABC):
     learns_from_original: bool = False
     learned: Tensor
     learning_step: Tensor
+    _learner: Any = None  # what learning needs beside buffers; gone once there is nothing left to learn
 
     def __init__(self, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -149,11 +150,21 @@ class FrontEnd(pl.LightningModule, ABC):
         """Learn from one batch of clean images (B, C, H, W); return what to log. Called `n_learning_steps` times."""
         raise NotImplementedError(f"{type(self).__name__} has nothing to learn.")
 
+    def end_learning(self) -> None:
+        """Nothing is left to learn: drop what only that needed."""
+        self.learned.fill_(True)
+        self._learner = None
+
     def sum_over_processes(self, tensor: Tensor) -> Tensor:
         """Sum a tensor over the processes of the `Trainer` that fits this front end (as it is without one)."""
         if self._trainer is None or self.trainer.world_size == 1:
             return tensor
         return self.trainer.strategy.reduce(tensor, reduce_op="sum")
+
+    def from_first_process(self, tensor: Tensor) -> Tensor:
+        """The first process's tensor, of any size, on the device of this process's own."""
+        # On the CPU, because what is sent comes back on the very device it was sent from.
+        return self.trainer.strategy.broadcast(tensor.cpu()).to(tensor.device)
 
     def configure_optimizers(self) -> None:
         """None for the `Trainer`: the statistics, or an optimizer, are the front end's own."""
@@ -175,5 +186,5 @@ class FrontEnd(pl.LightningModule, ABC):
         self.learning_step += 1
         self.log_dict({f"frontend/{key}": value for key, value in metrics.items()}, prog_bar=True)
         if self.learning_step >= self.n_learning_steps:
-            self.learned.fill_(True)
+            self.end_learning()
             self.trainer.should_stop = True

@@ -114,6 +114,6 @@ class Combination(FrontEnd):
             part.trainer = None
         part.learning_step += 1
         if part.learning_step >= self._steps(part):
-            part.learned.fill_(True)
+            part.end_learning()
         name = type(part).__name__
         return {f"{index}_{name}/{key}": value for key, value in metrics.items()}

@@ -114,7 +114,6 @@ class DDL(FrontEnd):
         self.register_buffer("dictionary", torch.zeros(length, n_atoms))
         self.register_buffer("offset", torch.zeros(length))
         self.learned.fill_(False)
-        self._learning: OnlineDictionary | KeptPatches | Factorisation | None = None
 
     def _check_settings(self) -> None:
         smallest_side, length = min(self.image_shape[1:]), self.image_shape[0] * self.patch_size**2
@@ -222,23 +221,23 @@ class DDL(FrontEnd):
 
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """One iteration of the learner on random patches of (B, C, H, W) images."""
-        if self._learning is None:
+        if self._learner is None:
             # All processes start from the patches of the first one.
             start = self._draw(images, self.n_atoms, torch.Generator().manual_seed(hash((self.seed, -1))))
-            self._learning = self._start(self.trainer.strategy.broadcast(start))
+            self._learner = self._start(self.from_first_process(start))
         share = -(-self.patches_per_iteration // self.trainer.world_size)
         generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
         patches = self._draw(images, share, generator)
-        if isinstance(self._learning, Factorisation):
+        if isinstance(self._learner, Factorisation):
             patches = self._of_all_processes(patches, share)
-            self._learning.step(patches)
-            self.dictionary.copy_(self._learning.dictionary)
-            self.offset.copy_(self._learning.offset)
+            self._learner.step(patches)
+            self.dictionary.copy_(self._learner.dictionary)
+            self.offset.copy_(self._learner.offset)
             codes = self._code(patches - self.offset, self.dictionary).codes
             residuals = patches - self.offset - codes @ self.dictionary.T
             return {"half_residual": 0.5 * residuals.square().sum(dim=1).mean().item()}
-        metrics = self._learning.step(patches, reduce=self.sum_over_processes)
-        self.dictionary.copy_(self._learning.dictionary)
+        metrics = self._learner.step(patches, reduce=self.sum_over_processes)
+        self.dictionary.copy_(self._learner.dictionary)
         return metrics
 
     def _draw(self, images: Tensor, number: int, generator: torch.Generator) -> Tensor:
@@ -249,7 +248,7 @@ class DDL(FrontEnd):
             images = (images + self.training_eps * noise.to(images.device)).clamp(0, 1)
         patches = sample_patches(images, self.patch_size, self.stride, 2 * number, generator)
         patches = patches - self._base(patches)
-        return patches[patches.norm(dim=1) > _FLAT][:number]
+        return patches[patches.norm(dim=1) > _FLAT][:number].clone()  # a view would keep them all
 
     def _start(self, start: Tensor) -> OnlineDictionary | KeptPatches | Factorisation:
         if len(start) < self.n_atoms:

@@ -8,12 +8,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.benign_patches import SMOOTHING_PATCH, Normalise, benign_patches, deviation
 from frontends.bilateral import bilateral_filter, check_bilateral
 from frontends.dct import overcomplete_dct
+from frontends.found_again import found_again
 from frontends.localisation import Keep, Threshold, check_localisation, object_region
 from frontends.patch_grid import PatchGrid, cut, paste
 from frontends.rules import check_rules, integers, number
@@ -123,7 +123,6 @@ class RegionSparse(FrontEnd):
         self._check_settings()
         self.register_buffer("dictionary", self._first_dictionary())
         self.learned.fill_(dictionary != "learned")
-        self._learner: OnlineDictionary | None = None
 
     def _check_settings(self) -> None:
         smaller_side = min(self.image_shape[1:])
@@ -228,12 +227,9 @@ class RegionSparse(FrontEnd):
         runs = places.split(max(_MAX_BYTES // each, 1))
         restore: Callable[..., Tensor] = self._restore
         if len(runs) > 1 and images.requires_grad and torch.is_grad_enabled():
-            restore = partial(checkpoint, self._restore, use_reentrant=False)  # code anew rather than keep all codes
-        return (
-            torch.stack([restore(images, run, base, scale) for run in runs]).sum(dim=0)
-            if len(runs) > 1
-            else (restore(images, places, base, scale))
-        )
+            restore = partial(found_again, self._restore)  # codes are found again, rather than kept for all runs
+        first, *rest = runs
+        return sum((restore(images, run, base, scale) for run in rest), restore(images, first, base, scale))
 
     def _normalisation(self, images: Tensor, grid: PatchGrid) -> tuple[Tensor, Tensor]:
         """What is taken off an image's patches and what they are divided by, two (B, m), where that is the image's."""
@@ -276,7 +272,7 @@ class RegionSparse(FrontEnd):
         generator = torch.Generator().manual_seed(hash((self.seed, -1)))
         patches = patches[patches.norm(dim=1) > 1e-4]  # flat ones are rounding
         start = patches[torch.randperm(len(patches), generator=generator)[: self.n_atoms].to(patches.device)]
-        start = self.trainer.strategy.broadcast(start)  # before the check, so that all processes end or none
+        start = self.from_first_process(start)  # before the check, so that all processes end or none
         if len(start) < self.n_atoms:
             raise ValueError(
                 f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not flat, found "

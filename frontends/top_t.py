@@ -96,7 +96,6 @@ class TopT(FrontEnd):
             self.register_buffer("dictionary", atoms)
         self.decoder = build_decoder(decoder, n_atoms, self.image_shape, patch_size, stride)
         self.decodes = decoder != "identity"
-        self._learner: OnlineDictionary | None = None
 
     def _check_settings(self) -> None:
         smallest_side = min(self.image_shape[1:])
@@ -252,7 +251,7 @@ class TopT(FrontEnd):
         """Start from patches of the first batch; all processes from those of the first one."""
         generator = torch.Generator().manual_seed(hash((self.seed, -1)))
         start = sample_patches(images, self.patch_size, self.stride, self.n_atoms, generator)
-        start = self.trainer.strategy.broadcast(start)  # before the check, so that all processes end or none
+        start = self.from_first_process(start)  # before the check, so that all processes end or none
         if len(start) < self.n_atoms:
             raise ValueError(
                 f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not empty, "
