@@ -2,13 +2,19 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
+import torch
+import yaml
 from matplotlib.figure import Figure
 
 from benchmarks.comparison import __main__ as comparison
+from frontends import CropEnsemble
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_front_ends_of_one_class_get_a_picture_each_named_like_its_fragment(tmp_path, monkeypatch):
-    monkeypatch.chdir(Path(__file__).parents[1])
+    monkeypatch.chdir(ROOT)
     drawn = []
 
     def runs(folders, stage):
@@ -36,12 +42,32 @@ def test_front_ends_of_one_class_get_a_picture_each_named_like_its_fragment(tmp_
 
 
 def test_every_page_of_a_front_end_shows_the_picture_of_a_fragment():
-    root = Path(__file__).parents[1]
-    fragments = {path.stem for path in (root / "lightning_configs/frontends").glob("*.yaml")}
-    for page in (root / "docs/frontends").glob("*.md"):
+    fragments = {path.stem for path in (ROOT / "lightning_configs/frontends").glob("*.yaml")}
+    for page in (ROOT / "docs/frontends").glob("*.md"):
         shown = [
             line.split("(pictures/")[1].removesuffix(".png)")
             for line in page.read_text().splitlines()
             if "](pictures/" in line
         ]
         assert set(shown) <= fragments, page.name
+
+
+def crops_within(setting):
+    """The settings of each CropEnsemble in a fragment, as far inside as it may be."""
+    if setting["class_path"] == "frontends.CropEnsemble":
+        return [setting["init_args"]]
+    return [found for part in setting.get("init_args", {}).get("parts", []) for found in crops_within(part)]
+
+
+@pytest.mark.parametrize("folder", ["mnist5k", "pictures"])
+@pytest.mark.parametrize(("fragment", "number"), [("crop_ensemble", 1), ("crop_ens", 3)])
+def test_crops_of_digits_hold_the_20_pixels_that_they_are_drawn_in(folder, fragment, number):
+    whole = yaml.safe_load((ROOT / f"benchmarks/comparison/{folder}/{fragment}.yaml").read_text())
+    crops = crops_within(whole["model"]["frontend"])
+    assert len(crops) == number
+    box = torch.zeros(1, 1, 28, 28)
+    box[..., 4:24, 4:24] = 1
+    for settings in crops:
+        # Resized, a crop shows the box larger by 28 / 24.
+        areas = CropEnsemble((1, 28, 28), **settings)(box.expand(50, 1, 28, 28)).sum(dim=(1, 2, 3)) * (24 / 28) ** 2
+        torch.testing.assert_close(areas, torch.full_like(areas, 400), atol=15, rtol=0)
