@@ -4,13 +4,13 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from classifiers import ConvNet, ResNet32, Timm
+from classifiers import CIFARResNet, ConvNet, ResNet32, Timm
 
 TINY = "test_resnet"
-BUILDERS = [ConvNet, ResNet32, lambda c, k, **kwargs: Timm(c, k, TINY, **kwargs)]
+BUILDERS = [ConvNet, CIFARResNet, ResNet32, lambda c, k, **kwargs: Timm(c, k, TINY, **kwargs)]
 
 
-@pytest.mark.parametrize("build", BUILDERS, ids=["ConvNet", "ResNet32", "Timm"])
+@pytest.mark.parametrize("build", BUILDERS, ids=["ConvNet", "CIFARResNet", "ResNet32", "Timm"])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 33, 47), (20, 15, 15)])
 def test_logits_have_their_shape_each_image_its_own_and_a_gradient_reaches_the_pixels(build, shape):
     model = build(shape[0], 7).eval()
@@ -22,7 +22,7 @@ def test_logits_have_their_shape_each_image_its_own_and_a_gradient_reaches_the_p
     assert gradient.flatten(1).any(dim=1).all()
 
 
-@pytest.mark.parametrize("build", BUILDERS[1:], ids=["ResNet32", "Timm"])
+@pytest.mark.parametrize("build", BUILDERS[1:], ids=["CIFARResNet", "ResNet32", "Timm"])
 def test_normalisation_is_inside(build):
     """Halving the pixels' mean and deviation with the settings changes nothing."""
     torch.manual_seed(0)
@@ -81,6 +81,54 @@ def test_resnet32_computes_what_the_published_network_computes():
     images = torch.rand(4, 3, 32, 32)
     expected = reference_resnet32(model.state_dict(), images)
     torch.testing.assert_close(model.eval()(images), expected, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("depth", "millions"), [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85), (110, 1.7)])
+def test_a_cifar_resnet_has_as_many_parameters_as_he_et_al_say(depth, millions):
+    count = sum(parameter.numel() for parameter in CIFARResNet(3, 10, depth).parameters()) / 1e6
+    assert round(count, 1 if millions > 1 else 2) == millions
+
+
+def reference_cifar_resnet(weights, images, blocks):
+    """The published network, written out from He et al. 2016: convolutions, norms, sums and ReLUs by name."""
+
+    def norm(name, maps):
+        mean, var, gain, bias = (
+            weights[f"{name}.{key}"][None, :, None, None] for key in ("running_mean", "running_var", "weight", "bias")
+        )
+        return gain * (maps - mean) / (var + 1e-5).sqrt() + bias
+
+    mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).double()[..., None, None]
+    maps = norm("bn1", F.conv2d((images - mean) / std, weights["conv1.weight"], padding=1)).clamp_min(0)
+    for stage in (1, 2, 3):
+        for block in range(blocks):
+            name, stride = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
+            inner = norm(f"{name}.bn1", F.conv2d(maps, weights[f"{name}.conv1.weight"], None, stride, 1))
+            inner = F.conv2d(inner.clamp_min(0), weights[f"{name}.conv2.weight"], padding=1)
+            inner = norm(f"{name}.bn2", inner)
+            shortcut = torch.zeros_like(inner)
+            extra = (inner.shape[1] - maps.shape[1]) // 2
+            shortcut[:, extra : extra + maps.shape[1]] = maps[:, :, ::stride, ::stride]
+            maps = (inner + shortcut).clamp_min(0)
+    return maps.mean(dim=(2, 3)) @ weights["linear.weight"].T + weights["linear.bias"]
+
+
+def test_a_cifar_resnet_computes_what_the_published_network_computes():
+    torch.manual_seed(0)
+    model = CIFARResNet(3, 10, depth=14).double()
+    for name, buffer in model.named_buffers():
+        if "running" in name:
+            buffer.uniform_(0.5, 1.5)
+    images = torch.rand(3, 3, 16, 16, dtype=torch.float64)
+    with torch.no_grad():
+        expected = reference_cifar_resnet(model.state_dict(), images, blocks=2)
+        assert torch.allclose(model.eval()(images), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("depth", [2, 7, 18, 51])
+def test_a_depth_that_cannot_be_is_named(depth):
+    with pytest.raises(ValueError, match=rf"`depth` must be 6 n \+ 2 .* found {depth}"):
+        CIFARResNet(3, 10, depth)
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
@@ -142,7 +190,7 @@ def test_a_normalisation_that_cannot_be_is_named(settings_, message):
         ResNet32(3, 10, **settings_)
 
 
-@pytest.mark.parametrize("build", BUILDERS[1:], ids=["ResNet32", "Timm"])
+@pytest.mark.parametrize("build", BUILDERS[1:], ids=["CIFARResNet", "ResNet32", "Timm"])
 def test_images_of_another_channel_count_are_refused_where_broadcasting_would_let_them_pass(build):
     with pytest.raises(ValueError, match=r"`images` must have shape \(B, 3, H, W\), found \(2, 1, 32, 32\)"):
         build(3, 4)(torch.rand(2, 1, 32, 32))
