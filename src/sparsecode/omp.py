@@ -42,6 +42,9 @@ def omp(
     A signal stops at `n_nonzero_coefs` atoms, at `residual_tolerance`, or when all that is left of it lies outside the
     atoms' span (to rounding), whichever comes first.
 
+    `ormp` leaves atoms out that nearly lie in the span of those chosen, all but sqrt(eps) of their squared norm (3e-4
+    in single precision): it divides by what is left of them, and errors with it.
+
     Args:
         signals: (N, m).
         dictionary: (m, K) with unit-norm columns.
@@ -97,6 +100,15 @@ def _most_atoms(n_nonzero_coefs: int | None, residual_tolerance: float | None, d
     return min(n_nonzero_coefs, *dictionary.shape)  # more than m atoms cannot be independent
 
 
+def _least_part(rule: Rule, dtype: torch.dtype) -> float:
+    """Squared norm up to which the part of a unit atom outside the span of those chosen counts as rounding.
+
+    `omp` comes upon such an atom only when nothing is left elsewhere. `ormp` seeks it out, for it divides by that norm.
+    """
+    epsilon = torch.finfo(dtype).eps
+    return 10 * epsilon if rule == "omp" else epsilon**0.5
+
+
 def _pursue_native(
     signals: Tensor, dictionary: Tensor, atoms: int, tolerance: float | None, rule: Rule, max_bytes: int
 ) -> tuple[Tensor, Tensor]:
@@ -107,11 +119,11 @@ def _pursue_native(
     dictionary = dictionary.contiguous()
     gram = (dictionary.T @ dictionary).numpy()
     codes, energies = blank_codes(signals, len(signals), dictionary.shape[1]), signals.new_empty(len(signals))
-    limit = -1.0 if tolerance is None else tolerance**2
+    limit, least = -1.0 if tolerance is None else tolerance**2, gram.dtype.type(_least_part(rule, dictionary.dtype))
     for run, correlations in correlated(signals, dictionary, max_bytes):
         energies[run] = signals[run].square().sum(dim=1)
         found, energy, out = correlations.numpy(), energies[run].numpy(), codes[run].numpy()
-        over_signals(partial(pursue, gram, found, energy, atoms, limit, rule == "ormp", out), len(out))
+        over_signals(partial(pursue, gram, found, energy, atoms, limit, rule == "ormp", least, out), len(out))
     return codes, energies
 
 
@@ -147,27 +159,29 @@ def _pursue_run(
     number = len(signals)
     correlations, energy = signals @ dictionary, signals.square().sum(dim=1)
     scores = torch.empty_like(correlations)  # one for all steps: memory for codes is dear to touch first
-    squares = gram.diagonal()
-    left = squares.repeat(number, 1) if rule == "ormp" else None  # squares of the parts outside the chosen ones' span
+    squares, least = gram.diagonal(), _least_part(rule, signals.dtype)
+    # Squares of the parts outside the span of those chosen, infinite for atoms that are not to be chosen.
+    left = squares.repeat(number, 1) if rule == "ormp" else None
     support = torch.zeros(number, atoms, dtype=torch.long, device=signals.device)
     weights, steps = signals.new_zeros(number, atoms, atoms), signals.new_zeros(number, atoms)
     epsilon = torch.finfo(signals.dtype).eps
-    floor = (epsilon * epsilon * energy).clamp_min(0.0 if tolerance is None else tolerance**2)
+    all_of_it, floor = energy, (epsilon * epsilon * energy).clamp_min(0.0 if tolerance is None else tolerance**2)
     rows = torch.arange(number, device=signals.device)
     for t in range(atoms):
         if left is None:
             torch.abs(correlations, out=scores)
         else:
-            torch.square(correlations, out=scores).div_(left.clamp_min(10 * epsilon))
+            torch.square(correlations, out=scores).div_(left)
         pick = _largest(scores)
         coupling = gram[support[:, :t], pick[:, None]]
         inside = (weights[:, :t, :t] @ coupling[:, :, None])[:, :, 0]  # <q_s, d_pick>
-        rest = squares[pick] - inside.square().sum(dim=1)
+        rest = squares[pick] - inside.square().sum(dim=1) if left is None else left[rows, pick]
         correlation = correlations[rows, pick]
-        going = (energy > floor) & (rest > 10 * epsilon) & (correlation.square() > epsilon * epsilon * energy)
+        noise = epsilon * all_of_it * (epsilon if left is None else rest)
+        going = (energy > floor) & (rest > least) & rest.isfinite() & (correlation.square() > noise)
         if not going.any():
             break
-        scale = torch.where(going, rest.clamp_min(epsilon).rsqrt(), 0.0)
+        scale = torch.where(going, rest.clamp_min(least).rsqrt(), 0.0)
         weights[:, t, :t] = -scale[:, None] * (inside[:, None, :] @ weights[:, :t, :t])[:, 0]
         weights[:, t, t] = scale
         support[:, t], steps[:, t] = pick, correlation * scale
@@ -178,7 +192,8 @@ def _pursue_run(
             correlations.addcmul_(row, steps[:, t : t + 1], value=-1)
             if left is not None:
                 left.addcmul_(row, row, value=-1)
-                left[rows, pick] = torch.inf  # never chosen twice
+                left[rows, pick] = 0  # never chosen twice
+                left.masked_fill_(left <= least, torch.inf)
     codes.scatter_add_(1, support, (steps[:, None, :] @ weights)[:, 0])
     return energy.clamp_min(0)
 

@@ -205,6 +205,45 @@ def test_ormp_tells_nearly_parallel_atoms_apart(backend):
     assert torch.equal(codes != 0, expected != 0)
 
 
+def energies_left_by_ormp(signals, dictionary, atoms, least):
+    """Squared residual norms in double precision; atoms of which at most `least` lies outside the span are left out."""
+    energies = []
+    for residual in signals.double().numpy():
+        outside, energy = dictionary.double().numpy(), np.square(residual).sum()
+        for _ in range(atoms):
+            squares = np.square(outside).sum(axis=0)
+            gains = np.where(squares > least, np.square(outside.T @ residual) / np.maximum(squares, least), 0)
+            pick = gains.argmax()
+            if gains[pick] <= 1e-14 * energy:
+                break
+            direction = outside[:, pick] / squares[pick] ** 0.5
+            residual = residual - direction * (direction @ residual)
+            outside = outside - np.outer(direction, direction @ outside)
+        energies.append(np.square(residual).sum())
+    return torch.tensor(energies)
+
+
+@both
+@pytest.mark.parametrize("atoms", [2, 10, 38])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_ormp_in_single_precision_is_not_spoilt_by_atoms_that_nearly_depend_on_each_other(backend, atoms, seed):
+    generator = torch.Generator().manual_seed(seed)
+    smooth = torch.randn(340, 64, generator=generator).cumsum(dim=1)
+    smooth = smooth * (torch.randint(64, (340, 1), generator=generator) > torch.arange(64))  # few pixels of many
+    dictionary = normalize(smooth[:200].T + 1e-3, dim=0)
+    dictionary[:, 1] = dictionary[:, 0]
+    dictionary[:, 2] = normalize(dictionary[:, 0] + 2e-4 * torch.randn(64, generator=generator), dim=0)
+    dictionary[:, 3] = -dictionary[:, 0]
+    signals = torch.cat([smooth[200:], 3 * dictionary[:, :1].T, (dictionary[:, :1] + 1e-3 * dictionary[:, 10:11]).T])
+    codes = omp(signals, dictionary, atoms, rule="ormp", backend=backend).codes
+    found = (signals.double() - codes.double() @ dictionary.double().T).square().sum(dim=1)
+    least = torch.finfo(torch.float32).eps ** 0.5
+    expected = energies_left_by_ormp(signals, dictionary, atoms, least)
+    worse = (found - expected) / signals.double().square().sum(dim=1).clamp_min(1e-30)
+    assert worse.max() < 1e-3
+    assert ((codes[:, :4] != 0).sum(dim=1) <= 1).all()
+
+
 @both
 @rules
 @pytest.mark.parametrize("share", [1e-2, 1e-4])

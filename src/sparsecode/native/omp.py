@@ -8,9 +8,11 @@ import numpy as np
 from sparsecode.native.gram_schmidt import orthogonalise
 from sparsecode.native.tournament import winner
 
+_OUT = 1e30  # in the place of the squared norm of a part that is never chosen; infinity is not for fast mathematics
+
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, codes, first, last):
+def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, least, codes, first, last):
     """Code the signals first..last by Gram-Schmidt in the domain of correlations.
 
     For the orthonormal q_t of the atoms chosen so far, only r_t = D^T q_t is kept: <q_t, d_j> is r_t[j], so neither
@@ -23,6 +25,7 @@ def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, code
         atoms: most atoms chosen for a signal.
         tolerance: ||y - D s||^2 at which a signal is done; negative: none.
         order_recursive: whether the atom that lowers the residual most is chosen rather than the most correlated one.
+        least: squared norm up to which the part of an atom outside the span of those chosen is rounding.
         codes: (N, K) zeros; filled.
         first: of the signals.
         last: of the signals, excluded.
@@ -48,13 +51,17 @@ def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, code
             if chosen:
                 row = rows[chosen - 1]
                 orthogonalise(gram[support[chosen - 1]], rows, chosen - 1, support[chosen - 1], row)
-                _take_out(corr, left, row, one / norms[chosen - 1], steps[chosen - 1], order_recursive)
-                left[support[chosen - 1]] = 1e30  # never chosen twice
+                _take_out(corr, left, row, one / norms[chosen - 1], steps[chosen - 1], order_recursive, least)
+                left[support[chosen - 1]] = _OUT  # never chosen twice
             pick = _pick(corr, left, order_recursive, scores)
-            rest = gram[pick, pick]
-            for s in range(chosen):
-                rest -= rows[s, pick] * rows[s, pick]
-            if rest <= 10 * epsilon or corr[pick] * corr[pick] <= floor:
+            if order_recursive:
+                rest = left[pick]
+                noise = epsilon * energies[n] * rest
+            else:
+                rest, noise = gram[pick, pick], floor
+                for s in range(chosen):
+                    rest -= rows[s, pick] * rows[s, pick]
+            if rest <= least or rest >= _OUT or corr[pick] * corr[pick] <= noise:
                 break  # everything left lies in the span of the chosen atoms
             norms[chosen] = math.sqrt(rest)
             steps[chosen] = corr[pick] / norms[chosen]
@@ -71,14 +78,15 @@ def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, code
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _take_out(corr, left, row, scale, step, order_recursive):
+def _take_out(corr, left, row, scale, step, order_recursive, least):
     """Norm the row and take its direction out of correlations and, if the rule needs them, atoms."""
     if order_recursive:
         for j in range(len(corr)):
             value = row[j] * scale
             row[j] = value
             corr[j] -= step * value
-            left[j] -= value * value
+            rest = left[j] - value * value
+            left[j] = rest if rest > least else _OUT
     else:
         for j in range(len(corr)):
             value = row[j] * scale
@@ -90,9 +98,8 @@ def _take_out(corr, left, row, scale, step, order_recursive):
 def _pick(corr, left, order_recursive, scores):
     """The most correlated atom, or the one that lowers the residual most: squared correlation over new squared norm."""
     if order_recursive:
-        least = corr.dtype.type(10 * np.finfo(corr.dtype).eps)
         for j in range(len(corr)):
-            scores[j] = corr[j] * corr[j] / max(left[j], least)
+            scores[j] = corr[j] * corr[j] / left[j]
     else:
         for j in range(len(corr)):
             scores[j] = abs(corr[j])
