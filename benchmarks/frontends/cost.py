@@ -1,5 +1,7 @@
 """Time and memory of one front end on one size of image, measured in a process of its own."""
 
+import ctypes
+import gc
 import json
 import statistics
 import sys
@@ -14,10 +16,11 @@ from skimage import data
 from torch import Tensor
 from torch.nn import functional as F
 
-from frontends import FrontEnd
+from frontends import D3, FrontEnd
 from sparsefront.defended import Builder
 
 ROUNDS = 3
+PATIENCE = 10.0  # seconds, after which no further round begins
 LEARNING = 32  # images a learning step
 PICTURES = ("astronaut", "coffee", "chelsea", "rocket")
 
@@ -40,7 +43,7 @@ def pictures(number: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
 
 
 def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
-    """The front end of a YAML fragment, learned for two steps: enough for what it costs."""
+    """The front end of a YAML fragment, learned for two steps: enough for what it costs, D3's dictionary filled up."""
     parser = ArgumentParser()
     parser.add_argument("--model.frontend", type=Builder)
     frontend: FrontEnd = parser.instantiate_classes(parser.parse_path(fragment)).model.frontend(shape)
@@ -56,7 +59,18 @@ def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
             enable_model_summary=False,
         )
         trainer.fit(frontend, torch.utils.data.DataLoader(images, LEARNING))
+    for part in frontend.modules():
+        if isinstance(part, D3):
+            fill(part)
     return frontend.eval()
+
+
+def fill(frontend: D3) -> None:
+    """Random unit vectors for the atoms that a whole stage one would find; each costs what any other does."""
+    missing = frontend.dictionary[:, int(frontend.n_chosen) :]
+    drawn = torch.randn(missing.shape, generator=torch.Generator().manual_seed(0))
+    missing.copy_(F.normalize(drawn, dim=0))
+    frontend.n_chosen.fill_(frontend.n_atoms)
 
 
 def memory(key: str) -> int:
@@ -65,18 +79,32 @@ def memory(key: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
-def measure(call: Callable[[], object]) -> dict[str, float]:
-    """Seconds, the median of a few calls after the first, and the bytes that the first needed beyond what was there."""
+def seconds(call: Callable[[Tensor], object], images: Tensor) -> float:
+    """The median of a few calls, after one on a single image."""
+    call(images[:1])
+    found: list[float] = []
+    while len(found) < ROUNDS and sum(found) < PATIENCE:
+        start = time.perf_counter()
+        call(images)
+        found.append(time.perf_counter() - start)
+    return statistics.median(found)
+
+
+def growth(call: Callable[[Tensor], object], images: Tensor) -> float:
+    """Bytes that a call needs beyond what is there, whatever was called before.
+
+    What the heap keeps of earlier calls would hide them: it is handed back first, and from the first measurement on
+    large tensors get memory of their own, which is slower. So time comes before memory.
+    """
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallopt(-3, 2**16)  # M_MMAP_THRESHOLD
+    call(images[:1])  # code and caches
+    gc.collect()
+    libc.malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # forget the largest size so far
     before = memory("VmRSS")
-    call()
-    grown = memory("VmHWM") - before
-    seconds = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return {"seconds": statistics.median(seconds), "bytes": float(max(grown, 0))}
+    call(images)
+    return float(max(memory("VmHWM") - before, 0))
 
 
 def main() -> None:
@@ -88,14 +116,16 @@ def main() -> None:
     frontend, images = build(fragment, (channels, height, width)), pictures(number, (channels, height, width))
 
     @torch.no_grad()
-    def forward() -> Tensor:
-        return frontend(images)
+    def forward(batch: Tensor) -> Tensor:
+        return frontend(batch)
 
-    def gradient() -> Tensor:
-        point = images.clone().requires_grad_()
+    def gradient(batch: Tensor) -> Tensor:
+        point = batch.clone().requires_grad_()
         return torch.autograd.grad(frontend.stand_in(frontend.default_backward)(point).sum(), point)[0]
 
-    found = {"forward": measure(forward), "gradient": measure(gradient)}
+    calls = {"forward": forward, "gradient": gradient}
+    times = {name: seconds(call, images) for name, call in calls.items()}
+    found = {name: {"seconds": times[name], "bytes": growth(call, images)} for name, call in calls.items()}
     sys.stdout.write(json.dumps({"system": type(frontend).__name__, "mode": frontend.default_backward, **found}))
 
 
