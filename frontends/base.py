@@ -130,16 +130,30 @@ class FrontEnd(pl.LightningModule, ABC):
 
     def check_images(self, images: Tensor) -> None:
         """Raise a ValueError unless `images` are finite (B, C, H, W) pixels in [0, 1] of this front end's channels."""
-        if images.ndim != 4 or images.shape[1] != self.image_shape[0]:
-            raise ValueError(
-                f"`images` must have shape (B, {self.image_shape[0]}, H, W) for a {type(self).__name__} built for "
-                f"`image_shape` {self.image_shape}, found {tuple(images.shape)}; check the data's channels."
-            )
+        self.check_kind(images)
         low, high = images.aminmax() if images.numel() else (torch.tensor(0.0), torch.tensor(0.0))
         if not (low >= 0 and high <= 1):  # also catches NaN
             raise ValueError(
                 f"`images` must be finite pixels in [0, 1], found [{low.item():.4g}, {high.item():.4g}]; "
                 "scale the data and leave normalisation to the classifier."
+            )
+
+    def check_kind(self, images: Tensor, smallest_side: int = 1) -> None:
+        """Raise a ValueError unless `images` are floating point (B, C, H, W) of this front end's channels, and sides.
+
+        No pixel is looked at, so that nothing waits for a device.
+        """
+        if images.ndim != 4 or images.shape[1] != self.image_shape[0]:
+            raise ValueError(
+                f"`images` must have shape (B, {self.image_shape[0]}, H, W) for a {type(self).__name__} built for "
+                f"`image_shape` {self.image_shape}, found {tuple(images.shape)}; check the data's channels."
+            )
+        if not images.is_floating_point():
+            raise ValueError(f"`images` must be floating point in [0, 1], found {images.dtype}; divide 8 bits by 255.")
+        if min(images.shape[2:]) < smallest_side:
+            raise ValueError(
+                f"`images` must have at least {smallest_side} pixels a side for a {type(self).__name__} of these "
+                f"settings, found {tuple(images.shape[2:])}; serve larger ones."
             )
 
     def atoms(self) -> Tensor | None:

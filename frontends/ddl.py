@@ -10,12 +10,14 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.found_again import found_again
+from frontends.negligible import without_negligible
 from frontends.patch_learners import Factorisation, KeptPatches
 from frontends.rules import check_rules, finite, integers, number
 from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
 from sparsecode.full_precision import full_precision
 
 _MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
+_N_NONZERO_COEFS = 2  # the default
 _FLAT = 1e-4  # norm up to which a patch without its mean is rounding
 
 
@@ -27,8 +29,10 @@ class DDL(FrontEnd):
     pixel of the image is then the mean of all patches that hold it, clamped to [0, 1].
 
     D is learned before, without labels (Algorithm 2): min over D, s of the mean of 1/2 ||y - b - D s||^2 +
-    lmbda ||s||_1 over random patches (online: Mairal et al. 2009), atoms of unit norm. With `learner: batch`, s are the
-    codes of Algorithm 1 itself and D their least-squares fit, in passes over patches that are kept.
+    lmbda ||s||_1 over random patches (online: Mairal et al. 2009), atoms of unit norm. Beyond that paper and Algorithm
+    2, earlier batches are forgotten, by (1 - 1/t)^2 before batch t, and atoms that nothing uses make room for patches.
+    With `learner: batch`, s are the codes of Algorithm 1 itself and D their least-squares fit, in passes over patches
+    that are kept.
 
     Algorithm 1 as printed takes the atom that lowers the residual most, which is order-recursive matching pursuit
     (`ormp`), though the text calls it OMP and its atom the most correlated one; that is `omp`, which is also
@@ -43,9 +47,10 @@ class DDL(FrontEnd):
     above, with `n_nonzero_coefs: null` the projection onto the span of all atoms. `nmf`: D >= 0, from scikit-learn, of
     patches whose mean stays; coded by s >= 0 that minimises 1/2 ||y - D s||^2 + lmbda ||s||_1.
 
-    The paper's dictionaries are learned from clean patches or from perturbed ones, by which it means adversarial ones.
-    What learns without labels knows of no attack, so `training_noise` adds noise of the attack's size instead: `sign`
-    has that of a sign-gradient attack in every pixel, in random directions. Both are clamped to [0, 1].
+    The paper's dictionaries are learned from clean patches (Y) or from perturbed ones (Y*, Y dagger), by which it means
+    adversarial ones. Those are not offered: they need a classifier and its labels, which are trained only after the
+    dictionary. `training_noise` is random noise of the attack's size, which no classifier has aimed: `sign` has the
+    magnitude of a sign-gradient attack in every pixel, but random signs. Noisy images are clamped to [0, 1].
 
     Backward modes:
 
@@ -62,18 +67,20 @@ class DDL(FrontEnd):
         image_shape: (C, H, W) of the images.
         n_atoms: number of atoms; ours. At most C `patch_size`^2 for `pca`.
         n_nonzero_coefs: k, most atoms in one patch's code; the paper's for CIFAR-10, read as above. None takes all.
+            Not with `nmf`, whose codes have as many nonzeros as `lmbda` leaves.
         patch_size: side n of the square patches, in pixels; the paper's.
         stride: pixels from one patch to the next; the paper's patches overlap, by how much it does not say. Patches
             flush with the lower and right border are always among them.
-        rule: `ormp` (the paper's Algorithm 1 as printed) or `omp`.
+        rule: `ormp` (the paper's Algorithm 1 as printed) or `omp`; not with `nmf`.
         factors: `dictionary` (the paper's), `pca` or `nmf`.
-        learner: of the dictionary, `online` or `batch`.
+        learner: `online` or `batch`, the latter with `factors: dictionary` alone.
         lmbda: weight of ||s||_1 while the dictionary is learned online, and in every code of `nmf`; ours, in pixels.
+            Counts there alone: neither with `batch` nor with `pca`.
         n_iterations: batches of patches that are learned from; with `batch`, that are kept; ours.
         patches_per_iteration: patches in one of them, over all processes; ours.
-        n_passes: over the patches kept, with `batch`; ours.
+        n_passes: over the patches kept; ours. Counts with `batch` alone.
         training_noise: `none`, `uniform` in [-eps, eps] or `sign`, -eps or eps, eps being `training_eps`.
-        training_eps: size of that noise, in [0, 1] pixel units; the paper's FGSM. `8/255` is read.
+        training_eps: size of that noise, if there is any, in [0, 1] pixel units; the paper's FGSM. `8/255` is read.
         seed: of the draws of patches, of noise and of the start of `nmf`.
 
     Raises:
@@ -88,7 +95,7 @@ class DDL(FrontEnd):
         self,
         image_shape: tuple[int, int, int],
         n_atoms: int = 256,
-        n_nonzero_coefs: int | None = 2,
+        n_nonzero_coefs: int | None = _N_NONZERO_COEFS,
         patch_size: int = 8,
         stride: int = 1,
         rule: Literal["omp", "ormp"] = "ormp",
@@ -106,6 +113,7 @@ class DDL(FrontEnd):
         self.n_atoms, self.patch_size, self.stride, self.rule = n_atoms, patch_size, stride, rule
         self.n_nonzero_coefs = n_atoms if n_nonzero_coefs is None else n_nonzero_coefs
         self.factors, self.learner, self.lmbda, self.seed = factors, learner, lmbda, seed
+        self._bounds_nonzeros = n_nonzero_coefs not in (None, _N_NONZERO_COEFS)
         self.n_iterations, self.patches_per_iteration, self.n_passes = n_iterations, patches_per_iteration, n_passes
         self.training_noise, self.training_eps = training_noise, number(training_eps, "training_eps")
         self._check_settings()
@@ -148,7 +156,7 @@ class DDL(FrontEnd):
                 "pixels between patches would be lost.",
             ),
             (
-                1 <= self.n_nonzero_coefs <= self.n_atoms,
+                self.factors == "nmf" or 1 <= self.n_nonzero_coefs <= self.n_atoms,
                 f"`n_nonzero_coefs` must be from 1 to `n_atoms` = {self.n_atoms}, found {self.n_nonzero_coefs}; "
                 "lower it, raise `n_atoms`, or write null for all.",
             ),
@@ -156,6 +164,16 @@ class DDL(FrontEnd):
                 self.factors != "pca" or self.n_atoms <= length,
                 f"`n_atoms` must be at most the {length} entries of a patch with `factors: pca`, found {self.n_atoms}; "
                 "there are no more orthonormal atoms.",
+            ),
+            (
+                self.learner == "online" or self.factors == "dictionary",
+                f"`learner` must be left at online with `factors: {self.factors}`, found {self.learner}; the "
+                "factorisations have learners of their own.",
+            ),
+            (
+                self.factors != "nmf" or not (self._bounds_nonzeros or self.rule == "omp"),
+                "`n_nonzero_coefs` and `rule` must be left out with `factors: nmf`, found "
+                f"{self.n_nonzero_coefs} and {self.rule}; its codes are a LASSO's, which `lmbda` makes sparse.",
             ),
             (self.lmbda > 0, f"`lmbda` must be positive, found {self.lmbda:g}."),
             (
@@ -179,8 +197,9 @@ class DDL(FrontEnd):
     def _in_runs(self, images: Tensor, past_clamp: bool) -> Tensor:
         """The restored images, a bounded number of them at a time."""
         self.check_learned()
+        self.check_kind(images, self.patch_size)
         restore = partial(self._restore, past_clamp=past_clamp)
-        rows, columns = (max(-(-(side - self.patch_size) // self.stride) + 1, 1) for side in images.shape[-2:])
+        rows, columns = (-(-(side - self.patch_size) // self.stride) + 1 for side in images.shape[-2:])
         # Of a patch: itself, what is coded, what is restored and where it is added; its correlations and code.
         numbers = 4 * self.dictionary.shape[0] + 3 * self.n_atoms
         length = max(_MAX_BYTES // (rows * columns * numbers * max(images.element_size(), 4)), 1)
@@ -196,7 +215,7 @@ class DDL(FrontEnd):
         dictionary = F.normalize(self.dictionary.to(working), dim=0)  # rounded to half precision, norms are not quite 1
         patches = extract_patches(images.to(working), self.patch_size, self.stride, cover=True)
         base = self._base(patches) + self.offset.to(working)
-        codes = self._code((patches - base).flatten(0, 1), dictionary).codes
+        codes = self._code(without_negligible((patches - base).flatten(0, 1)), dictionary).codes
         restored = (codes @ dictionary.T).unflatten(0, patches.shape[:2]) + base
         averaged = average_patches(restored, (images.shape[2], images.shape[3]), self.patch_size, self.stride)
         clamped = averaged.clamp(0, 1)

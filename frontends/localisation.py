@@ -40,7 +40,7 @@ def object_region(
         shape: `mask`, or the upright `box` around it.
     """
     gradient = _gradient(images.detach().to(torch.promote_types(images.dtype, torch.float32)))
-    mask = gradient > _threshold(gradient, threshold)
+    mask = ~(gradient <= _threshold(gradient, threshold))  # NaN is object, so that it is coded, and named
     smaller_side = min(images.shape[2:])
     mask = _erode(_dilate(mask, _odd(closing * smaller_side)), _odd(closing * smaller_side))
     mask = _dilate(_erode(mask, _odd(opening * smaller_side)), _odd(opening * smaller_side))
@@ -88,7 +88,7 @@ def otsu(values: Tensor, bins: int = 256) -> Tensor:
     flat = values.flatten(1)
     low, high = flat.amin(dim=1, keepdim=True), flat.amax(dim=1, keepdim=True)
     width = (high - low) / bins
-    places = ((flat - low) / width.clamp_min(torch.finfo(flat.dtype).tiny)).long().clamp(max=bins - 1)
+    places = ((flat - low) / width.clamp_min(torch.finfo(flat.dtype).tiny)).long().clamp(0, bins - 1)  # NaN too
     counts = torch.zeros(len(flat), bins, dtype=torch.float64, device=flat.device)
     counts.scatter_add_(1, places, torch.ones_like(flat, dtype=torch.float64))
     centres = low.double() + (torch.arange(bins, device=flat.device) + 0.5) * width.double()

@@ -15,6 +15,7 @@ from frontends.bilateral import bilateral_filter, check_bilateral
 from frontends.dct import overcomplete_dct
 from frontends.found_again import found_again
 from frontends.localisation import Keep, Threshold, check_localisation, object_region
+from frontends.negligible import without_negligible
 from frontends.patch_grid import PatchGrid, cut, paste
 from frontends.rules import check_rules, integers, number
 from sparsecode import Coded, OnlineDictionary, lasso, omp
@@ -41,16 +42,18 @@ class RegionSparse(FrontEnd):
     deviation s over all patches of its image; z = (p - m) / s is coded by OMP, and c = m + s (Psi alpha).
 
     Learning, without labels (section IV-B): images smoothed by non-local means (equation 16), `patches_per_image`
-    random patches of each, z-scored image by image, and online dictionary learning (Mairal et al. 2009).
+    random patches of each, z-scored image by image, and online dictionary learning (Mairal et al. 2009; here earlier
+    batches are forgotten, by (1 - 1/t)^2 before batch t, and atoms that nothing uses make room for patches).
 
     The region: `frontends.localisation.object_region`; see it by `region`. Where nothing is found, `fallback` decides.
 
     The paper's ablations: noTR `dictionary="dct"` or `"random"`, noIS `smoothing=False`, noPN `normalise="none"`, noBS
     `suppress_background=False`; whole-image coding `region="all"`.
 
-    Backward modes: `exact`, the derivative with the region held, through the least-squares fit on the atoms chosen,
-    the z-score and the filter; true almost everywhere, since region and choice of atoms are piecewise constant.
-    `identity` (the default) hands gradients on.
+    Backward modes: `exact` (the default), the derivative with the region held, through the least-squares fit on the
+    atoms chosen, the z-score and the filter; true almost everywhere, since region and choice of atoms are piecewise
+    constant; projected gradient descent through it leaves fewer samples right than through `identity`, which hands
+    gradients on.
 
     Args:
         image_shape: (C, H, W) of the images.
@@ -70,9 +73,11 @@ class RegionSparse(FrontEnd):
         diameter: odd, of the bilateral filter's window, in pixels.
         sigma_color: its deviation in colour, in [0, 1] pixel units; `50/255` is read.
         sigma_space: its deviation in space, in pixels.
-        dictionary: `learned`, `dct` (overcomplete cosines) or `random` (normal deviates); the last two learn nothing.
+        dictionary: `learned`, `dct` (overcomplete cosines) or `random` (normal deviates); the last two learn nothing,
+            and the settings of learning, which are those below, do not count, but for the `seed` of `random`.
         smoothing: whether images are smoothed before their patches are learned from.
-        h: degree of filtering of the smoothing, in [0, 1] pixel units, as in `NonLocalMeans` (scikit-image's default).
+        h: degree of filtering of the smoothing, in [0, 1] pixel units, as in `NonLocalMeans` (scikit-image's default);
+            counts with `smoothing`.
         lmbda: learn with the LASSO of this weight, as Mairal et al.; absent: with the OMP that codes.
         patches_per_image: n patches drawn of an image (ours).
         n_iterations: batches of images to learn from.
@@ -82,7 +87,6 @@ class RegionSparse(FrontEnd):
         ValueError: a setting out of range; the message names it.
     """
 
-    default_backward = "identity"
     dictionary: Tensor
 
     def __init__(
@@ -155,6 +159,11 @@ class RegionSparse(FrontEnd):
                 f"`stride` must be from 1 to `patch_size` = {self.patch_size}, found {self.stride}; "
                 "pixels between patches would be lost.",
             ),
+            (
+                smaller_side >= 2 or self.region_shape == "all",
+                f"`image_shape` must have at least 2 pixels a side for the gradient that finds a region, found "
+                f"{self.image_shape}; serve larger images, or code all of them by `region: all`.",
+            ),
             (self.n_atoms >= 1, f"`n_atoms` must be at least 1, found {self.n_atoms}."),
             (
                 1 <= self.n_nonzero_coefs <= self.n_atoms,
@@ -170,6 +179,11 @@ class RegionSparse(FrontEnd):
             (
                 self.lmbda is None or 0 < self.lmbda < math.inf,
                 f"`lmbda` must be positive or left out, found {self.lmbda}.",
+            ),
+            (
+                self.lmbda is None or self.dictionary_kind == "learned",
+                f"`lmbda` must be left out with `dictionary: {self.dictionary_kind}`, found {self.lmbda}; nothing is "
+                "learned.",
             ),
             (
                 self.patches_per_image >= 2 or (self.patches_per_image == 1 and self.normalise != "zscore"),
@@ -206,6 +220,7 @@ class RegionSparse(FrontEnd):
     def forward(self, images: Tensor) -> Tensor:
         """Code and filter (B, C, H, W) images."""
         self.check_learned()
+        self.check_kind(images, self._smallest_side())
         working = images.to(torch.promote_types(images.dtype, torch.float32))
         grid = PatchGrid(working, self.patch_size, self.stride)
         chosen = grid.touching(self.region(images))
@@ -213,6 +228,10 @@ class RegionSparse(FrontEnd):
         total = grid.coverage(torch.ones_like(chosen[:1]))
         mixed = (self.theta * self._coded(working, grid, chosen) + (total - share) * self._background(working)) / total
         return mixed.clamp(0, 1).to(images.dtype)
+
+    def _smallest_side(self) -> int:
+        """Pixels that a patch needs, and the mirrored borders of the gradient and of the filter."""
+        return max(self.patch_size, 1 if self.region_shape == "all" else 2, self.diameter // 2 + 1)
 
     def _background(self, images: Tensor) -> Tensor:
         if not self.suppress_background or (self.region_shape == "all" and self.theta == 1):
@@ -244,7 +263,7 @@ class RegionSparse(FrontEnd):
         dictionary = F.normalize(
             self.dictionary.to(images.dtype), dim=0
         )  # a half-precision copy is not quite of unit norm
-        signals = (patches - offset) / scale[image]
+        signals = without_negligible((patches - offset) / scale[image])
         gradient: Literal["implicit", "none"] = (
             "implicit" if signals.requires_grad and torch.is_grad_enabled() else "none"
         )

@@ -23,7 +23,8 @@ class TopT(FrontEnd):
     |x(l)| survive; a survivor becomes sign(x(l)) ||d_l||_1 if |x(l)| >= beta eps ||d_l||_1, else 0 (equation 3). An
     Linf perturbation of size eps moves x(l) by at most eps ||d_l||_1, so with beta > 1 it cannot turn a sign. The
     decoder (section 3.3) is trained together with the classifier; the dictionary is learned before, without labels
-    (equation 2: min over D, a of 1/2 ||p - D a||^2 + lmbda ||a||_1, online: Mairal et al. 2009).
+    (equation 2: min over D, a of 1/2 ||p - D a||^2 + lmbda ||a||_1, online: Mairal et al. 2009, but that earlier
+    batches are forgotten, by (1 - 1/t)^2 before batch t, and that atoms that nothing uses make room for patches).
 
     Defaults are the paper's for CIFAR-10 (appendix A.3). The paper's code learns from batches of 5 patches; measured,
     that ends worse than random patches, so each of the iterations here sees `patches_per_iteration` of them.
@@ -202,6 +203,7 @@ class TopT(FrontEnd):
     def project(self, images: Tensor) -> Tensor:
         """Projections x (B, P, L) of the P = h * w patches of (B, C, H, W) images onto the L atoms."""
         self.check_learned()
+        self.check_kind(images, self.patch_size)
         return extract_patches(images, self.patch_size, self.stride) @ self.dictionary
 
     def _l1_norms(self) -> Tensor:

@@ -332,12 +332,62 @@ def test_atoms_are_pictures_of_the_dictionarys_columns():
         ({"n_nonzero_coefs": 3, "n_atoms": 2}, "`n_nonzero_coefs` must be from 1 to `n_atoms` = 2, found 3"),
         ({"factors": "pca"}, "`n_atoms` must be at most the 64 entries of a patch with `factors: pca`, found 256"),
         ({"lmbda": 0.0}, "`lmbda` must be positive, found 0"),
+        ({"lmbda": float("inf")}, "`lmbda` must be a finite number, found inf"),
+        ({"factors": "nmf", "learner": "batch"}, "`learner` must be left at online with `factors: nmf`, found batch"),
+        ({"factors": "pca", "n_atoms": 9, "learner": "batch"}, "`learner` must be left at online with `factors: pca`"),
+        ({"factors": "nmf", "n_nonzero_coefs": 3}, "`n_nonzero_coefs` and `rule` must be left out .* found 3 and ormp"),
+        ({"factors": "nmf", "rule": "omp"}, "`n_nonzero_coefs` and `rule` must be left out .* found 2 and omp"),
         ({"training_eps": "300/255"}, "`training_eps` must be from 0 to 1, found 1.17647; write it in"),
     ],
 )
 def test_a_setting_out_of_range_is_named(settings, sentence):
     with pytest.raises(ValueError, match=sentence):
         DDL((1, 10, 12), **settings)
+
+
+@pytest.mark.parametrize("settings", [{"n_nonzero_coefs": None}, {"n_atoms": 1}], ids=str)
+def test_nmf_is_not_held_to_a_bound_that_it_does_not_know(settings):
+    assert DDL(SHAPE, factors="nmf", **settings).factors == "nmf"
+
+
+@pytest.mark.parametrize("mode", ["exact", "projection", "identity"])
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (torch.zeros(1, *SHAPE, dtype=torch.uint8), r"must be floating point in \[0, 1\], found torch.uint8; divide"),
+        (torch.rand(1, 3, 10, 10), r"must have shape \(B, 1, H, W\) .* found \(1, 3, 10, 10\); check the data's"),
+        (torch.rand(1, 1, 20, 7), r"must have at least 8 pixels a side .* found \(20, 7\); serve larger ones"),
+    ],
+)
+def test_images_that_cannot_be_restored_are_named(images, sentence, mode):
+    frontend = random_atoms(DDL(SHAPE, n_atoms=20))
+    with pytest.raises(ValueError, match=f"`images` {sentence}"):
+        frontend.stand_in(mode)(images)
+
+
+@pytest.mark.parametrize("factors", ["dictionary", "nmf"])
+def test_a_pixel_next_to_nothing_is_nothing_whatever_its_batch_mates(factors):
+    frontend = random_atoms(DDL(SHAPE, n_atoms=20, patch_size=4, factors=factors))
+    dark = torch.zeros(1, *SHAPE)
+    dark[..., 5, 5] = 1e-20
+    mate = torch.rand(1, *SHAPE)
+    for mode in frontend.backward_modes():
+        assert frontend.stand_in(mode)(dark.clone().requires_grad_()).abs().max() < 1e-19
+    torch.testing.assert_close(frontend(torch.cat([dark, mate]))[1:], frontend(mate))
+
+
+def test_patches_that_are_not_finite_are_named():
+    images = torch.rand(1, *SHAPE)
+    images[..., 5, 5] = torch.nan
+    with pytest.raises(ValueError, match="`signals` must be finite"):
+        random_atoms(DDL(SHAPE, n_atoms=20))(images)
+
+
+def test_patches_kept_take_no_more_memory_than_their_own():
+    frontend = DDL(SHAPE, patch_size=4)
+    patches = frontend._draw(torch.rand(4, *SHAPE), 30, torch.Generator().manual_seed(0))
+    assert len(patches) == 30
+    assert patches.untyped_storage().nbytes() == 30 * 16 * 4
 
 
 def test_a_front_end_that_has_not_learned_says_so():

@@ -85,6 +85,14 @@ def test_otsus_threshold_is_scikit_images(spread):
     np.testing.assert_allclose(otsu(values).flatten().numpy(), expected, rtol=1e-9)
 
 
+def test_values_that_are_not_numbers_spoil_their_own_threshold_alone():
+    values = torch.rand(2, 1, 6, 6)
+    values[1, 0, 3, 3] = torch.nan
+    thresholds = otsu(values)
+    assert thresholds[1].isnan()
+    assert torch.equal(thresholds[:1], otsu(values[:1]))
+
+
 def step_by_step(image, closing, opening, shape):
     """The same steps on one (C, H, W) image with OpenCV, scikit-image and SciPy."""
     gray = image.mean(dim=0).numpy()

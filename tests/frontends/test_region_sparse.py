@@ -267,6 +267,43 @@ def test_defaults_fit_the_usual_images(shape):
     assert not torch.equal(out, images)
 
 
+@pytest.mark.parametrize(("shape", "region"), [((1, 2, 2), "mask"), ((3, 2, 5), "box"), ((1, 1, 1), "all")], ids=str)
+def test_the_smallest_images_that_are_accepted_are_coded(shape, region):
+    frontend = untrained(image_shape=shape, patch_size=1, n_nonzero_coefs=1, stride=1, diameter=1, region=region)
+    assert frontend(torch.rand(2, *shape)).shape == (2, *shape)
+
+
+@pytest.mark.parametrize("mode", ["exact", "identity"])
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (torch.zeros(1, *SHAPE, dtype=torch.uint8), r"must be floating point in \[0, 1\], found torch.uint8; divide"),
+        (torch.rand(1, 1, 24, 26), r"must have shape \(B, 3, H, W\) .* found \(1, 1, 24, 26\); check the data's"),
+        (torch.rand(1, 3, 20, 3), r"must have at least 4 pixels a side .* found \(20, 3\); serve larger ones"),
+    ],
+)
+def test_images_that_cannot_be_coded_are_named(images, sentence, mode):
+    with pytest.raises(ValueError, match=f"`images` {sentence}"):
+        untrained().stand_in(mode)(images)
+
+
+@pytest.mark.parametrize("normalise", ["zscore", "patch_mean", "none"])
+def test_a_pixel_next_to_nothing_is_nothing_whatever_its_batch_mates(normalise):
+    frontend, dark, mate = untrained(normalise=normalise), torch.zeros(1, *SHAPE), torch.rand(1, *SHAPE)
+    dark[..., 5, 5] = 1e-20
+    for mode in frontend.backward_modes():
+        assert frontend.stand_in(mode)(dark.clone().requires_grad_()).abs().max() < 1e-19
+    torch.testing.assert_close(frontend(torch.cat([dark, mate]))[1:], frontend(mate))
+
+
+@pytest.mark.parametrize("settings", [{}, {"fallback": "none"}, {"threshold": "mean"}, {"region": "box"}], ids=str)
+def test_an_image_that_is_not_finite_is_named(settings):
+    images = torch.rand(2, *SHAPE)
+    images[1, 0, 7, 7] = torch.nan
+    with pytest.raises(ValueError, match="`signals` must be finite"):
+        untrained(**settings)(images)
+
+
 def test_defaults_are_accepted_for_large_images():
     assert RegionSparse((3, 299, 299), dictionary="dct").image_shape == (3, 299, 299)
 
@@ -285,6 +322,11 @@ def test_defaults_are_accepted_for_large_images():
         ({"dictionary": "gabor"}, "`dictionary` must be one of learned, dct, random, found 'gabor'"),
         ({"h": 0}, "`h` must be positive"),
         ({"lmbda": -1.0}, "`lmbda` must be positive or left out, found -1.0"),
+        ({"lmbda": 1.0}, "`lmbda` must be left out with `dictionary: random`, found 1.0; nothing is learned"),
+        (
+            {"image_shape": (3, 1, 5), "patch_size": 1, "stride": 1, "diameter": 1},
+            r"`image_shape` must have at least 2 pixels a side .* found \(3, 1, 5\); serve larger images, or code all",
+        ),
         ({"patches_per_image": 1}, "`patches_per_image` must be at least 1, and 2 for a z-score, found 1"),
         ({"n_iterations": 0}, "`n_iterations` must be at least 1"),
         ({"threshold": "best"}, "`threshold` must be otsu, mean"),
