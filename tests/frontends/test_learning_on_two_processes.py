@@ -1,0 +1,63 @@
+"""Front ends that learn patch dictionaries, on two processes of Lightning.
+
+This file is also the program of each process; its argument is the folder for what is learned.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from frontends import DDL, RegionSparse, TopT
+from sparsefront.data import MNIST5k
+from sparsefront.stage_one import learn_front_end
+
+SHAPE = (1, 28, 28)
+SMALL = {"n_atoms": 16, "n_iterations": 3}
+FRONT_ENDS = {
+    "DDL": lambda: DDL(SHAPE, **SMALL),
+    "DDL, batch": lambda: DDL(SHAPE, learner="batch", n_passes=2, **SMALL),
+    "DDL, pca": lambda: DDL(SHAPE, factors="pca", **SMALL),
+    "RegionSparse": lambda: RegionSparse(SHAPE, patch_size=4, **SMALL),
+    "TopT": lambda: TopT(SHAPE, decoder="small", **SMALL),
+}
+
+
+def test_both_processes_end_with_the_same_buffers(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        meet = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
+    processes = [  # both at once, where Lightning would start the second after the first
+        subprocess.Popen(
+            [sys.executable, __file__, tmp_path], env={**os.environ, **meet, "LOCAL_RANK": str(rank)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    for process in processes:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-3000:]
+    for name in FRONT_ENDS:
+        first, second = (torch.load(tmp_path / f"{name} {rank}.pt") for rank in range(2))
+        assert first.keys() == second.keys()
+        assert all(torch.equal(tensor, second[key]) for key, tensor in first.items()), name
+        assert first["learned"]
+        torch.testing.assert_close(first["dictionary"].norm(dim=0), torch.ones(16))
+
+
+def main(folder):
+    torch.set_num_threads(1)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", **quiet)
+    for name, build in FRONT_ENDS.items():
+        frontend = build()
+        learn_front_end(frontend, MNIST5k(batch_size=16), trainer)
+        torch.save(dict(frontend.named_buffers()), Path(folder) / f"{name} {torch.distributed.get_rank()}.pt")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
