@@ -11,9 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sparsefront.report.plots import panel_figure
-from sparsefront.report.row import rows_of
+from sparsefront.report.row import Row, rows_of
 from sparsefront.report.run import Run, load_runs
-from sparsefront.report.table import to_csv, to_markdown
+from sparsefront.report.table import to_csv
 
 HERE = Path(__file__).parent
 FRAGMENTS = Path("lightning_configs/frontends")
@@ -70,14 +70,29 @@ def _test(configs: list[Path], folder: Path, more: list[str]) -> None:
 
 
 def _write(runs: list[Run], name: str) -> None:
-    rows = [row for run in runs for row in rows_of(run)]
+    rows = {run.folder.parent.name: rows_of(run) for run in runs}
     command = shlex.join(["python", "-m", "benchmarks.comparison", *sys.argv[1:]])
-    texts = {".md": f"`{command}`\n\n{to_markdown(rows)}", ".csv": to_csv(rows)}
+    texts = {".md": f"`{command}`\n\n{table(rows)}", ".csv": to_csv([row for some in rows.values() for row in some])}
     (HERE / "results").mkdir(exist_ok=True)
     for suffix, text in texts.items():
         temporary = HERE / "results" / f"{name}.tmp"
         temporary.write_text(text)
         os.replace(temporary, HERE / "results" / f"{name}{suffix}")
+
+
+def table(rows: dict[str, list[Row]]) -> str:
+    """A line a front end, a column an attack or worst case, in %: rows of the report by fragment -> Markdown."""
+    attacks = dict.fromkeys(row.attack for some in rows.values() for row in some if not row.is_worst)
+    worst = dict.fromkeys(row.attack for some in rows.values() for row in some if row.is_worst)
+    last = next(iter(rows.values()))[-1].attack
+    columns = [*attacks, *(name for name in worst if name != last), last]
+    lines = [["front end", "clean", *columns], ["---", *("---:" for _ in range(1 + len(columns)))]]
+    for fragment, some in rows.items():
+        robust = {row.attack: f"{100 * row.robust.value:.1f}" for row in some if row.robust is not None}
+        lines.append([fragment, f"{100 * some[0].clean.value:.1f}", *(robust.get(name, "") for name in columns)])
+    counts = sorted({str(row.n) for some in rows.values() for row in some})
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return text + f"\n% of all samples right, n = {', '.join(counts)}; the CSV file has intervals, sizes and costs.\n"
 
 
 if __name__ == "__main__":
