@@ -35,6 +35,11 @@ class Around(Attack):
         """The other attack's."""
         return getattr(self.attack, "early_stop", False)
 
+    @property
+    def by_gradient(self) -> bool:  # type: ignore[override]
+        """Whether the other one is."""
+        return self.attack.by_gradient
+
     def walking_on(self) -> Self:
         """This attack with the other one walking on."""
         return replace(self, attack=self.attack.walking_on())

@@ -60,6 +60,11 @@ class AutoAttack(Attack):
         return Budget(self.norm, number(self.eps, "eps"))
 
     @property
+    def by_gradient(self) -> bool:  # type: ignore[override]
+        """Not where Square is among the parts."""
+        return self.version == "rand"
+
+    @property
     def parts(self) -> tuple[Attack, ...]:
         """The attacks in their order."""
         eps, norm, seed = self.eps, self.norm, self.seed

@@ -34,6 +34,8 @@ class Attack(ABC):
         knowledge: what the table calls its adversary where that does not follow from the view: `black_box` asks the
             model for its logits or labels alone, `control` is no adversary, `transfer` made its images elsewhere.
         single_step: whether it takes one gradient step, so that an attack of many should be stronger.
+        by_gradient: whether it gets all that it gets by gradients if its adversary is a white box, so that one who asks
+            for answers alone should not be stronger.
         to_walk_on: what to write so that it does not stop where a surrogate is fooled, if it would.
     """
 
@@ -41,6 +43,7 @@ class Attack(ABC):
     n_fitting_images: int = 0
     knowledge: ClassVar[str | None] = None
     single_step: ClassVar[bool] = False
+    by_gradient: ClassVar[bool] = True
     to_walk_on: ClassVar[str] = "write `early_stop: false` among its settings"
 
     @property

@@ -41,7 +41,8 @@ def compare_rows(attacks: Sequence[NamedAttack], samples: Samples) -> list[Findi
 
 
 def _white(group: Sequence[NamedAttack]) -> list[NamedAttack]:
-    return [named for named in group if named.knowledge == "white_box"]
+    """Those that masked gradients would weaken."""
+    return [named for named in group if named.knowledge == "white_box" and named.attack.by_gradient]
 
 
 def _single_steps(budget: Budget, group: Sequence[NamedAttack], samples: Samples) -> Iterator[Finding]:

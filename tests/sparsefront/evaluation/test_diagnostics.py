@@ -13,9 +13,11 @@ from attacks import (
     PGD,
     ZOO,
     Attack,
+    AutoAttack,
     Boundary,
     DeepFool,
     GrayBox,
+    Growing,
     HopSkipJump,
     NamedAttack,
     NoiseControl,
@@ -259,6 +261,14 @@ def test_what_chance_explains_is_not_flagged():
 @pytest.mark.parametrize("gray", [PGD(eps=0.2), PGD(eps=0.1, norm="L2"), PGD(eps=0.1, norm="L2", relative=True)])
 def test_attacks_of_other_budgets_are_not_compared(gray):
     assert raised_sentences([WHITE, NamedAttack("gray", gray, GrayBox())], white=(0,), gray=range(50)) == []
+
+
+def test_an_ensemble_with_a_black_box_inside_does_not_hide_that_black_boxes_are_stronger():
+    attacks = [WHITE, NamedAttack("square", Square(eps=0.1)), NamedAttack("ensemble", AutoAttack(eps=0.1))]
+    (sentence,) = raised_sentences(attacks, white=range(10), square=range(50), ensemble=range(60))
+    assert sentence.startswith("at Linf 0.1 square fools 50 of 99 samples and white 10: gradients may be masked")
+    inside = [Growing(AutoAttack(), sizes=[0.1]), AutoAttack(version="rand"), PGD()]
+    assert [attack.by_gradient for attack in inside] == [False, True, True]
 
 
 @pytest.mark.parametrize(
