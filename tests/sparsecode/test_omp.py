@@ -240,7 +240,9 @@ def test_ormp_in_single_precision_is_not_spoilt_by_atoms_that_nearly_depend_on_e
     least = torch.finfo(torch.float32).eps ** 0.5
     expected = energies_left_by_ormp(signals, dictionary, atoms, least)
     worse = (found - expected) / signals.double().square().sum(dim=1).clamp_min(1e-30)
-    assert worse.max() < 1e-3
+    # An atom whose part outside the others is no less than sqrt(eps) of it is known to eps / sqrt(eps) = sqrt(eps): a
+    # loss of about that at each of the few such atoms, where before it was a hundred times as much.
+    assert worse.max() < 10 * least
     assert ((codes[:, :4] != 0).sum(dim=1) <= 1).all()
 
 
