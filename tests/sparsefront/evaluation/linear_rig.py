@@ -33,6 +33,18 @@ class WithDropout(Linear):
         return self.linear(nn.functional.dropout(images.flatten(1), 0.5, self.training))
 
 
+class Drawing(Identity):
+    """Adds noise that fools the linear model about every other time."""
+
+    randomised = True
+
+    def forward(self, images):
+        return (images + 0.1 * torch.randn_like(images)).clamp(0, 1)
+
+    def backward_modes(self):
+        return {"exact": lambda: self.forward}
+
+
 class Samples21(torch.utils.data.Dataset):
     """21 grey images away from 0 and 1; the labels are a linear rule's with three of them wrong."""
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from linear_rig import EPS, Linear, Samples21, defended, margins, rows, run
+from linear_rig import EPS, Drawing, Linear, Samples21, defended, margins, rows, run
 
 from attacks import (
     FGSM,
@@ -26,7 +26,6 @@ from attacks import (
 )
 from attacks.base import value_and_gradient
 from attacks.saved import SavedImages
-from frontends import Identity
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.quiet import under_attack
@@ -238,25 +237,13 @@ def test_an_attack_is_fitted_on_training_images_once_before_it_runs():
     assert torch.equal(samples.right("fitted"), margins() > EPS)
 
 
-class Noisy(Identity):
-    """Adds noise that fools the linear model about every other time."""
-
-    randomised = True
-
-    def forward(self, images):
-        return (images + 0.1 * torch.randn_like(images)).clamp(0, 1)
-
-    def backward_modes(self):
-        return {"exact": lambda: self.forward}
-
-
 def test_before_a_front_end_that_draws_no_attack_stops_where_one_draw_was_fooled(tmp_path):
     stopping = NamedAttack("stopping", PGD(eps=EPS, steps=5, random_start=False, early_stop=True))
-    attacking, samples = attacked([stopping], defended(frontend=Noisy))
+    attacking, samples = attacked([stopping], defended(frontend=Drawing))
     tried = samples.right()
     assert torch.allclose(samples.columns["stopping/linf"][tried], torch.tensor(EPS), atol=1e-6)
     assert attacking.costs["stopping"].backwards == 5 * tried.sum()  # once: another verdict is another draw's
-    trainer = run(tmp_path, "validate", [stopping], defended(frontend=Noisy))
+    trainer = run(tmp_path, "validate", [stopping], defended(frontend=Drawing))
     about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
     assert about["attacks"][0]["attack"]["init_args"]["early_stop"] is False
 

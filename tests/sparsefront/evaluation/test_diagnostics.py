@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from linear_rig import Drawing, Samples21, defended
 from real_digits import mnist_data
 from torch import nn
 
@@ -31,7 +32,8 @@ from sparsefront import DefendedClassifier
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.comparisons import compare_rows
-from sparsefront.evaluation.diagnostics import probe
+from sparsefront.evaluation.diagnostics import _Seen, probe
+from sparsefront.evaluation.meter import Cost, metered
 from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
 
@@ -261,6 +263,14 @@ def test_what_chance_explains_is_not_flagged():
 @pytest.mark.parametrize("gray", [PGD(eps=0.2), PGD(eps=0.1, norm="L2"), PGD(eps=0.1, norm="L2", relative=True)])
 def test_attacks_of_other_budgets_are_not_compared(gray):
     assert raised_sentences([WHITE, NamedAttack("gray", gray, GrayBox())], white=(0,), gray=range(50)) == []
+
+
+def test_the_probes_of_a_front_end_that_draws_walk_on_where_one_draw_was_fooled():
+    model, data, cost = defended(frontend=Drawing).eval(), Samples21(), Cost()
+    seen = _Seen(model, metered(model, cost), Batch(data.images, data.labels, torch.arange(21)), "white box")
+    with under_attack(model):
+        seen.standing(PGD(eps=0.02, steps=5, random_start=False, early_stop=True))
+    assert cost.backwards == 5 * 21
 
 
 def test_an_ensemble_with_a_black_box_inside_does_not_hide_that_black_boxes_are_stronger():
