@@ -52,8 +52,7 @@ class RegionSparse(FrontEnd):
 
     Backward modes: `exact` (the default), the derivative with the region held, through the least-squares fit on the
     atoms chosen, the z-score and the filter; true almost everywhere, since region and choice of atoms are piecewise
-    constant; projected gradient descent through it leaves somewhat fewer samples right than through `identity`, which
-    hands gradients on.
+    constant; `identity`, which hands gradients on and so is not blind to directions that change the choice.
 
     Args:
         image_shape: (C, H, W) of the images.
