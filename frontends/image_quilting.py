@@ -7,10 +7,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
+from frontends.largest import largest
 from frontends.minimum_cut import join_overlapping
 from frontends.rules import check_rules, integers
 from sparsecode import extract_patches
 from sparsecode.full_precision import full_precision
+
+_CACHE = 2**23  # bytes; on a CPU, larger runs are slower
+_ACROSS = 2**13  # entries of the database looked at together
 
 
 class ImageQuilting(FrontEnd):
@@ -137,21 +141,22 @@ class ImageQuilting(FrontEnd):
 
     def nearest(self, patches: Tensor) -> Tensor:
         """Database rows (N, K) of the K nearest to each of the patches (N, C n n), the nearest first."""
+        # <p, d> - ||d||^2 / 2 is largest where ||p - d||^2 is smallest
         database = self.database.to(patches.dtype)
-        offsets = -0.5 * database.square().sum(dim=1)
-        across = max(self.n_neighbours, min(len(database), 2**16))
-        down = max(1, self.max_bytes // (2 * across * patches.element_size()))
-        return torch.cat([self._search(run, database, offsets, across) for run in patches.split(down)])
+        database = torch.cat([database, -0.5 * database.square().sum(dim=1, keepdim=True)], dim=1)
+        patches = F.pad(patches, (0, 1), value=1.0)
+        room = min(self.max_bytes, _CACHE) if patches.device.type == "cpu" else self.max_bytes
+        across = max(self.n_neighbours, min(len(database), _ACROSS))
+        down = max(1, room // (2 * across * patches.element_size()))
+        return torch.cat([self._search(run, database, across) for run in patches.split(down)])
 
-    def _search(self, patches: Tensor, database: Tensor, offsets: Tensor, length: int) -> Tensor:
+    def _search(self, patches: Tensor, database: Tensor, length: int) -> Tensor:
         """One run of patches through the database, `length` entries at a time."""
         best, rows = patches.new_empty(len(patches), 0), patches.new_empty(len(patches), 0, dtype=torch.long)
         for start in range(0, len(database), length):
-            stop = start + length
-            # <p, d> - ||d||^2 / 2 is largest where ||p - d||^2 is smallest
-            scores = torch.addmm(offsets[start:stop], patches, database[start:stop].T)
-            found = scores.topk(min(self.n_neighbours, scores.shape[1]), dim=1)
-            best, rows = torch.cat([best, found.values], 1), torch.cat([rows, found.indices + start], 1)
+            scores = patches @ database[start : start + length].T
+            values, places = largest(scores, min(self.n_neighbours, scores.shape[1]))
+            best, rows = torch.cat([best, values], 1), torch.cat([rows, places + start], 1)
             best, order = best.topk(min(self.n_neighbours, best.shape[1]), dim=1)
             rows = rows.gather(1, order)
         return rows

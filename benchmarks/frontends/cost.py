@@ -16,12 +16,12 @@ from skimage import data
 from torch import Tensor
 from torch.nn import functional as F
 
-from frontends import D3, FrontEnd
+from frontends import D3, FrontEnd, PixelDeflection
 from sparsefront.defended import Builder
 
 ROUNDS = 3
 PATIENCE = 10.0  # seconds, after which no further round begins
-LEARNING = 32  # images a learning step
+LEARNING = 8  # images a learning step
 PICTURES = ("astronaut", "coffee", "chelsea", "rocket")
 
 
@@ -43,10 +43,16 @@ def pictures(number: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
 
 
 def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
-    """The front end of a YAML fragment, learned for two steps: enough for what it costs, D3's dictionary filled up."""
+    """The front end of a YAML fragment, learned for two steps: enough for what it costs.
+
+    D3's dictionary is filled up; an attention network stays as it was drawn.
+    """
     parser = ArgumentParser()
     parser.add_argument("--model.frontend", type=Builder)
     frontend: FrontEnd = parser.instantiate_classes(parser.parse_path(fragment)).model.frontend(shape)
+    for part in frontend.modules():
+        if isinstance(part, PixelDeflection):
+            part.end_learning()
     if not frontend.learned:
         frontend.n_learning_steps = 2
         images = torch.utils.data.TensorDataset(pictures(LEARNING, shape, seed=1))

@@ -7,7 +7,7 @@ from contract import fitted, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontends import ImageQuilting
+from frontends import ImageQuilting, image_quilting
 from frontends.image_quilting import random_patches
 from frontends.minimum_cut import join_overlapping, minimum_cut
 
@@ -123,13 +123,13 @@ def test_sides_that_do_not_fit_the_grid_are_continued_with_the_border():
 
 
 @pytest.mark.parametrize("max_bytes", [1, 2**28])
-def test_the_nearest_patches_are_found_whatever_the_memory(max_bytes):
+def test_the_nearest_patches_are_found_whatever_the_memory(max_bytes, monkeypatch):
     database, patches = rand(70, 75).double(), rand(9, 75, seed=1).double()
     frontend = with_database(database, n_neighbours=4, max_bytes=max_bytes).double()
     expected = torch.cdist(patches, database).argsort(dim=1)[:, :4]
     assert torch.equal(frontend.nearest(patches), expected)
-    offsets = -0.5 * database.square().sum(dim=1)
-    assert torch.equal(frontend._search(patches, database, offsets, 3), expected)  # fewer at a time than neighbours
+    monkeypatch.setattr(image_quilting, "_ACROSS", 3)  # fewer at a time than neighbours
+    assert torch.equal(frontend.nearest(patches), expected)
 
 
 def test_each_of_the_k_nearest_is_drawn_equally_often_and_no_other():
