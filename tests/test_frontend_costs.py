@@ -1,12 +1,26 @@
 """What the benchmark of front ends' costs measures."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 import torch
 
+from benchmarks.frontends.__main__ import sentence
 from benchmarks.frontends.cost import fill
 from frontends import D3
+
+ROOT = Path(__file__).parents[1]
+FRAGMENTS = sorted((ROOT / "lightning_configs/frontends").glob("*.yaml"))
+COSTS = json.loads((ROOT / "benchmarks/frontends/results/costs.json").read_text())["costs"]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in FRAGMENTS if path.stem != "identity"])
+def test_the_page_of_each_fragment_says_what_was_measured(name):
+    pages = [page.read_text() for page in (ROOT / "docs/frontends").glob("*.md")]
+    assert sum(sentence(name, COSTS[name]) in page.splitlines() for page in pages) == 1
 
 
 def test_a_dictionary_is_filled_up_with_unit_vectors():

@@ -25,13 +25,15 @@ def main() -> None:
     parser.add_argument("--frontends", nargs="*", default=[], help="fragments' names; absent: all of them")
     options = parser.parse_args()
     path = HERE / "results" / "costs.json"
-    done = json.loads(path.read_text())["costs"] if path.exists() else {}
+    before = json.loads(path.read_text()) if path.exists() else {"costs": {}, "commands": []}
+    done = before["costs"]
+    commands = [*before["commands"], shlex.join(["python", "-m", "benchmarks.frontends", *sys.argv[1:]])]
     fragments = sorted(Path("lightning_configs/frontends").glob("*.yaml"))
     wanted = [fragment for fragment in fragments if not options.frontends or fragment.stem in options.frontends]
     for fragment in (shown := tqdm(wanted)):
         shown.set_postfix_str(fragment.stem)
         done[fragment.stem] = {name: _measured(fragment, sizes) for name, sizes in SIZES.items()}
-        _write(path, dict(sorted(done.items())))
+        _write(path, commands, dict(sorted(done.items())))
     table = HERE / "results" / "costs.md"
     table.write_text(_table(done))
 
@@ -46,10 +48,10 @@ def _measured(fragment: Path, sizes: tuple[int, int, int, int]) -> dict[str, Any
     return json.loads(run.stdout.strip().splitlines()[-1]) | {"images": sizes[-1]}
 
 
-def _write(path: Path, costs: dict[str, Any]) -> None:
+def _write(path: Path, commands: list[str], costs: dict[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)
     about = {
-        "command": shlex.join(["python", "-m", "benchmarks.frontends", *sys.argv[1:]]),
+        "commands": commands,  # later ones measured some again
         "machine": f"{platform.system()} {platform.machine()}, {processor()}, 1 thread",
         "versions": {name: version(name) for name in ("torch", "sparsefront")},
     }
@@ -74,6 +76,21 @@ def _table(costs: dict[str, Any]) -> str:
                 f"| {name} | {size} | {times[0]} | {times[1]} | {cost['mode']} | {memory} of {cost['images']} |"
             )
     return "\n".join([*lines, ""])
+
+
+def sentence(name: str, costs: dict[str, Any]) -> str:
+    """What a page of `docs/frontends/` says of one fragment's costs, on one line."""
+    known = {size: cost for size, cost in costs.items() if "error" not in cost}
+    sizes = []
+    for size, cost in known.items():
+        forward, gradient = (f"{1000 * cost[kind]['seconds'] / cost['images']:.2g}" for kind in ("forward", "gradient"))
+        sizes.append(f"{float(forward):g} and {float(gradient):g} ms at {size}")
+    size, cost = list(known.items())[-1]
+    memory = " and ".join(f"{cost[kind]['bytes'] / 2**20:.0f}" for kind in ("forward", "gradient"))
+    return (
+        f"**Cost** of `{name}.yaml` for an image, forward and with the gradient of `{cost['mode']}`: "
+        f"{', '.join(sizes)}; {cost['images']} of {size} need {memory} MB ([how](../../benchmarks/frontends))."
+    )
 
 
 if __name__ == "__main__":
