@@ -3,7 +3,8 @@
 import hashlib
 import json
 import shutil
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -109,14 +110,8 @@ class FrontEndCache(pl.Callback):
             return
         if not pl_module.frontend.learned:
             return  # the model says so next
-        try:
-            with under_attack(pl_module.frontend):  # the front end as deployed, and no trace of this in the training
-                data.projected.projections = self._projections(trainer, pl_module, data)
-        except OSError as error:
-            raise ValueError(
-                f"`frontend_cache.folder` must be one that can be written to, found {self.folder} ({error.strerror}); "
-                "name another."
-            ) from error
+        with under_attack(pl_module.frontend):  # the front end as deployed, and no trace of this in the training
+            data.projected.projections = self._projections(trainer, pl_module, data)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Serve images again: the next model may have another front end."""
@@ -134,7 +129,8 @@ class FrontEndCache(pl.Callback):
         about = self._about(trainer, model, data, split)
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         folder = Path(str(self.folder), strategy.broadcast(f"{type(model.frontend).__name__}-{digest[:32]}"))
-        folder.mkdir(parents=True, exist_ok=True)
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         found = Projections(folder, len(split))
         if not strategy.broadcast(found.whole):
             with found.alone() if trainer.is_global_zero else nullcontext():
@@ -182,8 +178,9 @@ class FrontEndCache(pl.Callback):
         self._check_room(found, found.size(example.shape[1:], dtype), trainer)
         strategy.barrier()  # all have looked at the room before one takes it
         if trainer.is_global_zero:
-            found.begin(example.shape[1:], dtype)
-            (found.folder / "about.json").write_text(json.dumps(about, indent=1))
+            with _writing(found.folder):
+                found.begin(example.shape[1:], dtype)
+                (found.folder / "about.json").write_text(json.dumps(about, indent=1))
         strategy.barrier()
         missing = found.missing()
         strategy.barrier()  # all have seen what is missing before one writes
@@ -197,7 +194,9 @@ class FrontEndCache(pl.Callback):
         )
         doing = f"{type(frontend).__name__} over the training images"
         for rows, batch in zip(batches, progress(loader, doing, len(batches)), strict=True):
-            found.write(rows, _project(trainer, model, batch.image))
+            seen = _project(trainer, model, batch.image)
+            with _writing(found.folder):
+                found.write(rows, seen)
         strategy.barrier()
         if trainer.is_global_zero:
             found.end()
@@ -214,6 +213,17 @@ class FrontEndCache(pl.Callback):
             )
         if trainer.is_global_zero:
             print(f"Front end cache: {said}, {free:,} are free, in {found.folder}.", flush=True)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"`frontend_cache.folder` must be one that can be written to, found {folder} ({error.strerror}); name "
+            "another."
+        ) from error
 
 
 def _numbers(split: Split, share: Tensor, chunk: Tensor) -> Tensor:

@@ -422,7 +422,8 @@ def test_a_damaged_file_is_named(fit, tmp_path):
     (path,) = tmp_path.glob("cache/*/rows.npy")
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(
-        ValueError, match=r"`folder` must hold whole files, found a damaged .*rows.npy; delete that folder"
+        ValueError,
+        match=r"`frontend_cache.folder` must hold whole files, found a damaged .*rows.npy; delete that folder",
     ):
         fit()
 

@@ -45,7 +45,9 @@ class Projections:
             try:
                 self._rows = np.asarray(np.load(self.path, mmap_mode="r"))
             except (ValueError, EOFError) as error:
-                raise ValueError(f"`folder` must hold whole files, found a damaged {self.path}; {_MEND}.") from error
+                raise ValueError(
+                    f"`frontend_cache.folder` must hold whole files, found a damaged {self.path}; {_MEND}."
+                ) from error
         found = torch.from_numpy(self._rows[rows.numpy()])
         if found.dtype == torch.uint8:
             return found.to(torch.float32) / 255
@@ -93,10 +95,11 @@ class Projections:
     def write(self, rows: Tensor, values: Tensor) -> None:
         """Keep `values` (B, ...) as rows (B,), ascending; they are on the disk before they are marked as such."""
         part = np.load(self._part, mmap_mode="r")
+        values = values.to(device="cpu", dtype=torch.promote_types(values.dtype, torch.float32))
         if part.dtype == np.uint8:
             values = (values * 255).round().clamp(0, 255)
         # Written, not mapped: processes on several machines never write back each other's pages.
-        _put(self._part, part.offset, rows.numpy(), values.cpu().numpy().astype(part.dtype))
+        _put(self._part, part.offset, rows.numpy(), values.numpy().astype(part.dtype))
         _put(self._done, 0, rows.numpy(), np.ones(len(rows), dtype=np.uint8))
 
     def end(self) -> None:
