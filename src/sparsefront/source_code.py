@@ -1,12 +1,13 @@
 """The code that a module's results follow from."""
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import nn
@@ -27,7 +28,7 @@ def code_of(part: nn.Module) -> dict[str, str]:
         ValueError: a class that no file defines, as in a notebook.
     """
     ahead = {kind.__module__ for module in part.modules() for kind in type(module).__mro__}
-    nowhere = sorted(name for name in ahead if not _is_installed(name) and _file(name) is None)
+    nowhere = sorted(name for name in ahead if not _is_installed(name.split(".")[0]) and _file(name) is None)
     if nowhere:
         raise ValueError(
             f"`frontend` must be defined in a file where its results are kept, found a class of {nowhere[0]}, which "
@@ -39,19 +40,20 @@ def code_of(part: nn.Module) -> dict[str, str]:
         name = ahead.pop()
         if name in digests:
             continue
-        if _is_installed(name):
-            installed.add(name.split(".")[0])
+        top = name.split(".")[0]
+        if _is_installed(top):
+            installed.add(top)
         elif path := _file(name):
             digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-            ahead |= set(_imports(path, name))
-    distributions = importlib.metadata.packages_distributions()
-    named = {distribution for top in installed for distribution in distributions.get(top, [])}
+            package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+            ahead |= _imports(path.read_bytes(), package)
+    named = {distribution for top in installed for distribution in _distributions().get(top, [])}
     return dict(sorted(digests.items())) | {name: importlib.metadata.version(name) for name in sorted(named)}
 
 
-def _is_installed(name: str) -> bool:
-    """Whether a module is Python's or lies where packages are installed, and is none of ours."""
-    top = name.split(".")[0]
+@functools.cache
+def _is_installed(top: str) -> bool:
+    """Whether a top-level module is Python's or lies where packages are installed, and is none of ours."""
     if top in sys.stdlib_module_names and top != "__main__":
         return True
     path = _file(top)
@@ -72,13 +74,20 @@ def _file(name: str) -> Path | None:
     return path if path and path.is_file() and path.suffix == ".py" else None
 
 
-def _imports(path: Path, name: str) -> Iterator[str]:
-    """What a file imports, wherever in it: modules, and names in them that may be modules."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
+@functools.cache
+def _imports(source: bytes, package: str) -> frozenset[str]:
+    """What a file of a package imports, wherever in it: modules, and names in them that may be modules."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The installed distributions that a top-level name comes from."""
+    return importlib.metadata.packages_distributions()

@@ -242,7 +242,7 @@ def test_code_is_followed_through_imports_and_what_is_installed_is_named_by_its_
         code
     )
     assert "frontends.top_t" not in code
-    assert code["torch"] == torch.__version__
+    assert torch.__version__.startswith(code["torch"])
     assert "scikit-learn" in code
 
 

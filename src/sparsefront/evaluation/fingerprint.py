@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from sparsefront.defended import DefendedClassifier
 
-# What every module has says nothing of one, and neither does how long ago a front end learned.
-_COMMON = frozenset(vars(nn.Module())) | frozenset(vars(pl.LightningModule())) | {"learning_step"}
+# What every module has says nothing of one, and neither does what is left of a front end's learning.
+_COMMON = frozenset(vars(nn.Module())) | frozenset(vars(pl.LightningModule())) | {"_hparams", "learning_step"}
 _FILES = ("checkpoint", "folder")  # settings that name what an attack reads
 
 
@@ -66,7 +66,7 @@ def _attributes(value: Any) -> dict[str, Any]:
     if isinstance(value, nn.Module):
         tensors = {**dict(value.named_parameters(recurse=False)), **dict(value.named_buffers(recurse=False))}
         own |= tensors | dict(value.named_children())
-    return {key: item for key, item in own.items() if key not in _COMMON}
+    return {key: item for key, item in own.items() if key not in _COMMON and item is not None}
 
 
 def _bytes(tensor: Tensor) -> bytes:
