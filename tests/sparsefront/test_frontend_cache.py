@@ -256,7 +256,7 @@ def test_a_front_end_that_no_file_defines_is_refused(fit):
     "build",
     [
         lambda: DDL(SHAPE, n_atoms=8, patch_size=4, n_iterations=2),
-        lambda: RegionSparse(SHAPE, n_atoms=8, patch_size=4, n_iterations=2),
+        lambda: RegionSparse(SHAPE, n_atoms=16, patch_size=4, n_iterations=2),
         lambda: MagNet(SHAPE, n_iterations=2),
         lambda: TopT(SHAPE, n_atoms=8, patch_size=4, top_t=2, n_iterations=2, decoder="identity"),
         lambda: Compose(SHAPE, [lambda shape: DDL(shape, n_atoms=8, patch_size=4, n_iterations=2), Identity]),
