@@ -166,6 +166,17 @@ def test_training_is_the_same_as_without_and_the_front_end_meets_each_training_i
     assert len(kept(tmp_path)) == 1
 
 
+class OtherwiseInTraining(Squared):
+    def forward(self, images):
+        return super().forward(images) / (2 if self.training else 1)
+
+
+def test_what_is_kept_is_what_is_deployed_and_the_modes_come_back(fit):
+    model, data = fit(OtherwiseInTraining)
+    assert torch.equal(model.trained_on(), plain(data).square())
+    assert model.frontend.training
+
+
 def test_loader_processes_serve_it_too(fit):
     model, data = fit(data=Noise(num_workers=1), limit_val_batches=0)
     assert torch.equal(model.trained_on(), plain(data).square())
