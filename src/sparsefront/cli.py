@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
@@ -27,9 +27,12 @@ from sparsefront.checkpoints import read_checkpoint
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack
+from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.logging import SaveConfig, check_wandb
 from sparsefront.predictions import PredictionWriter
 from sparsefront.stage_one import learn_front_end
+
+Kind = TypeVar("Kind", bound=Callback)
 
 
 class _Parser(LightningArgumentParser):
@@ -88,9 +91,10 @@ class SparsefrontCLI(LightningCLI):
     """`sparsefront fit|validate|test|predict --config ...`.
 
     On top of LightningCLI: the list `attacks` goes to the one evaluation callback, whose other settings are under
-    `evaluation`; the data's image shape and classes go to the model; everything is written under `run_dir`, checkpoints
-    in `run_dir/checkpoints`; `fit` first lets the front end learn (stage one) unless a checkpoint is resumed, and so do
-    `validate`, `test` and `predict` without a checkpoint.
+    `evaluation`; `frontend_cache` keeps what a frozen front end makes of the training images; the data's image shape
+    and classes go to the model; everything is written under `run_dir`, checkpoints in `run_dir/checkpoints`; `fit`
+    first lets the front end learn (stage one) unless a checkpoint is resumed, and so do `validate`, `test` and
+    `predict` without a checkpoint.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -100,6 +104,7 @@ class SparsefrontCLI(LightningCLI):
             "--attacks", type=list[NamedAttack], default=[], help="Named attacks; append in YAML with `attacks+:`."
         )
         parser.add_lightning_class_args(RobustEvaluation, "evaluation")
+        parser.add_lightning_class_args(FrontEndCache, "frontend_cache")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "epoch{epoch}"})
         parser.set_defaults({"checkpoint.auto_insert_metric_name": False})
@@ -130,6 +135,7 @@ class SparsefrontCLI(LightningCLI):
     def before_fit(self) -> None:
         """Stage one, unless a checkpoint brings the dictionary along."""
         self._check_before_long_work()
+        self._callback(FrontEndCache).check(self.model, self.datamodule)
         if self._checkpoint() is None:
             if self._get(self.config, "ckpt_path") is not None:
                 print(f"No checkpoint in {self._checkpoint_folder}: starting anew.", flush=True)
@@ -209,8 +215,11 @@ class SparsefrontCLI(LightningCLI):
     @property
     def evaluation(self) -> RobustEvaluation:
         """The callback that runs the attacks."""
+        return self._callback(RobustEvaluation)
+
+    def _callback(self, kind: type[Kind]) -> Kind:
         callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        return next(callback for callback in callbacks if isinstance(callback, RobustEvaluation))
+        return next(callback for callback in callbacks if isinstance(callback, kind))
 
 
 def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:

@@ -15,6 +15,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from frontends import FrontEnd, Identity
 from sparsefront.checkpoints import explain_mismatch, read_checkpoint
 from sparsefront.data.batch import Batch
+from sparsefront.data.projected_batch import ProjectedBatch
 
 Builder = Callable[[tuple[int, int, int]], FrontEnd]
 ClassifierBuilder = Callable[[int, int], nn.Module]
@@ -95,7 +96,7 @@ class DefendedClassifier(pl.LightningModule):
         return logits.log_softmax(dim=1).unflatten(0, (-1, n_copies)).logsumexp(dim=1) - math.log(n_copies)
 
     def _check(self, batch: Batch, batch_idx: int) -> None:
-        if batch_idx == 0:
+        if batch_idx == 0 and not isinstance(batch, ProjectedBatch):
             self.frontend.check_images(batch.image)
         if len(batch.label):
             low, high = batch.label.aminmax()
@@ -106,9 +107,9 @@ class DefendedClassifier(pl.LightningModule):
                 )
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Cross entropy of clean images."""
+        """Cross entropy of clean images, or of what the front end made of them before."""
         self._check(batch, batch_idx)
-        logits = self(batch.image)
+        logits = self.read(batch.image) if isinstance(batch, ProjectedBatch) else self(batch.image)
         loss = nn.functional.cross_entropy(logits, batch.label)
         self.train_acc(classes(logits), batch.label)
         self.log("train/loss", loss, prog_bar=True)

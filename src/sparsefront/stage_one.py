@@ -74,6 +74,8 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
             warnings.filterwarnings("ignore", ".*have no `validation_step`|.*`configure_optimizers` returned `None`")
             stage.fit(frontend, datamodule=data)
     finally:
-        data.augmenting, frontend.n_learning_steps = augmenting, n_learning_steps
+        data.augmenting = augmenting
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            frontend.n_learning_steps = n_learning_steps
     if not frontend.learned:
         raise KeyboardInterrupt  # stopped by hand: do not go on with half a front end

@@ -202,6 +202,20 @@ def test_a_front_end_is_put_before_a_classifier_that_was_trained_without_it(caps
     assert "belongs to another front end or classifier" in error_of(["test", *BASE, *other], capsys)
 
 
+def test_a_frozen_front_end_runs_once_and_its_results_serve_a_resumed_run(capsys):
+    cache = ["--config", str(CONFIGS / "training/frontend_cache.yaml"), "--data.test_size", "4900"]
+    ddl = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "20", "--model.frontend.n_iterations", "3"]
+    main(["fit", *BASE, *CONVNET, *ddl, *QUICK, *cache])
+    assert "Front end cache: 247,744 bytes for T(x) of 79 training images" in capsys.readouterr().out
+    resumed = ["--ckpt_path", "last", "--trainer.max_epochs", "2"]
+    main(["fit", *BASE, *CONVNET, *ddl, *QUICK, *cache, *resumed])
+    assert "Training on what is kept in runs/frontend_cache/DDL-" in capsys.readouterr().out
+    shutil.rmtree("runs")
+    error = error_of(["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *cache], capsys)
+    assert "`frontend_cache.folder` needs a frozen front end, found TopT, which leaves" in error
+    assert not list(Path("runs").rglob("frontend.ckpt"))  # before stage one
+
+
 def test_a_defenses_experiment_runs_without_its_front_end():
     experiment = ["--config", str(CONFIGS / "experiments/mnist5k_top_t.yaml"), "--trainer.fast_dev_run", "1"]
     cli = main(["fit", *experiment, "--config", str(CONFIGS / "frontends/identity.yaml"), "--data.val_size", "21"])

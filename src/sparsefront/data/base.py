@@ -12,6 +12,8 @@ from sparsefront.data.batch import Batch
 from sparsefront.data.checks import check_count, check_share
 from sparsefront.data.file_images import FileImages
 from sparsefront.data.parts import PartName, Parts
+from sparsefront.data.projected_batch import ProjectedBatch
+from sparsefront.data.projected_split import ProjectedSplit
 from sparsefront.data.samplers import TrainingSampler, evaluation_sampler, process
 from sparsefront.data.sources import ImageSource
 from sparsefront.data.split import Split, as_is
@@ -39,6 +41,7 @@ class ImageData(LightningDataModule, ABC):
         num_classes: number of classes.
         class_names: their names, in label order.
         augmenting: set it to False before a fit on plain images, e.g. while a front end learns its dictionary.
+        projected: what training batches are made of, where a front end has seen the images already.
 
     Args:
         image_shape: (C, H, W) to serve.
@@ -82,6 +85,7 @@ class ImageData(LightningDataModule, ABC):
         self.seed = seed
         self.augment = augment
         self.augmenting = True
+        self.projected: ProjectedSplit | None = None
         self._augment = Augment(augment, image_shape[1:])
         self._parts = Parts(self.source, own_parts, val_size, test_size, seed)
 
@@ -117,18 +121,25 @@ class ImageData(LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader:
         """Training batches in an order that depends on (seed, epoch) alone."""
-        source, positions = self._parts["train"]
-        if isinstance(source, FileImages) and self.augmenting and self.augment == "resized_crop_flip":
-            source = source.at_random(self.seed)
-        split = Split(source, positions)
+        split = self._training_split() if self.projected is None else self.projected
         sampler = TrainingSampler(split, self.seed, *process())
         # a resumed run's workers ask for their first batches before Lightning sets the epoch
         sampler.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)
         return self._loader(split, sampler)
 
+    def _training_split(self) -> Split:
+        source, positions = self._parts["train"]
+        if isinstance(source, FileImages) and self.augmenting and self.augment == "resized_crop_flip":
+            source = source.at_random(self.seed)
+        return Split(source, positions)
+
+    def plain_training_split(self) -> Split:
+        """The training images without augmentation, in an order that does not change."""
+        return Split(*self._parts["train"])
+
     def first_training_images(self, number: int) -> Batch:
         """The first images of the training part without augmentation, the same on every process."""
-        split = Split(*self._parts["train"])
+        split = self.plain_training_split()
         return split.__getitems__(list(range(min(number, len(split)))))
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
@@ -156,7 +167,8 @@ class ImageData(LightningDataModule, ABC):
         trainer = self.trainer
         if trainer is None or not trainer.training or not self.augmenting or self.augment == "none":
             return batch
-        if self.augment == "resized_crop_flip" and isinstance(self._parts["train"].source, FileImages):
+        streamed = isinstance(self._parts["train"].source, FileImages) and not isinstance(batch, ProjectedBatch)
+        if streamed and self.augment == "resized_crop_flip":
             return batch  # the loader cropped the whole picture already
         numbers = (self.seed, trainer.current_epoch, trainer.fit_loop.batch_idx + 1, trainer.global_rank)
         return batch._replace(image=self._augment(batch.image, *numbers))

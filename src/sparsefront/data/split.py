@@ -27,7 +27,8 @@ class Split(Dataset[Batch]):
         return len(self.positions)
 
     def __getitem__(self, item: int) -> Batch:
-        return Batch(*(field[0] for field in self.__getitems__([item])))
+        batch = self.__getitems__([item])
+        return type(batch)(*(field[0] for field in batch))
 
     def __getitems__(self, items: Sequence[int]) -> Batch:
         """Serve a batch; a DataLoader asks for one in this way.

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from sparsefront.defended import DefendedClassifier
 
-# What every module has says nothing of one.
-_COMMON = frozenset(vars(nn.Module())) | frozenset(vars(pl.LightningModule()))
+# What every module has says nothing of one, and neither does what is left of a front end's learning.
+_COMMON = frozenset(vars(nn.Module())) | frozenset(vars(pl.LightningModule())) | {"_hparams", "learning_step"}
 _FILES = ("checkpoint", "folder")  # settings that name what an attack reads
 
 
 def fingerprint(model: DefendedClassifier, attacks: Iterable[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
     """Digests of the front end with the classifier and of the files that attacks read; attacks; other settings."""
-    parts = {"frontend": _described(model.frontend, set()), "classifier": _described(model.classifier, set())}
+    parts = {"frontend": described(model.frontend), "classifier": described(model.classifier)}
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     entries = [{key: entry[key] for key in ("name", "attack", "view", "target")} for entry in attacks]
     files = {path: _file_digest(Path(path)) for path in sorted(set(_paths(entries)))}
@@ -34,8 +34,12 @@ def image_numbers(images: Tensor) -> Tensor:
     return torch.tensor(numbers, dtype=torch.int64)
 
 
-def _described(value: Any, seen: set[int]) -> Any:
+def described(part: Any) -> Any:
     """A part in plain values, the same in every process: its class, its settings, its tensors by digest."""
+    return _described(part, set())
+
+
+def _described(value: Any, seen: set[int]) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Tensor | np.ndarray):
@@ -58,11 +62,11 @@ def _described(value: Any, seen: set[int]) -> Any:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    own = {key: item for key, item in vars(value).items() if key not in _COMMON} if hasattr(value, "__dict__") else {}
-    if not isinstance(value, nn.Module):
-        return own
-    tensors = {**dict(value.named_parameters(recurse=False)), **dict(value.named_buffers(recurse=False))}
-    return own | tensors | dict(value.named_children())
+    own = dict(vars(value)) if hasattr(value, "__dict__") else {}
+    if isinstance(value, nn.Module):
+        tensors = {**dict(value.named_parameters(recurse=False)), **dict(value.named_buffers(recurse=False))}
+        own |= tensors | dict(value.named_children())
+    return {key: item for key, item in own.items() if key not in _COMMON and item is not None}
 
 
 def _bytes(tensor: Tensor) -> bytes:
