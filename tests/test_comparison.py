@@ -54,10 +54,10 @@ def test_a_table_has_a_line_a_front_end_and_a_column_an_attack_with_the_worst_ca
     }
     rows["jpeg"].insert(2, Row("system", "failed", "white_box", "", Share(9, 10), error="OSError: no"))
     assert comparison.table(rows).splitlines()[:4] == [
-        "| front end | clean | pgd | eot | failed | worst gray box | worst case |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        "| identity | 90.0 | 30.0 |  |  |  | 30.0 |",
-        "| jpeg | 90.0 | 50.0 | 40.0 |  | 50.0 | 20.0 |",
+        "| front end | n | clean | pgd | eot | failed | worst gray box | worst case |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| identity | 10 | 90.0 | 30.0 |  |  |  | 30.0 |",
+        "| jpeg | 10 | 90.0 | 50.0 | 40.0 |  | 50.0 | 20.0 |",
     ]
 
 

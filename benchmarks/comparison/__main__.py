@@ -86,13 +86,13 @@ def table(rows: dict[str, list[Row]]) -> str:
     worst = dict.fromkeys(row.attack for some in rows.values() for row in some if row.is_worst)
     last = next(iter(rows.values()))[-1].attack
     columns = [*attacks, *(name for name in worst if name != last), last]
-    lines = [["front end", "clean", *columns], ["---", *("---:" for _ in range(1 + len(columns)))]]
+    lines = [["front end", "n", "clean", *columns], ["---", *("---:" for _ in range(2 + len(columns)))]]
     for fragment, some in rows.items():
         robust = {row.attack: f"{100 * row.robust.value:.1f}" for row in some if row.robust is not None}
-        lines.append([fragment, f"{100 * some[0].clean.value:.1f}", *(robust.get(name, "") for name in columns)])
-    counts = sorted({str(row.n) for some in rows.values() for row in some})
+        clean = f"{100 * some[0].clean.value:.1f}"
+        lines.append([fragment, str(some[0].n), clean, *(robust.get(name, "") for name in columns)])
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return text + f"\n% of all samples right, n = {', '.join(counts)}; the CSV file has intervals, sizes and costs.\n"
+    return text + "\n% of n samples right; the CSV file has intervals, sizes and costs.\n"
 
 
 if __name__ == "__main__":
