@@ -110,10 +110,10 @@ class Combination(FrontEnd):
         part.trainer = self._trainer  # for its sums over processes
         try:
             metrics = part.learn_from(seen)
+            part.learning_step += 1
+            if part.learning_step >= self._steps(part):
+                part.end_learning()
         finally:
             part.trainer = None
-        part.learning_step += 1
-        if part.learning_step >= self._steps(part):
-            part.end_learning()
         name = type(part).__name__
         return {f"{index}_{name}/{key}": value for key, value in metrics.items()}

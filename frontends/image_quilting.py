@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.minimum_cut import join_overlapping
+from frontends.nearest import nearest
 from frontends.rules import check_rules, integers
 from sparsecode import extract_patches
 from sparsecode.full_precision import full_precision
@@ -129,32 +130,11 @@ class ImageQuilting(FrontEnd):
 
     def choose(self, patches: Tensor) -> Tensor:
         """Database rows (N,), for each of the patches (N, C n n) one of its K nearest, drawn uniformly."""
-        nearest = self.nearest(patches)
+        found = nearest(patches, self.database, self.n_neighbours, self.max_bytes)
         if self.n_neighbours == 1:
-            return nearest[:, 0]
-        drawn = torch.randint(self.n_neighbours, (len(nearest), 1), device=nearest.device)
-        return nearest.gather(1, drawn)[:, 0]
-
-    def nearest(self, patches: Tensor) -> Tensor:
-        """Database rows (N, K) of the K nearest to each of the patches (N, C n n), the nearest first."""
-        database = self.database.to(patches.dtype)
-        offsets = -0.5 * database.square().sum(dim=1)
-        across = max(self.n_neighbours, min(len(database), 2**16))
-        down = max(1, self.max_bytes // (2 * across * patches.element_size()))
-        return torch.cat([self._search(run, database, offsets, across) for run in patches.split(down)])
-
-    def _search(self, patches: Tensor, database: Tensor, offsets: Tensor, length: int) -> Tensor:
-        """One run of patches through the database, `length` entries at a time."""
-        best, rows = patches.new_empty(len(patches), 0), patches.new_empty(len(patches), 0, dtype=torch.long)
-        for start in range(0, len(database), length):
-            stop = start + length
-            # <p, d> - ||d||^2 / 2 is largest where ||p - d||^2 is smallest
-            scores = torch.addmm(offsets[start:stop], patches, database[start:stop].T)
-            found = scores.topk(min(self.n_neighbours, scores.shape[1]), dim=1)
-            best, rows = torch.cat([best, found.values], 1), torch.cat([rows, found.indices + start], 1)
-            best, order = best.topk(min(self.n_neighbours, best.shape[1]), dim=1)
-            rows = rows.gather(1, order)
-        return rows
+            return found[:, 0]
+        drawn = torch.randint(self.n_neighbours, (len(found), 1), device=found.device)
+        return found.gather(1, drawn)[:, 0]
 
     def atoms(self) -> Tensor:
         """The first patches of the database, at most 256, as pictures (L, C, n, n)."""
