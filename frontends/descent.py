@@ -19,14 +19,17 @@ def convolution(inputs: int, outputs: int, generator: torch.Generator) -> nn.Con
     return layer
 
 
-def descend(losses: Tensor, optimizer: torch.optim.Optimizer, reduce: Callable[[Tensor], Tensor], whose: str) -> float:
+def descend(
+    losses: Tensor, optimizer: torch.optim.Optimizer, reduce: Callable[[Tensor], Tensor], whose: str, step: int
+) -> float:
     """One step on the mean of the losses (B,) of all processes' images; return that mean.
 
     Args:
         losses: of this process's images, with their graph.
         optimizer: of the parameters, in one group.
         reduce: sums a tensor over processes.
-        whose: and when, for the sentence.
+        whose: they are, for the sentence.
+        step: number of this one, from 1.
 
     Raises:
         RuntimeError: a loss or a gradient that is not finite.
@@ -39,8 +42,8 @@ def descend(losses: Tensor, optimizer: torch.optim.Optimizer, reduce: Callable[[
     loss = float(mean[-1])
     if not mean.isfinite().all():  # the same in all processes: all end here
         raise RuntimeError(
-            f"{whose} met a loss of {loss:.4g} or a gradient that is not finite; lower `learning_rate` = "
-            f"{group['lr']:g}."
+            f"{whose} met a loss of {loss:.4g} or a gradient that is not finite in step {step}; "
+            f"lower `learning_rate` = {group['lr']:g}."
         )
     for parameter, gradient in zip(group["params"], mean[:-1].split([len(part) for part in flat]), strict=True):
         parameter.grad = gradient.view_as(parameter)
@@ -98,8 +101,8 @@ class DescentFrontEnd(FrontEnd):
             losses = self.losses(images, generator)
             if self._optimizer is None:  # now the parameters are on their device
                 self._optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
-            whose = f"{type(self).__name__} in step {int(self.learning_step) + 1}"
-            loss = descend(losses, self._optimizer, self.sum_over_processes, whose)
+            step = int(self.learning_step) + 1
+            loss = descend(losses, self._optimizer, self.sum_over_processes, type(self).__name__, step)
             self.requires_grad_(False)
         if int(self.learning_step) + 1 >= self.n_learning_steps:
             self._optimizer = None  # its moments are of no more use

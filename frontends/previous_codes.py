@@ -26,6 +26,13 @@ class PreviousCodes:
         self.radius = radius
         self._call: _Call | None = None
 
+    @property
+    def kept(self) -> Tensor:
+        """The codes of the last call, sparse (B, K, H, W)."""
+        if self._call is None:
+            raise ValueError("There are no codes before the first call.")
+        return self._call.codes
+
     def keep(self, images: Tensor, groups: Tensor, codes: Tensor) -> None:
         """Remember the sparse `codes` (B, K, H, W) of `images` (B, C, H, W), whose dictionaries are `groups` (B,)."""
         self._call = _Call(images.detach(), groups, codes)

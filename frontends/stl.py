@@ -216,6 +216,13 @@ class STL(FrontEnd):
         low, high = tikhonov_split(images, self.low_pass, self.padding)
         return low, without_negligible(high.flatten(1)).view_as(high)
 
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """The codes that `forward` rebuilds (B, C, H, W) images from: (B, K, H, W), a sparse tensor."""
+        memory = PreviousCodes()
+        self._rebuild(images, None, memory)
+        return memory.kept
+
     def forward(self, images: Tensor) -> Tensor:
         """Rebuild (B, C, H, W) images in [0, 1] from their codes; differentiable as in `implicit`, at these codes."""
         wants = images.requires_grad and torch.is_grad_enabled()

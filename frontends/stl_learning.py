@@ -120,7 +120,7 @@ class STLLearning:
         with torch.enable_grad():
             network.requires_grad_(True)
             losses = network.losses(small, noise, self.reduce)
-            loss = descend(losses, self.optimizer, self.reduce, f"STL's auto-encoder in step {step + 1}")
+            loss = descend(losses, self.optimizer, self.reduce, "STL's auto-encoder", step + 1)
             network.requires_grad_(False)
         return {"loss": loss}
 
