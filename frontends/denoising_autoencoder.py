@@ -82,6 +82,7 @@ class _Stage(nn.Module):
     def __init__(self, inputs: int, generator: torch.Generator) -> None:
         super().__init__()
         self.convolution = convolution(inputs, WIDTH, generator)
+        self.convolution.bias = None  # which the normalisation would take off again
         self.scale, self.shift = nn.Parameter(torch.ones(WIDTH)), nn.Parameter(torch.zeros(WIDTH))
         self.register_buffer("mean", torch.zeros(WIDTH))
         self.register_buffer("variance", torch.ones(WIDTH))

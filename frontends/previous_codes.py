@@ -46,7 +46,7 @@ class PreviousCodes:
             return nothing
         if (before.images.dtype, before.images.device) != (images.dtype, images.device):
             return nothing
-        distances = torch.cdist(images.flatten(1), before.images.flatten(1)) / images[0].numel() ** 0.5
+        distances = torch.cdist(images.flatten(1), before.images.flatten(1)) / images.shape[1:].numel() ** 0.5
         distances = distances.masked_fill(groups[:, None] != before.groups, torch.inf)
         least = distances.min(dim=1)
         return torch.where(least.values <= self.radius, least.indices, -1)
