@@ -204,6 +204,7 @@ class STL(FrontEnd):
             self.n_passes if self.learner == "consensus" else 0,
         )
 
+    @full_precision
     def assign(self, images: Tensor) -> Tensor:
         """The clusters (B,), int64, of (B, C, H, W) images: whose filters they are coded with."""
         if self.strata is None:
@@ -219,6 +220,8 @@ class STL(FrontEnd):
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """The codes that `forward` rebuilds (B, C, H, W) images from: (B, K, H, W), a sparse tensor."""
+        if not len(images):
+            return images.new_zeros(0, self.n_filters, *images.shape[2:]).to_sparse()
         memory = PreviousCodes()
         self._rebuild(images, None, memory)
         return memory.kept
@@ -282,8 +285,8 @@ class STL(FrontEnd):
             start = None if memory is None or starts is None else memory.codes(starts[rows])
             kept: list[Tensor] | None = None if memory is None else []
             rebuild = partial(self._rebuild_run, int(clusters[rows[0]]), derivative, start, kept)
-            # With several runs codes are found again in the backward pass, rather than kept for all.
-            again = derivative is not None and len(runs) > self.n_clusters
+            # Where one run cannot hold them, codes are found again in the backward pass, rather than kept for all.
+            again = derivative is not None and len(images) * each > _MAX_BYTES
             parts.append(found_again(rebuild, working[rows]) if again else rebuild(working[rows]))
             codes += kept or []
         order = torch.cat(runs).argsort()
@@ -308,7 +311,7 @@ class STL(FrontEnd):
         if kept is not None:
             kept.append(found.codes.to_sparse())
         whole = low + convolve(found.codes, filters)
-        if derivative is not None:
+        if derivative is not None and torch.is_grad_enabled():
             tolerance = self.tolerance if derivative.tolerance is None else min(derivative.tolerance, self.tolerance)
             codes = code(
                 high, tolerance=tolerance, start=found.state, gradient=derivative.gradient,

@@ -87,7 +87,7 @@ class STLLearning:
             if not self.seen.any():
                 self._keep(self.last)
             self._pass()
-        whole = int(self.owner.learning_step) + 1 >= sum(self.owner.stages)
+        whole = int(self.owner.learning_step) >= sum(self.owner.stages)
         if whole and not self.seen.all():
             raise ValueError(
                 f"`n_clusters` must leave no cluster without images to learn from, found {self.seen.tolist()} images "
