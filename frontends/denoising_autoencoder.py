@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from frontends.descent import convolution
@@ -54,7 +55,8 @@ class DenoisingAutoencoder(nn.Module):
             noise: to add, of the same shape; the sum is clipped to [0, 1].
             reduce: sums a tensor over processes, which must all call this together.
         """
-        maps = self._encode(torch.cat([images, (images + noise).clamp(0, 1)]), reduce)
+        inputs = torch.cat([images, (images + noise).clamp(0, 1)])
+        maps = self._encode(inputs.contiguous(memory_format=torch.channels_last), reduce)
         for stage in self.up:
             maps = stage(F.interpolate(maps, scale_factor=2), reduce)
         back = torch.sigmoid(_convolve(maps, self.last))
@@ -89,35 +91,49 @@ class _Stage(nn.Module):
 
     def forward(self, maps: Tensor, reduce: Reduce | None) -> Tensor:
         maps = _convolve(maps, self.convolution)
-        mean, variance = (part.to(maps.dtype) for part in (self.mean, self.variance))
+        scale, shift = self.scale.to(maps.dtype), self.shift.to(maps.dtype)
         if reduce is not None:
-            mean, variance = self._of_batch(maps, reduce)
-        factor = self.scale.to(maps.dtype) / (variance + _EPS).sqrt()
-        return F.relu((maps - mean[:, None, None]) * factor[:, None, None] + self.shift.to(maps.dtype)[:, None, None])
-
-    def _of_batch(self, maps: Tensor, reduce: Reduce) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the channels over all processes' images, differentiable; the running ones follow."""
-        number = maps.new_tensor([maps[:, 0].numel()])
-        sums = _Summed.apply(torch.cat([maps.sum(dim=(0, 2, 3)), number]), reduce)
-        mean, number = sums[:-1] / sums[-1], sums[-1].detach()
-        variance = _Summed.apply((maps - mean[:, None, None]).square().sum(dim=(0, 2, 3)), reduce) / number
-        with torch.no_grad():
+            maps, mean, variance, number = _Normalised.apply(maps, scale, shift, reduce)
             self.mean.lerp_(mean.to(self.mean), _MOMENTUM)
             self.variance.lerp_((variance * number / (number - 1).clamp_min(1)).to(self.variance), _MOMENTUM)
-        return mean, variance
+        else:
+            mean, variance = self.mean.to(maps.dtype), self.variance.to(maps.dtype)
+            maps = F.batch_norm(maps, mean, variance, scale, shift, eps=_EPS)
+        return F.relu(maps)
 
 
-class _Summed(torch.autograd.Function):
-    """A sum over processes: each one's term has the gradient of all processes' losses by the sum."""
+class _Normalised(torch.autograd.Function):
+    """Batch normalisation by the mean and variance of all processes' maps, which depend on every one of them.
+
+    Backward, each process has the gradient of the sum of all processes' losses by its own maps.
+    """
 
     @staticmethod
-    def forward(ctx: Any, tensor: Tensor, reduce: Reduce) -> Tensor:
+    def forward(
+        ctx: Any, maps: Tensor, scale: Tensor, shift: Tensor, reduce: Reduce
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        own = maps.new_tensor([maps[:, 0].numel()])
+        sums = reduce(torch.cat([maps.sum(dim=(0, 2, 3)), own]))
+        mean, number = sums[:-1] / sums[-1], sums[-1]
+        variance = reduce((maps - mean[:, None, None]).square_().sum(dim=(0, 2, 3))) / number
+        ctx.save_for_backward(maps, scale, mean, (variance + _EPS).rsqrt(), number)
         ctx.reduce = reduce
-        return reduce(tensor.clone())
+        ctx.mark_non_differentiable(mean, variance, number)
+        return F.batch_norm(maps, mean, variance, scale, shift, eps=_EPS), mean, variance, number
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return ctx.reduce(grad.clone()), None
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        maps, scale, mean, inverse, number = ctx.saved_tensors
+        by_shift = grad.sum(dim=(0, 2, 3))
+        by_scale = ((grad * maps).sum(dim=(0, 2, 3)) - mean * by_shift) * inverse
+        means = ctx.reduce(torch.cat([by_shift, by_scale])) / number
+        # scale / deviation (grad - its mean - normalised maps * the mean of their product), as grad * a + maps * b + c
+        a = scale * inverse
+        b = -a * means[len(a) :] * inverse
+        c = -a * means[: len(a)] - b * mean
+        by_maps = torch.addcmul(c[:, None, None], grad, a[:, None, None]).addcmul_(maps, b[:, None, None])
+        return by_maps, by_scale, by_shift, None
 
 
 def _convolve(maps: Tensor, layer: nn.Conv2d) -> Tensor:
