@@ -45,7 +45,7 @@ def pictures(n, seed=0, shape=SHAPE):
 @cache
 def learned(**settings):
     """One that has learned, shared by tests, which must not change it."""
-    return fitted(STL(SHAPE, **{**SMALL, **settings}), pictures(40, seed=1))
+    return fitted(STL(SHAPE, **{**SMALL, **settings}), pictures(24, seed=1))
 
 
 def like(**settings):
@@ -165,7 +165,7 @@ def slopes(frontend, images, directions):
     return (above - below).flatten(1).sum(dim=1) / 2e-6
 
 
-@pytest.mark.parametrize(("name", "settings"), [("implicit", {}), ("unrolled", {"steps": 300})])
+@pytest.mark.parametrize(("name", "settings"), [("implicit", {}), ("unrolled", {"steps": 200})])
 def test_gradients_are_those_of_finite_differences(name, settings):
     frontend = like(tolerance=1e-9, max_iterations=10_000).double()
     images = pictures(2).double()
@@ -254,14 +254,12 @@ def test_a_warm_start_begins_at_the_codes_of_the_same_image(monkeypatch):
 # learning
 
 
-@pytest.mark.parametrize(
-    "settings", [{"n_iterations": 12}, {"learner": "consensus", "n_iterations": 1, "n_passes": 12}]
-)
+@pytest.mark.parametrize("settings", [{"n_iterations": 8}, {"learner": "consensus", "n_iterations": 1, "n_passes": 8}])
 def test_learned_filters_lower_the_objective_of_held_out_digits(settings):
     batches, others = digits()
-    shape, images = (1, 14, 14), torch.cat(batches[:3])
+    shape, images = (1, 14, 14), torch.cat(batches[:2])
     frontend = fitted(STL(shape, **{**SMALL, "n_clusters": 1, "n_filters": 16, **settings}), images)
-    high = frontend.split(others[:40])[1]
+    high = frontend.split(others[:20])[1]
     patches = frontend.split(images)[1].unfold(2, 5, 1).unfold(3, 5, 1)[:16, :, 4, 5]  # of the middle of 16 digits
     start = F.normalize(patches.flatten(1), dim=1).view(16, 1, 5, 5)
     before, after = (
@@ -385,8 +383,8 @@ def test_equal_images_cannot_fill_clusters():
 
 def test_a_cluster_that_no_image_teaches_is_refused(monkeypatch):
     monkeypatch.setattr(STL, "assign", lambda self, images: torch.zeros(len(images), dtype=torch.long))
-    with pytest.raises(ValueError, match=r"^`n_clusters` must leave no cluster without images .*found \[32, 0\]"):
-        fitted(STL(SHAPE, **SMALL), pictures(8))
+    with pytest.raises(ValueError, match=r"^`n_clusters` must leave no cluster without images .*found \[24, 0\]"):
+        fitted(STL(SHAPE, **SMALL), pictures(6))
 
 
 def test_flat_images_hold_no_filters():
@@ -439,7 +437,7 @@ def test_learning_does_not_touch_the_global_random_numbers():
     before = torch.get_rng_state()
     frontend = STL(SHAPE, **SMALL)
     with torch.no_grad():
-        for images in pictures(40, seed=1).split(10) * 3:
+        for images in pictures(8, seed=1).split(4) * 5:
             frontend.learn_from(images)
             frontend.learning_step += 1
     assert torch.equal(torch.get_rng_state(), before)
