@@ -56,6 +56,13 @@ def test_bars_of_attacks_outside_the_worst_case_are_pale(make_run, entry):
     }  # fmt: skip
 
 
+def test_long_names_of_systems_leave_room_for_the_bars():
+    rows = [row(3, system=f"GaussianBlur + ConvNet (sigma={number}.5/version_0)") for number in range(5)]
+    figure = accuracy_figure(rows)
+    _drawn(figure)
+    assert figure.axes[0].get_position().width > 0.5
+
+
 def test_no_rows_are_refused():
     with pytest.raises(ValueError, match="`rows`"):
         accuracy_figure([])
