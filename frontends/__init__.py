@@ -21,6 +21,7 @@ from frontends.parallel import Parallel
 from frontends.pixel_deflection import PixelDeflection
 from frontends.random_resize_pad import RandomResizePad
 from frontends.region_sparse import RegionSparse
+from frontends.stl import STL
 from frontends.top_t import TopT
 from frontends.total_variation import TotalVariation
 
@@ -28,6 +29,7 @@ __all__ = [
     "D3",
     "DDL",
     "JPEG",
+    "STL",
     "Bilateral",
     "BitDepth",
     "ComDefend",

@@ -107,13 +107,13 @@ class Combination(FrontEnd):
         index = self._next()
         part = self._parts[index]
         seen = images if part.learns_from_original else self._shown_to(index, images)
-        part.trainer = self._trainer  # for its sums over processes
+        part.trainer = self._trainer  # for its sums over processes, of which the end may need some too
         try:
             metrics = part.learn_from(seen)
+            part.learning_step += 1
+            if part.learning_step >= self._steps(part):
+                part.end_learning()
         finally:
             part.trainer = None
-        part.learning_step += 1
-        if part.learning_step >= self._steps(part):
-            part.end_learning()
         name = type(part).__name__
         return {f"{index}_{name}/{key}": value for key, value in metrics.items()}

@@ -1,6 +1,7 @@
 """Front ends whose networks are learned by gradient steps, without labels."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,39 @@ def convolution(inputs: int, outputs: int, generator: torch.Generator) -> nn.Con
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+def descend(
+    losses: Tensor, optimizer: torch.optim.Optimizer, reduce: Callable[[Tensor], Tensor], whose: str, step: int
+) -> float:
+    """One step on the mean of the losses (B,) of all processes' images; return that mean.
+
+    Args:
+        losses: of this process's images, with their graph.
+        optimizer: of the parameters, in one group.
+        reduce: sums a tensor over processes.
+        whose: they are, for the sentence.
+        step: number of this one, from 1.
+
+    Raises:
+        RuntimeError: a loss or a gradient that is not finite.
+    """
+    (group,) = optimizer.param_groups
+    gradients = torch.autograd.grad(losses.sum(), group["params"])
+    flat = [gradient.flatten() for gradient in gradients]
+    total = reduce(torch.cat([*flat, losses.detach().sum()[None], losses.new_tensor([len(losses)])]))
+    mean = total[:-1] / total[-1]
+    loss = float(mean[-1])
+    if not mean.isfinite().all():  # the same in all processes: all end here
+        raise RuntimeError(
+            f"{whose} met a loss of {loss:.4g} or a gradient that is not finite in step {step}; "
+            f"lower `learning_rate` = {group['lr']:g}."
+        )
+    for parameter, gradient in zip(group["params"], mean[:-1].split([len(part) for part in flat]), strict=True):
+        parameter.grad = gradient.view_as(parameter)
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss
 
 
 class DescentFrontEnd(FrontEnd):
@@ -65,25 +99,11 @@ class DescentFrontEnd(FrontEnd):
         with torch.enable_grad():  # `training_step` turns gradients off
             self.requires_grad_(True)
             losses = self.losses(images, generator)
-            gradients = torch.autograd.grad(losses.sum(), parameters)
+            if self._optimizer is None:  # now the parameters are on their device
+                self._optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
+            step = int(self.learning_step) + 1
+            loss = descend(losses, self._optimizer, self.sum_over_processes, type(self).__name__, step)
             self.requires_grad_(False)
-        flat = [gradient.flatten() for gradient in gradients]
-        total = self.sum_over_processes(
-            torch.cat([*flat, losses.detach().sum()[None], losses.new_tensor([len(losses)])])
-        )
-        mean = total[:-1] / total[-1]
-        loss = float(mean[-1])
-        if not mean.isfinite().all():  # the same in all processes: all end here
-            raise RuntimeError(
-                f"{type(self).__name__} met a loss of {loss:.4g} or a gradient that is not finite in step "
-                f"{int(self.learning_step) + 1}; lower `learning_rate` = {self.learning_rate:g}."
-            )
-        if self._optimizer is None:  # now the parameters are on their device
-            self._optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
-        for parameter, gradient in zip(parameters, mean[:-1].split([len(part) for part in flat]), strict=True):
-            parameter.grad = gradient.view_as(parameter)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
         if int(self.learning_step) + 1 >= self.n_learning_steps:
             self._optimizer = None  # its moments are of no more use
         return {"loss": loss}

@@ -7,14 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
-from frontends.largest import largest
 from frontends.minimum_cut import join_overlapping
+from frontends.nearest import nearest
 from frontends.rules import check_rules, integers
 from sparsecode import extract_patches
 from sparsecode.full_precision import full_precision
-
-_CACHE = 2**23  # bytes; on a CPU, larger runs are slower
-_ACROSS = 2**13  # entries of the database looked at together
 
 
 class ImageQuilting(FrontEnd):
@@ -133,33 +130,11 @@ class ImageQuilting(FrontEnd):
 
     def choose(self, patches: Tensor) -> Tensor:
         """Database rows (N,), for each of the patches (N, C n n) one of its K nearest, drawn uniformly."""
-        nearest = self.nearest(patches)
+        found = nearest(patches, self.database, self.n_neighbours, self.max_bytes)
         if self.n_neighbours == 1:
-            return nearest[:, 0]
-        drawn = torch.randint(self.n_neighbours, (len(nearest), 1), device=nearest.device)
-        return nearest.gather(1, drawn)[:, 0]
-
-    def nearest(self, patches: Tensor) -> Tensor:
-        """Database rows (N, K) of the K nearest to each of the patches (N, C n n), the nearest first."""
-        # <p, d> - ||d||^2 / 2 is largest where ||p - d||^2 is smallest
-        database = self.database.to(patches.dtype)
-        database = torch.cat([database, -0.5 * database.square().sum(dim=1, keepdim=True)], dim=1)
-        patches = F.pad(patches, (0, 1), value=1.0)
-        room = min(self.max_bytes, _CACHE) if patches.device.type == "cpu" else self.max_bytes
-        across = max(self.n_neighbours, min(len(database), _ACROSS))
-        down = max(1, room // (2 * across * patches.element_size()))
-        return torch.cat([self._search(run, database, across) for run in patches.split(down)])
-
-    def _search(self, patches: Tensor, database: Tensor, length: int) -> Tensor:
-        """One run of patches through the database, `length` entries at a time."""
-        best, rows = patches.new_empty(len(patches), 0), patches.new_empty(len(patches), 0, dtype=torch.long)
-        for start in range(0, len(database), length):
-            scores = patches @ database[start : start + length].T
-            values, places = largest(scores, min(self.n_neighbours, scores.shape[1]))
-            best, rows = torch.cat([best, values], 1), torch.cat([rows, places + start], 1)
-            best, order = best.topk(min(self.n_neighbours, best.shape[1]), dim=1)
-            rows = rows.gather(1, order)
-        return rows
+            return found[:, 0]
+        drawn = torch.randint(self.n_neighbours, (len(found), 1), device=found.device)
+        return found.gather(1, drawn)[:, 0]
 
     def atoms(self) -> Tensor:
         """The first patches of the database, at most 256, as pictures (L, C, n, n)."""

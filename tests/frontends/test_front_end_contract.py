@@ -11,6 +11,7 @@ from frontends import (
     D3,
     DDL,
     JPEG,
+    STL,
     Bilateral,
     BitDepth,
     ComDefend,
@@ -66,6 +67,23 @@ FRONT_ENDS = {
     "NonLocalMeans": lambda shape: NonLocalMeans(shape, search_window=5),
     "RegionSparse": lambda shape: RegionSparse(
         shape, n_atoms=20, n_nonzero_coefs=3, patch_size=4, diameter=3, patches_per_image=20, n_iterations=2
+    ),
+    "STL": lambda shape: STL(
+        shape,
+        n_filters=6,
+        filter_size=4,
+        lmbda=0.1,
+        tolerance=1e-4,
+        n_clusters=2,
+        n_neighbours=3,
+        n_components=3,
+        n_references=8,
+        autoencoder_iterations=2,
+        reference_iterations=2,
+        n_iterations=2,
+    ),
+    "STL, universal": lambda shape: STL(
+        shape, n_filters=6, filter_size=5, n_clusters=1, rescale=True, learner="consensus", n_iterations=1, n_passes=2
     ),
     "PixelDeflection": lambda shape: PixelDeflection(shape, n_deflections=20, window=3, n_copies=2),
 }

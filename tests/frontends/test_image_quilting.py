@@ -7,9 +7,10 @@ from contract import fitted, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontends import ImageQuilting, image_quilting
+from frontends import ImageQuilting
 from frontends.image_quilting import random_patches
 from frontends.minimum_cut import join_overlapping, minimum_cut
+from frontends.nearest import nearest
 
 SHAPE = (3, 14, 17)  # 5x5 patches, 2 pixels shared: grids of 4 and 5
 
@@ -123,23 +124,23 @@ def test_sides_that_do_not_fit_the_grid_are_continued_with_the_border():
 
 
 @pytest.mark.parametrize("max_bytes", [1, 2**28])
-def test_the_nearest_patches_are_found_whatever_the_memory(max_bytes, monkeypatch):
+def test_the_nearest_patches_are_found_whatever_the_memory(max_bytes):
     database, patches = rand(70, 75).double(), rand(9, 75, seed=1).double()
-    frontend = with_database(database, n_neighbours=4, max_bytes=max_bytes).double()
     expected = torch.cdist(patches, database).argsort(dim=1)[:, :4]
-    assert torch.equal(frontend.nearest(patches), expected)
-    monkeypatch.setattr(image_quilting, "_ACROSS", 3)  # fewer at a time than neighbours
-    assert torch.equal(frontend.nearest(patches), expected)
+    assert torch.equal(nearest(patches, database, 4, max_bytes), expected)
+    assert torch.equal(nearest(patches, database, 4, max_bytes, at_once=3), expected)  # fewer than neighbours
+    frontend = with_database(database, n_neighbours=1, max_bytes=max_bytes).double()
+    assert torch.equal(frontend.choose(patches), expected[:, 0])
 
 
 def test_each_of_the_k_nearest_is_drawn_equally_often_and_no_other():
     database = rand(30, 75)
     frontend = with_database(database, n_neighbours=3)
     patch = rand(1, 75, seed=1)
-    nearest = frontend.nearest(patch)[0]
+    near = nearest(patch, database, 3)[0]
     drawn = seeded(frontend.choose, patch.expand(3000, -1))
-    assert set(drawn.tolist()) == set(nearest.tolist())
-    assert all(900 < (drawn == row).sum() < 1100 for row in nearest)
+    assert set(drawn.tolist()) == set(near.tolist())
+    assert all(900 < (drawn == row).sum() < 1100 for row in near)
 
 
 def test_exact_gradient_is_zero():

@@ -1,4 +1,4 @@
-"""Front ends that learn patch dictionaries, on two processes of Lightning.
+"""Front ends that learn dictionaries, on two processes of Lightning.
 
 This file is also the program of each process; its argument is the folder for what is learned.
 """
@@ -7,27 +7,42 @@ import os
 import socket
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 
-from frontends import DDL, RegionSparse, TopT
+from frontends import DDL, STL, RegionSparse, TopT
 from sparsefront.data import MNIST5k
 from sparsefront.stage_one import learn_front_end
 
 SHAPE = (1, 28, 28)
 SMALL = {"n_atoms": 16, "n_iterations": 3}
+QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+STRATIFIED = {
+    "n_filters": 8,
+    "filter_size": 5,
+    "n_clusters": 2,
+    "n_neighbours": 3,
+    "n_components": 8,
+    "n_references": 40,
+    "autoencoder_iterations": 2,
+    "reference_iterations": 2,
+    "n_iterations": 2,
+}
 FRONT_ENDS = {
     "DDL": lambda: DDL(SHAPE, **SMALL),
     "DDL, batch": lambda: DDL(SHAPE, learner="batch", n_passes=2, **SMALL),
     "DDL, pca": lambda: DDL(SHAPE, factors="pca", **SMALL),
     "RegionSparse": lambda: RegionSparse(SHAPE, patch_size=4, **SMALL),
+    "STL": lambda: STL(SHAPE, **STRATIFIED),
+    "STL, consensus": lambda: STL(SHAPE, **STRATIFIED, learner="consensus", n_kept_images=9, n_passes=1),
     "TopT": lambda: TopT(SHAPE, decoder="small", **SMALL),
 }
 
 
-def test_both_processes_end_with_the_same_buffers(tmp_path):
+def test_both_processes_end_with_the_same_tensors(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         meet = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
@@ -46,17 +61,27 @@ def test_both_processes_end_with_the_same_buffers(tmp_path):
         assert first.keys() == second.keys()
         assert all(torch.equal(tensor, second[key]) for key, tensor in first.items()), name
         assert first["learned"]
-        torch.testing.assert_close(first["dictionary"].norm(dim=0), torch.ones(16))
+        atoms = first["filters"].flatten(0, 1).flatten(1).T if "filters" in first else first["dictionary"]
+        torch.testing.assert_close(atoms.norm(dim=0), torch.ones(16))
+        if name.startswith("STL"):  # and as on one process
+            alone = FRONT_ENDS[name]()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # no validation, no optimizer: by design
+                learn_front_end(alone, MNIST5k(batch_size=32), pl.Trainer(accelerator="cpu", **QUIET))
+            for key, tensor in alone.state_dict().items():
+                torch.testing.assert_close(first[key], tensor, atol=1e-3, rtol=1e-3)
 
 
 def main(folder):
     torch.set_num_threads(1)
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    trainer = pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", **quiet)
+    trainer = pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", **QUIET)
     for name, build in FRONT_ENDS.items():
         frontend = build()
         learn_front_end(frontend, MNIST5k(batch_size=16), trainer)
-        torch.save(dict(frontend.named_buffers()), Path(folder) / f"{name} {torch.distributed.get_rank()}.pt")
+        tensors = dict(frontend.named_buffers())
+        # What stage two trains is not learned here.
+        tensors |= {key: weight for key, weight in frontend.named_parameters() if not weight.requires_grad}
+        torch.save(tensors, Path(folder) / f"{name} {torch.distributed.get_rank()}.pt")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from frontends import (
     D3,
     DDL,
     JPEG,
+    STL,
     Bilateral,
     BitDepth,
     ComDefend,
@@ -79,6 +80,7 @@ INTEGERS = [
     (TopT, "top_t"),
     (ImageQuilting, "n_neighbours"),
     (RegionSparse, "stride"),
+    (STL, "n_clusters"),
 ]
 
 
@@ -95,6 +97,7 @@ FINITE = [
     (TopT, "beta"),
     (TopT, "lmbda"),
     (DDL, "lmbda"),
+    (STL, "lmbda"),
 ]
 
 

@@ -18,15 +18,14 @@ def to_wide_markdown(rows: Mapping[str, Sequence[Row]], first: str, psnr: bool =
     last = next(iter(rows.values()))[-1].attack
     columns = [*attacks, *(name for name in worst if name != last), last]
     qualities = list(dict.fromkeys(name for some in rows.values() for name in _psnr(some))) if psnr else []
-    header = [first, "clean", *columns, *(f"PSNR {name}" for name in qualities)]
+    header = [first, "n", "clean", *columns, *(f"PSNR {name}" for name in qualities)]
     lines = [header, ["---", *("---:" for _ in header[1:])]]
     for name, some in rows.items():
         robust = {row.attack: f"{100 * row.robust.value:.1f}" for row in some if row.robust is not None}
         seen = {key: f"{value:.1f}" for key, value in _psnr(some).items()}
         cells = [*(robust.get(key, "") for key in columns), *(seen.get(key, "") for key in qualities)]
-        lines.append([name, f"{100 * some[0].clean.value:.1f}", *cells])
-    counts = sorted({str(row.n) for some in rows.values() for row in some})
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines) + f"\n% of all samples right, n = {', '.join(counts)}"
+        lines.append([name, str(some[0].n), f"{100 * some[0].clean.value:.1f}", *cells])
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n% of n samples right"
     if qualities:
         text += "; PSNR in dB of what the classifier sees of the attacked samples, against the clean images"
     return f"{text}; the CSV file has intervals, sizes and costs.\n"

@@ -14,10 +14,10 @@ def test_a_wide_table_has_a_line_a_system_and_a_column_an_attack_with_the_worst_
     }
     rows["jpeg"].insert(2, Row("system", "failed", "white_box", "", Share(9, 10), error="OSError: no"))
     assert to_wide_markdown(rows, "front end").splitlines()[:4] == [
-        "| front end | clean | pgd | eot | failed | worst gray box | worst case |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        "| identity | 90.0 | 30.0 |  |  |  | 30.0 |",
-        "| jpeg | 90.0 | 50.0 | 40.0 |  | 50.0 | 20.0 |",
+        "| front end | n | clean | pgd | eot | failed | worst gray box | worst case |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| identity | 10 | 90.0 | 30.0 |  |  |  | 30.0 |",
+        "| jpeg | 10 | 90.0 | 50.0 | 40.0 |  | 50.0 | 20.0 |",
     ]
 
 
@@ -28,6 +28,6 @@ def test_quality_of_what_the_classifier_sees_has_columns_where_it_is_known():
     worst = Row("", "worst case", "", "", share, robust=Share(3, 10), is_worst=True)
     rows = {"1": [seen, worst], "2": [codes, worst]}
     header, _, *lines = to_wide_markdown(rows, "bits", psnr=True).splitlines()[:4]
-    assert header == "| bits | clean | pgd | worst case | PSNR clean | PSNR pgd |"
-    assert lines == ["| 1 | 90.0 | 30.0 | 30.0 | 30.0 | 25.0 |", "| 2 | 90.0 | 40.0 | 30.0 |  |  |"]
+    assert header == "| bits | n | clean | pgd | worst case | PSNR clean | PSNR pgd |"
+    assert lines == ["| 1 | 10 | 90.0 | 30.0 | 30.0 | 30.0 | 25.0 |", "| 2 | 10 | 90.0 | 40.0 | 30.0 |  |  |"]
     assert "PSNR" not in to_wide_markdown({"2": [codes, worst]}, "bits", psnr=True)
