@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 
 from benchmarks.comparison import __main__ as comparison
 from frontends import CropEnsemble
-from sparsefront.report.row import Row
-from sparsefront.report.share import Share
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,8 +25,7 @@ def test_front_ends_of_one_class_get_a_picture_each_named_like_its_fragment(tmp_
         drawn.append(*images["clean"])
         return Figure()
 
-    monkeypatch.setattr(comparison, "_has_results", lambda folder: folder.name != "jpeg")
-    monkeypatch.setattr(comparison, "_test", lambda *given: None)
+    monkeypatch.setattr(comparison, "separate_tests", lambda tests: [path for path in tests if path.name == "jpeg"])
     monkeypatch.setattr(comparison, "_write", lambda *given: None)
     monkeypatch.setattr(comparison, "load_runs", runs)
     monkeypatch.setattr(comparison, "panel_figure", figure)
@@ -41,24 +38,6 @@ def test_front_ends_of_one_class_get_a_picture_each_named_like_its_fragment(tmp_
     comparison.main()
     assert drawn == ["compose", "crop_ens"]
     assert {path.name for path in tmp_path.iterdir()} == {"compose.png", "crop_ens.png"}
-
-
-def test_a_table_has_a_line_a_front_end_and_a_column_an_attack_with_the_worst_case_last():
-    def row(attack, hits, **more):
-        return Row("system", attack, "white_box", "", Share(9, 10), robust=Share(hits, 10), **more)
-
-    worst = {"is_worst": True}
-    rows = {
-        "identity": [row("pgd", 3), row("worst case", 3, **worst)],
-        "jpeg": [row("pgd", 5), row("eot", 4), row("worst gray box", 5, **worst), row("worst case", 2, **worst)],
-    }
-    rows["jpeg"].insert(2, Row("system", "failed", "white_box", "", Share(9, 10), error="OSError: no"))
-    assert comparison.table(rows).splitlines()[:4] == [
-        "| front end | n | clean | pgd | eot | failed | worst gray box | worst case |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        "| identity | 10 | 90.0 | 30.0 |  |  |  | 30.0 |",
-        "| jpeg | 10 | 90.0 | 50.0 | 40.0 |  | 50.0 | 20.0 |",
-    ]
 
 
 def test_every_page_of_a_front_end_shows_the_picture_of_a_fragment():

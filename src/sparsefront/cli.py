@@ -152,9 +152,20 @@ class SparsefrontCLI(LightningCLI):
 
     def before_validate(self) -> None:
         """Without a checkpoint: stage one, unless it leaves something to train with labels."""
+        if self._check_weights():
+            return
+        if self._get(self.config, "model.classifier_checkpoint") is None:
+            print("No --ckpt_path: the weights are those the classifier was built with.", file=sys.stderr, flush=True)
+        self._learn_front_end()
+
+    before_test = before_validate
+    before_predict = before_validate
+
+    def _check_weights(self) -> bool:
+        """Whether a checkpoint brings all weights along; raise a ValueError if nothing else would."""
         self._check_before_long_work()
         if self._checkpoint() is not None:
-            return
+            return True
         asked = self._get(self.config, "ckpt_path")
         if asked is not None:
             raise ValueError(f"`ckpt_path` {asked} finds no checkpoint in {self._checkpoint_folder}; check `run_dir`.")
@@ -163,12 +174,7 @@ class SparsefrontCLI(LightningCLI):
             raise ValueError(
                 f"`ckpt_path` must name a checkpoint: part of {type(frontend).__name__} is trained with the classifier."
             )
-        if self._get(self.config, "model.classifier_checkpoint") is None:
-            print("No --ckpt_path: the weights are those the classifier was built with.", file=sys.stderr, flush=True)
-        self._learn_front_end()
-
-    before_test = before_validate
-    before_predict = before_validate
+        return False
 
     @property
     def _checkpoint_folder(self) -> Path:
@@ -222,6 +228,29 @@ class SparsefrontCLI(LightningCLI):
         return next(callback for callback in callbacks if isinstance(callback, kind))
 
 
+class _Refusals(SparsefrontCLI):
+    """Builds and checks what `sparsefront test` would, and stops there."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        self._check_weights()
+
+
+def check_test(args: Sequence[str]) -> None:
+    """Exit with one sentence, as `sparsefront test` would, on settings that cannot be right; test nothing.
+
+    Args:
+        args: the arguments of `sparsefront test`.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)  # seed and devices are said by the test itself
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "LightningCLI's args parameter")  # the caller has a command line too
+            _or_exit(["test", *args], True, _Refusals)
+    finally:
+        logging.disable(before)
+
+
 def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
     """Run the command line; exits with one sentence on a setting that cannot be right.
 
@@ -229,8 +258,12 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
         args: stand for the command line when called from Python.
         run: False takes no subcommand and only builds `model`, `datamodule`, `trainer` and `evaluation`.
     """
+    return _or_exit(args, run, SparsefrontCLI)
+
+
+def _or_exit(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) -> SparsefrontCLI:
     try:
-        return _run(args, run)
+        return _run(args, run, kind)
     except (ValueError, FileNotFoundError, MisconfigurationException) as error:
         cause: BaseException = error
         if str(error).startswith("Does not validate against any of the Union subtypes") and error.__cause__:
@@ -260,11 +293,11 @@ def _check_writable(folder: Path) -> None:
         ) from None
 
 
-def _run(args: Sequence[str] | None, run: bool) -> SparsefrontCLI:
+def _run(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) -> SparsefrontCLI:
     # pytorch-lightning 2.6 on torch 2.15, several times a run; nothing that a user could mend.
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*", FutureWarning)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.msg)
-    return SparsefrontCLI(
+    return kind(
         DefendedClassifier,
         ImageData,
         subclass_mode_data=True,

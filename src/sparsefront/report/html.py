@@ -17,11 +17,13 @@ from sparsefront.report.plots import (
     accuracy_figure,
     atoms_figure,
     curves_figure,
+    interval_attacks,
+    interval_figure,
     panel_figure,
     robustness_figure,
     sizes_figure,
 )
-from sparsefront.report.row import rows_of
+from sparsefront.report.row import Row, rows_of
 from sparsefront.report.run import Run
 from sparsefront.report.sentences import cautions, headline, signs
 from sparsefront.report.svg import inline_svg
@@ -76,6 +78,7 @@ def render(runs: Sequence[Run]) -> str:
         caption=CAPTION,
         knowledge=_knowledge(runs),
         accuracy=accuracy,
+        intervals=_intervals(rows),
         systems=[_system(run, f"s{number}") for number, run in enumerate(runs)],
     )
 
@@ -83,6 +86,13 @@ def render(runs: Sequence[Run]) -> str:
 def _knowledge(runs: Sequence[Run]) -> dict[str, str]:
     kinds = dict.fromkeys(attack.knowledge for run in runs for attack in run.attacks)
     return {kind.replace("_", " "): KNOWLEDGE[kind] for kind in kinds if kind in KNOWLEDGE}
+
+
+def _intervals(rows: Sequence[Row]) -> list[tuple[str, Markup]]:
+    return [
+        (name, _svg(interval_figure(rows, name), f"interval{number}", f"Quality and accuracy of systems under {name}"))
+        for number, name in enumerate(interval_attacks(rows))
+    ]
 
 
 def _svg(figure: Figure, name: str, alt: str) -> Markup:

@@ -116,11 +116,16 @@ def to_markdown(rows: Sequence[Row]) -> str:
     return "\n".join([*table, "", *(f"- {sentence}" for sentence in failures(rows)), CAPTION, ""])
 
 
-def to_csv(rows: Sequence[Row]) -> str:
-    """The rows as CSV with counts and shares in [0, 1] in full, for other programs."""
+def to_csv(rows: Sequence[Row], first: str = "system") -> str:
+    """The rows as CSV with counts and shares in [0, 1] in full, for other programs.
+
+    Args:
+        rows: of one or several systems.
+        first: heading of the column of their systems.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(CSV_HEADER)
+    writer.writerow([first, *CSV_HEADER[1:]])
     for row in rows:
         success = "" if row.success is None else row.success.value
         sizes = [row.linf, row.l2, row.linf_median, row.l2_median]

@@ -1,11 +1,13 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from sparsefront.report import report
 from sparsefront.report.cli import main
-from sparsefront.report.html import render
+from sparsefront.report.html import _intervals, render
+from sparsefront.report.row import rows_of
 from sparsefront.report.run import load_runs
 
 VOID = {"meta", "br", "img", "hr", "link", "input"}
@@ -98,6 +100,18 @@ def test_headline_comes_first_then_cautions_then_the_table(page):
         parsed.text.index(part) for part in (": 90.0 % clean, 50.0 % worst", "may be masked", "Every attack", "a <box>")
     ]
     assert places == sorted(places)
+
+
+def test_systems_stand_side_by_side_by_the_quality_of_what_they_let_see(make_run, entry):
+    attacks = [entry("pgd", fell=(0,)), entry("unseen")]
+    runs = load_runs([make_run(name, attacks=attacks, extras=False) for name in ("a", "b")])
+    for run in runs:
+        run.samples.update({"pgd/psnr": np.full(10, 20.0), "clean_psnr": np.full(10, 30.0)})
+    text = render(runs)
+    assert text.count('aria-label="Quality and accuracy of systems under pgd"') == 1
+    assert text.count('aria-label="Quality and accuracy of systems under') == 1
+    assert "Quality and robustness" in Page(text).text
+    assert not _intervals(rows_of(runs[0]))  # there is nothing to compare it with
 
 
 def test_the_strongest_is_one_that_enters_the_worst_case(make_run, entry):

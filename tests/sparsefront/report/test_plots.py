@@ -8,14 +8,18 @@ from sparsefront.report.plots import (
     accuracy_figure,
     atoms_figure,
     curves_figure,
+    interval_attacks,
+    interval_figure,
     panel_figure,
     robustness_figure,
+    setting_figure,
     sizes_figure,
 )
 from sparsefront.report.plots.atoms import _mosaic, _roughness
 from sparsefront.report.plots.pixels import thin, to_rgb
-from sparsefront.report.row import rows_of
+from sparsefront.report.row import Row, rows_of
 from sparsefront.report.run import Run, load_runs
+from sparsefront.report.share import Share
 
 
 def _drawn(figure):
@@ -50,6 +54,13 @@ def test_bars_of_attacks_outside_the_worst_case_are_pale(make_run, entry):
     assert {name: opacity[place] < 1 for place, name in enumerate(names)} == {
         "no attack": False, "pgd": False, "noise": True, names[-1]: False
     }  # fmt: skip
+
+
+def test_long_names_of_systems_leave_room_for_the_bars():
+    rows = [row(3, system=f"GaussianBlur + ConvNet (sigma={number}.5/version_0)") for number in range(5)]
+    figure = accuracy_figure(rows)
+    _drawn(figure)
+    assert figure.axes[0].get_position().width > 0.5
 
 
 def test_no_rows_are_refused():
@@ -164,3 +175,61 @@ def test_accuracy_by_size_falls_by_one_sample_at_each_successful_size(make_run, 
 
 def test_there_is_no_accuracy_by_size_where_nothing_fell(make_run, entry):
     assert robustness_figure(Run.load(make_run(attacks=[entry("a")]))) is None
+
+
+def row(hits, psnr=None, attack="gray", system="a", clean=9, **more):
+    knowledge = "gray_box" if attack == "gray" else "white_box"
+    return Row(system, attack, knowledge, "", Share(clean, 10), robust=Share(hits, 10), psnr=psnr, **more)
+
+
+def drawn_lines(axes):
+    return {line.get_label(): line.get_xydata().tolist() for line in axes.lines}
+
+
+def test_a_setting_is_drawn_from_its_rows_in_the_order_of_the_values():
+    rows = {"2": [row(3, (30.0, 20.0))], "0.5": [row(5, (40.0, 25.0), clean=10)]}
+    figure = setting_figure("sigma", rows)
+    _drawn(figure)
+    accuracy, psnr = figure.axes
+    assert drawn_lines(accuracy) == {"no attack": [[0.5, 100], [2, 90]], "gray": [[0.5, 50], [2, 30]]}
+    assert drawn_lines(psnr) == {"no attack": [[0.5, 40], [2, 30]], "gray": [[0.5, 25], [2, 20]]}
+    assert (accuracy.get_xscale(), psnr.get_xlabel()) == ("linear", "sigma")
+    ends = [100 * end for end in Share(3, 10).interval]
+    assert any(np.allclose(whisker[:, 1], ends) for held in accuracy.collections for whisker in held.get_segments())
+
+
+def test_a_setting_of_words_stands_side_by_side_and_what_failed_or_sees_codes_is_left_out():
+    failed = Row("a", "white", "white_box", "", Share(9, 10), error="OSError: no")
+    worst = row(2, attack="worst case", is_worst=True)
+    rows = {"ormp": [row(3), row(4, attack="white"), worst], "omp": [row(5), failed, worst]}
+    figure = setting_figure("rule", rows)
+    _drawn(figure)
+    (axes,) = figure.axes
+    lines = {"no attack": [[0, 90], [1, 90]], "gray": [[0, 30], [1, 50]], "white": [[0, 40]]}
+    assert drawn_lines(axes) == lines | {"worst case": [[0, 20], [1, 20]]}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["ormp", "omp"]
+
+
+def test_values_over_orders_of_magnitude_stand_on_a_logarithmic_axis():
+    assert setting_figure("l", {"0.01": [row(3)], "1": [row(3)]}).axes[0].get_xscale() == "log"
+    assert setting_figure("l", {"0": [row(3)], "1": [row(3)]}).axes[0].get_xscale() == "linear"
+    with pytest.raises(ValueError, match="`rows` must hold at least one value"):
+        setting_figure("l", {})
+
+
+def test_an_interval_goes_from_accuracy_under_attack_to_accuracy_without_at_the_psnr_under_attack():
+    rows = [row(3, (40.0, 25.0)), row(6, (30.0, 22.0), system="b"), row(6, system="codes")]
+    figure = interval_figure(rows, "gray")
+    _drawn(figure)
+    bars = [line.get_xydata().tolist() for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    assert bars == [[[25, 30], [25, 90]], [[22, 60], [22, 90]]]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+    with pytest.raises(ValueError, match="`attack` must be one that some row has a PSNR of, found 'pgd'"):
+        interval_figure(rows, "pgd")
+
+
+def test_systems_are_compared_under_attacks_that_two_have_met_the_gray_box_first():
+    pair = (40.0, 25.0)
+    rows = [row(3, pair, "pgd"), row(3, pair), row(3, pair, "alone"), row(3, None, "codes")]
+    rows += [row(3, pair, "pgd", "b"), row(3, pair, system="b"), row(3, None, "codes", "b")]
+    assert interval_attacks(rows) == ["gray", "pgd"]

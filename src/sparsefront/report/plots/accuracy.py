@@ -14,6 +14,7 @@ from sparsefront.report.share import Share
 
 CLEAN = "no attack"
 PALE = 0.35  # opacity
+WIDTH = 100  # letters that fit side by side
 HATCHES = {"white_box": "", "gray_box": "////", "transfer": "....", "black_box": "xxxx", "control": "----"}
 
 
@@ -63,7 +64,9 @@ def _explain(axes: Axes, rows: Sequence[Row], systems: Sequence[str]) -> None:
     ]
     if any(not row.in_worst_case for row in rows):
         handles.append(Patch(color="#999999", alpha=PALE, label="not in the worst case"))
-    legend(axes, handles=handles, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=min(4, len(handles)))
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(1, min(4, len(handles), WIDTH // (longest + 6)))
+    legend(axes, handles=handles, loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=columns)
 
 
 def _groups(rows: Sequence[Row]) -> list[str]:

@@ -1,0 +1,38 @@
+"""Several systems in a table of a line each."""
+
+from collections.abc import Mapping, Sequence
+
+from sparsefront.report.row import Row
+
+
+def to_wide_markdown(rows: Mapping[str, Sequence[Row]], first: str, psnr: bool = False) -> str:
+    """A line a system, a column an attack or worst case, in %.
+
+    Args:
+        rows: of the report (`rows_of`), by what the first column says of their system.
+        first: heading of the first column.
+        psnr: add columns of the PSNR of what the classifier sees, clean and under each attack, where it is known.
+    """
+    attacks = dict.fromkeys(row.attack for some in rows.values() for row in some if not row.is_worst)
+    worst = dict.fromkeys(row.attack for some in rows.values() for row in some if row.is_worst)
+    last = next(iter(rows.values()))[-1].attack
+    columns = [*attacks, *(name for name in worst if name != last), last]
+    qualities = list(dict.fromkeys(name for some in rows.values() for name in _psnr(some))) if psnr else []
+    header = [first, "n", "clean", *columns, *(f"PSNR {name}" for name in qualities)]
+    lines = [header, ["---", *("---:" for _ in header[1:])]]
+    for name, some in rows.items():
+        robust = {row.attack: f"{100 * row.robust.value:.1f}" for row in some if row.robust is not None}
+        seen = {key: f"{value:.1f}" for key, value in _psnr(some).items()}
+        cells = [*(robust.get(key, "") for key in columns), *(seen.get(key, "") for key in qualities)]
+        lines.append([name, str(some[0].n), f"{100 * some[0].clean.value:.1f}", *cells])
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n% of n samples right"
+    if qualities:
+        text += "; PSNR in dB of what the classifier sees of the attacked samples, against the clean images"
+    return f"{text}; the CSV file has intervals, sizes and costs.\n"
+
+
+def _psnr(rows: Sequence[Row]) -> dict[str, float]:
+    """Of clean images, then by attack."""
+    known = {row.attack: row.psnr for row in rows if row.psnr is not None}
+    adversarial = {name: pair[1] for name, pair in known.items()}
+    return {"clean": next(iter(known.values()))[0], **adversarial} if known else {}

@@ -1,0 +1,129 @@
+"""`sparsefront-sweep`: one setting through several values, a test of each, a table and a picture."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sparsefront.cli import check_test
+from sparsefront.report.plots import setting_figure
+from sparsefront.report.row import Row, rows_of
+from sparsefront.report.run import load_runs
+from sparsefront.report.sentences import cautions
+from sparsefront.report.table import to_csv
+from sparsefront.report.wide import to_wide_markdown
+from sparsefront.separate_tests import LOG, has_results, separate_tests
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Test each value that has no results yet, then write the table and the picture over all that have.
+
+    Section 5.5 of paper 002 (Figure 5), for any setting. All values' settings are checked before the first test.
+
+    Returns:
+        0; 1 after a sentence on stderr if some value has no results; 2, before any test, if a setting cannot be right.
+    """
+    parser = argparse.ArgumentParser(
+        prog="sparsefront-sweep",
+        description="Test one setting at several values: accuracy without and under attack, and PSNR, over the value.",
+        epilog="What is not listed here goes to `sparsefront test`: --config, --model.classifier_checkpoint ...",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--setting", required=True, help="e.g. model.frontend.sigma")
+    parser.add_argument("--values", required=True, nargs="+", metavar="VALUE", help="e.g. 0.5 1 2")
+    parser.add_argument("--run_dir", type=Path, default=Path("runs/sweep"), help="folder (default: runs/sweep)")
+    given, more = parser.parse_known_args(args)
+    try:
+        tests = _tests(given.setting, given.values, given.run_dir, more)
+        _check_same(tests)
+    except ValueError as error:
+        print(f"sparsefront-sweep: {error}", file=sys.stderr)
+        return 2
+    for value, (folder, arguments) in tests.items():
+        if not has_results(folder):
+            _check(given.setting, value, [*arguments, "--run_dir", str(folder)])
+    failed = separate_tests(dict(tests.values()))
+    done = {value: folder for value, (folder, _) in tests.items() if folder not in failed}
+    if done:
+        words = list(sys.argv[1:] if args is None else args)
+        _write(given.setting, done, given.run_dir, shlex.join(["sparsefront-sweep", *words]))
+    for folder in failed:
+        print(f"sparsefront-sweep: {folder.name} has no results; see {folder / LOG}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _tests(
+    setting: str, values: Sequence[str], run_dir: Path, more: Sequence[str]
+) -> dict[str, tuple[Path, list[str]]]:
+    """Folder and arguments of `sparsefront test`, by value."""
+    tests: dict[str, tuple[Path, list[str]]] = {}
+    for value in values:
+        folder = run_dir / f"{_name(setting)}={value.replace('/', '_')}"
+        if folder in (other for other, _ in tests.values()):
+            raise ValueError(f"`--values` must have folders of their own, found {folder.name} twice; leave one out.")
+        tests[value] = folder, [*more, f"--{setting}={value}"]
+    return tests
+
+
+def _name(setting: str) -> str:
+    return setting.rsplit(".", 1)[-1]
+
+
+def _check_same(tests: Mapping[str, tuple[Path, Sequence[str]]]) -> None:
+    """Raise a ValueError if a folder's results are of other arguments than would be given now."""
+    for folder, arguments in tests.values():
+        for path in folder.rglob("results/test_attacks.json"):
+            command = json.loads(path.read_text()).get("command", "")
+            _, *found = shlex.split(command)
+            if found != ["test", *arguments, "--run_dir", str(folder)]:
+                raise ValueError(
+                    f"`--run_dir` must hold results of the same arguments, found those of `{command}` in {folder}; "
+                    "name another folder, or delete this one."
+                )
+
+
+def _check(setting: str, value: str, arguments: Sequence[str]) -> None:
+    try:
+        check_test(arguments)
+    except SystemExit:
+        print(f"sparsefront-sweep: refused at {setting} = {value}; nothing was tested.", file=sys.stderr)
+        raise
+
+
+def _write(setting: str, folders: Mapping[str, Path], run_dir: Path, command: str) -> None:
+    runs = load_runs(list(folders.values()), "test")
+    systems = zip(folders, runs, strict=True)
+    rows = {value: [replace(row, system=value) for row in rows_of(run)] for value, run in systems}
+    text = to_wide_markdown(rows, _name(setting), psnr=True)
+    text += "".join(f"\n- Caution: {sentence}" for sentence in cautions(runs)) + "\n"
+    print(text)
+    _replace(run_dir / "sweep.md", f"`{command}`\n\n{text}")
+    _replace(run_dir / "sweep.csv", to_csv([row for some in rows.values() for row in some], _name(setting)))
+    _draw(setting, rows, run_dir / "sweep.png")
+    print(run_dir / "sweep.png")
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _draw(setting: str, rows: Mapping[str, Sequence[Row]], path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    setting_figure(setting, rows).savefig(temporary, format="png", dpi=150)
+    os.replace(temporary, path)
+
+
+def command() -> int:
+    """The installed command `sparsefront-sweep`."""
+    sys.path.insert(0, os.getcwd())  # as `sparsefront` does: a class in a file beside the user is found
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(command())
