@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import within_range
-from frontends.rules import check_rules, finite, integers, number
+from frontends.rules import check_rules, integers, number, one_of, positive
 from frontends.shifts import Offset, half_window, pairs, shifted_mean
 
 Window = Literal["disc", "square"]
@@ -58,16 +58,15 @@ def check_bilateral(
     most = 2 * min(image_shape[1:]) - 1
     rules = [
         *integers(diameter=diameter),
-        *finite(sigma_space=sigma_space),
         (
             diameter % 2 == 1 and 1 <= diameter <= most,
             f"`diameter` must be odd and from 1 to {most} for images of {image_shape[1:]} pixels, whose border is "
             f"mirrored, found {diameter}.",
         ),
-        (sigma_color > 0, f"`sigma_color` must be positive, in [0, 1] pixel units, found {sigma_color:g}."),
-        (sigma_space > 0, f"`sigma_space` must be positive, in pixels, found {sigma_space:g}."),
-        (window in get_args(Window), f"`window` must be one of {get_args(Window)}, found {window!r}."),
-        (distance in get_args(Distance), f"`distance` must be one of {get_args(Distance)}, found {distance!r}."),
+        *positive("write it in [0, 1] pixel units", sigma_color=sigma_color),
+        *positive("it is in pixels", sigma_space=sigma_space),
+        *one_of(get_args(Window), window=window),
+        *one_of(get_args(Distance), distance=distance),
     ]
     check_rules(rules)
 

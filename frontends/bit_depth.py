@@ -6,7 +6,7 @@ from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.rounding import Slope, rounded
-from frontends.rules import check_rules, integers
+from frontends.rules import between, check_rules
 
 
 class BitDepth(FrontEnd):
@@ -33,11 +33,7 @@ class BitDepth(FrontEnd):
 
     def __init__(self, image_shape: tuple[int, int, int], bits: int = 3) -> None:
         super().__init__(image_shape)
-        rules = [
-            *integers(bits=bits),
-            (1 <= bits <= 8, f"`bits` must be from 1 to 8, found {bits}; 8 is what images are stored with."),
-        ]
-        check_rules(rules)
+        check_rules(between(1, 8, "8 is what images are stored with", bits=bits))
         self.bits = bits
 
     def forward(self, images: Tensor) -> Tensor:

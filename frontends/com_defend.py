@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from frontends.base import ImageMap
 from frontends.descent import DescentFrontEnd, convolution
-from frontends.rules import check_rules, finite, integers
+from frontends.rules import at_least, check_rules, not_negative, positive
 
 
 class ComDefend(DescentFrontEnd):
@@ -73,21 +73,15 @@ class ComDefend(DescentFrontEnd):
         self.requires_grad_(False)
 
     def _check_settings(self) -> None:
-        bits, phi, deployed = self.bits_per_channel, self.noise, self.deployed_noise
         rules = [
-            *integers(bits_per_channel=bits),
-            *finite(lmbda=self.lmbda),
-            (bits >= 1, f"`bits_per_channel` must be at least 1, found {bits}; the authors' is 4."),
+            *at_least(1, "the authors' is 4", bits_per_channel=self.bits_per_channel),
             (
                 bool(self.widths) and all(isinstance(width, int) and width >= 1 for width in self.widths),
                 f"`widths` must hold one or more integers of at least 1, found {self.widths}.",
             ),
-            (0 < phi < float("inf"), f"`noise` must be positive and finite, found {phi:g}; the authors' is 20."),
-            (self.lmbda >= 0, f"`lmbda` must be >= 0, found {self.lmbda:g}; the authors' is 1e-4."),
-            (
-                0 <= deployed < float("inf"),
-                f"`deployed_noise` must be finite and >= 0, found {deployed:g}; 0 leaves it out.",
-            ),
+            *positive("the authors' is 20", noise=self.noise),
+            *not_negative("the authors' is 1e-4", lmbda=self.lmbda),
+            *not_negative("0 leaves it out", deployed_noise=self.deployed_noise),
         ]
         check_rules(rules)
 
@@ -100,8 +94,7 @@ class ComDefend(DescentFrontEnd):
 
     def _smooth(self, temperature: float | None = None) -> ImageMap:
         temperature = self.noise if temperature is None else temperature
-        if not 0 < temperature < float("inf"):
-            raise ValueError(f"`temperature` must be positive and finite, found {temperature:g}; the default is φ.")
+        check_rules(positive("the default is φ", temperature=temperature))
 
         def slope(codes: Tensor) -> Tensor:
             s = torch.sigmoid(codes / temperature)

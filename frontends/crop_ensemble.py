@@ -7,7 +7,7 @@ from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.resample import resample, scaled_places, whole_draws
-from frontends.rules import check_rules, fraction, integers
+from frontends.rules import at_least, check_rules, fraction, shares
 
 
 class CropEnsemble(FrontEnd):
@@ -34,12 +34,7 @@ class CropEnsemble(FrontEnd):
     def __init__(self, image_shape: tuple[int, int, int], n_crops: int = 30, crop: float | str = "90/224") -> None:
         super().__init__(image_shape)
         self.crop = fraction(crop, "crop")
-        rules = [
-            *integers(n_crops=n_crops),
-            (n_crops >= 1, f"`n_crops` must be at least 1, found {n_crops}."),
-            (0 < self.crop <= 1, f"`crop` must be above 0 and at most 1, found {crop}; 1 is the whole image."),
-        ]
-        check_rules(rules)
+        check_rules([*at_least(1, n_crops=n_crops), *shares("1 is the whole image", crop=self.crop)])
         self.n_copies = n_crops
         # Crops of the whole image's size have one place.
         self.randomised = any(self._crop_size(size) < size for size in self.image_shape[1:])

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.found_again import found_again
-from frontends.rules import check_rules, fraction, integers
+from frontends.rules import at_least, between, check_rules, covering, fraction, shares
 from sparsecode import average_patches, extract_patches, omp, sample_patches
 from sparsecode.full_precision import full_precision
 
@@ -79,43 +79,12 @@ class D3(FrontEnd):
         self.learned.fill_(False)
 
     def _check_settings(self) -> None:
-        smallest_side = min(self.image_shape[1:])
         rules = [
-            *integers(
-                n_atoms=self.n_atoms,
-                n_nonzero_coefs=self.n_nonzero_coefs,
-                patch_size=self.patch_size,
-                stride=self.stride,
-                n_iterations=self.n_learning_steps,
-                patches_per_iteration=self.patches_per_iteration,
-            ),
-            (
-                1 <= self.patch_size <= smallest_side,
-                f"`patch_size` must be from 1 to the image's smaller side {smallest_side}, found {self.patch_size}; "
-                "choose smaller patches or a larger `image_size`.",
-            ),
-            (
-                1 <= self.stride <= self.patch_size,
-                f"`stride` must be from 1 to `patch_size` = {self.patch_size}, found {self.stride}; "
-                "pixels between patches would be lost.",
-            ),
-            (
-                1 <= self.n_nonzero_coefs <= self.n_atoms,
-                f"`n_nonzero_coefs` must be from 1 to `n_atoms` = {self.n_atoms}, found {self.n_nonzero_coefs}.",
-            ),
-            (
-                0 < self.max_correlation <= 1,
-                f"`max_correlation` must be above 0 and at most 1, found {self.max_correlation:g}.",
-            ),
-            (
-                0 < self.atoms_share <= 1,
-                f"`atoms_share` must be above 0 and at most 1, found {float(self.atoms_share):g}.",
-            ),
-            (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
-            (
-                self.patches_per_iteration >= 1,
-                f"`patches_per_iteration` must be at least 1, found {self.patches_per_iteration}.",
-            ),
+            *at_least(1, n_atoms=self.n_atoms),
+            *covering(self.image_shape, self.patch_size, self.stride),
+            *between(1, ("n_atoms", self.n_atoms), n_nonzero_coefs=self.n_nonzero_coefs),
+            *shares(max_correlation=self.max_correlation, atoms_share=self.atoms_share),
+            *at_least(1, n_iterations=self.n_learning_steps, patches_per_iteration=self.patches_per_iteration),
         ]
         check_rules(rules)
 

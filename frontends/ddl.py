@@ -12,7 +12,7 @@ from frontends.base import FrontEnd, ImageMap
 from frontends.found_again import found_again
 from frontends.negligible import without_negligible
 from frontends.patch_learners import Factorisation, KeptPatches
-from frontends.rules import check_rules, finite, integers, number
+from frontends.rules import at_least, between, check_rules, covering, from_0_to_1, number, one_of, positive, settings_of
 from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
 from sparsecode.full_precision import full_precision
 
@@ -124,42 +124,19 @@ class DDL(FrontEnd):
         self.learned.fill_(False)
 
     def _check_settings(self) -> None:
-        smallest_side, length = min(self.image_shape[1:]), self.image_shape[0] * self.patch_size**2
-        choices = {
-            "rule": ("omp", "ormp"),
-            "factors": ("dictionary", "pca", "nmf"),
-            "learner": ("online", "batch"),
-            "training_noise": ("none", "uniform", "sign"),
-        }
+        length = self.image_shape[0] * self.patch_size**2
+        for_all = "lower it, raise `n_atoms`, or write null for all"
+        nonzero = between(1, ("n_atoms", self.n_atoms), for_all, n_nonzero_coefs=self.n_nonzero_coefs)
         rules = [
-            (
-                getattr(self, name) in known,
-                f"`{name}` must be one of {', '.join(known)}, found {getattr(self, name)!r}.",
-            )
-            for name, known in choices.items()
-        ]
-        counts = ("n_atoms", "n_iterations", "patches_per_iteration", "n_passes")
-        whole = (*counts, "patch_size", "stride", "n_nonzero_coefs")
-        rules += [*integers(**{name: getattr(self, name) for name in whole}), *finite(lmbda=self.lmbda)]
-        rules += [
-            (getattr(self, name) >= 1, f"`{name}` must be at least 1, found {getattr(self, name)}.") for name in counts
-        ]
-        rules += [
-            (
-                1 <= self.patch_size <= smallest_side,
-                f"`patch_size` must be from 1 to the image's smaller side {smallest_side}, found {self.patch_size}; "
-                "choose smaller patches or a larger `image_size`.",
-            ),
-            (
-                1 <= self.stride <= self.patch_size,
-                f"`stride` must be from 1 to `patch_size` = {self.patch_size}, found {self.stride}; "
-                "pixels between patches would be lost.",
-            ),
-            (
-                self.factors == "nmf" or 1 <= self.n_nonzero_coefs <= self.n_atoms,
-                f"`n_nonzero_coefs` must be from 1 to `n_atoms` = {self.n_atoms}, found {self.n_nonzero_coefs}; "
-                "lower it, raise `n_atoms`, or write null for all.",
-            ),
+            *one_of(("omp", "ormp"), rule=self.rule),
+            *one_of(("dictionary", "pca", "nmf"), factors=self.factors),
+            *one_of(("online", "batch"), learner=self.learner),
+            *one_of(("none", "uniform", "sign"), training_noise=self.training_noise),
+            *at_least(1, **settings_of(self, "n_atoms", "n_iterations", "patches_per_iteration", "n_passes")),
+            *covering(self.image_shape, self.patch_size, self.stride),
+            *(nonzero if self.factors != "nmf" else ()),
+            *positive(lmbda=self.lmbda),
+            *from_0_to_1("write it in [0, 1] pixel units", training_eps=self.training_eps),
             (
                 self.factors != "pca" or self.n_atoms <= length,
                 f"`n_atoms` must be at most the {length} entries of a patch with `factors: pca`, found {self.n_atoms}; "
@@ -174,11 +151,6 @@ class DDL(FrontEnd):
                 self.factors != "nmf" or not (self._bounds_nonzeros or self.rule == "omp"),
                 "`n_nonzero_coefs` and `rule` must be left out with `factors: nmf`, found "
                 f"{self.n_nonzero_coefs} and {self.rule}; its codes are a LASSO's, which `lmbda` makes sparse.",
-            ),
-            (self.lmbda > 0, f"`lmbda` must be positive, found {self.lmbda:g}."),
-            (
-                0 <= self.training_eps <= 1,
-                f"`training_eps` must be from 0 to 1, found {self.training_eps:g}; write it in [0, 1] pixel units.",
             ),
         ]
         check_rules(rules)

@@ -53,7 +53,7 @@ def build_decoder(
         "resize": ([300, 100, channels], (3, 1), 1),
     }
     if kind not in plans:
-        raise ValueError(f"`decoder` must be one of {[*plans, 'identity']}, found {kind!r}.")
+        raise ValueError(f"`decoder` must be one of {', '.join([*plans, 'identity'])}, found {kind!r}.")
     widths, first, resize_after = plans[kind]
     layers: list[nn.Module] = []
     for number, (inputs, outputs) in enumerate(zip([n_atoms, *widths], widths, strict=False)):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from frontends.base import FrontEnd
-from frontends.rules import check_rules, integers
+from frontends.rules import at_least, check_rules, positive
 
 
 def convolution(inputs: int, outputs: int, generator: torch.Generator) -> nn.Conv2d:
@@ -73,15 +73,7 @@ class DescentFrontEnd(FrontEnd):
 
     def __init__(self, image_shape: tuple[int, int, int], n_iterations: int, learning_rate: float, seed: int) -> None:
         super().__init__(image_shape)
-        rules = [
-            *integers(n_iterations=n_iterations),
-            (n_iterations >= 1, f"`n_iterations` must be at least 1, found {n_iterations}."),
-            (
-                0 < learning_rate < float("inf"),
-                f"`learning_rate` must be positive and finite, found {learning_rate}.",
-            ),
-        ]
-        check_rules(rules)
+        check_rules([*at_least(1, n_iterations=n_iterations), *positive(learning_rate=learning_rate)])
         self.n_learning_steps, self.learning_rate, self.seed = n_iterations, learning_rate, seed
         self.learned.fill_(False)
         self._optimizer: torch.optim.Optimizer | None = None

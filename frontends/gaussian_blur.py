@@ -7,6 +7,7 @@ from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import filter_separably
+from frontends.rules import check_rules, positive
 
 
 class GaussianBlur(FrontEnd):
@@ -30,10 +31,8 @@ class GaussianBlur(FrontEnd):
 
     def __init__(self, image_shape: tuple[int, int, int], sigma: float = 1.0, truncate: float = 4.0) -> None:
         super().__init__(image_shape)
-        if not (0 < sigma < math.inf):
-            raise ValueError(f"`sigma` must be positive and finite, found {sigma:g}; it is in pixels.")
-        if not (0 < truncate < math.inf):
-            raise ValueError(f"`truncate` must be positive and finite, found {truncate:g}; 4 keeps all but 1/10000.")
+        check_rules(positive("it is in pixels", sigma=sigma))
+        check_rules(positive("4 keeps all but 1/10000", truncate=truncate))
         radius, smallest_side = int(truncate * sigma + 0.5), min(self.image_shape[1:])
         if radius > smallest_side:
             raise ValueError(

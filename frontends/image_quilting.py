@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from frontends.base import FrontEnd, ImageMap
 from frontends.minimum_cut import join_overlapping
 from frontends.nearest import nearest
-from frontends.rules import check_rules, integers
+from frontends.rules import at_least, between, check_rules, fitting, integers
 from sparsecode import extract_patches
 from sparsecode.full_precision import full_precision
 
@@ -74,33 +74,17 @@ class ImageQuilting(FrontEnd):
         self.learned.fill_(False)
 
     def _check_settings(self) -> None:
-        smallest_side = min(self.image_shape[1:])
+        more_patches = "lower it, or raise `n_patches`"
         rules = [
-            *integers(
-                patch_size=self.patch_size,
-                overlap=self.overlap,
-                n_neighbours=self.n_neighbours,
-                n_patches=self.n_patches,
-                n_iterations=self.n_learning_steps,
-                max_bytes=self.max_bytes,
-            ),
-            (
-                2 <= self.patch_size <= smallest_side,
-                f"`patch_size` must be from 2 to the image's smaller side {smallest_side}, found {self.patch_size}; "
-                "choose smaller patches or a larger `image_size`.",
-            ),
+            *fitting(self.image_shape, 2, patch_size=self.patch_size),
+            *integers(overlap=self.overlap, n_patches=self.n_patches),
             (
                 1 <= self.overlap <= self.patch_size // 2,
                 f"`overlap` must be from 1 to half of `patch_size` = {self.patch_size}, found {self.overlap}; "
                 "with more, three patches would share a pixel.",
             ),
-            (
-                1 <= self.n_neighbours <= self.n_patches,
-                f"`n_neighbours` must be from 1 to `n_patches` = {self.n_patches}, found {self.n_neighbours}; "
-                "lower it or raise `n_patches`.",
-            ),
-            (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
-            (self.max_bytes >= 1, f"`max_bytes` must be at least 1, found {self.max_bytes}."),
+            *between(1, ("n_patches", self.n_patches), more_patches, n_neighbours=self.n_neighbours),
+            *at_least(1, n_iterations=self.n_learning_steps, max_bytes=self.max_bytes),
         ]
         check_rules(rules)
 

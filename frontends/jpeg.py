@@ -1,7 +1,7 @@
 """JPEG compression and decompression (Dziugaite et al. 2016, Guo et al. 2018)."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor
 from frontends.base import FrontEnd, ImageMap
 from frontends.jpeg_tables import fixed_point_dct, quantisation_tables
 from frontends.rounding import Slope, rounded
-from frontends.rules import check_rules, integers
+from frontends.rules import between, check_rules, one_of
 
 Subsampling = Literal["4:2:0", "4:4:4"]
 
@@ -55,9 +55,8 @@ class JPEG(FrontEnd):
                 f"`image_shape` of JPEG must have 1 or 3 channels, found {self.image_shape[0]}; "
                 "the format holds gray and RGB images.",
             ),
-            *integers(quality=quality),
-            (1 <= quality <= 100, f"`quality` must be from 1 to 100, found {quality}."),
-            (subsampling in ("4:2:0", "4:4:4"), f"`subsampling` must be '4:2:0' or '4:4:4', found {subsampling!r}."),
+            *between(1, 100, quality=quality),
+            *one_of(get_args(Subsampling), subsampling=subsampling),
         ]
         check_rules(rules)
         self.quality, self.subsampling = quality, subsampling

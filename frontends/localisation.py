@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from frontends.components import bounding_box, fill_holes, largest_component
-from frontends.rules import check_rules
+from frontends.rules import check_rules, one_of
 
 Threshold = Literal["otsu", "mean"]
 Shape = Literal["box", "mask"]
@@ -59,7 +59,7 @@ def check_localisation(threshold: Threshold | float, closing: float, opening: fl
         ),
         (0 <= closing < 1, f"`closing` must be a share of the image's side in [0, 1), found {closing:g}."),
         (0 <= opening < 1, f"`opening` must be a share of the image's side in [0, 1), found {opening:g}."),
-        (keep in get_args(Keep), f"`keep` must be one of {get_args(Keep)}, found {keep!r}."),
+        *one_of(get_args(Keep), keep=keep),
     ]
     check_rules(rules)
 

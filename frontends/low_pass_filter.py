@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
+from frontends.rules import check_rules, one_of
 
 
 class LowPassFilter(FrontEnd):
@@ -45,8 +46,7 @@ class LowPassFilter(FrontEnd):
             raise ValueError(
                 f"`cutoff` must be above 0 and at most sqrt(2) = 1.4142, found {cutoff:g}; 1 is half a cycle a pixel."
             )
-        if shape not in ("ideal", "gaussian"):
-            raise ValueError(f"`shape` must be 'ideal' or 'gaussian', found {shape!r}.")
+        check_rules(one_of(("ideal", "gaussian"), shape=shape))
         self.cutoff, self.shape = cutoff, shape
 
     def forward(self, images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from frontends.base import ImageMap
 from frontends.descent import DescentFrontEnd, convolution
+from frontends.rules import check_rules, not_negative, one_of
 
 Layer = int | Literal["average", "max"]
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
@@ -85,14 +86,12 @@ class MagNet(DescentFrontEnd):
                 "`structure` must hold numbers of filters of at least 1, with `average` or `max` for pooling between, "
                 f"found {self.structure}; the authors' are [3, average, 3] and [3]."
             )
-        if not 0 <= self.noise < float("inf"):
-            raise ValueError(
-                f"`noise` must be finite and >= 0, found {self.noise:g}; write it in [0, 1] pixel units, e.g. 0.1."
-            )
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"`activation` must be one of {sorted(ACTIVATIONS)}, found {self.activation!r}.")
-        if self.loss not in ERRORS:
-            raise ValueError(f"`loss` must be one of {sorted(ERRORS)}, found {self.loss!r}.")
+        rules = [
+            *not_negative("write it in [0, 1] pixel units, e.g. 0.1", noise=self.noise),
+            *one_of(sorted(ACTIVATIONS), activation=self.activation),
+            *one_of(sorted(ERRORS), loss=self.loss),
+        ]
+        check_rules(rules)
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`exact` and `identity`."""

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import filter_separably
-from frontends.rules import check_rules, integers
+from frontends.rules import check_rules, fitting
 
 
 class MeanFilter(FrontEnd):
@@ -28,16 +28,7 @@ class MeanFilter(FrontEnd):
 
     def __init__(self, image_shape: tuple[int, int, int], kernel_size: int = 3) -> None:
         super().__init__(image_shape)
-        smallest_side = min(self.image_shape[1:])
-        rules = [
-            *integers(kernel_size=kernel_size),
-            (
-                1 <= kernel_size <= smallest_side,
-                f"`kernel_size` must be from 1 to the image's smaller side {smallest_side}, found {kernel_size}; "
-                "choose a smaller window.",
-            ),
-        ]
-        check_rules(rules)
+        check_rules(fitting(self.image_shape, kernel_size=kernel_size))
         self.kernel_size = kernel_size
 
     def forward(self, images: Tensor) -> Tensor:

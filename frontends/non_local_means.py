@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.filters import within_range
-from frontends.rules import check_rules, integers, number
+from frontends.rules import check_rules, integers, number, one_of, positive
 from frontends.shifts import Offset, half_window, pairs, shifted_mean
 
 PatchWeights = Literal["uniform", "gaussian"]
@@ -74,11 +74,8 @@ def check_non_local_means(
             search_window % 2 == 1 and search_window >= 1,
             f"`search_window` must be odd and at least 1, in pixels, found {search_window}.",
         ),
-        (h > 0, f"`h` must be positive, in [0, 1] pixel units, found {h:g}; write 4 gray levels as 4/255."),
-        (
-            patch_weights in get_args(PatchWeights),
-            f"`patch_weights` must be one of {get_args(PatchWeights)}, found {patch_weights!r}.",
-        ),
+        *positive("write it in [0, 1] pixel units, 4 gray levels as 4/255", h=h),
+        *one_of(get_args(PatchWeights), patch_weights=patch_weights),
     ]
     check_rules(rules)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.class_activation import robust_class_activation
-from frontends.rules import check_rules, finite, integers
+from frontends.rules import at_least, check_rules, one_of, positive
 from frontends.wavelet import denoise_wavelet
 from sparsecode.full_precision import full_precision
 
@@ -66,23 +66,20 @@ class PixelDeflection(FrontEnd):
         self.n_deflections, self.window, self.denoise, self.sigma = n_deflections, window, denoise, sigma
         self.attention_checkpoint, self.n_copies = attention_checkpoint, n_copies
         rules = [
-            *integers(
-                n_deflections=n_deflections, window=window, attention_classes=attention_classes, n_copies=n_copies
+            *(
+                at_least(1, "write null for the paper's", n_deflections=n_deflections)
+                if n_deflections is not None
+                else ()
             ),
-            *finite(sigma=sigma),
-            (
-                n_deflections is None or n_deflections >= 1,
-                f"`n_deflections` must be at least 1 or null, found {n_deflections}.",
-            ),
-            (window >= 1, f"`window` must be at least 1 pixel, found {window}."),
-            (denoise in ("wavelet", "none"), f"`denoise` must be wavelet or none, found {denoise!r}."),
-            (sigma > 0, f"`sigma` must be positive, found {sigma:g}; `denoise: none` removes nothing."),
-            (attention_classes >= 2, f"`attention_classes` must be at least 2, found {attention_classes}."),
+            *at_least(1, "it is in pixels", window=window),
+            *at_least(1, n_copies=n_copies),
+            *one_of(("wavelet", "none"), denoise=denoise),
+            *positive("`denoise: none` removes nothing", sigma=sigma),
+            *at_least(2, attention_classes=attention_classes),
             (
                 attention is not None or attention_checkpoint is None,
                 f"`attention_checkpoint` needs `attention`, found {attention_checkpoint!r} alone; name the classifier.",
             ),
-            (n_copies >= 1, f"`n_copies` must be at least 1, found {n_copies}."),
         ]
         check_rules(rules)
         self.attention = None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from frontends.base import FrontEnd, ImageMap
 from frontends.resample import resample, scaled_places, whole_draws
-from frontends.rules import fraction
+from frontends.rules import check_rules, fraction, from_0_to_1, one_of, shares
 
 
 class RandomResizePad(FrontEnd):
@@ -46,12 +46,12 @@ class RandomResizePad(FrontEnd):
     ) -> None:
         super().__init__(image_shape)
         self.smallest = fraction(smallest, "smallest")
-        if not 0 < self.smallest <= 1:
-            raise ValueError(f"`smallest` must be above 0 and at most 1, found {smallest}; 1 keeps the size.")
-        if interpolation not in ("nearest", "bilinear"):
-            raise ValueError(f"`interpolation` must be 'nearest' or 'bilinear', found {interpolation!r}.")
-        if not 0 <= fill <= 1:
-            raise ValueError(f"`fill` must be from 0 to 1, found {fill:g}.")
+        rules = [
+            *shares("1 keeps the size", smallest=self.smallest),
+            *one_of(("nearest", "bilinear"), interpolation=interpolation),
+            *from_0_to_1(fill=fill),
+        ]
+        check_rules(rules)
         self.interpolation, self.fill = interpolation, fill
         # A single place for a single size: nothing is drawn.
         self.randomised = self._least_height(self.image_shape[1]) < self.image_shape[1]

@@ -1,6 +1,5 @@
 """RegionSparse (paper 004)."""
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Literal, get_args
@@ -17,7 +16,7 @@ from frontends.found_again import found_again
 from frontends.localisation import Keep, Threshold, check_localisation, object_region
 from frontends.negligible import without_negligible
 from frontends.patch_grid import PatchGrid, cut, paste
-from frontends.rules import check_rules, integers, number
+from frontends.rules import at_least, between, check_rules, covering, from_0_to_1, number, one_of, positive
 from sparsecode import Coded, OnlineDictionary, lasso, omp
 from sparsecode.full_precision import full_precision
 
@@ -128,67 +127,34 @@ class RegionSparse(FrontEnd):
         self.learned.fill_(dictionary != "learned")
 
     def _check_settings(self) -> None:
-        smaller_side = min(self.image_shape[1:])
-        choices = {
-            "region": (self.region_shape, get_args(Region)),
-            "fallback": (self.fallback, ("all", "none")),
-            "normalise": (self.normalise, get_args(Normalise)),
-            "dictionary": (self.dictionary_kind, get_args(Dictionary)),
-        }
+        smaller_side, fewest = min(self.image_shape[1:]), 2 if self.normalise == "zscore" else 1
         rules = [
-            (found in known, f"`{name}` must be one of {', '.join(known)}, found {found!r}.")
-            for name, (found, known) in choices.items()
-        ]
-        rules += integers(
-            n_atoms=self.n_atoms,
-            n_nonzero_coefs=self.n_nonzero_coefs,
-            patch_size=self.patch_size,
-            stride=self.stride,
-            patches_per_image=self.patches_per_image,
-            n_iterations=self.n_learning_steps,
-        )
-        rules += [
-            (
-                1 <= self.patch_size <= smaller_side,
-                f"`patch_size` must be from 1 to the image's smaller side {smaller_side}, found {self.patch_size}; "
-                "choose smaller patches or a larger `image_size`.",
-            ),
-            (
-                1 <= self.stride <= self.patch_size,
-                f"`stride` must be from 1 to `patch_size` = {self.patch_size}, found {self.stride}; "
-                "pixels between patches would be lost.",
-            ),
+            *one_of(get_args(Region), region=self.region_shape),
+            *one_of(("all", "none"), fallback=self.fallback),
+            *one_of(get_args(Normalise), normalise=self.normalise),
+            *one_of(get_args(Dictionary), dictionary=self.dictionary_kind),
+            *covering(self.image_shape, self.patch_size, self.stride),
+            *at_least(1, n_atoms=self.n_atoms, n_iterations=self.n_learning_steps),
+            *between(1, ("n_atoms", self.n_atoms), n_nonzero_coefs=self.n_nonzero_coefs),
+            *at_least(fewest, "a z-score needs 2", patches_per_image=self.patches_per_image),
+            *from_0_to_1(theta=self.theta),
+            *positive("write it in [0, 1] pixel units", h=self.h),
+            *(positive("write null for OMP", lmbda=self.lmbda) if self.lmbda is not None else ()),
             (
                 smaller_side >= 2 or self.region_shape == "all",
                 f"`image_shape` must have at least 2 pixels a side for the gradient that finds a region, found "
                 f"{self.image_shape}; serve larger images, or code all of them by `region: all`.",
             ),
-            (self.n_atoms >= 1, f"`n_atoms` must be at least 1, found {self.n_atoms}."),
-            (
-                1 <= self.n_nonzero_coefs <= self.n_atoms,
-                f"`n_nonzero_coefs` must be from 1 to `n_atoms` = {self.n_atoms}, found {self.n_nonzero_coefs}.",
-            ),
-            (0 <= self.theta <= 1, f"`theta` must be from 0 to 1, found {self.theta:g}."),
-            (self.h > 0, f"`h` must be positive, in [0, 1] pixel units, found {self.h:g}."),
             (
                 smaller_side > SMOOTHING_PATCH // 2 or not self.smoothing or self.dictionary_kind != "learned",
                 f"`smoothing` needs images of at least {SMOOTHING_PATCH // 2 + 1} pixels a side, found "
                 f"{self.image_shape[1:]}; switch it off.",
             ),
             (
-                self.lmbda is None or 0 < self.lmbda < math.inf,
-                f"`lmbda` must be positive or left out, found {self.lmbda}.",
-            ),
-            (
                 self.lmbda is None or self.dictionary_kind == "learned",
                 f"`lmbda` must be left out with `dictionary: {self.dictionary_kind}`, found {self.lmbda}; nothing is "
                 "learned.",
             ),
-            (
-                self.patches_per_image >= 2 or (self.patches_per_image == 1 and self.normalise != "zscore"),
-                f"`patches_per_image` must be at least 1, and 2 for a z-score, found {self.patches_per_image}.",
-            ),
-            (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
         ]
         check_rules(rules)
         check_localisation(self.threshold, self.closing, self.opening, self.keep)

@@ -1,11 +1,13 @@
 """Settings that must hold."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from numbers import Integral
+from typing import Any
 
 Rule = tuple[bool, str]
+Setting = tuple[str, int]  # name and value
 
 
 def check_rules(rules: Iterable[Rule]) -> None:
@@ -16,19 +18,83 @@ def check_rules(rules: Iterable[Rule]) -> None:
 
 
 def integers(**settings: object) -> list[Rule]:
-    """The rules that each of the settings named, where it is not None, is an integer."""
+    """The rules that each of the settings named is an integer."""
+    return _rules("an integer", lambda value: isinstance(value, Integral), "", settings)
+
+
+def at_least(least: int, mend: str = "", /, **settings: int) -> list[Rule]:
+    """The rules that each of the settings named is an integer no smaller than `least`; sentences end in `mend`."""
+    return _integers(f"at least {least}", lambda value: value >= least, mend, settings)
+
+
+def between(low: int | Setting, high: int | Setting, mend: str = "", /, **settings: int) -> list[Rule]:
+    """The rules that each of the settings named is an integer from `low` to `high`, numbers or other settings."""
+    (least, first), (most, last) = (
+        (bound[1], f"`{bound[0]}` = {bound[1]}") if isinstance(bound, tuple) else (bound, str(bound))
+        for bound in (low, high)
+    )
+    return _integers(f"from {first} to {last}", lambda value: least <= value <= most, mend, settings)
+
+
+def fitting(image_shape: tuple[int, int, int], least: int = 1, /, **sizes: int) -> list[Rule]:
+    """The rules that each of the sizes named is an integer from `least` to the image's smaller side."""
+    side = min(image_shape[1:])
+    rule, mend = f"from {least} to the image's smaller side {side}", "lower it, or raise `image_size`"
+    return _integers(rule, lambda value: least <= value <= side, mend, sizes)
+
+
+def covering(image_shape: tuple[int, int, int], patch_size: int, stride: int) -> list[Rule]:
+    """The rules that patches of these sizes fit into the image and leave no pixel out."""
+    mend = "pixels between patches would be lost"
     return [
-        (value is None or isinstance(value, Integral), f"`{name}` must be an integer, found {value!r}.")
-        for name, value in settings.items()
+        *fitting(image_shape, patch_size=patch_size),
+        *between(1, ("patch_size", patch_size), mend, stride=stride),
     ]
 
 
-def finite(**settings: float | None) -> list[Rule]:
-    """The rules that each of the settings named, where it is not None, is a finite number."""
-    return [
-        (value is None or math.isfinite(value), f"`{name}` must be a finite number, found {value}.")
-        for name, value in settings.items()
-    ]
+def positive(mend: str = "", /, **settings: float) -> list[Rule]:
+    """The rules that each of the settings named is a finite number above 0."""
+    return _rules("positive and finite", lambda value: 0 < value < math.inf, mend, settings)
+
+
+def not_negative(mend: str = "", /, **settings: float) -> list[Rule]:
+    """The rules that each of the settings named is a finite number, 0 or above."""
+    return _rules(">= 0 and finite", lambda value: 0 <= value < math.inf, mend, settings)
+
+
+def shares(mend: str = "", /, **settings: float | Fraction) -> list[Rule]:
+    """The rules that each of the settings named is above 0 and at most 1."""
+    return _rules("above 0 and at most 1", lambda value: 0 < value <= 1, mend, settings)
+
+
+def from_0_to_1(mend: str = "", /, **settings: float) -> list[Rule]:
+    """The rules that each of the settings named is 0, 1 or between them."""
+    return _rules("from 0 to 1", lambda value: 0 <= value <= 1, mend, settings)
+
+
+def one_of(known: Iterable[str], /, **settings: object) -> list[Rule]:
+    """The rules that each of the settings named is one of the words known."""
+    words = tuple(known)
+    return _rules(f"one of {', '.join(words)}", lambda value: value in words, "", settings)
+
+
+def settings_of(owner: object, *names: str) -> dict[str, Any]:
+    """Attributes by name, for the rules above."""
+    return {name: getattr(owner, name) for name in names}
+
+
+def _integers(rule: str, holds: Callable[[Any], bool], mend: str, settings: Mapping[str, object]) -> list[Rule]:
+    whole = _rules(rule, lambda value: isinstance(value, Integral) and holds(value), mend, settings)
+    return [*integers(**settings), *whole]
+
+
+def _rules(rule: str, holds: Callable[[Any], bool], mend: str, settings: Mapping[str, object]) -> list[Rule]:
+    end = f"; {mend}." if mend else "."
+    return [(holds(value), f"`{name}` must be {rule}, found {_shown(value)}{end}") for name, value in settings.items()]
+
+
+def _shown(value: object) -> str:
+    return f"{float(value):g}" if isinstance(value, float | Fraction) else repr(value)
 
 
 def fraction(value: float | str | Fraction, name: str) -> Fraction:

@@ -12,7 +12,7 @@ from frontends.denoising_autoencoder import N_FEATURES
 from frontends.found_again import found_again
 from frontends.negligible import without_negligible
 from frontends.previous_codes import PreviousCodes
-from frontends.rules import check_rules, finite, integers
+from frontends.rules import at_least, check_rules, fitting, not_negative, one_of, positive, settings_of
 from frontends.stl_learning import STLLearning
 from frontends.strata import Strata
 from sparsecode import Gradient, cbpdn, convolve, tikhonov_split
@@ -137,45 +137,15 @@ class STL(FrontEnd):
         self.learned.fill_(False)
 
     def _check_settings(self) -> None:
-        smallest_side = min(self.image_shape[1:])
-        counts = (
-            "n_filters",
-            "n_clusters",
-            "max_iterations",
-            "n_neighbours",
-            "n_components",
-            "n_references",
-            "autoencoder_iterations",
-            "reference_iterations",
-            "n_iterations",
-            "n_kept_images",
-            "n_passes",
-        )
-        positive = ("lmbda", "tolerance", "learning_rate")
+        sizes = settings_of(self, "n_filters", "n_clusters", "n_neighbours", "n_components", "n_references")
+        steps = settings_of(self, "max_iterations", "autoencoder_iterations", "reference_iterations", "n_iterations")
         rules = [
-            *integers(**{name: getattr(self, name) for name in (*counts, "filter_size", "padding")}),
-            *finite(**{name: getattr(self, name) for name in (*positive, "low_pass", "noise")}),
-        ]
-        rules += [
-            (getattr(self, name) >= 1, f"`{name}` must be at least 1, found {getattr(self, name)}.") for name in counts
-        ]
-        rules += [
-            (getattr(self, name) > 0, f"`{name}` must be positive, found {getattr(self, name):g}.") for name in positive
-        ]
-        rules += [
-            (getattr(self, name) >= 0, f"`{name}` must be >= 0, found {getattr(self, name):g}.")
-            for name in ("low_pass", "padding", "noise")
-        ]
-        rules += [
-            (
-                1 <= self.filter_size <= smallest_side,
-                f"`filter_size` must be from 1 to the image's smaller side {smallest_side}, found {self.filter_size}; "
-                "choose smaller filters or a larger `image_size`.",
-            ),
-            (
-                self.learner in get_args(Learner),
-                f"`learner` must be one of {', '.join(get_args(Learner))}, found {self.learner!r}.",
-            ),
+            *at_least(1, **sizes, **steps, n_kept_images=self.n_kept_images, n_passes=self.n_passes),
+            *positive(**settings_of(self, "lmbda", "tolerance", "learning_rate")),
+            *not_negative(low_pass=self.low_pass, noise=self.noise),
+            *at_least(0, padding=self.padding),
+            *fitting(self.image_shape, filter_size=self.filter_size),
+            *one_of(get_args(Learner), learner=self.learner),
             (
                 self.n_components <= N_FEATURES,
                 f"`n_components` must be at most the auto-encoder's {N_FEATURES} features, found {self.n_components}.",
@@ -241,7 +211,7 @@ class STL(FrontEnd):
     def _unrolled(
         self, steps: int = 20, tolerance: float = 1e-4, past_clamp: bool = True, warm: bool = False
     ) -> ImageMap:
-        check_rules([*integers(steps=steps), (steps >= 1, f"`steps` must be at least 1, found {steps}.")])
+        check_rules(at_least(1, steps=steps))
         return self._standing_in(_Derivative("unrolled", tolerance, past_clamp, steps), warm)
 
     def _handing_on(self, warm: bool = False) -> ImageMap:
@@ -256,8 +226,8 @@ class STL(FrontEnd):
 
     def _standing_in(self, derivative: "_Derivative", warm: bool) -> ImageMap:
         tolerance = derivative.tolerance
-        if tolerance is not None and not 0 < tolerance < float("inf"):
-            raise ValueError(f"`tolerance` must be positive and finite, found {tolerance:g}.")
+        if tolerance is not None:
+            check_rules(positive(tolerance=tolerance))
         memory = PreviousCodes() if warm else None
         return lambda images: self._rebuild(
             images, derivative if images.requires_grad and torch.is_grad_enabled() else None, memory

@@ -10,7 +10,7 @@ from torch import Tensor
 from frontends.base import FrontEnd, ImageMap
 from frontends.dct import overcomplete_dct
 from frontends.decoders import Decoder, build_decoder
-from frontends.rules import check_rules, finite, integers, number
+from frontends.rules import at_least, between, check_rules, fitting, not_negative, number, positive
 from sparsecode import OnlineDictionary, extract_patches, lasso, sample_patches
 
 Slope = Callable[[Tensor, Tensor], Tensor | float]
@@ -99,37 +99,14 @@ class TopT(FrontEnd):
         self.decodes = decoder != "identity"
 
     def _check_settings(self) -> None:
-        smallest_side = min(self.image_shape[1:])
+        keep_all = "lower it, raise `n_atoms`, or write null to keep all"
         rules = [
-            *integers(
-                n_atoms=self.n_atoms,
-                patch_size=self.patch_size,
-                stride=self.stride,
-                top_t=self.top_t,
-                n_iterations=self.n_learning_steps,
-                patches_per_iteration=self.patches_per_iteration,
-            ),
-            *finite(beta=self.beta, lmbda=self.lmbda),
-            (self.n_atoms >= 1, f"`n_atoms` must be at least 1, found {self.n_atoms}."),
-            (
-                1 <= self.patch_size <= smallest_side,
-                f"`patch_size` must be from 1 to the image's smaller side {smallest_side}, found {self.patch_size}; "
-                "choose smaller patches or a larger `image_size`.",
-            ),
-            (self.stride >= 1, f"`stride` must be at least 1, found {self.stride}."),
-            (
-                1 <= self.top_t <= self.n_atoms,
-                f"`top_t` must be from 1 to `n_atoms` = {self.n_atoms}, found {self.top_t}; "
-                "lower it, raise `n_atoms`, or write null to keep all.",
-            ),
-            (self.eps >= 0, f"`eps` must be >= 0, found {self.eps:g}; write it in [0, 1] pixel units, e.g. 8/255."),
-            (self.beta > 0, f"`beta` must be positive, found {self.beta:g}."),
-            (self.lmbda > 0, f"`lmbda` must be positive, found {self.lmbda:g}."),
-            (self.n_learning_steps >= 1, f"`n_iterations` must be at least 1, found {self.n_learning_steps}."),
-            (
-                self.patches_per_iteration >= 1,
-                f"`patches_per_iteration` must be at least 1, found {self.patches_per_iteration}.",
-            ),
+            *at_least(1, n_atoms=self.n_atoms, stride=self.stride),
+            *fitting(self.image_shape, patch_size=self.patch_size),
+            *between(1, ("n_atoms", self.n_atoms), keep_all, top_t=self.top_t),
+            *not_negative("write it in [0, 1] pixel units, e.g. 8/255", eps=self.eps),
+            *positive(beta=self.beta, lmbda=self.lmbda),
+            *at_least(1, n_iterations=self.n_learning_steps, patches_per_iteration=self.patches_per_iteration),
         ]
         check_rules(rules)
 
@@ -162,8 +139,7 @@ class TopT(FrontEnd):
         return self._with_slope(lambda x, passing: passing, self._checked_top_u(top_u))
 
     def _smooth(self, steepness: float = 4.0, top_u: int | None = None) -> ImageMap:
-        if steepness <= 0:
-            raise ValueError(f"`steepness` must be positive, found {steepness:g}; the paper's is 4.")
+        check_rules(positive("the paper's is 4", steepness=steepness))
         threshold = self.beta * self.eps
 
         def slope(survivors: Tensor, passing: Tensor) -> Tensor:
@@ -175,11 +151,8 @@ class TopT(FrontEnd):
 
     def _checked_top_u(self, top_u: int | None) -> int:
         top_u = min(2 * self.top_t, self.n_atoms) if top_u is None else top_u
-        if not self.top_t <= top_u <= self.n_atoms:
-            raise ValueError(
-                f"`top_u` must be from `top_t` = {self.top_t} to `n_atoms` = {self.n_atoms}, found {top_u}; "
-                "the paper's strongest is 2 * `top_t`."
-            )
+        bounds = ("top_t", self.top_t), ("n_atoms", self.n_atoms)
+        check_rules(between(*bounds, "the paper's strongest is 2 * `top_t`", top_u=top_u))
         return top_u
 
     def _with_slope(self, slope: Slope, top_u: int) -> ImageMap:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from frontends.base import FrontEnd, ImageMap
-from frontends.rules import check_rules, integers
+from frontends.rules import at_least, check_rules, positive, shares
 
 State = tuple[Tensor, Tensor, Tensor, Tensor]  # z, its extrapolation, and the two components of the dual variable
 
@@ -55,10 +55,9 @@ class TotalVariation(FrontEnd):
     ) -> None:
         super().__init__(image_shape)
         rules = [
-            *integers(n_iterations=n_iterations),
-            (0 < weight < math.inf, f"`weight` must be positive and finite, found {weight:g}."),
-            (0 < keep <= 1, f"`keep` must be above 0 and at most 1, found {keep:g}; 1 drops no pixel."),
-            (n_iterations >= 1, f"`n_iterations` must be at least 1, found {n_iterations}."),
+            *positive(weight=weight),
+            *shares("1 drops no pixel", keep=keep),
+            *at_least(1, n_iterations=n_iterations),
         ]
         check_rules(rules)
         self.weight, self.keep, self.n_iterations = weight, keep, n_iterations

@@ -91,7 +91,7 @@ def test_pairs_are_the_pixels_an_offset_apart():
         ({"diameter": 4}, "`diameter` must be odd and from 1 to 15 .* found 4"),
         ({"diameter": 17}, "found 17"),
         ({"sigma_color": 0.0}, "`sigma_color` must be positive"),
-        ({"sigma_space": -1.0}, "`sigma_space` must be positive, in pixels, found -1"),
+        ({"sigma_space": -1.0}, "`sigma_space` must be positive and finite, found -1; it is in pixels"),
         ({"window": "round"}, "`window` must be one of .*disc.*found 'round'"),
         ({"distance": "l3"}, "`distance` must be one of .*found 'l3'"),
     ],

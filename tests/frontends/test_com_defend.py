@@ -130,8 +130,8 @@ def test_one_hidden_layer_is_enough():
         ({"widths": []}, "`widths` must hold one or more integers of at least 1, found []."),
         ({"widths": [4, 0]}, "`widths` must hold one or more integers of at least 1, found [4, 0]."),
         ({"noise": 0.0}, "`noise` must be positive and finite, found 0; the authors' is 20."),
-        ({"lmbda": -1.0}, "`lmbda` must be >= 0, found -1; the authors' is 1e-4."),
-        ({"deployed_noise": -1.0}, "`deployed_noise` must be finite and >= 0, found -1; 0 leaves it out."),
+        ({"lmbda": -1.0}, "`lmbda` must be >= 0 and finite, found -1; the authors' is 1e-4."),
+        ({"deployed_noise": -1.0}, "`deployed_noise` must be >= 0 and finite, found -1; 0 leaves it out."),
     ],
 )
 def test_a_setting_out_of_range_is_named(setting, message):

@@ -118,7 +118,7 @@ def test_learning_that_diverges_ends_with_a_sentence():
     ("settings", "message"),
     [
         ({"n_iterations": 0}, "`n_iterations` must be at least 1, found 0."),
-        ({"learning_rate": 0.0}, "`learning_rate` must be positive and finite, found 0.0."),
+        ({"learning_rate": 0.0}, "`learning_rate` must be positive and finite, found 0."),
         ({"learning_rate": float("nan")}, "`learning_rate` must be positive and finite, found nan."),
     ],
 )

@@ -118,7 +118,7 @@ def test_images_of_another_size_are_compressed_too():
         ({"image_shape": (2, 8, 8)}, "`image_shape` of JPEG must have 1 or 3 channels, found 2"),
         ({"quality": 0}, "`quality` must be from 1 to 100, found 0"),
         ({"quality": 101}, "`quality` must be from 1 to 100, found 101"),
-        ({"subsampling": "4:2:2"}, "`subsampling` must be '4:2:0' or '4:4:4', found '4:2:2'"),
+        ({"subsampling": "4:2:2"}, "`subsampling` must be one of 4:2:0, 4:4:4, found '4:2:2'"),
     ],
 )
 def test_a_bad_setting_is_named(settings_, sentence):

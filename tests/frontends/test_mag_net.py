@@ -127,9 +127,9 @@ STRUCTURE = (
         ({"structure": ["max"]}, STRUCTURE.format("['max']")),
         ({"structure": [3, "mean"]}, STRUCTURE.format("[3, 'mean']")),
         ({"structure": [0]}, STRUCTURE.format("[0]")),
-        ({"noise": -0.1}, "`noise` must be finite and >= 0, found -0.1; write it in [0, 1] pixel units, e.g. 0.1."),
-        ({"activation": "tanh"}, "`activation` must be one of ['relu', 'sigmoid'], found 'tanh'."),
-        ({"loss": "l1"}, "`loss` must be one of ['mae', 'mse'], found 'l1'."),
+        ({"noise": -0.1}, "`noise` must be >= 0 and finite, found -0.1; write it in [0, 1] pixel units, e.g. 0.1."),
+        ({"activation": "tanh"}, "`activation` must be one of relu, sigmoid, found 'tanh'."),
+        ({"loss": "l1"}, "`loss` must be one of mae, mse, found 'l1'."),
     ],
 )
 def test_a_setting_out_of_range_is_named(setting, message):

@@ -281,10 +281,10 @@ def test_a_network_without_feature_maps_is_refused():
 @pytest.mark.parametrize(
     ("settings_", "message"),
     [
-        ({"n_deflections": 0}, "`n_deflections` must be at least 1 or null, found 0"),
-        ({"window": 0}, "`window` must be at least 1 pixel, found 0"),
-        ({"denoise": "blur"}, "`denoise` must be wavelet or none, found 'blur'"),
-        ({"sigma": 0.0}, "`sigma` must be positive, found 0"),
+        ({"n_deflections": 0}, "`n_deflections` must be at least 1, found 0; write null"),
+        ({"window": 0}, "`window` must be at least 1, found 0; it is in pixels"),
+        ({"denoise": "blur"}, "`denoise` must be one of wavelet, none, found 'blur'"),
+        ({"sigma": 0.0}, "`sigma` must be positive and finite, found 0; `denoise: none`"),
         ({"attention_classes": 1}, "`attention_classes` must be at least 2, found 1"),
         ({"attention_checkpoint": "a"}, "`attention_checkpoint` needs `attention`, found 'a' alone"),
         ({"n_copies": 0}, "`n_copies` must be at least 1, found 0"),

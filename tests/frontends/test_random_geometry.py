@@ -108,11 +108,17 @@ def test_crops_of_the_whole_image_are_the_image():
     ("build", "sentence"),
     [
         (lambda: RandomResizePad((1, 8, 8), smallest=0), "`smallest` must be above 0 and at most 1, found 0"),
-        (lambda: RandomResizePad((1, 8, 8), smallest="331/299"), "at most 1, found 331/299"),
-        (lambda: RandomResizePad((1, 8, 8), interpolation="area"), "`interpolation` must be 'nearest' or 'bilinear'"),
+        (lambda: RandomResizePad((1, 8, 8), smallest="331/299"), "at most 1, found 1.10702; 1 keeps the size"),
+        (
+            lambda: RandomResizePad((1, 8, 8), interpolation="area"),
+            "`interpolation` must be one of nearest, bilinear, found 'area'",
+        ),
         (lambda: RandomResizePad((1, 8, 8), fill=2.0), "`fill` must be from 0 to 1, found 2"),
         (lambda: CropEnsemble((1, 8, 8), n_crops=0), "`n_crops` must be at least 1, found 0"),
-        (lambda: CropEnsemble((1, 8, 8), crop="0/224"), "`crop` must be above 0 and at most 1, found 0/224"),
+        (
+            lambda: CropEnsemble((1, 8, 8), crop="0/224"),
+            "`crop` must be above 0 and at most 1, found 0; 1 is the whole",
+        ),
         (lambda: CropEnsemble((1, 8, 8), crop=1.5), "at most 1, found 1.5"),
     ],
 )

@@ -104,7 +104,7 @@ FINITE = [
 @pytest.mark.parametrize(("front_end", "name"), FINITE)
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_a_setting_that_is_not_finite_is_named(front_end, name, value):
-    with pytest.raises(ValueError, match=f"^`{name}` must be a finite number, found {value}"):
+    with pytest.raises(ValueError, match=f"^`{name}` must be (positive|>= 0) and finite, found {value}"):
         front_end(SHAPE, **{name: value})
 
 

@@ -179,11 +179,11 @@ def test_cosines_have_unit_norm_and_contain_the_constant():
     ("settings_", "message"),
     [
         ({"top_t": 21}, "`top_t` must be from 1 to `n_atoms` = 20, found 21"),
-        ({"eps": -0.1}, "`eps` must be >= 0, found -0.1"),
+        ({"eps": -0.1}, "`eps` must be >= 0 and finite, found -0.1"),
         ({"patch_size": 11}, "`patch_size` must be from 1 to the image's smaller side 10, found 11"),
         ({"stride": 0}, "`stride` must be at least 1"),
-        ({"beta": 0.0}, "`beta` must be positive"),
-        ({"lmbda": 0.0}, "`lmbda` must be positive"),
+        ({"beta": 0.0}, "`beta` must be positive and finite"),
+        ({"lmbda": 0.0}, "`lmbda` must be positive and finite"),
         ({"decoder": "huge"}, "`decoder` must be one of"),
     ],
 )
@@ -196,7 +196,7 @@ def test_a_setting_out_of_range_is_named(settings_, message):
     ("mode", "settings_", "message"),
     [
         ("smooth", {"top_u": 3}, "`top_u` must be from `top_t` = 4 to `n_atoms` = 20, found 3"),
-        ("smooth", {"steepness": 0.0}, "`steepness` must be positive"),
+        ("smooth", {"steepness": 0.0}, "`steepness` must be positive and finite"),
         ("smooth", {"steep": 1.0}, "may hold .*'steepness', 'top_u'.*found .'steep'"),
         ("sharp", {}, "must be one of .*found 'sharp'"),
     ],
