@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contest import Contest, gemm_rate, hold
+from sparsefront.whole_file import write_whole
 
 
 def processor() -> str:
@@ -74,7 +75,4 @@ def hold_all(
             }
             done.append(entry)
             show(entry, console)
-            results.parent.mkdir(parents=True, exist_ok=True)
-            temporary = results.with_suffix(".tmp")
-            temporary.write_text(json.dumps({"contests": done}, indent=1))
-            os.replace(temporary, results)
+            write_whole(results, json.dumps({"contests": done}, indent=1))

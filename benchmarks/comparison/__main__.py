@@ -1,7 +1,6 @@
 """`python -m benchmarks.comparison`: every front end before one trained classifier, in one table."""
 
 import argparse
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from sparsefront.report.run import Run, load_runs
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.separate_tests import separate_tests
+from sparsefront.whole_file import write_whole
 
 HERE = Path(__file__).parent
 FRAGMENTS = Path("lightning_configs/frontends")
@@ -60,12 +60,8 @@ def _write(runs: list[Run], name: str) -> None:
     rows = {run.folder.parent.name: rows_of(run) for run in runs}
     command = shlex.join(["python", "-m", "benchmarks.comparison", *sys.argv[1:]])
     markdown = f"`{command}`\n\n{to_wide_markdown(rows, 'front end')}"
-    texts = {".md": markdown, ".csv": to_csv([row for some in rows.values() for row in some])}
-    (HERE / "results").mkdir(exist_ok=True)
-    for suffix, text in texts.items():
-        temporary = HERE / "results" / f"{name}.tmp"
-        temporary.write_text(text)
-        os.replace(temporary, HERE / "results" / f"{name}{suffix}")
+    write_whole(HERE / "results" / f"{name}.md", markdown)
+    write_whole(HERE / "results" / f"{name}.csv", to_csv([row for some in rows.values() for row in some]))
 
 
 if __name__ == "__main__":

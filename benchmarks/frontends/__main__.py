@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.record import processor
+from sparsefront.whole_file import write_whole
 
 HERE = Path(__file__).parent
 SIZES = {"28x28x1": (1, 28, 28, 50), "32x32x3": (3, 32, 32, 50), "224x224x3": (3, 224, 224, 4)}
@@ -49,15 +50,12 @@ def _measured(fragment: Path, sizes: tuple[int, int, int, int]) -> dict[str, Any
 
 
 def _write(path: Path, commands: list[str], costs: dict[str, Any]) -> None:
-    path.parent.mkdir(exist_ok=True)
     about = {
         "commands": commands,  # later ones measured some again
         "machine": f"{platform.system()} {platform.machine()}, {processor()}, 1 thread",
         "versions": {name: version(name) for name in ("torch", "sparsefront")},
     }
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(about | {"costs": costs}, indent=1))
-    os.replace(temporary, path)
+    write_whole(path, json.dumps(about | {"costs": costs}, indent=1))
 
 
 def _table(costs: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ import argparse
 import csv
 import dataclasses
 import json
-import os
 import shlex
 import sys
 import time
@@ -20,6 +19,7 @@ from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
 from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.evaluation import Samples
 from sparsefront.evaluation.about import machine, versions
+from sparsefront.whole_file import write_whole
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "lightning_configs" / "experiments"
@@ -159,7 +159,6 @@ def results(system: str, run: Path, attacks: list[NamedAttack]) -> dict[str, Any
 
 def write(options: argparse.Namespace, summary: dict[str, Any], whole: bool, seconds: float) -> None:
     """Add this call's seconds and systems to what the results file has."""
-    options.results.parent.mkdir(parents=True, exist_ok=True)
     before: dict[str, Any]
     before = json.loads(options.results.read_text()) if options.results.exists() else {"seconds": 0.0, "systems": {}}
     systems = before["systems"] | summary
@@ -171,9 +170,7 @@ def write(options: argparse.Namespace, summary: dict[str, Any], whole: bool, sec
         "versions": versions(),
         "systems": systems,
     }
-    temporary = options.results.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1))
-    os.replace(temporary, options.results)
+    write_whole(options.results, json.dumps(content, indent=1))
 
 
 def parse() -> argparse.Namespace:

@@ -11,6 +11,8 @@ from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from sparsefront.whole_file import write_whole
+
 
 class SaveConfig(SaveConfigCallback):
     """Writes the resolved YAML into each run's own log folder and into W&B's config."""
@@ -22,10 +24,7 @@ class SaveConfig(SaveConfigCallback):
         """Called on the first process alone, before anything is logged."""
         text = self.parser.dump(self.config, skip_none=False)
         folder = Path(trainer.loggers[0].log_dir if trainer.loggers else trainer.default_root_dir)  # type: ignore[arg-type]
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / "config.tmp"
-        temporary.write_text(text)
-        os.replace(temporary, folder / "config.yaml")
+        write_whole(folder / "config.yaml", text)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.config.update(yaml.safe_load(text), allow_val_change=True)

@@ -1,7 +1,6 @@
 """`sparsefront predict` leaves a file."""
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +8,8 @@ from typing import Any, Literal
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BasePredictionWriter
+
+from sparsefront.whole_file import whole_file
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -29,16 +30,14 @@ class PredictionWriter(BasePredictionWriter):
     ) -> None:
         """Write all batches' predictions, whole or not at all."""
         folder = Path(trainer.log_dir or trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
         suffix = f"_{trainer.global_rank}" if trainer.world_size > 1 else ""
         columns = {key: torch.cat([batch[key].cpu() for batch in predictions]) for key in predictions[0]}
         probability = columns.pop("probability")
-        temporary = folder / f"predictions{suffix}.tmp"
-        with temporary.open("w", newline="") as file:
+        path = folder / f"predictions{suffix}.csv"
+        with whole_file(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([*columns, *(f"probability_{k}" for k in range(probability.shape[1]))])
             rows = torch.stack(list(columns.values()), dim=1).tolist()
             writer.writerows(
                 [*row, *map("{:.6g}".format, p)] for row, p in zip(rows, probability.tolist(), strict=True)
             )
-        os.replace(temporary, folder / f"predictions{suffix}.csv")

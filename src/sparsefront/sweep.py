@@ -11,12 +11,13 @@ from pathlib import Path
 
 from sparsefront.cli import check_test
 from sparsefront.report.plots import setting_figure
-from sparsefront.report.row import Row, rows_of
+from sparsefront.report.row import rows_of
 from sparsefront.report.run import load_runs
 from sparsefront.report.sentences import cautions
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.separate_tests import LOG, has_results, separate_tests
+from sparsefront.whole_file import whole_file, write_whole
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -101,22 +102,11 @@ def _write(setting: str, folders: Mapping[str, Path], run_dir: Path, command: st
     text = to_wide_markdown(rows, _name(setting), psnr=True)
     text += "".join(f"\n- Caution: {sentence}" for sentence in cautions(runs)) + "\n"
     print(text)
-    _replace(run_dir / "sweep.md", f"`{command}`\n\n{text}")
-    _replace(run_dir / "sweep.csv", to_csv([row for some in rows.values() for row in some], _name(setting)))
-    _draw(setting, rows, run_dir / "sweep.png")
+    write_whole(run_dir / "sweep.md", f"`{command}`\n\n{text}")
+    write_whole(run_dir / "sweep.csv", to_csv([row for some in rows.values() for row in some], _name(setting)))
+    with whole_file(run_dir / "sweep.png") as picture:
+        setting_figure(setting, rows).savefig(picture, dpi=150)
     print(run_dir / "sweep.png")
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def _draw(setting: str, rows: Mapping[str, Sequence[Row]], path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    setting_figure(setting, rows).savefig(temporary, format="png", dpi=150)
-    os.replace(temporary, path)
 
 
 def command() -> int:

@@ -11,6 +11,8 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
 
+from sparsefront.whole_file import whole_file
+
 _MEND = "delete that folder and run again"
 
 
@@ -80,9 +82,8 @@ class Projections:
             return
         self._done.unlink(missing_ok=True)
         open_memmap(self._part, mode="w+", dtype=dtype, shape=(self.number, *shape)).flush()
-        temporary = self.folder / "done.tmp"
-        temporary.write_bytes(bytes(self.number))
-        os.replace(temporary, self._done)  # from here on the files are trusted
+        with whole_file(self._done) as temporary:  # from here on the files are trusted
+            temporary.write_bytes(bytes(self.number))
 
     def taken(self) -> int:
         """Bytes of the disk that an interrupted run took already."""

@@ -1,7 +1,6 @@
 """The callback that attacks a defended classifier during validation and test."""
 
 import json
-import os
 import time
 from collections.abc import Container, Sequence
 from pathlib import Path
@@ -34,6 +33,7 @@ from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision
 from sparsefront.evaluation.trainer_facts import gathered, name_of_data, stage_of, training_images
 from sparsefront.report.plots import panel_figure
+from sparsefront.whole_file import whole_file, write_whole
 
 
 class RobustEvaluation(pl.Callback):
@@ -302,19 +302,16 @@ class RobustEvaluation(pl.Callback):
         }
 
     def _write_about(self, stage: str, text: dict[str, Any], findings: Sequence[Finding]) -> None:
-        temporary = self._results / f"{stage}_attacks.tmp"
         signs = {"diagnostics": [vars(finding) for finding in findings]}
-        temporary.write_text(json.dumps(text | signs, indent=1, default=str))
-        os.replace(temporary, self._results / f"{stage}_attacks.json")
+        write_whole(self._results / f"{stage}_attacks.json", json.dumps(text | signs, indent=1, default=str))
 
     @rank_zero_only
     def _show_pictures(self, stage: str, trainer: pl.Trainer, model: DefendedClassifier) -> None:
         arrays = self._pictures.arrays(model)
         if "clean" not in arrays:
             return  # every sample was taken over from an interrupted run
-        temporary = self._results / f"{stage}_images.tmp.npz"
-        np.savez_compressed(temporary, allow_pickle=False, **arrays)
-        os.replace(temporary, self._results / f"{stage}_images.npz")
+        with whole_file(self._results / f"{stage}_images.npz") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.log_image(f"{stage}/images", [panel_figure(arrays)], step=trainer.global_step)

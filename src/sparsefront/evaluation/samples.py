@@ -1,7 +1,6 @@
 """What happened to each sample."""
 
 import csv
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from attacks.norms import Norm
 from sparsefront.evaluation.quality import QUALITIES
+from sparsefront.whole_file import whole_file
 
 NORMS: dict[str, Norm] = {"linf": "Linf", "l2": "L2", "l1": "L1"}  # column -> norm
 Columns = dict[str, Tensor]
@@ -81,14 +81,11 @@ class Samples:
 
     def write(self, path: Path) -> None:
         """Write as CSV, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         rows = zip(*(map(cell, column.tolist()) for column in self.columns.values()), strict=True)
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("w", newline="") as file:
+        with whole_file(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(self.columns)
             writer.writerows(rows)
-        os.replace(temporary, path)
 
 
 def _without_falls_of_others(columns: Columns, kept: Sequence[str]) -> Columns:

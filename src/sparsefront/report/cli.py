@@ -1,7 +1,6 @@
 """`sparsefront-report`: run folders in, a printed table and one page out."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from sparsefront.report.row import rows_of
 from sparsefront.report.run import Run, load_runs
 from sparsefront.report.sentences import cautions, headline
 from sparsefront.report.table import print_table, to_csv, to_markdown
+from sparsefront.whole_file import write_whole
 
 TABLES = (".md", ".csv")
 
@@ -80,7 +80,4 @@ def _write_table(runs: Sequence[Run], out: Path) -> None:
     if out.suffix == ".md":
         said = [*map(headline, runs), *(f"Caution: {sentence}" for sentence in cautions(runs))]
         text = to_markdown(rows) + "".join(f"\n- {sentence}" for sentence in said) + "\n"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, out)
+    write_whole(out, text)

@@ -1,7 +1,5 @@
 """One page that holds everything."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +26,7 @@ from sparsefront.report.run import Run
 from sparsefront.report.sentences import cautions, headline, signs
 from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
+from sparsefront.whole_file import write_whole
 
 
 def write_page(runs: Sequence[Run], out: Path) -> Path:
@@ -43,17 +42,7 @@ def write_page(runs: Sequence[Run], out: Path) -> Path:
     Raises:
         ValueError: `runs` is empty.
     """
-    text = render(runs)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, out)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(out, render(runs))
     return out
 
 

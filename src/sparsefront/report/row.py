@@ -9,7 +9,7 @@ from sparsefront.report.attack_record import AttackRecord, size_in_words
 from sparsefront.report.run import Run
 from sparsefront.report.share import Share
 
-WORST = "worst case"
+CLEAN, WORST = "no attack", "worst case"  # names beside those of attacks
 ROUNDING = 1e-4  # by which a perturbation may stand out of a ball and still count as inside
 
 

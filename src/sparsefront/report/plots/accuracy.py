@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from sparsefront.report.plots.style import COLOURS, INK, dress, legend, literal
-from sparsefront.report.row import Row
+from sparsefront.report.row import CLEAN, Row
 from sparsefront.report.share import Share
 
-CLEAN = "no attack"
 PALE = 0.35  # opacity
 WIDTH = 100  # letters that fit side by side
 HATCHES = {"white_box": "", "gray_box": "////", "transfer": "....", "black_box": "xxxx", "control": "----"}

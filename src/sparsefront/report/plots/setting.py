@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sparsefront.report.plots.style import COLOURS, INK, dress, literal
-from sparsefront.report.row import WORST, Row
+from sparsefront.report.row import CLEAN, WORST, Row
 
-CLEAN = "no attack"
 WIDE = 100  # ratio of the largest to the smallest value from which the axis is logarithmic
 
 
