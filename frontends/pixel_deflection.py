@@ -1,13 +1,13 @@
 """Pixel deflection (Prakash et al. 2018, "Deflecting adversarial attacks with pixel deflection")."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from frontends.base import FrontEnd, ImageMap
+from frontends.checkpoints import part_of, read_checkpoint
 from frontends.class_activation import robust_class_activation
 from frontends.rules import at_least, check_rules, one_of, positive
 from frontends.wavelet import denoise_wavelet
@@ -137,12 +137,8 @@ class PixelDeflection(FrontEnd):
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """Read the attention network's weights; images are not looked at."""
         path = str(self.attention_checkpoint)
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"`attention_checkpoint` must name a checkpoint file, found none at {path}.")
         assert self.attention is not None
-        state = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
-        prefix = "classifier."
-        state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        state = part_of(read_checkpoint(path, "attention_checkpoint"), "classifier")
         own = {key: value.shape for key, value in self.attention.state_dict().items()}
         if own != {key: value.shape for key, value in state.items()}:
             raise ValueError(

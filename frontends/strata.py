@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from frontends.checkpoints import part_of, read_checkpoint
 from frontends.denoising_autoencoder import N_FEATURES, DenoisingAutoencoder
 from frontends.nearest import nearest
 
@@ -120,18 +121,11 @@ class Strata(nn.Module):
             setting: what the user named it by, for the sentence.
 
         Raises:
-            ValueError: no such file, not a checkpoint, or one without the strata of these settings.
+            FileNotFoundError: no such file.
+            ValueError: not a checkpoint, or one without the strata of these settings.
         """
-        if not Path(path).is_file():
-            raise ValueError(f"`{setting}` must name a checkpoint file, found none at {path}.")
-        try:
-            whole = torch.load(path, weights_only=True, map_location="cpu")["state_dict"]
-        except Exception as error:
-            raise ValueError(
-                f"`{setting}` must be a whole checkpoint, found {path}, which does not load ({type(error).__name__})."
-            ) from None
-        prefixes = ("strata.", "frontend.strata.")
-        state = {key.split("strata.", 1)[1]: tensor for key, tensor in whole.items() if key.startswith(prefixes)}
+        whole = read_checkpoint(path, setting)
+        state = part_of(whole, "strata") or part_of(whole, "frontend.strata")
         shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
         if shapes != {key: tuple(tensor.shape) for key, tensor in self.state_dict().items()}:
             raise ValueError(

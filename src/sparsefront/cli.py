@@ -22,8 +22,8 @@ import attacks
 import classifiers
 import frontends
 from attacks import NamedAttack
+from frontends.checkpoints import read_checkpoint
 from sparsefront import data
-from sparsefront.checkpoints import read_checkpoint
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack

@@ -13,9 +13,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassAccuracy
 
 from frontends import FrontEnd, Identity
-from sparsefront.checkpoints import explain_mismatch, read_checkpoint
+from frontends.checkpoints import part_of, read_checkpoint
 from sparsefront.data.batch import Batch
 from sparsefront.data.projected_batch import ProjectedBatch
+from sparsefront.mismatch import explain_mismatch
 
 Builder = Callable[[tuple[int, int, int]], FrontEnd]
 ClassifierBuilder = Callable[[int, int], nn.Module]
@@ -172,8 +173,8 @@ def load_front_end(frontend: FrontEnd, path: Path) -> None:
         FileNotFoundError: no such file.
         ValueError: the checkpoint is another front end's, or that one has not learned either.
     """
-    state = read_checkpoint(path, "frontend_checkpoint")["state_dict"]
-    state = _part("frontend", state) or state
+    state = read_checkpoint(path, "frontend_checkpoint")
+    state = part_of(state, "frontend") or state
     kind = type(frontend).__name__
     explain_mismatch(frontend, state, f"`frontend_checkpoint` {path}", f"this {kind}'s")
     if not state["learned"]:
@@ -188,11 +189,6 @@ def load_classifier(classifier: nn.Module, path: Path) -> None:
         FileNotFoundError: no such file.
         ValueError: the checkpoint holds another classifier, or none.
     """
-    state = _part("classifier", read_checkpoint(path, "classifier_checkpoint")["state_dict"])
+    state = part_of(read_checkpoint(path, "classifier_checkpoint"), "classifier")
     explain_mismatch(classifier, state, f"`classifier_checkpoint` {path}", f"this {type(classifier).__name__}'s")
     classifier.load_state_dict(state)
-
-
-def _part(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    prefix = f"{name}."
-    return {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
