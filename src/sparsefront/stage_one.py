@@ -71,7 +71,7 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
     try:
         with warnings.catch_warnings():
             # True of stage one, by design: no validation, and a front end that keeps its own statistics or optimizer.
-            warnings.filterwarnings("ignore", ".*have no `validation_step`|.*`configure_optimizers` returned `None`")
+            warnings.filterwarnings("ignore", ".*have no `validation_step`|.*configure_optimizers` returned `None`")
             stage.fit(frontend, datamodule=data)
     finally:
         data.augmenting = augmenting
