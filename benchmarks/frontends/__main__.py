@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from numpy import format_float_positional
 from tqdm import tqdm
 
 from benchmarks.record import processor
@@ -81,8 +82,11 @@ def sentence(name: str, costs: dict[str, Any]) -> str:
     known = {size: cost for size, cost in costs.items() if "error" not in cost}
     sizes = []
     for size, cost in known.items():
-        forward, gradient = (f"{1000 * cost[kind]['seconds'] / cost['images']:.2g}" for kind in ("forward", "gradient"))
-        sizes.append(f"{float(forward):g} and {float(gradient):g} ms at {size}")
+        forward, gradient = (
+            format_float_positional(1000 * cost[kind]["seconds"] / cost["images"], 2, fractional=False, trim="-")
+            for kind in ("forward", "gradient")
+        )
+        sizes.append(f"{forward} and {gradient} ms at {size}")
     size, cost = list(known.items())[-1]
     memory = " and ".join(f"{cost[kind]['bytes'] / 2**20:.0f}" for kind in ("forward", "gradient"))
     return (
