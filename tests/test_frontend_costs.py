@@ -37,7 +37,7 @@ def test_memory_is_that_of_the_call_whatever_was_called_before():
     # In a process of its own: how it gets memory changes for good.
     program = """
 import torch
-from benchmarks.frontends.cost import growth
+from benchmarks.frontends.growth import growth
 def call(batch):
     return [torch.ones(2**20, dtype=torch.uint8) for _ in range(30 * len(batch) // 2)]
 first = growth(call, torch.zeros(2))

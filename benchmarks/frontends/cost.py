@@ -1,13 +1,10 @@
 """Time and memory of one front end on one size of image, measured in a process of its own."""
 
-import ctypes
-import gc
 import json
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
@@ -16,6 +13,7 @@ from skimage import data
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.frontends.growth import growth
 from frontends import D3, FrontEnd, PixelDeflection
 from sparsefront.defended import Builder
 
@@ -79,12 +77,6 @@ def fill(frontend: D3) -> None:
     frontend.n_chosen.fill_(frontend.n_atoms)
 
 
-def memory(key: str) -> int:
-    """Bytes of this process, `VmRSS` now or `VmHWM` at most."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
-
-
 def seconds(call: Callable[[Tensor], object], images: Tensor) -> float:
     """The median of a few calls, after one on a single image."""
     call(images[:1])
@@ -94,23 +86,6 @@ def seconds(call: Callable[[Tensor], object], images: Tensor) -> float:
         call(images)
         found.append(time.perf_counter() - start)
     return statistics.median(found)
-
-
-def growth(call: Callable[[Tensor], object], images: Tensor) -> float:
-    """Bytes that a call needs beyond what is there, whatever was called before.
-
-    What the heap keeps of earlier calls would hide them: it is handed back first, and from the first measurement on
-    large tensors get memory of their own, which is slower. So time comes before memory.
-    """
-    libc = ctypes.CDLL("libc.so.6")
-    libc.mallopt(-3, 2**16)  # M_MMAP_THRESHOLD
-    call(images[:1])  # code and caches
-    gc.collect()
-    libc.malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # forget the largest size so far
-    before = memory("VmRSS")
-    call(images)
-    return float(max(memory("VmHWM") - before, 0))
 
 
 def main() -> None:
