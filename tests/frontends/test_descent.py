@@ -1,7 +1,7 @@
 """Front ends learned by gradient steps, with MagNet as the one that learns.
 
-This file is also the program of each of two processes: rank, file to meet at, file with the batches, file for the
-network.
+This file is also the program of two processes, which it becomes once all is imported; its argument is the folder where
+they meet, find the batches and leave their networks.
 """
 
 import re
@@ -49,14 +49,10 @@ def test_steps_are_those_of_plain_torch():
 def test_two_processes_on_unequal_shares_learn_what_one_learns(tmp_path):
     stream = batches(4).double()
     torch.save(stream, tmp_path / "batches.pt")
-    command = [sys.executable, __file__]
-    processes = [
-        subprocess.Popen([*command, str(rank), tmp_path / "meet", tmp_path / "batches.pt", tmp_path / f"{rank}.pt"])
-        for rank in range(2)
-    ]
+    both = subprocess.Popen([sys.executable, __file__, tmp_path])
     alone = MagNet(SHAPE, noise=0.0, learning_rate=0.01).double()
     losses = step_by_step(alone, stream)
-    assert [process.wait(120) for process in processes] == [0, 0]
+    assert both.wait(120) == 0
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     assert first["losses"] == second["losses"] == pytest.approx(losses)
     assert torch.equal(first["network"], second["network"])
@@ -128,9 +124,9 @@ def test_a_setting_out_of_range_is_named(settings, message):
             build(SHAPE, **settings)
 
 
-def main(rank, meet, stream, out):
+def main(rank, folder):
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{meet}", rank=int(rank), world_size=2)
+    torch.distributed.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
 
     def sum_over_processes(tensor):
         torch.distributed.all_reduce(tensor)
@@ -138,10 +134,11 @@ def main(rank, meet, stream, out):
 
     frontend = MagNet(SHAPE, noise=0.0, learning_rate=0.01).double()
     frontend.sum_over_processes = sum_over_processes
-    losses = step_by_step(frontend, [batch.split([7, 3])[int(rank)] for batch in torch.load(stream)])
-    torch.save({"losses": losses, "network": network_of(frontend)}, out)
+    stream = torch.load(f"{folder}/batches.pt")
+    losses = step_by_step(frontend, [batch.split([7, 3])[rank] for batch in stream])
+    torch.save({"losses": losses, "network": network_of(frontend)}, f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    torch.multiprocessing.start_processes(main, sys.argv[1:], nprocs=2, start_method="fork")

@@ -1,6 +1,6 @@
 """Front ends that learn dictionaries, on two processes of Lightning.
 
-This file is also the program of each process; its argument is the folder for what is learned.
+This file is also their program, which becomes both once all is imported; its argument is the folder of what is learned.
 """
 
 import os
@@ -46,16 +46,11 @@ def test_both_processes_end_with_the_same_tensors(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         meet = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
-    processes = [  # both at once, where Lightning would start the second after the first
-        subprocess.Popen(
-            [sys.executable, __file__, tmp_path], env={**os.environ, **meet, "LOCAL_RANK": str(rank)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    for process in processes:
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors[-3000:]
+    done = subprocess.run(
+        [sys.executable, __file__, tmp_path], env={**os.environ, **meet},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
     for name in FRONT_ENDS:
         first, second = (torch.load(tmp_path / f"{name} {rank}.pt") for rank in range(2))
         assert first.keys() == second.keys()
@@ -72,7 +67,8 @@ def test_both_processes_end_with_the_same_tensors(tmp_path):
                 torch.testing.assert_close(first[key], tensor, atol=1e-3, rtol=1e-3)
 
 
-def main(folder):
+def main(rank, folder):
+    os.environ["LOCAL_RANK"] = str(rank)  # or Lightning would start the second process, after the first
     torch.set_num_threads(1)
     trainer = pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", **QUIET)
     for name, build in FRONT_ENDS.items():
@@ -81,8 +77,8 @@ def main(folder):
         tensors = dict(frontend.named_buffers())
         # What stage two trains is not learned here.
         tensors |= {key: weight for key, weight in frontend.named_parameters() if not weight.requires_grad}
-        torch.save(tensors, Path(folder) / f"{name} {torch.distributed.get_rank()}.pt")
+        torch.save(tensors, Path(folder) / f"{name} {rank}.pt")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    torch.multiprocessing.start_processes(main, sys.argv[1:], nprocs=2, start_method="fork")

@@ -1,6 +1,7 @@
 """Both learners under torch.distributed: two processes on shares of a stream learn what one learns from all of it.
 
-This file is also the program of each process: rank, file to meet at, file with the data, file for the dictionaries.
+This file is also their program, which becomes both once all is imported; its argument is the folder where they meet,
+find the data and leave their dictionaries.
 """
 
 import subprocess
@@ -29,14 +30,9 @@ def test_two_processes_learn_what_one_does(tmp_path):
     start[0], signals[:, 0] = 0, 0
     start[:, 5] = torch.eye(8)[0]  # needed by no signal: to be replaced
     torch.save((start, signals), tmp_path / "data.pt")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(rank), tmp_path / "meet", tmp_path / "data.pt", tmp_path / f"{rank}.pt"]
-        )
-        for rank in range(2)
-    ]
+    both = subprocess.Popen([sys.executable, __file__, tmp_path])
     alone = learn(start, signals.split(100), lambda tensor: tensor)
-    assert [process.wait(120) for process in processes] == [0, 0]
+    assert both.wait(120) == 0
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     for expected, one, other in zip(alone, first, second, strict=True):
         assert torch.equal(one, other)
@@ -44,20 +40,20 @@ def test_two_processes_learn_what_one_does(tmp_path):
         assert expected[0, 5] == 0
 
 
-def main(rank, meet, data, out):
+def main(rank, folder):
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{meet}", rank=int(rank), world_size=2)
+    torch.distributed.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
 
     def reduce(tensor):
         total = tensor.clone()
         torch.distributed.all_reduce(total)
         return total
 
-    start, signals = torch.load(data)
-    shares = [batch.split([70, 30])[int(rank)] for batch in signals.split(100)]
-    torch.save(learn(start, shares, reduce), out)
+    start, signals = torch.load(f"{folder}/data.pt")
+    shares = [batch.split([70, 30])[rank] for batch in signals.split(100)]
+    torch.save(learn(start, shares, reduce), f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    torch.multiprocessing.start_processes(main, sys.argv[1:], nprocs=2, start_method="fork")
