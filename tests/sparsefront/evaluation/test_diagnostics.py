@@ -132,7 +132,7 @@ def trained():
 
 def flags(frontend, net, attacks=ATTACKS):
     model = DefendedClassifier(lambda channels, classes: net, frontend, image_shape=(1, 28, 28)).eval()
-    chosen = torch.arange(0, 5000, 125)
+    chosen = torch.arange(0, 5000, 250)
     with under_attack(model), torch.random.fork_rng():
         right = chosen[(model(IMAGES[chosen]).argmax(dim=1) == LABELS[chosen])]
         batch = Batch(IMAGES[right], LABELS[right], right)

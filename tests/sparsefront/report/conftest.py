@@ -71,14 +71,12 @@ def _images(attacks: Sequence[dict]) -> dict[str, np.ndarray]:
     return images | {"atoms": rng.standard_normal((5, 1, 4, 4))}
 
 
-@pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes a run folder of ten samples and returns it."""
+def _maker(parent: Path) -> Callable[..., Path]:
 
     def make(
         folder="run", attacks=ATTACKS, stage="val", system="TopT + ConvNet", extras=True, blank_failed=True
     ) -> Path:
-        home = tmp_path / folder
+        home = parent / folder
         (home / "results").mkdir(parents=True, exist_ok=True)
         columns = _columns(attacks, blank_failed)
         with (home / "results" / f"{stage}_samples.csv").open("w", newline="") as file:
@@ -101,7 +99,19 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture(name="entry")
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a run folder of ten samples and returns it."""
+    return _maker(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def make_shared_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The same for runs that all tests of a file read and none writes to."""
+    return _maker(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(name="entry", scope="session")
 def entry_fixture() -> Callable[..., dict]:
     """The function that makes an attack's entry."""
     return entry

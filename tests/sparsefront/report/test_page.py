@@ -42,17 +42,17 @@ class Page(HTMLParser):
 EVIL = "--></svg><script>alert(\"x\")</script> $a_1$ & 'q'"
 
 
-@pytest.fixture
-def folders(make_run, entry):
+@pytest.fixture(scope="module")
+def folders(make_shared_run, entry):
     attacks = [
         entry(EVIL, fell=(0, 1)),
         entry("gray", "gray_box", fell=(1, 2, 3)),
         entry("bad", error="Error: <i>no</i>"),
     ]
-    return [make_run("a", attacks=attacks, system=EVIL), make_run("b", attacks=attacks, extras=False)]
+    return [make_shared_run("a", attacks=attacks, system=EVIL), make_shared_run("b", attacks=attacks, extras=False)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(folders):
     text = render(load_runs(folders))
     return text, Page(text)
@@ -120,8 +120,8 @@ def test_the_strongest_is_one_that_enters_the_worst_case(make_run, entry):
     assert "<summary>pgd (the strongest)</summary>" in out.read_text()
 
 
-def test_same_runs_give_the_same_page(folders):
-    assert render(load_runs(folders)) == render(load_runs(folders))
+def test_same_runs_give_the_same_page(folders, page):
+    assert render(load_runs(folders)) == page[0]
 
 
 def test_no_run_is_refused():
@@ -129,13 +129,14 @@ def test_no_run_is_refused():
         render([])
 
 
-def test_report_writes_whole_page_into_new_folder(folders, tmp_path):
-    out = report(folders, tmp_path / "new" / "page.html")
+def test_report_writes_whole_page_into_new_folder(make_run, tmp_path):
+    out = report([make_run(extras=False)], tmp_path / "new" / "page.html")
     assert out.read_text(encoding="utf-8").rstrip().endswith("</html>")
     assert [path.name for path in out.parent.iterdir()] == ["page.html"]
 
 
-def test_failed_report_leaves_the_old_page(folders, tmp_path):
+def test_failed_report_leaves_the_old_page(make_run, tmp_path):
+    folders = [make_run("a"), make_run("b")]
     out = tmp_path / "page.html"
     out.write_text("old")
     (folders[0] / "results/val_attacks.json").unlink()
