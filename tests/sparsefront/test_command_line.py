@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from sparsefront.cli import main
+from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.defended import DefendedClassifier
 
 CONFIGS = Path(__file__).parents[2] / "lightning_configs"
@@ -37,6 +37,13 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["sparsefront"])
 
 
+@pytest.fixture
+def only_fit(monkeypatch):
+    """Leaves out the parsers of the other verbs, which take most of the time of a call that ends in parsing."""
+    verbs = SparsefrontCLI.subcommands()
+    monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: {"fit": verbs["fit"]}))
+
+
 def rows(path):
     with open(path) as file:
         return list(csv.DictReader(file))
@@ -45,6 +52,7 @@ def rows(path):
 @pytest.mark.parametrize(
     "fragment", sorted(CONFIGS.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
 )
+@pytest.mark.usefixtures("only_fit")
 def test_every_yaml_is_accepted(fragment, capsys):
     whole = fragment.parent.name == "experiments"
     args = ["--config", str(fragment)] if whole else [*BASE, *CONVNET, "--config", str(fragment)]
@@ -166,6 +174,7 @@ def error_of(args, capsys):
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("only_fit")
 def test_a_setting_that_cannot_be_ends_in_one_sentence_and_writes_nothing(args, message, capsys, tmp_path):
     error = error_of(["fit", *BASE, *CONVNET, *QUICK, *args], capsys)
     assert message in error
