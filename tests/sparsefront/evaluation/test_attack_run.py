@@ -1,9 +1,9 @@
 """Attacks on batches: who meets which attack, what it costs, and who has the last word."""
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -304,13 +304,20 @@ def test_saved_images_of_other_samples_or_data_are_refused(tmp_path):
 
 @dataclass(frozen=True)
 class Slow(Attack):
+    """Takes a minute, by a clock that it moves."""
+
+    clock: ClassVar[list[float]] = []
+
     def perturb(self, model, images, labels, indices):
-        time.sleep(0.06)
+        self.clock.append(self.clock[-1] + 60)
         return images
 
 
-def test_no_batch_is_attacked_after_the_time_budget(tmp_path):
-    trainer = run(tmp_path, "validate", [NamedAttack("slow", Slow())], time_budget=0.05, batch_size=4)
+def test_no_batch_is_attacked_after_the_time_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr(Slow, "clock", [0.0])
+    clock = SimpleNamespace(monotonic=lambda: Slow.clock[-1])
+    monkeypatch.setattr("sparsefront.evaluation.robust_evaluation.time", clock)
+    trainer = run(tmp_path, "validate", [NamedAttack("slow", Slow())], time_budget=50.0, batch_size=4)
     assert [int(row["index"]) for row in rows(trainer, "val")] == [100, 101, 102, 103]
     enough = run(tmp_path, "validate", [NamedAttack("slow", Slow())], time_budget=600.0)
     abouts = [Path(f"{of.log_dir}/results/val_attacks.json").read_text() for of in (trainer, enough)]
