@@ -3,15 +3,16 @@
 import argparse
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from sparsefront.report.plots import panel_figure
+from sparsefront.report.plots import atoms_figure, interval_figure, panel_figure
 from sparsefront.report.row import rows_of
 from sparsefront.report.run import Run, load_runs
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.separate_tests import separate_tests
-from sparsefront.whole_file import write_whole
+from sparsefront.whole_file import whole_file, write_whole
 
 HERE = Path(__file__).parent
 FRAGMENTS = Path("lightning_configs/frontends")
@@ -23,7 +24,8 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--name", required=True, help="of the table, and of the folder of its runs")
     parser.add_argument("--setting", required=True, type=Path, help="YAML with data, classifier and attacks")
     parser.add_argument("--frontends", nargs="*", default=[], help="fragments' names; absent: all of them")
-    parser.add_argument("--pictures", type=Path, help="folder for one picture a fragment")
+    parser.add_argument("--pictures", type=Path, help="folder for one picture a fragment, and one of its atoms")
+    parser.add_argument("--quality", metavar="ATTACK", help="draw paper 002's Figure 6 under this attack, too")
     return parser.parse_known_args()
 
 
@@ -43,6 +45,12 @@ def main() -> None:
         picture = panel_figure(few, [run.completed[0].name])
         # Several fragments may be of one class.
         picture.savefig(options.pictures / f"{fragment}.png", dpi=100)
+        if "atoms" in run.images:
+            atoms_figure(run.images["atoms"]).savefig(options.pictures / f"{fragment}_atoms.png", dpi=100)
+    if options.quality:
+        rows = [replace(row, system=run.folder.parent.name) for run in runs for row in rows_of(run)]
+        with whole_file(HERE / "results" / f"{options.name}.png") as drawing:
+            interval_figure(rows, options.quality).savefig(drawing, dpi=100)
 
 
 def _own(setting: Path) -> Path:
