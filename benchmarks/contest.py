@@ -48,6 +48,7 @@ class Contest:
         flops: least floating-point operations of one run, for the distance from the arithmetic floor; or called for
             them after the runs.
         rounds: alternations; the medians count.
+        unit: what a signal is, where the table shall say how many of them a second.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Contest:
     checks: Callable[[dict[str, Any]], dict[str, Check]] = field(default=lambda results: {})
     flops: float | Callable[[], float] = 0.0
     rounds: int = 5
+    unit: str = ""
 
 
 def hold(contest: Contest, flops_per_second: float) -> dict[str, Any]:
@@ -85,6 +87,7 @@ def hold(contest: Contest, flops_per_second: float) -> dict[str, Any]:
         "path": contest.path,
         "setting": contest.setting,
         "signals": contest.signals,
+        **({"unit": contest.unit} if contest.unit else {}),
         "rounds": contest.rounds,
         "seconds": medians,
         "spread": {name: max(times) / min(times) for name, times in seconds.items()},

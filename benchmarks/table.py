@@ -5,25 +5,30 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HEAD = """| path | setting | ours | ms | share of the floor | against | times as fast | asked | quality |
-|---|---|---|---:|---:|---|---:|---:|---|
+HEAD = """| path | setting | ours | ms |{} share of the floor | against | times as fast | asked | quality |
+|---|---|---|---:|{}---:|---|---:|---:|---|
 """
 
 
 def table(contests: list[dict[str, Any]]) -> str:
-    """One row for every ratio asked for; `quality` says whether every check of its contest was met."""
+    """One row for every ratio asked for; `quality` says whether every check of its contest was met.
+
+    Where a contest names the unit of its signals, there is a column of how many a second.
+    """
+    unit = next((entry["unit"] for entry in contests if "unit" in entry), "")
     rows = []
     for entry in contests:
         failed = [name for name, check in entry["checks"].items() if not check["met"]]
         for ratio in entry["ratios"]:
             seconds = entry["seconds"][ratio["ours"]]
             share = f"{entry['floor_seconds'] / seconds:.0%}" if entry["floor_seconds"] else ""
+            pace = [f"{entry['signals'] / seconds:.3g}" if "unit" in entry else ""] if unit else []
             cells = [
-                entry["path"], entry["setting"], ratio["ours"], f"{1000 * seconds:.1f}", share, ratio["rival"],
+                entry["path"], entry["setting"], ratio["ours"], f"{1000 * seconds:.1f}", *pace, share, ratio["rival"],
                 f"{ratio['ratio']:.2f}", f"{ratio['goal']:g}", "; ".join(failed) or "met",
             ]  # fmt: skip
             rows.append("| " + " | ".join(cells) + " |\n")
-    return HEAD + "".join(rows)
+    return HEAD.format(*((f" {unit}/s |", "---:|") if unit else ("", ""))) + "".join(rows)
 
 
 if __name__ == "__main__":

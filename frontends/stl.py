@@ -188,11 +188,14 @@ class STL(FrontEnd):
         return low, without_negligible(high.flatten(1)).view_as(high)
 
     @torch.no_grad()
-    def encode(self, images: Tensor) -> Tensor:
-        """The codes that `forward` rebuilds (B, C, H, W) images from: (B, K, H, W), a sparse tensor."""
+    def encode(self, images: Tensor, memory: PreviousCodes | None = None) -> Tensor:
+        """The codes that `forward` rebuilds (B, C, H, W) images from: (B, K, H, W), a sparse tensor.
+
+        With a `memory` they are those of `warm: true`: it is started from, and keeps them.
+        """
         if not len(images):
             return images.new_zeros(0, self.n_filters, *images.shape[2:]).to_sparse()
-        memory = PreviousCodes()
+        memory = PreviousCodes() if memory is None else memory
         self._rebuild(images, None, memory)
         return memory.kept
 

@@ -2,22 +2,15 @@
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import sporco
-import sporco.fft
 import torch
-from sporco.admm.cbpdn import ConvBPDN
 from torch import Tensor
 
+from benchmarks.by_sporco import LMBDA, objective, rgb_filters, solved
 from benchmarks.contest import Check, Contest, Goal
 from benchmarks.cpu.inputs import Inputs
-from sparsecode import CbpdnState, cbpdn, convolve, tikhonov_split
-
-LMBDA = 0.2
-OPTIONS = {"Verbose": False, "MaxMainIter": 200, "RelStopTol": 5e-3, "AuxVarObj": False}
+from sparsecode import CbpdnState, cbpdn, tikhonov_split
 
 
 def contests(inputs: Inputs) -> Iterator[Contest]:
@@ -28,33 +21,16 @@ def contests(inputs: Inputs) -> Iterator[Contest]:
         yield _contest(large, rounds=3)
 
 
-def _filters() -> Tensor:
-    """The 64 color filters 8x8 that SPORCO ships, brought to unit norm."""
-    stored = np.load(Path(sporco.__file__).parent / "data" / "convdict.npz")["RGB:8x8x3x64"]
-    filters = torch.from_numpy(stored.astype(np.float32).transpose(3, 2, 0, 1).copy())
-    return filters / filters.flatten(1).norm(dim=1)[:, None, None, None]
-
-
 def _contest(pictures: Tensor, rounds: int) -> Contest:
-    sporco.fft.pyfftw_threads = torch.get_num_threads()
-    filters = _filters()
+    filters = rgb_filters()
     images = tikhonov_split(pictures)[1]
     noise = torch.randint(0, 2, images.shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
     moved = images + 2 / 255 * noise
-    kernels = filters.permute(2, 3, 1, 0).numpy()
 
     def by_sporco(of: Tensor) -> Tensor:
-        codes = []
-        for image in of.permute(0, 2, 3, 1).numpy():
-            solved = ConvBPDN(kernels, image, LMBDA, ConvBPDN.Options(OPTIONS), dimK=0).solve()
-            codes.append(np.asarray(solved).reshape(*image.shape[:2], -1).transpose(2, 0, 1))
-        return torch.from_numpy(np.stack(codes))
+        return torch.stack([solved(image, filters)[1] for image in of])
 
-    def objective(codes: Tensor, of: Tensor) -> Tensor:
-        residual = of.double() - convolve(codes.double(), filters.double())
-        return residual.square().sum(dim=(1, 2, 3)) / 2 + LMBDA * codes.double().abs().sum(dim=(1, 2, 3))
-
-    theirs = {"cold": objective(by_sporco(images), images), "warm": objective(by_sporco(moved), moved)}
+    theirs = {kind: objective(of, by_sporco(of), filters) for kind, of in (("cold", images), ("warm", moved))}
     states: dict[Any, CbpdnState] = {
         backend: cbpdn(images, filters, LMBDA, backend=backend).state for backend in ("native", "torch")
     }
@@ -69,7 +45,7 @@ def _contest(pictures: Tensor, rounds: int) -> Contest:
         found = {}
         for name in ours:
             of, least = (moved, theirs["warm"]) if "warm" in name else (images, theirs["cold"])
-            excess = objective(results[name].codes, of) / least - 1
+            excess = objective(of, results[name].codes, filters) / least - 1
             found[f"{name}: largest excess of the objective over SPORCO's"] = Check(excess.max().item(), most=1e-3)
         return found
 
