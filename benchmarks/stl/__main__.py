@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.record import hold_all
 from benchmarks.stl.inputs import Inputs
 
-PATHS = ("coding", "growth", "learning")
+PATHS = ("coding", "growth", "learning", "epoch")
 PACKAGES = ("torch", "numba", "numpy", "sporco", "pytorch-lightning", "sparsefront")
 
 
