@@ -11,6 +11,7 @@ from digits import digits
 from torch.nn import functional as F
 
 from frontends import STL, Compose, Identity
+from frontends.previous_codes import PreviousCodes
 from sparsecode import cbpdn, convolve, correlate, tikhonov_split
 
 SHAPE = (3, 16, 18)
@@ -249,6 +250,19 @@ def test_a_warm_start_begins_at_the_codes_of_the_same_image(monkeypatch):
     expected = torch.cat([codes[kept[clusters[kept] == k]] for k in range(2)])
     found = begun[begun.flatten(1).any(dim=1)]
     assert torch.equal(found, expected)
+
+
+def test_codes_with_a_memory_are_those_of_a_warm_start():
+    frontend, images = like(), pictures(6)
+    moved = (images + 0.01 * torch.randn(images.shape).sign()).clamp(0, 1)
+    memory, warm = PreviousCodes(), frontend.stand_in("identity", warm=True)
+    assert torch.equal(frontend.encode(images, memory).to_dense(), frontend.encode(images).to_dense())
+    warm(images)
+    codes = frontend.encode(moved, memory).to_dense()
+    assert not torch.equal(codes, frontend.encode(moved).to_dense())
+    clusters, low = frontend.assign(moved), frontend.split(moved)[0]
+    whole = [low[n : n + 1] + convolve(codes[n : n + 1], frontend.filters[k]) for n, k in enumerate(clusters)]
+    torch.testing.assert_close(torch.cat(whole).clamp(0, 1), warm(moved))
 
 
 # learning
