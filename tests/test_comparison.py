@@ -70,3 +70,18 @@ def test_crops_of_digits_hold_the_20_pixels_that_they_are_drawn_in(folder, fragm
         # Resized, a crop shows the box larger by 28 / 24.
         areas = CropEnsemble((1, 28, 28), **settings)(box.expand(50, 1, 28, 28)).sum(dim=(1, 2, 3)) * (24 / 28) ** 2
         torch.testing.assert_close(areas, torch.full_like(areas, 400), atol=15, rtol=0)
+
+
+def test_published_figures_stand_below_ours_in_the_columns_they_have(tmp_path):
+    (tmp_path / "published.csv").write_text("front end,clean,pgd,cw\nSTL (paper),82.85,1.5,70\n")
+    ours = "| front end | n | clean | cw | fgsm |\n| --- | ---: | ---: | ---: | ---: |\n| stl | 9 | 80 | 50 | 1 |\n\n% of n\n"
+    text = comparison.with_published(ours, tmp_path / "published.csv")
+    assert text == ours.replace("\n\n%", "\n| STL (paper) |  | 82.85 | 70 |  |\n\n%")
+
+
+@pytest.mark.parametrize("name", ["vanilla", "retrained"])
+def test_published_columns_are_attacks_of_their_setting(name):
+    setting = ROOT / f"benchmarks/comparison/paper002_{name}.yaml"
+    attacks = {attack["name"] for attack in yaml.safe_load(setting.read_text())["attacks"]}
+    columns = setting.with_suffix(".csv").read_text().splitlines()[0].split(",")
+    assert set(columns[2:]) <= attacks

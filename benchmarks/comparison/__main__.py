@@ -1,6 +1,7 @@
 """`python -m benchmarks.comparison`: every front end before one trained classifier, in one table."""
 
 import argparse
+import csv
 import shlex
 import sys
 from dataclasses import replace
@@ -38,7 +39,7 @@ def main() -> None:
     failed = separate_tests({folder: [*_configs(options.setting, name), *more] for name, folder in folders.items()})
     done = {name: folder for name, folder in folders.items() if folder not in failed}
     runs = load_runs(list(done.values()), "test")
-    _write(runs, options.name)
+    _write(runs, options.name, options.setting.with_suffix(".csv"))
     for fragment, run in zip(done, runs, strict=True) if options.pictures else []:
         options.pictures.mkdir(parents=True, exist_ok=True)
         few = {name: array if name == "atoms" else array[:6] for name, array in run.images.items()}
@@ -64,12 +65,23 @@ def _configs(setting: Path, name: str) -> list[str]:
     return [word for path in files for word in ("--config", str(path))]
 
 
-def _write(runs: list[Run], name: str) -> None:
+def _write(runs: list[Run], name: str, published: Path) -> None:
     rows = {run.folder.parent.name: rows_of(run) for run in runs}
     command = shlex.join(["python", "-m", "benchmarks.comparison", *sys.argv[1:]])
-    markdown = f"`{command}`\n\n{to_wide_markdown(rows, 'front end')}"
-    write_whole(HERE / "results" / f"{name}.md", markdown)
+    markdown = to_wide_markdown(rows, "front end")
+    if published.is_file():
+        markdown = with_published(markdown, published)
+    write_whole(HERE / "results" / f"{name}.md", f"`{command}`\n\n{markdown}")
     write_whole(HERE / "results" / f"{name}.csv", to_csv([row for some in rows.values() for row in some]))
+
+
+def with_published(markdown: str, published: Path) -> str:
+    """The wide table with a paper's figures, from a CSV file with some of its columns, below ours."""
+    ours, legend = markdown.split("\n\n", 1)
+    columns = [cell.strip() for cell in ours.splitlines()[0].strip("|").split("|")]
+    with published.open(newline="") as file:
+        theirs = [[row.get(column, "") for column in columns] for row in csv.DictReader(file)]
+    return "\n".join([ours, *(f"| {' | '.join(line)} |" for line in theirs), "", legend])
 
 
 if __name__ == "__main__":
