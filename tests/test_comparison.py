@@ -74,7 +74,8 @@ def test_crops_of_digits_hold_the_20_pixels_that_they_are_drawn_in(folder, fragm
 
 def test_published_figures_stand_below_ours_in_the_columns_they_have(tmp_path):
     (tmp_path / "published.csv").write_text("front end,clean,pgd,cw\nSTL (paper),82.85,1.5,70\n")
-    ours = "| front end | n | clean | cw | fgsm |\n| --- | ---: | ---: | ---: | ---: |\n| stl | 9 | 80 | 50 | 1 |\n\n% of n\n"
+    head = "| front end | n | clean | cw | fgsm |\n| --- | ---: | ---: | ---: | ---: |\n"
+    ours = f"{head}| stl | 9 | 80.0 | 50.0 | 1.0 |\n\n% of n\n"
     text = comparison.with_published(ours, tmp_path / "published.csv")
     assert text == ours.replace("\n\n%", "\n| STL (paper) |  | 82.85 | 70 |  |\n\n%")
 
