@@ -14,12 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.frontends.growth import growth
-from frontends import D3, FrontEnd, PixelDeflection
+from frontends import D3, STL, FrontEnd, PixelDeflection
 from sparsefront.defended import Builder
 
 ROUNDS = 3
 PATIENCE = 10.0  # seconds, after which no further round begins
 LEARNING = 8  # images a learning step
+STEPS = 2  # of learning
+FILTER_STEPS = 20  # of STL's, whose codes are denser, and slower to find, with filters that have hardly learned
 PICTURES = ("astronaut", "coffee", "chelsea", "rocket")
 
 
@@ -43,7 +45,7 @@ def pictures(number: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
 def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
     """The front end of a YAML fragment, learned for two steps: enough for what it costs.
 
-    D3's dictionary is filled up; an attention network stays as it was drawn.
+    D3's dictionary is filled up, STL's filters learn longer; an attention network stays as it was drawn.
     """
     parser = ArgumentParser()
     parser.add_argument("--model.frontend", type=Builder)
@@ -52,8 +54,12 @@ def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
         if isinstance(part, PixelDeflection):
             part.end_learning()
     if not frontend.learned:
-        frontend.n_learning_steps = 2
-        images = torch.utils.data.TensorDataset(pictures(LEARNING, shape, seed=1))
+        frontend.n_learning_steps, number = STEPS, LEARNING
+        if isinstance(frontend, STL):
+            frontend.autoencoder_iterations, frontend.n_iterations = STEPS, FILTER_STEPS
+            frontend.reference_iterations = frontend.n_components // LEARNING
+            frontend.n_learning_steps, number = sum(frontend.stages), LEARNING * FILTER_STEPS
+        images = torch.utils.data.TensorDataset(pictures(number, shape, seed=1))
         trainer = pl.Trainer(
             accelerator="cpu",
             max_epochs=-1,
