@@ -134,7 +134,7 @@ class DSC(FrontEnd):
     ) -> None:
         super().__init__(image_shape)
         self.layers, self.second_layers = tuple(layers), tuple(second_layers)
-        self.second_shape = None if second_shape is None else tuple(map(int, second_shape))
+        self.second_shape = None if second_shape is None else (second_shape[0], second_shape[1], second_shape[2])
         self.positive, self.feedback_on, self.normalise = positive, feedback_on, normalise
         self.solver, self.tolerance, self.max_steps, self.tau, self.output = solver, tolerance, max_steps, tau, output
         self.n_iterations, self.learning_rate, self.learning_tolerance = n_iterations, learning_rate, learning_tolerance
@@ -199,11 +199,12 @@ class DSC(FrontEnd):
     def _plan(self) -> list["_Plan"]:
         """All layers, each after those below it, the shared top last."""
         plans: list[_Plan] = []
-        roots = []
-        branches = [(self.image_shape, self.layers[:-1])]
-        if self.second_shape is not None:
-            branches.append((self.second_shape, self.second_layers))
-        for shape, layers in branches:
+        roots: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+        branches = [(self.image_shape, self.layers[:-1]), (self.second_shape, self.second_layers)]
+        for read, layers in branches:
+            if read is None:
+                continue
+            shape: tuple[int, ...] = read
             below: tuple[int, ...] = ()
             for layer in layers:
                 plans.append(_Plan.of(layer, shape, below))
@@ -212,7 +213,8 @@ class DSC(FrontEnd):
         if len(roots) == 1:
             ((shape, below),) = roots
         else:
-            shape, below = (sum(prod(shape) for shape, _ in roots),), tuple(number for _, (number,) in roots)
+            shape = (sum(prod(root) for root, _ in roots),)
+            below = tuple(number for _, (number,) in roots)
         return [*plans, _Plan.of(self.layers[-1], shape, below)]
 
     def dictionary(self, number: int) -> Tensor:
@@ -301,23 +303,23 @@ class DSC(FrontEnd):
         Raises:
             ValueError: neither is there, one has another shape, or they differ in number.
         """
-        shapes = {"images": (images, self.image_shape), "second": (second, self.second_shape)}
-        present = {name: pair for name, pair in shapes.items() if pair[0] is not None}
-        for name, (given, shape) in present.items():
-            if shape is None:
-                raise ValueError("`second` must be left out where there is no `second_shape`, found one.")
-            if given.ndim != 4 or tuple(given.shape[1:]) != shape or not given.is_floating_point():
+        if second is not None and self.second_shape is None:
+            raise ValueError("`second` must be left out where there is no `second_shape`, found one.")
+        pairs = [("images", images, self.image_shape), ("second", second, self.second_shape)]
+        present = [(name, given, shape) for name, given, shape in pairs if given is not None]
+        for name, given, shape in present:
+            if given.ndim != 4 or given.shape[1:] != shape or not given.is_floating_point():
                 raise ValueError(
-                    f"`{name}` must be floating point (B, {', '.join(map(str, shape))}) for this "
-                    f"{type(self).__name__}, found {given.dtype} {tuple(given.shape)}; resize them, or build it for theirs."
+                    f"`{name}` must be floating point of shape (B, *{shape}) for this {type(self).__name__}, found "
+                    f"{given.dtype} {tuple(given.shape)}; resize them, or build it for theirs."
                 )
-        if len({len(given) for given, _ in present.values()}) != 1:
+        numbers = [len(given) for _, given, _ in present]
+        if len(set(numbers)) != 1:
             raise ValueError(
-                f"`images` and `second` must be as many as each other and not both absent, found "
-                f"{[len(given) for given, _ in present.values()]}."
+                f"`images` and `second` must be as many as each other and not both be absent, found {numbers}."
             )
         found = []
-        for given, _ in present.values():
+        for _, given, _ in present:
             working = given.to(torch.promote_types(given.dtype, torch.float32))
             check_finite(images=working)
             mean, deviation = self._moments(working)
@@ -410,7 +412,8 @@ class DSC(FrontEnd):
         groups = torch.zeros(len(images), dtype=torch.long, device=images.device)
         starts = None if memory is None else memory.match(images, groups)
         runs = self.runs(model, signals)
-        parts, codes, rests = [], [], []
+        parts, codes = [], []
+        rests: list[Tensor] = []
         for rows in runs:
             start = None if memory is None or starts is None else memory.codes(starts[rows])
             kept: list[Tensor] = []

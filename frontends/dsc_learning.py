@@ -204,7 +204,7 @@ def _products(level: Level, residual: Tensor, code: Tensor) -> Tensor:
     if level.atoms.ndim == 2:
         return code.T @ residual
     shape = tuple(level.atoms.shape)
-    return conv2d_weight(residual, shape, code, stride=level.stride, padding=level.padding)  # type: ignore[arg-type]
+    return conv2d_weight(residual, shape, code, stride=level.stride, padding=level.padding)
 
 
 def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:

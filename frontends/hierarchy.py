@@ -291,7 +291,7 @@ class Hierarchy:
                 self._operator(group, scales),
                 torch.cat([scale * parts[number] for number, scale in zip(group, scales, strict=True)], dim=1),
                 prox=self._prox(group, scales, start),
-                gap=lambda b, slack, *_, group=group, scales=scales: self._unrest(group, scales, b, slack),  # type: ignore[misc]
+                gap=lambda b, slack, *_, group=group, scales=scales: self._unrest(group, scales, b, slack),
                 polish=None,
                 tolerance=tolerance,
                 max_steps=max_steps,
@@ -331,8 +331,14 @@ class Hierarchy:
         return torch.cat(parts, dim=1)
 
     def _scales(self, group: Sequence[int]) -> list[float]:
-        """c_l of b_l = c_l a_l, with which E is about as steep in every level."""
-        return [(self.weights[number] * (self.levels[number].bound + self.pulls[number])) ** 0.5 for number in group]
+        """c_l of b_l = c_l a_l.
+
+        With the square root of the bounds E would be as steep in every level. But sparse codes hardly feel the
+        steepest directions of a level, such as the mean that many atoms share; half of that serves better.
+        """
+        return [
+            self.weights[number] ** 0.5 * (self.levels[number].bound + self.pulls[number]) ** 0.25 for number in group
+        ]
 
     def _operator(self, group: Sequence[int], scales: Sequence[float]) -> JointOperator:
         """The energy of a group is 1/2 ||target - operator b||^2 + sum_l w_l m_l lmbda_l / c_l ||b_l||_1."""
