@@ -26,7 +26,7 @@ _MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
 _MAPS = 6  # of the size of codes, twice, and of what they reconstruct that an image of a run needs at once
 _FLAT = 1e-3  # least deviation that images are divided by, in [0, 1] pixel units
 
-FACES = (DSCLayer(128, 8, 2, 0.5), DSCLayer(256, 6, 4, 0.5), DSCLayer(512, lmbda=0.5))
+FACES = (DSCLayer(128, 8, 2, 0.5), DSCLayer(256, 6, 4, 0.1), DSCLayer(512, lmbda=0.05))
 """V1, VP1 and P1 for images of 64 by 64 pixels; the sizes are ours, see `DSC`."""
 
 

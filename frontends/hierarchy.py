@@ -223,6 +223,7 @@ class Hierarchy:
         moved = torch.add(potentials, torch.cat(force, dim=1), alpha=1 / tau)
         return moved, self.unrest(parts, drive) if look else None
 
+    @torch.no_grad()
     def settle(
         self, potentials: Tensor, signals: Sequence[Tensor | None], tau: float, tolerance: float, max_steps: int
     ) -> tuple[Tensor, Tensor]:
@@ -267,6 +268,7 @@ class Hierarchy:
 
     # the default solver
 
+    @torch.no_grad()
     def minimise(
         self, start: Tensor, signals: Sequence[Tensor | None], tolerance: float, max_steps: int, max_bytes: int
     ) -> tuple[Tensor, Tensor]:
@@ -429,4 +431,4 @@ def bound_of(atoms: Tensor, shape: Sequence[int], stride: int, padding: tuple[in
     for _ in range(_POWERS):
         vector = kernel @ vector / vector.norm()
     # Of a matrix without negative entries no positive vector's largest ratio is below the largest eigenvalue.
-    return float((kernel @ vector / vector).max())
+    return float((kernel @ vector / vector).max()) * (1 + 1e-4)  # for rounding
