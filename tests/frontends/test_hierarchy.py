@@ -64,7 +64,7 @@ def signals(model, number=3, seed=2):
     return model.given([torch.rand(number, *shape, generator=generator, dtype=torch.float64) for shape in shapes])
 
 
-def minimum(model, given, tolerance=1e-8, start=None):
+def minimum(model, given, tolerance=1e-7, start=None):
     number = len(next(part for part in given if part is not None))
     start = torch.zeros(number, sum(model.sizes), dtype=torch.float64) if start is None else start
     codes, converged = model.minimise(start, given, tolerance, 50_000, ANY)
@@ -199,13 +199,13 @@ MODELS = [
 @pytest.mark.parametrize("model", MODELS)
 def test_dynamics_and_default_solver_come_to_rest_at_the_same_codes(model):
     given = signals(model, 2)
-    codes = minimum(model, given, 1e-6)
-    settled, converged = model.settle(torch.zeros_like(codes), given, model.tau() / 2, 1e-6, 50_000)
+    codes = minimum(model, given, 1e-5)
+    settled, converged = model.settle(torch.zeros_like(codes), given, model.tau() / 2, 1e-5, 50_000)
     assert converged.all()
-    torch.testing.assert_close(settled, codes, atol=2e-5, rtol=0)
+    torch.testing.assert_close(settled, codes, atol=1e-4, rtol=0)
     # Both say how far they are from it in one measure.
     parts = model.split(codes)
-    assert (model.unrest(parts, model.drive(parts, given)) <= 1.01e-6).all()
+    assert (model.unrest(parts, model.drive(parts, given)) <= 1.01e-5).all()
 
 
 def test_without_feedback_each_layer_is_the_single_layer_one_on_the_code_below():
