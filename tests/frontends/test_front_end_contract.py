@@ -64,7 +64,7 @@ FRONT_ENDS = {
     "TotalVariation, nothing dropped": lambda shape: TotalVariation(shape, keep=1.0, n_iterations=5),
     "D3": lambda shape: D3(shape, n_atoms=60, n_nonzero_coefs=3, n_iterations=2, patches_per_iteration=40),
     "DDL": lambda shape: DDL(shape, n_atoms=20, n_iterations=2, patches_per_iteration=40),
-    "DSC": lambda shape: DSC(shape, THREE_LAYERS, n_iterations=2),
+    "DSC": lambda shape: DSC(shape, THREE_LAYERS, tolerance=0.1, n_iterations=2),
     "DSC, code": lambda shape: DSC(shape, THREE_LAYERS[1:], output="code", normalise="mean", n_iterations=2),
     "DSC, euler": lambda shape: DSC(
         shape, [DSCLayer(6, lmbda=0.5)], positive=False, solver="euler", tolerance=0.1, n_iterations=2

@@ -78,20 +78,20 @@ def minimum(model, given, tolerance=1e-7, start=None):
 @pytest.mark.parametrize("positive", [True, False])
 def test_one_layer_rests_at_scikit_learns_lasso_and_at_the_optimality_conditions(positive):
     generator = torch.Generator().manual_seed(3)
-    atoms = unit(20, 12, generator=generator)
-    model = Hierarchy([level(atoms, (12,), 0.2)], positive)
-    y = torch.randn(4, 12, generator=generator, dtype=torch.float64)
+    atoms = unit(20, 16, generator=generator)
+    model = Hierarchy([level(atoms, (16,), 0.2)], positive)
+    y = torch.randn(4, 16, generator=generator, dtype=torch.float64)
     codes = minimum(model, [y])
-    lasso = Lasso(alpha=0.2 / 12, fit_intercept=False, positive=positive, tol=1e-12, max_iter=100_000)
+    lasso = Lasso(alpha=0.2 / 16, fit_intercept=False, positive=positive, tol=1e-12, max_iter=100_000)
     expected = np.stack([lasso.fit(atoms.T.numpy(), row).coef_ for row in y.numpy()])
     np.testing.assert_allclose(codes.numpy(), expected, atol=1e-5)
     slack, active = (y - codes @ atoms) @ atoms.T, codes != 0
     assert active.any(dim=1).all()
-    torch.testing.assert_close(slack[active], 0.2 * codes[active].sign(), atol=1e-7, rtol=0)
-    assert (slack if positive else slack.abs()).max() < 0.2 + 1e-7
-    settled, converged = model.settle(torch.zeros_like(codes), [y], model.tau(), 1e-8, 50_000)
+    torch.testing.assert_close(slack[active], 0.2 * codes[active].sign(), atol=1e-6, rtol=0)
+    assert (slack if positive else slack.abs()).max() < 0.2 + 1e-6
+    settled, converged = model.settle(torch.zeros_like(codes), [y], model.tau(), 1e-7, 50_000)
     assert converged.all()
-    torch.testing.assert_close(settled, codes, atol=1e-7, rtol=0)
+    torch.testing.assert_close(settled, codes, atol=1e-5, rtol=0)
 
 
 # the hierarchy
@@ -258,6 +258,7 @@ def test_the_bound_of_a_level_is_close_above_its_largest_eigenvalue(channels, si
     assert largest <= found < (1.6 if positive else 8) * largest
 
 
+@pytest.mark.slow
 def test_the_time_constant_is_stable_and_half_of_it_about_the_shortest():
     model = stack((0.5, 2.0), positive=False, lmbdas=(1e-4, 1e-4, 1e-4))  # everything is active
     given = signals(model)
@@ -313,6 +314,7 @@ def test_the_implicit_derivative_is_that_of_finite_differences(model):
         torch.testing.assert_close(slope, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_unrolled_steps_near_the_implicit_derivative():
     model = two_branches()
     given = signals(model)
