@@ -14,7 +14,7 @@ from frontends.dsc_learning import DSCLearning
 from frontends.found_again import found_again
 from frontends.hierarchy import FeedbackOn, Hierarchy, Level
 from frontends.previous_codes import PreviousCodes
-from frontends.rules import check_rules, finite, integers
+from frontends.rules import at_least, check_rules, one_of, positive, settings_of
 from sparsecode.checks import check_finite, warn_unless
 from sparsecode.full_precision import full_precision
 
@@ -148,27 +148,14 @@ class DSC(FrontEnd):
         self.learned.fill_(False)
 
     def _check_settings(self) -> None:
-        smallest = {"max_steps": self.max_steps, "n_iterations": self.n_iterations}
-        positive = {name: getattr(self, name) for name in ("tolerance", "learning_rate", "learning_tolerance")}
-        if self.tau is not None:
-            positive["tau"] = self.tau
         rules = [
-            *integers(**smallest),
-            *finite(**positive),
-            *[(value >= 1, f"`{name}` must be at least 1, found {value}.") for name, value in smallest.items()],
-            *[(value > 0, f"`{name}` must be positive, found {value:g}.") for name, value in positive.items()],
-            *[
-                (
-                    value in get_args(choices),
-                    f"`{name}` must be one of {', '.join(get_args(choices))}, found {value!r}.",
-                )
-                for name, value, choices in (
-                    ("feedback_on", self.feedback_on, FeedbackOn),
-                    ("normalise", self.normalise, Normalise),
-                    ("solver", self.solver, Solver),
-                    ("output", self.output, Output),
-                )
-            ],
+            *at_least(1, **settings_of(self, "max_steps", "n_iterations")),
+            *positive(**settings_of(self, "tolerance", "learning_rate", "learning_tolerance")),
+            *(positive(tau=self.tau) if self.tau is not None else []),
+            *one_of(get_args(FeedbackOn), feedback_on=self.feedback_on),
+            *one_of(get_args(Normalise), normalise=self.normalise),
+            *one_of(get_args(Solver), solver=self.solver),
+            *one_of(get_args(Output), output=self.output),
             (bool(self.layers), "`layers` must name at least one layer, found none."),
             (
                 self.tau is None or self.solver == "euler",
@@ -381,7 +368,7 @@ class DSC(FrontEnd):
     def _unrolled(
         self, steps: int = 30, tolerance: float = 1e-3, past_clamp: bool = True, warm: bool = False
     ) -> ImageMap:
-        check_rules([*integers(steps=steps), (steps >= 1, f"`steps` must be at least 1, found {steps}.")])
+        check_rules(at_least(1, steps=steps))
         return self._standing_in(_Derivative(steps, tolerance, past_clamp), warm)
 
     def _handing_on(self, warm: bool = False) -> ImageMap:
@@ -396,8 +383,8 @@ class DSC(FrontEnd):
 
     def _standing_in(self, derivative: "_Derivative", warm: bool) -> ImageMap:
         tolerance = derivative.tolerance
-        if tolerance is not None and not 0 < tolerance < float("inf"):
-            raise ValueError(f"`tolerance` must be positive and finite, found {tolerance:g}.")
+        if tolerance is not None:
+            check_rules(positive(tolerance=tolerance))
         memory = PreviousCodes() if warm else None
         return lambda images: self._map(
             images, derivative if images.requires_grad and torch.is_grad_enabled() else None, memory

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from math import prod
-from numbers import Integral
 
-from frontends.rules import check_rules, finite, integers
+from frontends.rules import at_least, between, check_rules, not_negative, positive
 
 
 @dataclass(frozen=True)
@@ -30,23 +29,14 @@ class DSCLayer:
     feedback: float = 1.0
 
     def __post_init__(self) -> None:
-        rules = [
-            *integers(n_atoms=self.n_atoms, size=self.size, stride=self.stride),
-            *finite(lmbda=self.lmbda, feedback=self.feedback),
-            (self.n_atoms >= 1, f"`n_atoms` of a layer must be at least 1, found {self.n_atoms}."),
-            (self.lmbda > 0, f"`lmbda` of a layer must be positive, found {self.lmbda:g}."),
-            (self.feedback >= 0, f"`feedback` of a layer must be >= 0, found {self.feedback:g}."),
-        ]
+        rules = [*at_least(1, n_atoms=self.n_atoms), *positive(lmbda=self.lmbda)]
+        rules += not_negative(feedback=self.feedback)
         if self.size is None:
-            rules.append(
-                (self.stride == 1, f"`stride` must be left out without a `size`, found {self.stride}; a fully "
-                 "connected layer has one position.")
-            )  # fmt: skip
-        elif isinstance(self.size, Integral) and isinstance(self.stride, Integral):
-            rules.append(
-                (1 <= self.stride <= self.size, f"`stride` of a layer must be from 1 to its `size` {self.size}, found "
-                 f"{self.stride}; beyond it, part of the layer below would be left out.")
-            )  # fmt: skip
+            sentence = f"`stride` must be left out without a `size`, found {self.stride}; there is one position."
+            rules.append((self.stride == 1, sentence))
+        else:
+            mend = "beyond it part of the layer below would be left out"
+            rules += [*at_least(1, size=self.size), *between(1, ("size", self.size), mend, stride=self.stride)]
         check_rules(rules)
 
     def shapes(self, below: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -114,9 +114,8 @@ class STLLearning:
         owner = self.owner
         network = self.strata.autoencoder
         small = to_side(images.to(owner.filters))
-        noise = owner.noise * self.processes.dealt(torch.randn, len(images), small.shape[1:], (owner.seed, step)).to(
-            small
-        )
+        noise = self.processes.dealt(torch.randn, len(images), small.shape[1:], (owner.seed, step))
+        noise = owner.noise * noise.to(small)
         if self.optimizer is None:  # now the parameters are on their device
             self.optimizer = torch.optim.Adam(network.parameters(), lr=owner.learning_rate)
         with torch.enable_grad():

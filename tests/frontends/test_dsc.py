@@ -367,8 +367,8 @@ def test_every_pixel_is_covered_whatever_the_sizes():
         ({"output": "text"}, "`output` must be one of reconstruction, code"),
         ({"tau": 10.0}, "`tau` must be left out with `solver: proximal`"),
         ({"tau": 0.0, "solver": "euler"}, "`tau` must be positive"),
-        ({"tolerance": 0.0}, "`tolerance` must be positive, found 0"),
-        ({"learning_rate": float("nan")}, "`learning_rate` must be a finite number"),
+        ({"tolerance": 0.0}, "`tolerance` must be positive and finite, found 0"),
+        ({"learning_rate": float("nan")}, "`learning_rate` must be positive and finite, found nan"),
         ({"max_steps": 0}, "`max_steps` must be at least 1, found 0"),
         ({"n_iterations": 1.5}, "`n_iterations` must be an integer"),
     ],
@@ -381,11 +381,11 @@ def test_settings_that_cannot_be_are_named(settings, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"n_atoms": 0}, "`n_atoms` of a layer must be at least 1"),
-        ({"size": 3, "stride": 4}, "`stride` of a layer must be from 1 to its `size` 3, found 4"),
+        ({"n_atoms": 0}, "`n_atoms` must be at least 1"),
+        ({"size": 3, "stride": 4}, "`stride` must be from 1 to `size` = 3, found 4"),
         ({"stride": 2}, "`stride` must be left out without a `size`"),
-        ({"lmbda": 0.0}, "`lmbda` of a layer must be positive"),
-        ({"feedback": -1.0}, "`feedback` of a layer must be >= 0"),
+        ({"lmbda": 0.0}, "`lmbda` must be positive"),
+        ({"feedback": -1.0}, "`feedback` must be >= 0"),
         ({"size": 2.5}, "`size` must be an integer"),
     ],
 )
