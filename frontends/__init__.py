@@ -8,6 +8,7 @@ from frontends.compose import Compose
 from frontends.crop_ensemble import CropEnsemble
 from frontends.d3 import D3
 from frontends.ddl import DDL
+from frontends.dsc import DSC
 from frontends.gaussian_blur import GaussianBlur
 from frontends.identity import Identity
 from frontends.image_quilting import ImageQuilting
@@ -28,6 +29,7 @@ from frontends.total_variation import TotalVariation
 __all__ = [
     "D3",
     "DDL",
+    "DSC",
     "JPEG",
     "STL",
     "Bilateral",

@@ -164,6 +164,10 @@ class FrontEnd(pl.LightningModule, ABC):
         """Learn from one batch of clean images (B, C, H, W); return what to log. Called `n_learning_steps` times."""
         raise NotImplementedError(f"{type(self).__name__} has nothing to learn.")
 
+    def learn_from_batch(self, batch: Any) -> dict[str, float]:
+        """Learn from a batch of the data, whose first entry are its images."""
+        return self.learn_from(batch[0])
+
     def end_learning(self) -> None:
         """Nothing is left to learn: drop what only that needed."""
         self.learned.fill_(True)
@@ -196,7 +200,7 @@ class FrontEnd(pl.LightningModule, ABC):
         if self.learning_step == 0:
             self.check_images(images)
         with torch.no_grad():
-            metrics = self.learn_from(images)
+            metrics = self.learn_from_batch(batch)
         self.learning_step += 1
         self.log_dict({f"frontend/{key}": value for key, value in metrics.items()}, prog_bar=True)
         if self.learning_step >= self.n_learning_steps:

@@ -1,6 +1,6 @@
 """How STL learns: an auto-encoder, clusters, and the filters of each cluster."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from frontends.denoising_autoencoder import to_side
 from frontends.descent import descend
+from frontends.processes import Processes
 from sparsecode import ConsensusConvolutionalDictionary, OnlineConvolutionalDictionary, cbpdn
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ class STLLearning:
     def __init__(self, owner: "STL") -> None:
         self.owner = owner
         self.strata: Any = owner.strata  # None where there is nothing to stratify
-        self.reduce = owner.sum_over_processes
-        self.rank = owner.global_rank
-        self.world = 1 if owner._trainer is None else int(owner.trainer.world_size)
+        self.processes = Processes(owner)
+        self.reduce, self.rank, self.world = self.processes.reduce, self.processes.rank, self.processes.world
         self.clustered = owner.n_clusters == 1
         self.features: list[Tensor] = []
         self.kept: list[list[Tensor]] = [[] for _ in range(owner.n_clusters)]
@@ -114,7 +114,8 @@ class STLLearning:
         owner = self.owner
         network = self.strata.autoencoder
         small = to_side(images.to(owner.filters))
-        noise = owner.noise * self._dealt(torch.randn, len(images), small.shape[1:], (owner.seed, step)).to(small)
+        noise = self.processes.dealt(torch.randn, len(images), small.shape[1:], (owner.seed, step))
+        noise = owner.noise * noise.to(small)
         if self.optimizer is None:  # now the parameters are on their device
             self.optimizer = torch.optim.Adam(network.parameters(), lr=owner.learning_rate)
         with torch.enable_grad():
@@ -131,7 +132,7 @@ class STLLearning:
     def _refer(self, images: Tensor) -> dict[str, float]:
         """Keep the features of the first images of the batch."""
         share = -(-self._quota() // self.world)
-        found = self._of_all(self.strata.features(images[:share].to(self.owner.filters)))
+        found = self.processes.of_all(self.strata.features(images[:share].to(self.owner.filters)))
         self.features.append(found[: self._quota()])
         return {"references": float(sum(map(len, self.features)))}
 
@@ -153,7 +154,7 @@ class STLLearning:
         """One step of every cluster's online learner."""
         high, clusters = self._coded(images)
         if not self.online:
-            patches, whose = self._patches(high), self._of_all(clusters)
+            patches, whose = self._patches(high), self.processes.of_all(clusters)
             first = self._first_filters([patches[whose == k] for k in range(len(self.seen))])
             self.online = [OnlineConvolutionalDictionary(filters, self.coder) for filters in first]
         metrics = [learner.step(high[clusters == k], self.reduce) for k, learner in enumerate(self.online)]
@@ -161,7 +162,7 @@ class STLLearning:
 
     def _keep(self, images: Tensor) -> dict[str, float]:
         """Keep images of every cluster up to `n_kept_images`, on all processes."""
-        high, clusters = (self._of_all(part) for part in self._coded(images))
+        high, clusters = (self.processes.of_all(part) for part in self._coded(images))
         for k, kept in enumerate(self.kept):
             room = self.owner.n_kept_images - sum(map(len, kept))
             kept.append(high[clusters == k][: max(room, 0)])
@@ -204,10 +205,10 @@ class STLLearning:
         # A cluster with a share of the images has plenty for its filters.
         each = int(-(-4 * self.owner.n_filters * len(self.seen) // max(sum(self.counts), 1)))
         windows = images.unfold(2, size, 1).unfold(3, size, 1)  # a view (N, C, rows, columns, n, n)
-        places = self._dealt(torch.rand, len(images), (each, 2), (self.owner.seed, -1)).to(images)
+        places = self.processes.dealt(torch.rand, len(images), (each, 2), (self.owner.seed, -1)).to(images)
         row, column = ((places[..., i] * windows.shape[2 + i]).long() for i in range(2))
         image = torch.arange(len(images), device=images.device)[:, None]
-        return self._of_all(windows[image, :, row, column])
+        return self.processes.of_all(windows[image, :, row, column])
 
     def _first_filters(self, patches: list[Tensor]) -> list[Tensor]:
         """For each cluster the first K of its patches that are not flat, and others' where it has too few.
@@ -228,19 +229,3 @@ class STLLearning:
                 "raise `data.batch_size` or lower `n_filters`."
             )
         return [torch.cat([own, *rows[:k], *rows[k + 1 :]])[:number] for k, own in enumerate(rows)]
-
-    def _dealt(self, draw: Callable[..., Tensor], number: int, shape: Sequence[int], seed: tuple[int, ...]) -> Tensor:
-        """Random numbers (`number`, *shape) of this process's images, of those of the whole batch."""
-        generator = torch.Generator().manual_seed(hash(seed))
-        return draw(number * self.world, *shape, generator=generator)[self.rank :: self.world]
-
-    def _of_all(self, rows: Tensor) -> Tensor:
-        """The rows (N, ...) of all processes, in the order in which one process would have them."""
-        if self.world == 1:
-            return rows
-        counts = torch.zeros(self.world, device=rows.device)
-        counts[self.rank] = len(rows)
-        counts = self.reduce(counts)
-        every = rows.new_zeros(int(counts.max()), self.world, *rows.shape[1:])
-        every[: len(rows), self.rank] = rows
-        return self.reduce(every)[torch.arange(len(every), device=rows.device)[:, None] < counts]

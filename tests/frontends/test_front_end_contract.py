@@ -10,6 +10,7 @@ import frontends
 from frontends import (
     D3,
     DDL,
+    DSC,
     JPEG,
     STL,
     Bilateral,
@@ -32,7 +33,9 @@ from frontends import (
     TopT,
     TotalVariation,
 )
+from frontends.dsc_layer import DSCLayer
 
+THREE_LAYERS = [DSCLayer(8, 5, 2, 0.3), DSCLayer(10, 3, 2, 0.1), DSCLayer(12, lmbda=0.05)]
 # A builder of (image_shape) each, small enough for the shapes below.
 FRONT_ENDS = {
     "Identity": Identity,
@@ -61,6 +64,11 @@ FRONT_ENDS = {
     "TotalVariation, nothing dropped": lambda shape: TotalVariation(shape, keep=1.0, n_iterations=5),
     "D3": lambda shape: D3(shape, n_atoms=60, n_nonzero_coefs=3, n_iterations=2, patches_per_iteration=40),
     "DDL": lambda shape: DDL(shape, n_atoms=20, n_iterations=2, patches_per_iteration=40),
+    "DSC": lambda shape: DSC(shape, THREE_LAYERS, tolerance=0.1, n_iterations=2),
+    "DSC, code": lambda shape: DSC(shape, THREE_LAYERS[1:], output="code", normalise="mean", n_iterations=2),
+    "DSC, euler": lambda shape: DSC(
+        shape, [DSCLayer(6, lmbda=0.5)], positive=False, solver="euler", tolerance=0.1, n_iterations=2
+    ),
     "ImageQuilting": lambda shape: ImageQuilting(shape, n_patches=200, n_iterations=2),
     "ImageQuilting, nearest": lambda shape: ImageQuilting(shape, n_neighbours=1, n_patches=200, n_iterations=2),
     "Bilateral": lambda shape: Bilateral(shape, diameter=5),

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 
-from frontends import DDL, STL, RegionSparse, TopT
+from frontends import DDL, DSC, STL, RegionSparse, TopT
+from frontends.dsc_layer import DSCLayer
 from sparsefront.data import MNIST5k
 from sparsefront.stage_one import learn_front_end
 
@@ -35,6 +36,7 @@ FRONT_ENDS = {
     "DDL": lambda: DDL(SHAPE, **SMALL),
     "DDL, batch": lambda: DDL(SHAPE, learner="batch", n_passes=2, **SMALL),
     "DDL, pca": lambda: DDL(SHAPE, factors="pca", **SMALL),
+    "DSC": lambda: DSC(SHAPE, [DSCLayer(16, 7, 3, 0.5), DSCLayer(16, lmbda=0.1)], n_iterations=3),
     "RegionSparse": lambda: RegionSparse(SHAPE, patch_size=4, **SMALL),
     "STL": lambda: STL(SHAPE, **STRATIFIED),
     "STL, consensus": lambda: STL(SHAPE, **STRATIFIED, learner="consensus", n_kept_images=9, n_passes=1),
@@ -56,9 +58,12 @@ def test_both_processes_end_with_the_same_tensors(tmp_path):
         assert first.keys() == second.keys()
         assert all(torch.equal(tensor, second[key]) for key, tensor in first.items()), name
         assert first["learned"]
-        atoms = first["filters"].flatten(0, 1).flatten(1).T if "filters" in first else first["dictionary"]
+        if name == "DSC":
+            atoms = first["dictionary_1"].T
+        else:
+            atoms = first["filters"].flatten(0, 1).flatten(1).T if "filters" in first else first["dictionary"]
         torch.testing.assert_close(atoms.norm(dim=0), torch.ones(16))
-        if name.startswith("STL"):  # and as on one process
+        if name.startswith(("STL", "DSC")):  # and as on one process
             alone = FRONT_ENDS[name]()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # no validation, no optimizer: by design

@@ -1,0 +1,30 @@
+"""`python -m benchmarks.dsc`: hold the contests and keep their results."""
+
+import argparse
+from pathlib import Path
+
+from benchmarks.dsc.solvers import contests
+from benchmarks.record import hold_all
+
+PACKAGES = ("torch", "numpy", "sparsefront")
+
+
+def main() -> None:
+    """Hold the contests asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dsc", description=__doc__)
+    parser.add_argument("--number", type=int, default=8, help="images in a batch")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "dsc.json")
+    options = parser.parse_args()
+    hold_all(
+        "benchmarks.dsc",
+        ("solvers",),
+        lambda path: contests(options.number),
+        options.results,
+        options.threads,
+        PACKAGES,
+    )
+
+
+if __name__ == "__main__":
+    main()
