@@ -22,7 +22,7 @@ LAYERS = {
 }
 LEARNING = {"images": 64, "batch": 16, "steps": 30}
 STEP = 2 / 255  # of an attack
-MOST = 100_000  # steps
+MOST = 20_000  # steps
 BYTES = 2**28
 
 
