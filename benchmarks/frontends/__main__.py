@@ -19,6 +19,7 @@ from sparsefront.whole_file import write_whole
 
 HERE = Path(__file__).parent
 SIZES = {"28x28x1": (1, 28, 28, 50), "32x32x3": (3, 32, 32, 50), "224x224x3": (3, 224, 224, 4)}
+MINUTES = 4  # most, for one size of a front end
 
 
 def main() -> None:
@@ -42,9 +43,13 @@ def main() -> None:
 
 def _measured(fragment: Path, sizes: tuple[int, int, int, int]) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.frontends.cost", str(fragment), *map(str, sizes)]
-    run = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    try:
+        run = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, timeout=60 * MINUTES
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"not learned and measured in {MINUTES} minutes"}
     if run.returncode:
         return {"error": run.stderr.strip().splitlines()[-1]}
     return json.loads(run.stdout.strip().splitlines()[-1]) | {"images": sizes[-1]}
@@ -67,7 +72,7 @@ def _table(costs: dict[str, Any]) -> str:
     for name, of_size in sorted(costs.items()):
         for size, cost in of_size.items():
             if "error" in cost:
-                lines.append(f"| {name} | {size} | refused: {cost['error']} | | | |")
+                lines.append(f"| {name} | {size} | no figure: {cost['error']} | | | |")
                 continue
             times = [f"{1000 * cost[kind]['seconds'] / cost['images']:.3g}" for kind in ("forward", "gradient")]
             memory = " / ".join(f"{cost[kind]['bytes'] / 2**20:.0f}" for kind in ("forward", "gradient"))
