@@ -40,8 +40,9 @@ def test_front_ends_of_one_class_get_a_picture_each_named_like_its_fragment(tmp_
     assert {path.name for path in tmp_path.iterdir()} == {"compose.png", "crop_ens.png"}
 
 
-def test_every_page_of_a_front_end_shows_the_picture_of_a_fragment():
+def test_every_page_of_a_front_end_shows_pictures_of_a_fragment_or_its_atoms():
     fragments = {path.stem for path in (ROOT / "lightning_configs/frontends").glob("*.yaml")}
+    fragments |= {f"{fragment}_atoms" for fragment in fragments}
     for page in (ROOT / "docs/frontends").glob("*.md"):
         shown = [
             line.split("(pictures/")[1].removesuffix(".png)")

@@ -85,6 +85,9 @@ def _table(costs: dict[str, Any]) -> str:
 def sentence(name: str, costs: dict[str, Any]) -> str:
     """What a page of `docs/frontends/` says of one fragment's costs, on one line."""
     known = {size: cost for size, cost in costs.items() if "error" not in cost}
+    if not known:
+        why = "; ".join(f"{cost['error']} at {size}" for size, cost in costs.items())
+        return f"**Cost** of `{name}.yaml`: {why} ([how](../../benchmarks/frontends))."
     sizes = []
     for size, cost in known.items():
         forward, gradient = (
