@@ -160,6 +160,14 @@ class FrontEnd(pl.LightningModule, ABC):
         """The dictionary as pictures (L, C, n, n) for reports, where there is one."""
         return None
 
+    def reconstruct(self, images: Tensor) -> Tensor | None:
+        """What is left of (B, C, H, W) images: images of that shape in [0, 1], or None where codes rebuild none.
+
+        What `forward` returns where that are images, of several copies the first. A front end that returns codes and
+        knows what images they stand for overrides it.
+        """
+        return self(images)[:: self.n_copies] if self.returns_images else None
+
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """Learn from one batch of clean images (B, C, H, W); return what to log. Called `n_learning_steps` times."""
         raise NotImplementedError(f"{type(self).__name__} has nothing to learn.")

@@ -53,6 +53,14 @@ class Compose(Combination):
         """Whether the last part returns images."""
         return self._parts[-1].returns_images
 
+    def reconstruct(self, images: Tensor) -> Tensor | None:
+        """What is left of (B, C, H, W) images; of codes, what the last part rebuilds from them."""
+        if self.returns_images:
+            return super().reconstruct(images)
+        *first, last = self._parts
+        rebuilt = last.reconstruct(self._join(list(first))(images))
+        return None if rebuilt is None else rebuilt[:: self.n_copies // last.n_copies]
+
     def _join(self, maps: list[ImageMap]) -> ImageMap:
         def through(images: Tensor) -> Tensor:
             for step in maps:

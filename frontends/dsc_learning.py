@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
 
-from frontends.hierarchy import Hierarchy, Level, bound_of
+from frontends.eigenvalue_bound import eigenvalue_bound
+from frontends.hierarchy import Hierarchy
+from frontends.level import Level
 from frontends.processes import Processes
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 
@@ -83,10 +85,9 @@ class DSCLearning:
         usage = [torch.zeros_like(part) for part in self.usage]
         counts = signals[0].new_zeros(3 + 3 * len(model.levels))
         residuals: list[list[Tensor]] = [[] for _ in model.levels]
-        for rows in owner.runs(model, signals[0]):
+        for rows in owner.solver.runs(model, signals[0]):
             given = model.given([part[rows] for part in signals])
-            blank = signals[0].new_zeros(len(rows), sum(model.sizes))
-            codes, rests = owner.minimise(model, given, blank, owner.learning_tolerance)
+            codes, rests = owner.solver.minimise(model, given, owner.learning_tolerance)
             parts = model.split(codes)
             counts[:3] += torch.stack([counts.new_tensor(len(rows)), model.energy(codes, given).sum(), rests.sum()])
             inputs = model.inputs(parts, given)
@@ -110,7 +111,7 @@ class DSCLearning:
 
     def _bound(self, number: int) -> None:
         plan = self.owner.plans[number]
-        found = bound_of(self.owner.dictionary(number), plan.shape, plan.layer.stride, plan.padding)
+        found = eigenvalue_bound(self.owner.dictionary(number), plan.shape, plan.layer.stride, plan.padding)
         self.owner.bounds[number] = found
 
     def _replace(self, residuals: list[Tensor]) -> int:
@@ -152,14 +153,10 @@ class DSCLearning:
 
     def _code_alone(self, number: int, read: Tensor) -> Tensor:
         """Codes of one layer without the others."""
-        plan, owner = self.owner.plans[number], self.owner
-        bound = 1.01 * float(owner.bounds[number])
-        level = Level(
-            owner.dictionary(number), plan.shape, plan.layer.lmbda, bound, (), 0, plan.layer.stride, plan.padding
-        )
+        owner, plan = self.owner, self.owner.plans[number]
+        level = plan.level(owner.dictionary(number), owner.bounds[number])
         model = Hierarchy([level], owner.positive, owner.feedback_on)
-        blank = read.new_zeros(len(read), model.sizes[0])
-        return owner.minimise(model, [read], blank, owner.learning_tolerance)[0].view(-1, *plan.code_shape)
+        return owner.solver.minimise(model, [read], owner.learning_tolerance)[0].view(-1, *plan.code_shape)
 
     def _first_atoms(self, number: int, read: Tensor) -> Tensor:
         """Patches of random images at random places, of unit norm.
@@ -178,7 +175,7 @@ class DSCLearning:
                 f"check the data, or lower `lmbda` of the layers below, found {plan.layer.lmbda:g} here."
             )
         short = max(wanted - len(patches), 0)
-        generator = torch.Generator().manual_seed(hash((owner.seed, number, -2)))
+        generator = torch.Generator().manual_seed(hash((owner.seed, number, -3)))
         halves = torch.rand(short, patches.shape[1], generator=generator).to(patches) < 0.5
         mixed = patches[torch.arange(short, device=patches.device) % len(patches)]
         atoms = torch.cat(

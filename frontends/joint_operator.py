@@ -8,35 +8,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from frontends.hierarchy import Hierarchy
 from sparsecode import Operator
 
 
 class Child(NamedTuple):
-    """A block whose codes another one reconstructs.
-
-    Attributes:
-        number: which.
-        slot: where its codes lie in the other's signal, flat.
-        weight: what they are multiplied with there.
-    """
+    """A block whose codes another one reconstructs."""
 
     number: int
-    slot: slice
-    weight: float
+    slot: slice  # where its codes lie in the other's signal, flat
+    weight: float  # what they are multiplied with there
 
 
 class Block(NamedTuple):
-    """A layer's rows of the operator.
+    """A layer's rows of the operator."""
 
-    Attributes:
-        operator: its dictionary.
-        norm: at least the operator's.
-        children: what it reconstructs, beside what is given.
-    """
-
-    operator: Operator
-    norm: float
-    children: tuple[Child, ...] = ()
+    operator: Operator  # its dictionary
+    norm: float  # at least the operator's
+    children: tuple[Child, ...] = ()  # what it reconstructs, beside what is given
 
 
 class JointOperator:
@@ -52,6 +41,27 @@ class JointOperator:
         self.blocks = tuple(blocks)
         self._codes = [prod(block.operator.code_shape) for block in blocks]
         self._signals = [prod(block.operator.signal_shape) for block in blocks]
+
+    @classmethod
+    def of(cls, model: Hierarchy, group: Sequence[int], scales: Sequence[float]) -> "JointOperator":
+        """Of codes b_l = c_l a_l of a group of levels; E without its norms is 1/2 ||signals - operator b||^2.
+
+        Args:
+            model: the hierarchy.
+            group: one of its `groups`.
+            scales: c_l of each level of the group.
+        """
+        place = {number: index for index, number in enumerate(group)}
+        blocks = []
+        for number, scale in zip(group, scales, strict=True):
+            level, root = model.levels[number], model.weights[number] ** 0.5
+            children = tuple(
+                Child(place[child], model.slots[child], root / scales[place[child]])
+                for child in level.below
+                if child in place
+            )
+            blocks.append(Block(level.operator(root / scale), root / scale * level.bound**0.5, children))
+        return cls(blocks)
 
     @property
     def atoms(self) -> Tensor:

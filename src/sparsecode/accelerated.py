@@ -30,6 +30,7 @@ def accelerate(
     tolerance: float,
     max_steps: int,
     max_bytes: int,
+    at_least: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Minimise 1/2 ||y - D s||^2 + penalty(s) for every signal y (Beck and Teboulle 2009).
 
@@ -47,13 +48,14 @@ def accelerate(
         signals: (N, *operator.signal_shape).
         operator: D.
         start: (N, *operator.code_shape); overwritten.
-        prox: (codes, step sizes (N, 1, ...)) -> codes, of the step size times the penalty.
+        prox: (codes, step sizes (N, 1, ...)) -> new codes, of the step size times the penalty.
         gap: (codes, their slack D^T (y - D s), residual y - D s, signals) -> relative duality gaps (N,).
         polish: (codes, slack) -> codes of an objective that is no higher, tried where the gap is looked at and the
             signs are those of the last look.
         tolerance: relative gap at which a signal is done.
         max_steps: most steps.
         max_bytes: working memory; the batch is split to stay below it.
+        at_least: signals to take steps with in one go where memory allows, even if a CPU's caches hold fewer.
 
     Returns:
         Codes (N, *operator.code_shape), and bool (N,): which reached the tolerance.
@@ -62,6 +64,7 @@ def accelerate(
     done = torch.zeros(len(signals), dtype=torch.bool, device=signals.device)
     least = 1 / max(operator.lipschitz(), torch.finfo(signals.dtype).tiny)  # a zero dictionary has no slope
     number, at_once = signals_at_once(signals, operator, max_bytes)
+    at_once = min(number, max(at_once, at_least))
     for first in range(0, len(signals), number):
         part = slice(first, first + number)
         codes[part] = prox(codes[part], codes.new_zeros(()))  # to where the penalty is finite
@@ -112,31 +115,50 @@ def _begin(codes: Tensor, operator: Operator, least: float) -> _Iterate:
     return _Iterate(codes, image, codes, image, one, least * one, torch.zeros_like(one))
 
 
-def _step(at: _Iterate, signals: Tensor, operator: Operator, prox: Prox, least: float) -> _Iterate:
+def _step(at: _Iterate, signals: Tensor, operator: Operator, prox: Prox, least: float, room: "_Room") -> _Iterate:
+    """The next iterate; the large fields of `at` are overwritten, but for `s` and `image`, which become room."""
     s, image, z, image_z, t, size, failures = at
-    new = prox(torch.addcmul(z, size, operator.analyse(signals - image_z)), size)
+    torch.sub(signals, image_z, out=room.image)
+    new = prox(torch.addcmul(z, size, operator.analyse(room.image), out=room.code), size)
     new_image = operator.synthesise(new)
-    across, across_image = tuple(range(1, s.ndim)), tuple(range(1, image.ndim))
-    ahead, moved = new - z, new - s
-    bend = (new_image - image_z).square().sum(dim=across_image).view_as(t)
-    too_long = (size * bend > (1 + 1e-4) * ahead.square().sum(dim=across, keepdim=True)) & (size > 1.001 * least)
-    restart = too_long | ((ahead * moved).sum(dim=across, keepdim=True) < 0)
+    bend = _squares(torch.sub(new_image, image_z, out=image_z)).view_as(t)
+    ahead, moved = torch.sub(new, z, out=z), torch.sub(new, s, out=room.code)
+    too_long = (size * bend > (1 + 1e-4) * _squares(ahead).view_as(t)) & (size > 1.001 * least)
+    restart = too_long | (_products(ahead, moved).view_as(t) < 0)
     t = torch.where(restart, 1.0, t)
     t_next = (1 + (1 + 4 * t.square()).sqrt()) / 2
     momentum = torch.where(restart, 0.0, (t - 1) / t_next)
     failures = failures + too_long
     size = torch.where(too_long, _SHRINKAGE * size, (1 + _GROWTH / (1 + failures)) * size).clamp_min(least)
+    moved_image = torch.sub(new_image, image, out=room.image)
     if too_long.any():
-        new = torch.where(too_long, s, new)
-        new_image = torch.where(_like(too_long, image), image, new_image)
-    z = torch.addcmul(new, momentum, new - s)
-    image_z = torch.addcmul(new_image, _like(momentum, image), new_image - image)
+        back = too_long.flatten()
+        new[back], new_image[back] = s[back], image[back]
+    torch.addcmul(new, momentum, moved, out=z)  # of those taken back the momentum is 0
+    torch.addcmul(new_image, _like(momentum, image), moved_image, out=image_z)
     return _Iterate(new, new_image, z, image_z, t_next, size, failures)
+
+
+def _squares(points: Tensor) -> Tensor:
+    """The squared norm of each, (N,)."""
+    return torch.linalg.vector_norm(points.flatten(1), dim=1).square()
+
+
+def _products(these: Tensor, those: Tensor) -> Tensor:
+    """The inner product of each pair, (N,)."""
+    return torch.linalg.vecdot(these.flatten(1), those.flatten(1))
 
 
 def _like(each: Tensor, images: Tensor) -> Tensor:
     """(N, 1, ...) of codes -> (N, 1, ...) of images."""
     return each.view(-1, *[1] * (images.ndim - 1))
+
+
+class _Room(NamedTuple):
+    """What steps write between, so that they ask for no fresh memory."""
+
+    code: Tensor
+    image: Tensor
 
 
 class _Run:
@@ -173,8 +195,9 @@ class _Run:
                 self.at = self.at.select(going)
             for part in self._parts():
                 at, signals = self.at.select(part), self.signals[part]
+                room = _Room(torch.empty_like(at.s), torch.empty_like(at.image))
                 for _ in range(min(_LOOK_EVERY, max_steps - step)):
-                    at = _step(at, signals, self.operator, self.prox, self.least)
+                    at = _step(at, signals, self.operator, self.prox, self.least, room)
                 self.at.overwrite(part, at)
 
     def _parts(self) -> list[slice]:

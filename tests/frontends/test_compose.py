@@ -205,3 +205,29 @@ def test_the_command_line_builds_trains_and_reloads_a_list_of_parts(tmp_path, mo
     again = DefendedClassifier.load_from_checkpoint("runs/default/checkpoints/last.ckpt", map_location="cpu").eval()
     images = torch.rand(3, 1, 28, 28)
     assert torch.equal(seeded(again, images), seeded(cli.model.eval(), images))
+
+
+class Halves(FrontEnd):
+    """Codes of two copies of an image, which rebuild it at half its contrast."""
+
+    returns_images, n_copies = False, 2
+
+    def forward(self, images):
+        return images.repeat_interleave(2, dim=0)
+
+    def reconstruct(self, images):
+        return images / 2
+
+
+class Blind(Halves):
+    def reconstruct(self, images):
+        return FrontEnd.reconstruct(self, images)
+
+
+def test_what_is_left_of_images_is_what_the_last_part_returns_or_rebuilds():
+    images = torch.rand(3, *SHAPE)
+    crops = partial(CropEnsemble, n_crops=3, crop=1.0)  # whole images: no copy differs
+    assert torch.equal(Compose(SHAPE, [Identity, GaussianBlur]).reconstruct(images), GaussianBlur(SHAPE)(images))
+    assert torch.allclose(Compose(SHAPE, [crops, Identity]).reconstruct(images), images, atol=1e-6)
+    assert torch.allclose(Compose(SHAPE, [crops, Halves]).reconstruct(images), images / 2, atol=1e-6)
+    assert Compose(SHAPE, [Identity, Blind]).reconstruct(images) is None

@@ -62,6 +62,12 @@ def bimodal():
     return frontend.eval()
 
 
+def bimodal_like(**settings):
+    frontend = DSC(SHAPE, LAYERS, SECOND, NAMES, tolerance=0.1, **settings)
+    frontend.load_state_dict(bimodal().state_dict())
+    return frontend.eval()
+
+
 # what is rebuilt
 
 
@@ -95,6 +101,16 @@ def test_the_output_can_be_the_code_that_a_read_out_sees():
     assert "identity" not in frontend.backward_modes()
 
 
+@pytest.mark.parametrize("output", ["reconstruction", "code"])
+@pytest.mark.parametrize("make", [lambda **settings: like(**settings), lambda **settings: bimodal_like(**settings)])
+def test_images_are_rebuilt_alike_whatever_the_output(make, output):
+    images = torch.cat([pictures(3), (pictures(2, seed=5) > 0.5).float()])  # some rebuilt beyond 0 and 1
+    rebuilt = make(output=output).reconstruct(images)
+    torch.testing.assert_close(rebuilt, make(output="reconstruction")(images), atol=1e-6, rtol=0)
+    assert rebuilt.min() == 0
+    assert rebuilt.max() == 1
+
+
 def test_images_of_another_scale_have_the_same_code():
     images = pictures(3)
     frontend = like(tolerance=1e-4)
@@ -119,7 +135,7 @@ def test_codes_obey_tolerance_and_energy_is_no_higher_with_a_finer_one():
     for tolerance in (0.3, 0.01):
         frontend = like(tolerance=tolerance)
         model, codes, _ = frontend._infer(images, None)
-        parts, given = model.split(codes), model.given(frontend._signals(images, None))
+        parts, given = model.split(codes), model.given(frontend.signals(images, None))
         assert model.unrest(parts, model.drive(parts, given)).max() <= 1.01 * tolerance
     assert (frontend.energy(images) <= like(tolerance=0.3).energy(images)).all()
 
@@ -130,7 +146,7 @@ def test_splitting_a_batch_to_bound_memory_changes_nothing(monkeypatch):
     maps = {name: frontend.stand_in(name, **settings) for name, settings in modes.items()}
     before = {name: torch.autograd.grad(run(images).square().sum(), images)[0] for name, run in maps.items()}
     value, codes = frontend(images).detach(), frontend.encode(images)
-    monkeypatch.setattr("frontends.dsc._MAX_BYTES", 1)
+    monkeypatch.setattr("frontends.dsc_solver._MAX_BYTES", 1)
     torch.testing.assert_close(frontend(images).detach(), value, atol=1e-4, rtol=0)
     torch.testing.assert_close(frontend.encode(images), codes, atol=1e-3, rtol=0)
     for name, run in maps.items():
@@ -207,6 +223,29 @@ def test_gradients_are_those_of_finite_differences(name, settings):
             above, below = (frontend(images + sign * 1e-6 * move).square() for sign in (1, -1))
         expected = (above - below).flatten(1).sum(dim=1) / 2e-6
         torch.testing.assert_close((gradient * move).flatten(1).sum(dim=1), expected, rtol=2e-3, atol=1e-3)
+
+
+def test_silent_neurons_have_the_gradient_of_their_potential_if_asked_and_active_ones_keep_theirs():
+    frontend, images = like(output="code", tolerance=1e-9, max_steps=50_000).double(), pictures(2).double()
+
+    def potentials(x):
+        model, codes, _ = frontend._infer(x)
+        return model.split(model.balance(codes, model.given(frontend.signals(x))))[-1]
+
+    silent = frontend(images).flatten(1) == 0
+    assert silent.any()
+    assert not silent.all()
+    move = torch.randn(images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    with torch.no_grad():
+        slope = (potentials(images + 1e-6 * move) - potentials(images - 1e-6 * move)) / 2e-6
+    for name, expected in (("potential", slope), ("implicit", slope.masked_fill(silent, 0))):
+        weights = torch.linspace(-1, 2, silent.shape[1], dtype=torch.float64)
+        x = images.clone().requires_grad_()
+        value = frontend.stand_in(name, tolerance=1e-9)(x)
+        assert torch.equal(value, frontend(images))
+        (gradient,) = torch.autograd.grad((value.flatten(1) * weights).sum(), x)
+        found = (gradient * move).flatten(1).sum(dim=1)
+        torch.testing.assert_close(found, (expected * weights).sum(dim=1), rtol=2e-3, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -322,6 +361,18 @@ def test_atoms_that_nobody_uses_are_replaced(monkeypatch):
         metrics = frontend.learn_from(images)
     assert metrics["replaced"] >= 1
     assert frontend.dictionary(0)[3].norm() > 0.99
+
+
+def test_neither_learning_nor_what_is_said_of_codes_depends_on_autocast():
+    frontends, images = [DSC(SHAPE, LAYERS[1:]) for _ in range(2)], pictures(10)
+    with torch.no_grad():
+        frontends[0].learn_from(images)
+        said = learned().energy(images[:2]), learned().reconstruct(images[:2])
+        with torch.autocast("cpu", torch.bfloat16):
+            frontends[1].learn_from(images)
+            again = learned().energy(images[:2]), learned().reconstruct(images[:2])
+    assert all(map(torch.equal, said, again))
+    assert all(map(torch.equal, frontends[0].state_dict().values(), frontends[1].state_dict().values()))
 
 
 def test_flat_images_teach_nothing_and_that_is_said():

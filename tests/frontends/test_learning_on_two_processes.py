@@ -16,6 +16,8 @@ import torch
 from frontends import DDL, DSC, STL, RegionSparse, TopT
 from frontends.dsc_layer import DSCLayer
 from sparsefront.data import MNIST5k
+from sparsefront.data.name_pictures import name_pictures
+from sparsefront.data.named_split import NamedSplit
 from sparsefront.stage_one import learn_front_end
 
 SHAPE = (1, 28, 28)
@@ -32,16 +34,27 @@ STRATIFIED = {
     "reference_iterations": 2,
     "n_iterations": 2,
 }
+DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+LAYERS = [DSCLayer(16, 7, 3, 0.5), DSCLayer(16, lmbda=0.1)]
 FRONT_ENDS = {
     "DDL": lambda: DDL(SHAPE, **SMALL),
     "DDL, batch": lambda: DDL(SHAPE, learner="batch", n_passes=2, **SMALL),
     "DDL, pca": lambda: DDL(SHAPE, factors="pca", **SMALL),
-    "DSC": lambda: DSC(SHAPE, [DSCLayer(16, 7, 3, 0.5), DSCLayer(16, lmbda=0.1)], n_iterations=3),
+    "DSC": lambda: DSC(SHAPE, LAYERS, n_iterations=3),
+    "DSC, names": lambda: DSC(SHAPE, LAYERS, (1, 16, 128), [DSCLayer(6, 16, 8, 0.5)], n_iterations=3),
     "RegionSparse": lambda: RegionSparse(SHAPE, patch_size=4, **SMALL),
     "STL": lambda: STL(SHAPE, **STRATIFIED),
     "STL, consensus": lambda: STL(SHAPE, **STRATIFIED, learner="consensus", n_kept_images=9, n_passes=1),
     "TopT": lambda: TopT(SHAPE, decoder="small", **SMALL),
 }
+
+
+class NamedDigits(MNIST5k):
+    """Digits with pictures of their names."""
+
+    def plain_training_split(self):
+        source, positions = self._parts["train"]
+        return NamedSplit(source, positions, source.labels, name_pictures(DIGITS))
 
 
 def test_both_processes_end_with_the_same_tensors(tmp_path):
@@ -58,8 +71,8 @@ def test_both_processes_end_with_the_same_tensors(tmp_path):
         assert first.keys() == second.keys()
         assert all(torch.equal(tensor, second[key]) for key, tensor in first.items()), name
         assert first["learned"]
-        if name == "DSC":
-            atoms = first["dictionary_1"].T
+        if name.startswith("DSC"):
+            atoms = first[max(key for key in first if "dictionary" in key)].T
         else:
             atoms = first["filters"].flatten(0, 1).flatten(1).T if "filters" in first else first["dictionary"]
         torch.testing.assert_close(atoms.norm(dim=0), torch.ones(16))
@@ -67,7 +80,7 @@ def test_both_processes_end_with_the_same_tensors(tmp_path):
             alone = FRONT_ENDS[name]()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # no validation, no optimizer: by design
-                learn_front_end(alone, MNIST5k(batch_size=32), pl.Trainer(accelerator="cpu", **QUIET))
+                learn_front_end(alone, NamedDigits(batch_size=32), pl.Trainer(accelerator="cpu", **QUIET))
             for key, tensor in alone.state_dict().items():
                 torch.testing.assert_close(first[key], tensor, atol=1e-3, rtol=1e-3)
 
@@ -78,7 +91,7 @@ def main(rank, folder):
     trainer = pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", **QUIET)
     for name, build in FRONT_ENDS.items():
         frontend = build()
-        learn_front_end(frontend, MNIST5k(batch_size=16), trainer)
+        learn_front_end(frontend, NamedDigits(batch_size=16), trainer)
         tensors = dict(frontend.named_buffers())
         # What stage two trains is not learned here.
         tensors |= {key: weight for key, weight in frontend.named_parameters() if not weight.requires_grad}

@@ -7,6 +7,7 @@ from sklearn.linear_model import Lasso
 from torch.nn.functional import normalize
 
 from sparsecode import Convolution, Dense, NotConverged, fista
+from sparsecode.accelerated import accelerate
 
 
 def problem(n, m, k, seed, dtype=torch.float64):
@@ -87,6 +88,43 @@ def test_a_signals_code_depends_neither_on_its_batch_mates_nor_on_the_memory_all
     apart = torch.cat([fista(row[None], operator, 0.2).codes for row in signals])
     torch.testing.assert_close(whole, apart)
     torch.testing.assert_close(whole, fista(signals, operator, 0.2, max_bytes=1).codes)
+
+
+class Counting(Dense):
+    def __init__(self, dictionary):
+        super().__init__(dictionary)
+        self.most = 0
+
+    def analyse(self, signals):
+        self.most = max(self.most, len(signals))
+        return super().analyse(signals)
+
+
+def test_signals_taken_together_at_least_change_nothing_but_how_many_are_unless_memory_forbids(monkeypatch):
+    signals, operator = problem(5, 12, 16, 1)
+    monkeypatch.setattr("sparsecode.working_memory._CACHE", 1)  # which holds one
+
+    def solved(at_least, max_bytes=2**20):
+        counting = Counting(operator.dictionary)
+        codes, done = accelerate(
+            signals, counting, signals.new_zeros(5, 16), max_steps=2000, max_bytes=max_bytes, tolerance=1e-8,
+            at_least=at_least, polish=None, prox=lambda codes, size: codes - codes.clamp(-0.2 * size, 0.2 * size),
+            gap=lambda codes, slack, *_: (slack.abs().amax(dim=1) / 0.2 - 1).abs(),
+        )  # fmt: skip
+        assert done.all()
+        return codes, counting.most
+
+    alone, number = solved(at_least=1)
+    assert number == 1
+    assert_optimal(signals, operator, alone, 0.2)
+    for at_least in (2, 50):
+        codes, number = solved(at_least)
+        assert number == min(at_least, 5)
+        torch.testing.assert_close(codes, alone, atol=1e-6, rtol=0)
+    each = (12 * 16 + 6 * 12) * 8
+    codes, number = solved(at_least=50, max_bytes=3 * each)
+    assert number == 3
+    torch.testing.assert_close(codes, alone, atol=1e-6, rtol=0)
 
 
 def test_a_zero_signal_a_large_weight_and_a_solved_start_cost_no_step():
