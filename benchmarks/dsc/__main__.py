@@ -12,7 +12,7 @@ PACKAGES = ("torch", "numpy", "sparsefront")
 def main() -> None:
     """Hold the contests asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dsc", description=__doc__)
-    parser.add_argument("--number", type=int, default=8, help="images in a batch")
+    parser.add_argument("--number", type=int, default=4, help="images in a batch")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "dsc.json")
     options = parser.parse_args()

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.frontends.growth import growth
-from frontends import D3, STL, FrontEnd, PixelDeflection
+from frontends import D3, DSC, STL, FrontEnd, PixelDeflection
 from sparsefront.defended import Builder
 
 ROUNDS = 3
@@ -22,6 +22,7 @@ PATIENCE = 10.0  # seconds, after which no further round begins
 LEARNING = 8  # images a learning step
 STEPS = 2  # of learning
 FILTER_STEPS = 20  # of STL's, whose codes are denser, and slower to find, with filters that have hardly learned
+LAYER_STEPS = 8  # of DSC's, likewise
 PICTURES = ("astronaut", "coffee", "chelsea", "rocket")
 
 
@@ -45,7 +46,7 @@ def pictures(number: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
 def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
     """The front end of a YAML fragment, learned for two steps: enough for what it costs.
 
-    D3's dictionary is filled up, STL's filters learn longer; an attention network stays as it was drawn.
+    D3's dictionary is filled up, STL's filters and DSC's layers learn longer; an attention network stays as drawn.
     """
     parser = ArgumentParser()
     parser.add_argument("--model.frontend", type=Builder)
@@ -55,6 +56,8 @@ def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
             part.end_learning()
     if not frontend.learned:
         frontend.n_learning_steps, number = STEPS, LEARNING
+        if isinstance(frontend, DSC):
+            frontend.n_learning_steps = LAYER_STEPS
         if isinstance(frontend, STL):
             frontend.autoencoder_iterations, frontend.n_iterations = STEPS, FILTER_STEPS
             frontend.reference_iterations = frontend.n_components // LEARNING
