@@ -1,14 +1,15 @@
 """Any classifier of timm."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import timm
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from classifiers.normalize import Normalize
-from classifiers.weights import load_weights
+from classifiers.weights import load_weights, read_weights
 
 
 class Timm(nn.Module):
@@ -18,7 +19,8 @@ class Timm(nn.Module):
         in_chans: C.
         num_classes: K.
         model_name: any of `timm.list_models()`, with a pretrained tag or without.
-        pretrained: take timm's weights (a download); the head is new where K is not theirs.
+        pretrained: take timm's weights (a download, once), or those of a file of a timm model, by their names there;
+            the head is new where K is not that of timm's.
         checkpoint_path: take these weights instead, all of them.
         cifar_stem: for the ResNets, a 3x3 stem of stride 1 without max pooling: with the ImageNet stem they lose many
             points on 32x32 images.
@@ -26,11 +28,13 @@ class Timm(nn.Module):
         std: per channel, then divided by; null: likewise.
         drop_rate: dropout before the head.
         img_size: input size of models that fix it (the vision transformers); null: the model's own.
+        resize: side of the square that images are resized to before the network (bilinear, antialiased where they
+            shrink), for networks that expect larger or smaller ones; gradients go through. Null: as they come.
 
     Raises:
         ValueError: no such model, a stem or an input size that it does not have, a `drop_rate` outside [0, 1], weights
-            of another network.
-        FileNotFoundError: no file at `checkpoint_path`.
+            of another network, or pretrained ones that cannot be had, `resize` below 1.
+        FileNotFoundError: no file at `checkpoint_path` or `pretrained`.
     """
 
     def __init__(
@@ -38,20 +42,29 @@ class Timm(nn.Module):
         in_chans: int,
         num_classes: int,
         model_name: str,
-        pretrained: bool = False,
+        pretrained: bool | str = False,
         checkpoint_path: str | None = None,
         cifar_stem: bool = False,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         drop_rate: float = 0.0,
         img_size: int | None = None,
+        resize: int | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= drop_rate <= 1:
             raise ValueError(f"`drop_rate` must be from 0 to 1, found {drop_rate}.")
+        if resize is not None and resize < 1:
+            raise ValueError(f"`resize` must be at least 1 pixel, found {resize}; write null for images as they come.")
+        self.resize = resize
         self._check_name(model_name)
-        settings = {"in_chans": in_chans, "num_classes": num_classes, "drop_rate": drop_rate}
+        settings: dict[str, Any] = {"in_chans": in_chans, "num_classes": num_classes, "drop_rate": drop_rate}
+        if isinstance(pretrained, str):
+            settings["pretrained_cfg_overlay"] = {"file": pretrained}
+            names = read_weights(pretrained, "pretrained").keys()
         self.model = self._create(model_name, img_size, pretrained=pretrained, **settings)
+        if isinstance(pretrained, str):
+            self._check_filled(model_name, pretrained, names)
         config: dict[str, Any] = self.model.pretrained_cfg  # type: ignore[assignment]
         own = in_chans == len(config["mean"])
         default_mean, default_std = (config["mean"], config["std"]) if own else ((0.5,) * in_chans,) * 2
@@ -78,17 +91,34 @@ class Timm(nn.Module):
         raise ValueError(f"`model_name` must be a model of timm, found {model_name!r}{hint}.")
 
     @staticmethod
-    def _create(model_name: str, img_size: int | None, **settings: Any) -> nn.Module:
+    def _create(model_name: str, img_size: int | None, pretrained: bool | str, **settings: Any) -> nn.Module:
         if img_size is not None:
             settings["img_size"] = img_size
         try:
-            return timm.create_model(model_name, **settings)
+            return timm.create_model(model_name, pretrained=bool(pretrained), **settings)
         except TypeError as error:
             if img_size is None or "img_size" not in str(error):
                 raise
             raise ValueError(
                 f"`img_size` fits models of a fixed input size alone, found {img_size} with {model_name!r}; drop it."
             ) from error
+        except (OSError, RuntimeError) as error:  # no connection; no such weights; other shapes in the file
+            if not pretrained:
+                raise
+            if isinstance(pretrained, str):
+                raise ValueError(_of_another_network(model_name, pretrained)) from error
+            raise ValueError(
+                f"`pretrained` must be false or a file where timm's weights of {model_name!r} cannot be had, found "
+                f"true ({type(error).__name__}); false trains from scratch, a path takes the weights from there."
+            ) from error
+
+    def _check_filled(self, model_name: str, path: str, names: Collection[str]) -> None:
+        """Timm takes what it finds in a file and says nothing of the rest."""
+        head: Any = self.model.pretrained_cfg["classifier"]  # type: ignore[index]
+        heads = (head,) if isinstance(head, str) else tuple(head or ())
+        body = [name for name, _ in self.model.named_parameters() if not name.startswith(heads)]
+        if not all(name in names or f"module.{name}" in names for name in body):
+            raise ValueError(_of_another_network(model_name, path))
 
     def _shrink_stem(self, model_name: str, in_chans: int) -> None:
         conv = getattr(self.model, "conv1", None)
@@ -103,4 +133,13 @@ class Timm(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits."""
+        if self.resize is not None:
+            images = F.interpolate(images, (self.resize, self.resize), mode="bilinear", antialias=True)
         return self.model(self.normalize(images))
+
+
+def _of_another_network(model_name: str, path: str) -> str:
+    return (
+        f"`pretrained` must be true, false or a file of weights of {model_name!r}, found those of another network in "
+        f"{path}; choose the `model_name` that they were saved from."
+    )

@@ -17,7 +17,7 @@ def load_weights(module: nn.Module, path: str) -> None:
         FileNotFoundError: no such file.
         ValueError: a file of something else, or names or shapes that are not the module's.
     """
-    state = _read(path)
+    state = read_weights(path, "checkpoint_path")
     own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in state.items()}
     # Counters of batches seen are bookkeeping that older files lack.
@@ -41,9 +41,15 @@ def load_weights(module: nn.Module, path: str) -> None:
     module.load_state_dict(state, strict=False)
 
 
-def _read(path: str) -> dict[str, Tensor]:
+def read_weights(path: str, argument: str) -> dict[str, Tensor]:
+    """The tensors of a file by their names; `argument` is what messages call it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file of something else.
+    """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"`checkpoint_path` must name a file of weights, found none at {path}.")
+        raise FileNotFoundError(f"`{argument}` must name a file of weights, found none at {path}; check the path.")
     state: Any = None
     cause: Exception | None = None
     try:
@@ -54,7 +60,7 @@ def _read(path: str) -> dict[str, Tensor]:
         state = state.get("state_dict", state)
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ValueError(
-            f"`checkpoint_path` must name a file of tensors by name, found another content in {path}; "
+            f"`{argument}` must name a file of tensors by name, found another content in {path}; "
             "save it with safetensors, or with `torch.save(model.state_dict(), path)`."
         ) from cause
     return state
