@@ -1,25 +1,32 @@
 """A front end and a classifier, trained and deployed as one."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassAccuracy
 
+from classifiers import ReadOut
 from frontends import FrontEnd, Identity
 from frontends.checkpoints import part_of, read_checkpoint
 from sparsefront.data.batch import Batch
+from sparsefront.data.named_batch import NamedBatch
 from sparsefront.data.projected_batch import ProjectedBatch
 from sparsefront.mismatch import explain_mismatch
+from sparsefront.read_out_fit import ReadOutFit, check_read_out
 
 Builder = Callable[[tuple[int, int, int]], FrontEnd]
 ClassifierBuilder = Callable[[int, int], nn.Module]
+
+SOURCES = {"pretrained": False, "checkpoint_path": None}
+"""A classifier's settings that say where its first weights come from, and what they are once it has weights."""
 
 
 class DefendedClassifier(pl.LightningModule):
@@ -29,6 +36,7 @@ class DefendedClassifier(pl.LightningModule):
 
     Training minimises the cross entropy of clean images over the classifier's parameters and those of the front end
     that its dictionary leaves to train (a decoder, say). The dictionary itself is learned before (`learn_front_end`).
+    A classifier that is a `ReadOut` is solved instead, on what the front end makes of one epoch's training images.
 
     Args:
         classifier: a class whose first arguments are (input channels, number of classes), named in YAML with its
@@ -42,11 +50,17 @@ class DefendedClassifier(pl.LightningModule):
             defended classifier: its dictionary is taken instead of learning one.
         classifier_checkpoint: a checkpoint of a defended classifier with this classifier, whatever its front end: its
             weights are taken, to put a front end before a network that was trained without it.
+        class_weights: of each class in the cross entropy, for classes of which some are rare; null: 1 for all. The loss
+            is the mean over the images of weight times cross entropy. It is not divided by the weights of the batch,
+            which would let a rare class count for less where it occurs. A `ReadOut` has its own way.
 
     Raises:
-        ValueError: a checkpoint of another front end, or a setting that the parts refuse.
+        ValueError: a checkpoint of another front end, `class_weights` that are not one positive number a class, a
+            classifier of codes behind a front end that returns images, or a setting that the parts refuse.
         FileNotFoundError: no file at `frontend_checkpoint` or `classifier_checkpoint`.
     """
+
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -58,6 +72,7 @@ class DefendedClassifier(pl.LightningModule):
         scheduler: Callable[[Optimizer, int], LRScheduler] | None = None,
         frontend_checkpoint: str | None = None,
         classifier_checkpoint: str | None = None,
+        class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -66,6 +81,11 @@ class DefendedClassifier(pl.LightningModule):
             del self.hparams[name]
         self.frontend = frontend(image_shape)
         self.classifier = classifier(self.frontend.out_channels, num_classes)
+        check_read_out(self.classifier, self.frontend)
+        self._read_out_fit = ReadOutFit()
+        self.automatic_optimization = not isinstance(self.classifier, ReadOut)
+        # A setting, not a weight: checkpoints come without it.
+        self.register_buffer("class_weights", _weights(class_weights, num_classes), persistent=False)
         self.build_optimizer, self.build_scheduler = optimizer, scheduler
         self.num_classes = num_classes
         # Labels are checked here, and -1 is a prediction: of NaN.
@@ -78,6 +98,10 @@ class DefendedClassifier(pl.LightningModule):
             load_classifier(self.classifier, Path(classifier_checkpoint))
         # From here on they are in this model's own checkpoints.
         self.hparams.update({"frontend_checkpoint": None, "classifier_checkpoint": None})
+        if isinstance(named := self.hparams.get("classifier"), dict):
+            settings = named.get("init_args", {})
+            settings = {name: SOURCES.get(name, value) for name, value in settings.items()}
+            self.hparams["classifier"] = named | {"init_args": settings}
 
     @property
     def system(self) -> str:
@@ -92,11 +116,9 @@ class DefendedClassifier(pl.LightningModule):
         """Logits (B, K) of what the front end returned for B images: `n_copies` rows an image."""
         logits: Tensor = self.classifier(seen)
         n_copies = self.frontend.n_copies
-        if n_copies == 1:
-            return logits
-        return logits.log_softmax(dim=1).unflatten(0, (-1, n_copies)).logsumexp(dim=1) - math.log(n_copies)
+        return logits if n_copies == 1 else _averaged(logits.unflatten(0, (-1, n_copies)))
 
-    def _check(self, batch: Batch, batch_idx: int) -> None:
+    def _check(self, batch: Batch | NamedBatch, batch_idx: int) -> None:
         if batch_idx == 0 and not isinstance(batch, ProjectedBatch):
             self.frontend.check_images(batch.image)
         if len(batch.label):
@@ -107,22 +129,47 @@ class DefendedClassifier(pl.LightningModule):
                     "number the data's classes from 0, and check `num_classes`."
                 )
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Cross entropy of clean images, or of what the front end made of them before."""
+    def training_step(self, batch: Batch | NamedBatch, batch_idx: int) -> Tensor | None:
+        """Cross entropy of clean images, or of what the front end made of them before; a `ReadOut` has no loss."""
         self._check(batch, batch_idx)
+        if isinstance(self.classifier, ReadOut):
+            self._collect(batch, self.classifier)
+            return None
         logits = self.read(batch.image) if isinstance(batch, ProjectedBatch) else self(batch.image)
-        loss = nn.functional.cross_entropy(logits, batch.label)
-        self.train_acc(classes(logits), batch.label)
+        return self._log_training(logits, batch.label)
+
+    def _collect(self, batch: Batch | NamedBatch, read_out: ReadOut) -> None:
+        """Keep what the read-out is solved from, and solve it when the epoch has brought all of it."""
+        self.frontend.eval()  # as deployed
+        with torch.no_grad():
+            seen = batch.image if isinstance(batch, ProjectedBatch) else self.frontend(batch.image)
+            codes = read_out.pool(seen).unflatten(0, (-1, self.frontend.n_copies))
+        self._read_out_fit.add(codes, batch.label, batch.index)
+        if self.trainer.is_last_batch:
+            codes, labels = self._read_out_fit.solve(self.trainer, read_out)
+            with torch.no_grad():
+                self._log_training(_averaged(read_out.linear(codes)), labels)
+            # Nothing moves, but Lightning counts a step: it keeps no checkpoint of a model that made none.
+            cast(LightningOptimizer, self.optimizers()).step()
+
+    def _log_training(self, logits: Tensor, labels: Tensor) -> Tensor:
+        loss = self.loss(logits, labels)
+        self.train_acc(classes(logits), labels)
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/acc", self.train_acc, on_step=False, on_epoch=True, prog_bar=True)
         return loss
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross entropy with `class_weights`, the mean over the images."""
+        if self.class_weights is None:
+            return nn.functional.cross_entropy(logits, labels)
+        return nn.functional.cross_entropy(logits, labels, self.class_weights, reduction="sum") / len(labels)
 
     def _evaluate(self, batch: Batch, batch_idx: int, stage: str, accuracy: MulticlassAccuracy) -> None:
         self._check(batch, batch_idx)
         logits = self(batch.image)
         accuracy(classes(logits), batch.label)
-        loss = nn.functional.cross_entropy(logits, batch.label)
-        self.log(f"{stage}/loss", loss, batch_size=len(batch.label), sync_dist=True)
+        self.log(f"{stage}/loss", self.loss(logits, batch.label), batch_size=len(batch.label), sync_dist=True)
         self.log(f"{stage}/clean_acc", accuracy, on_epoch=True, prog_bar=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -134,14 +181,22 @@ class DefendedClassifier(pl.LightningModule):
         self._evaluate(batch, batch_idx, "test", self.test_acc)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Return `index` (B,), `label` (B,), `prediction` (B,) and `probability` (B, K)."""
+        """Return `index` (B,), `label` (B,), `prediction` (B,), `probability` (B, K) and, of codes, `codes` (B, C).
+
+        Codes are the means over the positions, and over the copies of an image.
+        """
         self._check(batch, batch_idx)
-        probability = self(batch.image).softmax(dim=1)
-        prediction = classes(probability)
-        return {"index": batch.index, "label": batch.label, "prediction": prediction, "probability": probability}
+        seen = self.frontend(batch.image)
+        probability = self.read(seen).softmax(dim=1)
+        found = {"index": batch.index, "label": batch.label, "prediction": classes(probability)}
+        if not self.frontend.returns_images:
+            found["codes"] = seen.flatten(2).mean(dim=2).unflatten(0, (-1, self.frontend.n_copies)).mean(dim=1)
+        return {**found, "probability": probability}
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer over all parameters and, if there is one, the schedule over all steps."""
+        if isinstance(self.classifier, ReadOut):
+            return torch.optim.SGD(self.classifier.parameters(), lr=0.0)  # counts a step, and is asked for nothing else
         optimizer = self.build_optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
         if self.build_scheduler is None:
             return optimizer
@@ -155,6 +210,8 @@ class DefendedClassifier(pl.LightningModule):
                 f"{type(self.frontend).__name__} has not learned yet: call "
                 "sparsefront.learn_front_end(model, data, trainer) first, or use `sparsefront fit`, which does it."
             )
+        if isinstance(self.classifier, ReadOut):
+            self._read_out_fit.begin(self.trainer, self.classifier)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Name the difference when the checkpoint's front end or classifier has other tensors than this model."""
@@ -164,6 +221,22 @@ class DefendedClassifier(pl.LightningModule):
 def classes(logits: Tensor) -> Tensor:
     """The predicted classes (B,) of logits (B, K); -1, which is nobody's label, where one is not a number."""
     return logits.argmax(dim=1).masked_fill(logits.isnan().any(dim=1), -1)
+
+
+def _averaged(logits: Tensor) -> Tensor:
+    """Log-probabilities (B, K), the mean over the copies of each image, of logits (B, `n_copies`, K)."""
+    return logits.log_softmax(dim=2).logsumexp(dim=1) - math.log(logits.shape[1])
+
+
+def _weights(class_weights: Sequence[float] | None, num_classes: int) -> Tensor | None:
+    if class_weights is None:
+        return None
+    if len(class_weights) != num_classes or not all(0 < weight < math.inf for weight in class_weights):
+        raise ValueError(
+            f"`class_weights` must have a positive number for each of {num_classes} classes, found "
+            f"{list(class_weights)}; write null for equal ones."
+        )
+    return torch.tensor(class_weights, dtype=torch.get_default_dtype())
 
 
 def load_front_end(frontend: FrontEnd, path: Path) -> None:

@@ -47,7 +47,8 @@ class FrontEndCache(pl.Callback):
 
     Raises:
         ValueError: a `dtype` that is none; before any training a front end that draws at random, makes copies or is
-            trained with the classifier, codes with an augmentation, a folder that has no room or cannot be written to.
+            trained with the classifier, codes with an augmentation, data that repeats images, a folder that has no room
+            or cannot be written to.
     """
 
     def __init__(self, folder: str | None = None, dtype: CacheType = "exact") -> None:
@@ -63,6 +64,11 @@ class FrontEndCache(pl.Callback):
             raise ValueError(
                 "`frontend_cache.folder` needs a DefendedClassifier and an ImageData as `datamodule`, found "
                 f"{type(model).__name__} and {type(data).__name__}; train without it."
+            )
+        if data.repeats:
+            raise ValueError(
+                f"`frontend_cache.folder` needs data that serves each image once, found {type(data).__name__}, which "
+                "repeats some; write `data.positive_share: null` and `model.class_weights`, or no folder."
             )
         frontend = model.frontend
         trained = [name for name, parameter in frontend.named_parameters() if parameter.requires_grad]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BasePredictionWriter
@@ -15,7 +16,9 @@ from sparsefront.whole_file import whole_file
 class PredictionWriter(BasePredictionWriter):
     """Writes `predictions.csv` (index, label, prediction, probability of each class) into the log folder.
 
-    Several processes write one file each, `predictions_<rank>.csv`.
+    Where the front end returns codes, `codes.npz` beside it holds `codes` (N, C), the means over the positions, with
+    their `index` and `label` (N,), for any other model to be fitted on. Several processes write one file each,
+    `predictions_<rank>.csv` and `codes_<rank>.npz`.
     """
 
     def __init__(self, write_interval: Literal["epoch"] = "epoch") -> None:
@@ -28,11 +31,11 @@ class PredictionWriter(BasePredictionWriter):
         predictions: Sequence[Any],
         batch_indices: Sequence[Any],
     ) -> None:
-        """Write all batches' predictions, whole or not at all."""
+        """Write all batches' predictions, each file whole or not at all."""
         folder = Path(trainer.log_dir or trainer.default_root_dir)
         suffix = f"_{trainer.global_rank}" if trainer.world_size > 1 else ""
         columns = {key: torch.cat([batch[key].cpu() for batch in predictions]) for key in predictions[0]}
-        probability = columns.pop("probability")
+        probability, codes = columns.pop("probability"), columns.pop("codes", None)
         path = folder / f"predictions{suffix}.csv"
         with whole_file(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
@@ -41,3 +44,6 @@ class PredictionWriter(BasePredictionWriter):
             writer.writerows(
                 [*row, *map("{:.6g}".format, p)] for row, p in zip(rows, probability.tolist(), strict=True)
             )
+        if codes is not None:
+            with whole_file(folder / f"codes{suffix}.npz") as temporary:
+                np.savez_compressed(temporary, codes=codes.numpy(), index=columns["index"], label=columns["label"])

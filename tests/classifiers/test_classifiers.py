@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 import timm
 import torch
+import yaml
 from safetensors.torch import save_file
 from torch.nn import functional as F
+from torchvision.transforms.functional import resize
 
 from classifiers import CIFARResNet, ConvNet, ResNet32, Timm
 
@@ -173,6 +177,101 @@ def test_the_cifar_stem_keeps_the_resolution():
     assert shrunk.model.forward_features(images).shape[-2:] == (4, 4)
 
 
+def test_images_are_resized_before_the_network_and_gradients_go_through():
+    torch.manual_seed(0)
+    resized, plain = Timm(3, 5, TINY, resize=48).eval(), Timm(3, 5, TINY).eval()
+    plain.load_state_dict(resized.state_dict())
+    for side in (20, 48, 100):
+        images = torch.rand(2, 3, side, side)
+        expected = plain(resize(images, [48, 48], antialias=True))
+        torch.testing.assert_close(resized(images), expected, atol=1e-5, rtol=1e-4)
+    pixels, direction = torch.rand(2, 1, 3, 9, 9, dtype=torch.float64)
+    pixels.requires_grad_(True)
+    resized.double()
+    (gradient,) = torch.autograd.grad(resized(pixels)[0, 0], pixels)
+    slope = (resized(pixels + 1e-6 * direction) - resized(pixels - 1e-6 * direction))[0, 0] / 2e-6
+    torch.testing.assert_close((gradient * direction).sum(), slope, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.slow
+def test_an_inception_reads_64_pixels_once_they_are_resized():
+    model = Timm(3, 2, "inception_v3")
+    with pytest.raises(RuntimeError):
+        model(torch.rand(2, 3, 64, 64))
+    model.resize = 75
+    assert model(torch.rand(2, 3, 64, 64)).shape == (2, 2)  # no second head in training
+
+
+EXPERIMENTS = sorted((Path(__file__).parents[2] / "lightning_configs/experiments").glob("faces_*.yaml"))
+FACES = [path for path in EXPERIMENTS if path.stem != "faces_dsc"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", FACES, ids=lambda path: path.stem)
+def test_each_network_of_the_faces_trains_at_64_pixels(experiment):
+    settings_ = yaml.safe_load(experiment.read_text())["model"]["classifier"]["init_args"]
+    model = Timm(3, 2, **{**settings_, "pretrained": False})
+    loss = F.cross_entropy(model(torch.rand(2, 3, 64, 64)), torch.tensor([0, 1]))
+    loss.backward()
+    assert all(weights.grad.isfinite().all() for weights in model.parameters())
+
+
+def test_weights_that_cannot_be_downloaded_are_explained_in_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    message = "`pretrained` must be false or a file where timm's weights of 'mobilenetv2_100' cannot be had, found true"
+    with pytest.raises(ValueError, match=message):
+        Timm(3, 2, "mobilenetv2_100", pretrained=True)
+
+
+def test_a_network_without_published_weights_is_explained_likewise():
+    with pytest.raises(ValueError, match=r"`pretrained` must be false or .* 'cspresnet50d' cannot be had"):
+        Timm(3, 2, "cspresnet50d", pretrained=True)
+
+
+def file_of(folder, name=TINY, classes=1000):
+    model, path = timm.create_model(name, num_classes=classes), folder / f"{name}.safetensors"
+    save_file(model.state_dict(), path)
+    return model, str(path)
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_pretrained_weights_can_come_from_a_file_and_the_head_is_new(tmp_path, channels):
+    theirs, path = file_of(tmp_path)
+    ours = Timm(channels, 5, TINY, pretrained=path).model
+    given, found = theirs.state_dict(), ours.state_dict()
+    assert given.keys() == found.keys()
+    different = {name for name in found if not torch.equal(given[name], found[name])}
+    stem = set() if channels == 3 else {"conv1.0.weight"}  # what reads three channels is summed for one
+    assert different == {"fc.weight", "fc.bias"} | stem
+    assert found["fc.weight"].shape == (5, given["fc.weight"].shape[1])
+    whole = Timm(3, 1000, TINY, pretrained=path).model.state_dict()
+    assert all(torch.equal(given[name], whole[name]) for name in given)
+
+
+@pytest.mark.parametrize(("name", "classes"), [("test_vit", 1000), ("test_efficientnet", 1000), (TINY, 7)])
+def test_a_file_of_another_networks_pretrained_weights_is_refused(tmp_path, name, classes):
+    _, path = file_of(tmp_path, name, classes)
+    # A head of other classes fits as long as it is replaced.
+    wanted = 1000 if name == TINY else 5
+    message = (
+        f"`pretrained` must be true, false or a file of weights of '{TINY}', found those of another.*{name}.*choose"
+    )
+    with pytest.raises(ValueError, match=message):
+        Timm(3, wanted, TINY, pretrained=path)
+
+
+def test_no_file_and_a_file_of_something_else_are_no_pretrained_weights(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"`pretrained` must name a file of weights, found none at no\.pt; check"
+    ):
+        Timm(3, 5, TINY, pretrained="no.pt")
+    for name in ("weights.safetensors", "weights.pt"):
+        (tmp_path / name).write_bytes(b"no weights")
+        with pytest.raises(ValueError, match=f"`pretrained` must name a file of tensors by name, .*{name}"):
+            Timm(3, 5, TINY, pretrained=str(tmp_path / name))
+
+
 def test_an_unknown_model_name_is_answered_with_its_neighbours():
     with pytest.raises(ValueError, match=r"found 'resnet181'; near it are .*resnet18"):
         Timm(3, 10, "resnet181")
@@ -228,6 +327,7 @@ def test_weights_of_another_head_or_another_network_say_what_to_change(tmp_path)
         ({"model_name": "resnet18.a1_in1"}, r"found 'resnet18\.a1_in1'; near it are resnet18\.a1_in1k"),
         ({"model_name": TINY, "img_size": 32}, "`img_size` fits models of a fixed input size"),
         ({"model_name": TINY, "drop_rate": 1.5}, "`drop_rate` must be from 0 to 1, found 1.5"),
+        ({"model_name": TINY, "resize": 0}, "`resize` must be at least 1 pixel, found 0"),
         ({"model_name": TINY, "mean": []}, "`mean` must have one number for each of 3 channels"),
     ],
 )

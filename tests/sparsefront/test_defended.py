@@ -104,3 +104,24 @@ def test_nan_is_no_class(tmp_path):
     (metrics,) = trainer(tmp_path).validate(model, loader, verbose=False)
     assert metrics["val/clean_acc"] == 0
     assert (model.predict_step(Batch(images, labels, labels), 0)["prediction"] == -1).all()
+
+
+def test_class_weights_weigh_each_image_by_its_class(tmp_path):
+    """One image of class 2 counts as four would, whatever else its batch holds."""
+    logits = torch.randn(6, 3)
+    labels = torch.tensor([0, 0, 1, 2, 0, 1])
+    model = DefendedClassifier(ConvNet, num_classes=3, class_weights=[1.0, 2.0, 4.0])
+    each = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    expected = (each * torch.tensor([1.0, 1.0, 2.0, 4.0, 1.0, 2.0])).mean()
+    torch.testing.assert_close(model.loss(logits, labels), expected)
+    halves = [model.loss(logits[part], labels[part]) for part in (slice(0, 3), slice(3, 6))]
+    torch.testing.assert_close(sum(halves) / 2, expected)  # so accumulated batches are as good as a large one
+    assert "class_weights" not in model.state_dict()
+    plain = DefendedClassifier(ConvNet, num_classes=3).loss(logits, labels)
+    torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(logits, labels))
+
+
+@pytest.mark.parametrize("weights", [[1.0, 2.0], [1.0, 0.0, 2.0], [1.0, float("nan"), 2.0]])
+def test_class_weights_that_are_not_one_a_class_are_named(weights):
+    with pytest.raises(ValueError, match="`class_weights` must have a positive number for each of 3 classes, found"):
+        DefendedClassifier(ConvNet, num_classes=3, class_weights=weights)

@@ -400,6 +400,13 @@ def test_what_cannot_be_kept_is_refused_in_one_sentence(fit, settings, sentence)
         fit(**settings)
 
 
+def test_data_that_repeats_images_are_refused(tmp_path):
+    data = Noise()
+    data.repeats = True
+    with pytest.raises(ValueError, match=r"found Noise, which repeats some; write `data.positive_share: null`"):
+        FrontEndCache(str(tmp_path)).check(DefendedClassifier(ReadsCodes), data)
+
+
 def test_data_loaders_are_refused(tmp_path):
     with pytest.raises(ValueError, match="and an ImageData as `datamodule`, found DefendedClassifier and NoneType"):
         FrontEndCache(str(tmp_path)).check(DefendedClassifier(ReadsCodes), None)

@@ -1,0 +1,29 @@
+"""Logistic regression on codes."""
+
+from torch import Tensor, nn
+
+from classifiers.code_reader import CodeReader, common_scale
+
+
+class Logistic(CodeReader):
+    """Logistic regression on a front end's codes, trained by gradients: (B, C, h, w) -> logits (B, K).
+
+    The codes' means over the positions, brought to mean 0 and deviation 1 by numbers that all neurons share (codes are
+    small, and a learning rate then suits those of any front end), go through one linear layer.
+
+    Args:
+        in_chans: C.
+        num_classes: K.
+
+    Raises:
+        ValueError: `in_chans` below 1; at call, codes of another shape.
+    """
+
+    def __init__(self, in_chans: int, num_classes: int) -> None:
+        super().__init__(in_chans)
+        self.scale = common_scale(in_chans)
+        self.linear = nn.Linear(in_chans, num_classes)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return logits."""
+        return self.linear(self.scale(self.pool(codes)))
