@@ -1,22 +1,26 @@
 """The contract of a data module."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from pytorch_lightning import LightningDataModule
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from sparsefront.data.augment import Augment, Augmentation
 from sparsefront.data.batch import Batch
-from sparsefront.data.checks import check_count, check_share
+from sparsefront.data.checks import check_count, check_share, share_count
 from sparsefront.data.file_images import FileImages
+from sparsefront.data.named_batch import NamedBatch
 from sparsefront.data.parts import PartName, Parts
 from sparsefront.data.projected_batch import ProjectedBatch
 from sparsefront.data.projected_split import ProjectedSplit
 from sparsefront.data.samplers import TrainingSampler, evaluation_sampler, process
 from sparsefront.data.sources import ImageSource
 from sparsefront.data.split import Split, as_is
+from sparsefront.data.splits import stratified_cut
 
 NEEDED: dict[str | None, tuple[PartName, ...]] = {
     "fit": ("train", "val"),
@@ -31,7 +35,7 @@ class ImageData(LightningDataModule, ABC):
     """Labelled images, whose batches are `Batch(image, label, index)` with float pixels (B, C, H, W) in [0, 1].
 
     A subclass reads the images (`source`). Parts without a source of their own are cut from the training source, in its
-    class proportions and by the seed alone (see `Parts`), so parts never overlap; `index` is a sample's position in the
+    class proportions and by the seed alone (see `cut`), so parts never overlap; `index` is a sample's position in the
     source of its part. Evaluation meets every sample exactly once on any number of processes, in the source's own order
     or, where that goes class by class, in the seed's, so that the first batches hold all classes. `predict` runs over
     the test part.
@@ -42,6 +46,8 @@ class ImageData(LightningDataModule, ABC):
         class_names: their names, in label order.
         augmenting: set it to False before a fit on plain images, e.g. while a front end learns its dictionary.
         projected: what training batches are made of, where a front end has seen the images already.
+        repeats: whether an epoch of training meets some images more than once.
+        size_settings: what the settings are called that say how many images validation and test get.
 
     Args:
         image_shape: (C, H, W) to serve.
@@ -57,6 +63,8 @@ class ImageData(LightningDataModule, ABC):
     Raises:
         ValueError: batch_size < 1, num_workers < 0, seed < 0, a size that is neither a count nor a fraction.
     """
+
+    size_settings: ClassVar[tuple[str, ...]] = ("val_size", "test_size")
 
     def __init__(
         self,
@@ -80,14 +88,18 @@ class ImageData(LightningDataModule, ABC):
         self.image_shape = image_shape
         self.class_names = tuple(class_names)
         self.num_classes = len(self.class_names)
+        self.own_parts = tuple(own_parts)
+        self.val_size = val_size
+        self.test_size = test_size
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.seed = seed
         self.augment = augment
         self.augmenting = True
         self.projected: ProjectedSplit | None = None
+        self.repeats = False
         self._augment = Augment(augment, image_shape[1:])
-        self._parts = Parts(self.source, own_parts, val_size, test_size, seed)
+        self._parts = Parts(self.source, self.own_parts, self.cut, seed)
 
     @abstractmethod
     def source(self, part: PartName) -> ImageSource:
@@ -103,6 +115,32 @@ class ImageData(LightningDataModule, ABC):
             ValueError: data that is missing or cannot be read.
         """
 
+    def cut(self, source: ImageSource) -> Mapping[PartName, Tensor]:
+        """Cut the training source into the training part and those without a source of their own.
+
+        Test comes before validation, so that `val_size` never changes the test part.
+
+        Args:
+            source: the training source.
+
+        Returns:
+            Positions in it of each of these parts; they never overlap.
+
+        Raises:
+            ValueError: the parts ask for more images than there are.
+        """
+        total = len(source)
+        test = 0 if "test" in self.own_parts else share_count(self.test_size, total)
+        val = 0 if "val" in self.own_parts else share_count(self.val_size, total)
+        if test + val > total:
+            raise ValueError(
+                f"`val_size` and `test_size` must leave no more than the {total} images they are cut from, found {val}"
+                f" and {test} images (val_size: {self.val_size}, test_size: {self.test_size}); make them smaller."
+            )
+        names: tuple[PartName, ...] = ("test", "val", "train")
+        pieces = zip(names, stratified_cut(source.labels, [test, val], self.seed), strict=True)
+        return {name: piece for name, piece in pieces if name == "train" or name not in self.own_parts}
+
     def setup(self, stage: str | None = None) -> None:
         """Read what a stage needs, once.
 
@@ -114,9 +152,10 @@ class ImageData(LightningDataModule, ABC):
         """
         sizes = [len(self._parts[part].positions) for part in NEEDED[stage]]
         if sizes[0] == 0:
+            names, values = self.size_settings, [f"{name}: {getattr(self, name)}" for name in self.size_settings]
             raise ValueError(
-                f"`val_size` and `test_size` must leave images to the part '{NEEDED[stage][0]}', found none with"
-                f" val_size: {self._parts.val_size} and test_size: {self._parts.test_size}; change these sizes."
+                f"`{'` and `'.join(names)}` must leave images to the part '{NEEDED[stage][0]}', found none with"
+                f" {' and '.join(values)}; change these sizes."
             )
 
     def train_dataloader(self) -> DataLoader:
@@ -130,14 +169,14 @@ class ImageData(LightningDataModule, ABC):
     def _training_split(self) -> Split:
         source, positions = self._parts["train"]
         if isinstance(source, FileImages) and self.augmenting and self.augment == "resized_crop_flip":
-            source = source.at_random(self.seed)
-        return Split(source, positions)
+            return Split(source.at_random(self.seed), positions)
+        return self.plain_training_split()
 
     def plain_training_split(self) -> Split:
         """The training images without augmentation, in an order that does not change."""
         return Split(*self._parts["train"])
 
-    def first_training_images(self, number: int) -> Batch:
+    def first_training_images(self, number: int) -> Batch | NamedBatch:
         """The first images of the training part without augmentation, the same on every process."""
         split = self.plain_training_split()
         return split.__getitems__(list(range(min(number, len(split)))))
@@ -154,7 +193,7 @@ class ImageData(LightningDataModule, ABC):
         """Test batches, labels included."""
         return self._evaluation_loader("test")
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+    def on_after_batch_transfer(self, batch: Batch | NamedBatch, dataloader_idx: int) -> Batch | NamedBatch:
         """Augment a training batch on its device.
 
         Args:

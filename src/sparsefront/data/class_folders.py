@@ -38,18 +38,16 @@ def list_parts(root: str) -> dict[PartName, ClassFolders]:
             parts whose classes differ.
     """
     folder = Path(root)
-    if not folder.is_dir():
-        raise ValueError(f"`root` must be a folder, found '{root}', which is none; {MEND}.")
     names: tuple[PartName, ...] = ("train", "val", "test")
     present = [name for name in names if (folder / name).is_dir()]
     if not present:
-        return {"train": _list(folder)}
+        return {"train": list_classes(folder, MEND)}
     if "train" not in present:
         raise ValueError(
             f"`root` must hold train/ where it holds {present[0]}/, found none in '{root}'; add it, or to evaluate"
             f" alone write root: {folder / present[0]} with test_size: 1.0 and val_size: 0."
         )
-    parts = {name: _list(folder / name) for name in present}
+    parts = {name: list_classes(folder / name, MEND) for name in present}
     for name, part in parts.items():
         if differing := sorted({*part.names} ^ {*parts["train"].names}):
             raise ValueError(
@@ -59,9 +57,23 @@ def list_parts(root: str) -> dict[PartName, ClassFolders]:
     return parts
 
 
-def _list(folder: Path) -> ClassFolders:
+def list_classes(folder: Path, mend: str) -> ClassFolders:
+    """List a folder of class folders.
+
+    Args:
+        folder: holds them.
+        mend: what to do where it does not.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        ValueError: no such folder, no class folder, a class folder without pictures.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"`root` must be a folder, found '{folder}', which is none; {mend}.")
     try:
         listing = datasets.ImageFolder(str(folder))
     except (OSError, RuntimeError) as error:  # torchvision says which class has no picture and what it takes for one
-        raise ValueError(f"`root` must hold pictures by class, found none ({error}) in '{folder}'; {MEND}.") from error
+        raise ValueError(f"`root` must hold pictures by class, found none ({error}) in '{folder}'; {mend}.") from error
     return ClassFolders(listing.classes, [path for path, _ in listing.samples], [label for _, label in listing.samples])

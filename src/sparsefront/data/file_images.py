@@ -91,6 +91,7 @@ class FileImages(ImageSource):
         for number in numbers.tolist():
             try:
                 size = check_header(self.paths[number])
+                self._check_least(self.paths[number], size)
                 if isinstance(self.view, WholeView):
                     self._check_size(self.paths[number], size)
             except ValueError as error:
@@ -106,10 +107,19 @@ class FileImages(ImageSource):
 
     def _one(self, number: int) -> Tensor:
         channels: Literal[1, 3] = 1 if self.shape[0] == 1 else 3
-        image = self.view(decode(self.paths[number], channels), number)
+        decoded = decode(self.paths[number], channels)
+        self._check_least(self.paths[number], (decoded.height, decoded.width))
+        image = self.view(decoded, number)
         self._check_size(self.paths[number], (image.height, image.width))
         pixels: Tensor = pil_to_tensor(image)
         return pixels
+
+    def _check_least(self, path: str, size: tuple[int, int]) -> None:
+        if min(size) < self.view.least:
+            raise ValueError(
+                f"`crop` must be at most the smaller side of every picture, found {self.view.least} and '{path}' of"
+                f" {size[0]}x{size[1]} pixels; lower it, or write null for the whole middle square."
+            )
 
     def _check_size(self, path: str, size: tuple[int, int]) -> None:
         if size != self.shape[1:]:

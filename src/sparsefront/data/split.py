@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sparsefront.data.batch import Batch
+from sparsefront.data.named_batch import NamedBatch
 from sparsefront.data.sources import ImageSource
 
 
-class Split(Dataset[Batch]):
+class Split(Dataset[Batch | NamedBatch]):
     """Serve the images at some positions of a source, batch by batch.
 
     Args:
@@ -26,11 +27,11 @@ class Split(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, item: int) -> Batch:
+    def __getitem__(self, item: int) -> Batch | NamedBatch:
         batch = self.__getitems__([item])
         return type(batch)(*(field[0] for field in batch))
 
-    def __getitems__(self, items: Sequence[int]) -> Batch:
+    def __getitems__(self, items: Sequence[int]) -> Batch | NamedBatch:
         """Serve a batch; a DataLoader asks for one in this way.
 
         Args:

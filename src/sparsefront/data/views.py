@@ -10,7 +10,13 @@ from sparsefront.data.seeding import seeded
 
 
 class View(ABC):
-    """Maps picture number `number`, of any size, to one size."""
+    """Maps picture number `number` to one size.
+
+    Attributes:
+        least: smallest side in pixels that a picture may have.
+    """
+
+    least: int = 1
 
     @abstractmethod
     def __call__(self, image: Image.Image, number: int) -> Image.Image:
@@ -45,13 +51,18 @@ class CenterView(View):
 
     Args:
         size: side of the square in pixels.
+        crop: side in pixels of a middle square that is cut out of the picture before; None takes the whole picture.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, crop: int | None = None) -> None:
         self.size = size
+        self.crop = crop
+        self.least = crop or 1
 
     def __call__(self, image: Image.Image, number: int) -> Image.Image:
         """Return the middle square."""
+        if self.crop is not None:
+            image = center_crop(image, [self.crop])
         shorter = resize(image, [self.size], interpolation=InterpolationMode.BICUBIC, antialias=True)
         square: Image.Image = center_crop(shorter, [self.size])
         return square
