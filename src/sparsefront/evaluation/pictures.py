@@ -10,7 +10,7 @@ from sparsefront.evaluation.samples import Samples
 
 
 class Pictures:
-    """The first images of an evaluation: clean, adversarial, and what the classifier sees of each.
+    """The first images of an evaluation: clean, adversarial, and what the classifier sees, or codes rebuild, of each.
 
     Args:
         limit: how many images are kept.
@@ -42,8 +42,8 @@ class Pictures:
     @torch.no_grad()
     def _keep(self, name: str, model: DefendedClassifier, images: Tensor) -> None:
         self._kept[name] = images[: self.limit]
-        if model.frontend.returns_images:
-            seen = model.frontend(images[: self.limit])[:: model.frontend.n_copies]
+        seen = model.frontend.reconstruct(images[: self.limit])
+        if seen is not None:
             self._kept[f"through/{name.removeprefix('adv/')}"] = seen
 
     def arrays(self, model: DefendedClassifier) -> dict[str, np.ndarray]:

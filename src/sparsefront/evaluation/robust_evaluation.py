@@ -24,6 +24,7 @@ from sparsefront.evaluation.about import about
 from sparsefront.evaluation.attack_run import AttackRun, nan_error
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import probe
+from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
 from sparsefront.evaluation.finding import Finding
 from sparsefront.evaluation.fingerprint import fingerprint
 from sparsefront.evaluation.meter import Cost
@@ -31,12 +32,13 @@ from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision
-from sparsefront.evaluation.trainer_facts import gathered, name_of_data, stage_of, training_images
+from sparsefront.evaluation.trainer_facts import name_of_data, stage_of, training_images
+from sparsefront.processes import gathered
 from sparsefront.report.plots import panel_figure
 from sparsefront.whole_file import whole_file, write_whole
 
 
-class RobustEvaluation(pl.Callback):
+class RobustEvaluation(EvaluationCallback):
     """Runs every named attack on the validation (or test) samples that are right, and keeps what happened to each.
 
     Each attack sees every sample that the deployed model gets right (or, with `cascade`, that the attacks before it
@@ -105,42 +107,30 @@ class RobustEvaluation(pl.Callback):
         self.every_n_epochs, self.max_samples, self.time_budget = every_n_epochs, max_samples, time_budget
         self.cascade, self.search_precision, self.n_images = cascade, search_precision, n_images
         self.save_images, self.diagnostics, self.resume_from = save_images, diagnostics, resume_from
-        self._running = False
 
     def check(self, model: DefendedClassifier) -> None:
         """Raise a ValueError that names the attack if one does not suit the model."""
-        for named in self.attacks:
-            try:
-                named.view(model)
-            except (ValueError, FileNotFoundError) as error:
-                raise type(error)(f"Attack {named.name!r}: {error}") from None
+        check_views("Attack", self.attacks, model)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse attacks that do not suit the model before anything is trained."""
         if isinstance(pl_module, DefendedClassifier):
             self.check(pl_module)
 
-    def _due(self, trainer: pl.Trainer) -> bool:
+    def due(self, trainer: pl.Trainer) -> bool:
+        """In every `every_n_epochs`-th validation of a fit and in its last; in all others."""
         fitting = trainer.state.fn == TrainerFn.FITTING
         epoch = trainer.current_epoch + 1
         due = bool(self.attacks) and (epoch % self.every_n_epochs == 0 or epoch == trainer.max_epochs)
         return (due or not fitting) and not trainer.sanity_checking
 
-    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin with empty hands."""
-        self._running = self._due(trainer)
-        if self._running and isinstance(pl_module, DefendedClassifier):
-            self._begin(trainer, pl_module, stage_of(trainer))
-
-    on_test_epoch_start = on_validation_epoch_start
-
-    def _begin(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
+    def begin(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
+        """Begin with empty hands, or with those of an interrupted evaluation."""
         self._parts: list[Samples] = []
         self._first: list[Batch] = []  # samples that are right, for the diagnostics
         self._late = False  # whether the time budget kept samples from being attacked
         self._pictures = Pictures(self.n_images)
-        self._seen, self._batches, self._start = 0, 0, time.monotonic()
-        self._results = Path(trainer.log_dir or trainer.default_root_dir) / "results"
+        self._batches, self._start = 0, time.monotonic()
         self._taken: partial.Taken | None = None
         self._partial: partial.Partial | None = None
         with under_attack(model):
@@ -161,42 +151,21 @@ class RobustEvaluation(pl.Callback):
             trainer.strategy.barrier()  # all have read before one begins rows of its own, which may lie beside these
             if trainer.is_global_zero:
                 self._run.costs |= self._taken.costs
-        self._partial = partial.Partial(self._results, stage, self._run.columns, same, trainer.global_rank)
+        self._partial = partial.Partial(self.results, stage, self._run.columns, same, trainer.global_rank)
 
-    def on_validation_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Attack one batch."""
-        if not self._running or not isinstance(pl_module, DefendedClassifier):
+    def follow(self, trainer: pl.Trainer, model: DefendedClassifier, batch: Batch, stage: str) -> None:
+        """Attack one batch, unless time is up."""
+        if self.time_budget is not None and time.monotonic() - self._start > self.time_budget:
+            self._late = True
             return
-        batch, stage = self._within_limits(batch, trainer), stage_of(trainer)
         if self._taken is not None:
             new, known = partial.split(batch, self._taken.rows)
             taken = Batch(*(tensor[~new.to(tensor.device)] for tensor in batch))
             self._take_over(self._taken.results, known, taken, stage, trainer.global_rank)
             batch = Batch(*(tensor[new.to(tensor.device)] for tensor in batch))
         if len(batch.label):
-            with under_attack(pl_module):
-                self._attack(pl_module, Batch(*(tensor.clone() for tensor in batch)), stage, trainer.global_rank)
-
-    on_test_batch_end = on_validation_batch_end
-
-    def _within_limits(self, batch: Batch, trainer: pl.Trainer) -> Batch:
-        """The samples among the loader's first `max_samples`, whichever process holds them; none if time is up."""
-        count = len(batch.label)
-        # Evaluation is sharded by turns: process r of W holds the samples r, r + W, r + 2W, ...
-        position = (self._seen + torch.arange(count)) * trainer.world_size + trainer.global_rank
-        self._seen += count
-        kept = count if self.max_samples is None else int((position < self.max_samples).sum())
-        if kept and self.time_budget is not None and time.monotonic() - self._start > self.time_budget:
-            kept, self._late = 0, True
-        return Batch(*(tensor[:kept] for tensor in batch))
+            with under_attack(model):
+                self._attack(model, batch, stage, trainer.global_rank)
 
     def _attack(self, model: DefendedClassifier, batch: Batch, stage: str, rank: int) -> None:
         self._pictures.begin(model, batch)
@@ -209,7 +178,7 @@ class RobustEvaluation(pl.Callback):
             shown.set_postfix_str(name)
             self._pictures.add(name, model, adversarial, prediction)
             if self.save_images:
-                folder = self._results / f"{stage}_adversarial" / name
+                folder = self.results / f"{stage}_adversarial" / name
                 attack = by_name[name]
                 save_images(folder, f"{rank}_{self._batches}", attack, batch.image, adversarial, batch.index)
 
@@ -226,7 +195,7 @@ class RobustEvaluation(pl.Callback):
             place = Path(f"{stage}_adversarial") / named.name
             saved = SavedImages(str(results / place)).perturb(_nothing, *batch)
             file = f"{rank}_{self._batches}"
-            save_images(self._results / place, file, named.attack, batch.image, saved, batch.index)
+            save_images(self.results / place, file, named.attack, batch.image, saved, batch.index)
         self._keep(samples, batch)
 
     def _keep(self, samples: Samples, batch: Batch) -> None:
@@ -238,15 +207,8 @@ class RobustEvaluation(pl.Callback):
             right = samples.right().to(batch.label.device)
             self._first.append(Batch(*(tensor[right] for tensor in batch)))
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def finish(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
         """Put the processes' samples together, log, write."""
-        if self._running and isinstance(pl_module, DefendedClassifier):
-            self._finish(trainer, pl_module, stage_of(trainer))
-
-    on_test_epoch_end = on_validation_epoch_end
-
-    def _finish(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
-        self._running = False
         first = [Batch(*(tensor.cpu() for tensor in part)) for part in self._first]
         shares = gathered((self._parts, self._run.errors, self._run.costs, first, self._late))
         parts, errors, costs, firsts, late = zip(*shares, strict=True)
@@ -255,7 +217,7 @@ class RobustEvaluation(pl.Callback):
         metrics = samples.metrics(entering) if len(samples) else {}
         model.log_dict({f"{stage}/{name}": value for name, value in metrics.items()}, sync_dist=True, batch_size=1)
         if trainer.is_global_zero and len(samples):
-            samples.write(self._results / f"{stage}_samples.csv")
+            samples.write(self.results / f"{stage}_samples.csv")
             summed = {name: Cost.over_processes([share[name] for share in costs]) for name in self._run.costs}
             failed = self._errors(errors, samples)
             text = about(self._run.attacks, model.frontend.default_backward, summed, failed)
@@ -303,14 +265,14 @@ class RobustEvaluation(pl.Callback):
 
     def _write_about(self, stage: str, text: dict[str, Any], findings: Sequence[Finding]) -> None:
         signs = {"diagnostics": [vars(finding) for finding in findings]}
-        write_whole(self._results / f"{stage}_attacks.json", json.dumps(text | signs, indent=1, default=str))
+        write_whole(self.results / f"{stage}_attacks.json", json.dumps(text | signs, indent=1, default=str))
 
     @rank_zero_only
     def _show_pictures(self, stage: str, trainer: pl.Trainer, model: DefendedClassifier) -> None:
         arrays = self._pictures.arrays(model)
         if "clean" not in arrays:
             return  # every sample was taken over from an interrupted run
-        with whole_file(self._results / f"{stage}_images.npz") as file:
+        with whole_file(self.results / f"{stage}_images.npz") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

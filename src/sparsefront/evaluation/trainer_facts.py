@@ -1,7 +1,5 @@
 """What an evaluation asks of its trainer."""
 
-from typing import Any
-
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -20,6 +18,15 @@ def name_of_data(trainer: pl.Trainer) -> str:
     return type(data).__name__ if data is not None else "a data loader"
 
 
+def among_first(limit: int | None, seen: int, count: int, trainer: pl.Trainer) -> int:
+    """How many of the next `count` samples of this process, after `seen`, are among the loader's first `limit`."""
+    if limit is None:
+        return count
+    # Evaluation is sharded by turns: process r of W holds the samples r, r + W, r + 2W, ...
+    position = (seen + torch.arange(count)) * trainer.world_size + trainer.global_rank
+    return int((position < limit).sum())
+
+
 def training_images(trainer: pl.Trainer, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """The first training images without augmentation, the same on every process."""
     data = getattr(trainer, "datamodule", None)
@@ -27,12 +34,3 @@ def training_images(trainer: pl.Trainer, number: int, device: torch.device) -> t
         raise ValueError("an attack that is fitted on training images needs a data module, found a data loader.")
     batch = data.first_training_images(number)
     return batch.image.to(device), batch.label.to(device)
-
-
-def gathered(mine: Any) -> list[Any]:
-    """The same object from every process, in order of rank."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return [mine]
-    everybody: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everybody, mine)
-    return everybody
