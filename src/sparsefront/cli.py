@@ -22,8 +22,10 @@ import attacks
 import classifiers
 import frontends
 from attacks import NamedAttack
+from classifiers import ReadOut
 from frontends.checkpoints import read_checkpoint
 from sparsefront import data
+from sparsefront.analysis import Representations
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack
@@ -91,10 +93,10 @@ class SparsefrontCLI(LightningCLI):
     """`sparsefront fit|validate|test|predict --config ...`.
 
     On top of LightningCLI: the list `attacks` goes to the one evaluation callback, whose other settings are under
-    `evaluation`; `frontend_cache` keeps what a frozen front end makes of the training images; the data's image shape
-    and classes go to the model; everything is written under `run_dir`, checkpoints in `run_dir/checkpoints`; `fit`
-    first lets the front end learn (stage one) unless a checkpoint is resumed, and so do `validate`, `test` and
-    `predict` without a checkpoint.
+    `evaluation`; `analysis` compares representations under variants; `frontend_cache` keeps what a frozen front end
+    makes of the training images; the data's image shape and classes go to the model; everything is written under
+    `run_dir`, checkpoints in `run_dir/checkpoints`; `fit` first lets the front end learn (stage one) unless a
+    checkpoint is resumed, and so do `validate`, `test` and `predict` without a checkpoint.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -104,6 +106,7 @@ class SparsefrontCLI(LightningCLI):
             "--attacks", type=list[NamedAttack], default=[], help="Named attacks; append in YAML with `attacks+:`."
         )
         parser.add_lightning_class_args(RobustEvaluation, "evaluation")
+        parser.add_lightning_class_args(Representations, "analysis")
         parser.add_lightning_class_args(FrontEndCache, "frontend_cache")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "epoch{epoch}"})
@@ -134,12 +137,15 @@ class SparsefrontCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Stage one, unless a checkpoint brings the dictionary along."""
-        self._check_before_long_work()
-        self._callback(FrontEndCache).check(self.model, self.datamodule)
+        self._check_fit()
         if self._checkpoint() is None:
             if self._get(self.config, "ckpt_path") is not None:
                 print(f"No checkpoint in {self._checkpoint_folder}: starting anew.", flush=True)
             self._learn_front_end()
+
+    def _check_fit(self) -> None:
+        self._check_before_long_work()
+        self._callback(FrontEndCache).check(self.model, self.datamodule)
 
     def _learn_front_end(self) -> None:
         """Stage one; what it learned is kept, so that it can be put before other classifiers."""
@@ -164,12 +170,18 @@ class SparsefrontCLI(LightningCLI):
     def _check_weights(self) -> bool:
         """Whether a checkpoint brings all weights along; raise a ValueError if nothing else would."""
         self._check_before_long_work()
+        if self.subcommand in ("validate", "test"):
+            self._callback(Representations).check(self.model)
         if self._checkpoint() is not None:
             return True
         asked = self._get(self.config, "ckpt_path")
         if asked is not None:
             raise ValueError(f"`ckpt_path` {asked} finds no checkpoint in {self._checkpoint_folder}; check `run_dir`.")
-        frontend = self.model.frontend
+        frontend, classifier = self.model.frontend, self.model.classifier
+        if isinstance(classifier, ReadOut) and not classifier.learned:
+            raise ValueError(
+                f"`ckpt_path` must name a checkpoint: {type(classifier).__name__} is solved by `sparsefront fit`."
+            )
         if not frontend.learned and any(parameter.requires_grad for parameter in frontend.parameters()):
             raise ValueError(
                 f"`ckpt_path` must name a checkpoint: part of {type(frontend).__name__} is trained with the classifier."
@@ -210,7 +222,7 @@ class SparsefrontCLI(LightningCLI):
             raise ValueError(
                 f"`model.classifier` {kind} cannot read images of shape {shape} "
                 f"({str(error) or type(error).__name__}); set `data.image_size`, or the classifier's own size "
-                "(`img_size` of Timm)."
+                "(`resize` or `img_size` of Timm)."
             ) from None
         if tuple(logits.shape) != (1, self.datamodule.num_classes):
             raise ValueError(
@@ -228,25 +240,35 @@ class SparsefrontCLI(LightningCLI):
         return next(callback for callback in callbacks if isinstance(callback, kind))
 
 
-class _Refusals(SparsefrontCLI):
-    """Builds and checks what `sparsefront test` would, and stops there."""
+def _refusals(verb: str) -> type[SparsefrontCLI]:
+    """Builds and checks what the command would, and stops there; knows no other verb, whose parser takes time."""
 
-    def _run_subcommand(self, subcommand: str) -> None:
-        self._check_weights()
+    class Refusals(SparsefrontCLI):
+        @staticmethod
+        def subcommands() -> dict[str, set[str]]:
+            return {verb: SparsefrontCLI.subcommands()[verb]}
+
+        def _run_subcommand(self, subcommand: str) -> None:
+            if subcommand == "fit":
+                self._check_fit()
+            else:
+                self._check_weights()
+
+    return Refusals
 
 
-def check_test(args: Sequence[str]) -> None:
-    """Exit with one sentence, as `sparsefront test` would, on settings that cannot be right; test nothing.
+def check(args: Sequence[str]) -> None:
+    """Exit with one sentence, as `sparsefront` would, on settings that cannot be right; do nothing else.
 
     Args:
-        args: the arguments of `sparsefront test`.
+        args: the arguments of `sparsefront`, its verb first.
     """
     before = logging.root.manager.disable
-    logging.disable(logging.INFO)  # seed and devices are said by the test itself
+    logging.disable(logging.INFO)  # seed and devices are said by the command itself
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "LightningCLI's args parameter")  # the caller has a command line too
-            _or_exit(["test", *args], True, _Refusals)
+            _or_exit(args, True, _refusals(args[0]))
     finally:
         logging.disable(before)
 

@@ -1,6 +1,6 @@
 """Tables, plots and one HTML page from run folders."""
 
-from sparsefront.report.cli import main, report, show
+from sparsefront.report.cli import main, report, show, write_table
 from sparsefront.report.html import write_page
 from sparsefront.report.row import Row, rows_of
 from sparsefront.report.run import Run, load_runs
@@ -20,4 +20,5 @@ __all__ = [
     "to_csv",
     "to_markdown",
     "write_page",
+    "write_table",
 ]

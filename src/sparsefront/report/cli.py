@@ -14,6 +14,7 @@ from sparsefront.report.row import rows_of
 from sparsefront.report.run import Run, load_runs
 from sparsefront.report.sentences import cautions, headline
 from sparsefront.report.table import print_table, to_csv, to_markdown
+from sparsefront.report.variant_tables import variant_tables
 from sparsefront.whole_file import write_whole
 
 TABLES = (".md", ".csv")
@@ -55,7 +56,7 @@ def main(args: list[str] | None = None) -> int:
         runs = load_runs(given.runs, given.stage)
         show(runs)
         if given.table is not None:
-            _write_table(runs, given.table)
+            write_table(runs, given.table)
         page = write_page(runs, given.out)
     except (ValueError, OSError) as error:
         print(f"sparsefront-report: {error}", file=sys.stderr)
@@ -65,19 +66,23 @@ def main(args: list[str] | None = None) -> int:
 
 
 def show(runs: Sequence[Run], console: Console | None = None) -> None:
-    """Print the table of the runs, a sentence on each, and the reasons for caution."""
+    """Print the table of the runs, those of their variants, a sentence on each run, and the reasons for caution."""
     console = console or Console()
     print_table([row for run in runs for row in rows_of(run)], console)
+    for table in variant_tables(runs):
+        table.show(console)
     for run in runs:
         console.print(Text(headline(run)), soft_wrap=True)
     for sentence in cautions(runs):
         console.print(Text(f"Caution: {sentence}", style="yellow"), soft_wrap=True)
 
 
-def _write_table(runs: Sequence[Run], out: Path) -> None:
+def write_table(runs: Sequence[Run], out: Path) -> None:
+    """Write the table to a .csv file, or to an .md file with what is said of it."""
     rows = [row for run in runs for row in rows_of(run)]
     text = to_csv(rows)
     if out.suffix == ".md":
         said = [*map(headline, runs), *(f"Caution: {sentence}" for sentence in cautions(runs))]
-        text = to_markdown(rows) + "".join(f"\n- {sentence}" for sentence in said) + "\n"
+        text = "\n".join([to_markdown(rows), *(table.markdown() for table in variant_tables(runs))])
+        text += "".join(f"\n- {sentence}" for sentence in said) + "\n"
     write_whole(out, text)

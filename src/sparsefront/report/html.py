@@ -20,12 +20,15 @@ from sparsefront.report.plots import (
     panel_figure,
     robustness_figure,
     sizes_figure,
+    variants_figure,
 )
+from sparsefront.report.representation_figures import own_figures
 from sparsefront.report.row import Row, rows_of
 from sparsefront.report.run import Run
 from sparsefront.report.sentences import cautions, headline, signs
 from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
+from sparsefront.report.variant_tables import variant_tables
 from sparsefront.whole_file import write_whole
 
 
@@ -68,8 +71,16 @@ def render(runs: Sequence[Run]) -> str:
         knowledge=_knowledge(runs),
         accuracy=accuracy,
         intervals=_intervals(rows),
+        variant_tables=variant_tables(runs),
+        variants=_variants(runs),
         systems=[_system(run, f"s{number}") for number, run in enumerate(runs)],
     )
+
+
+def _variants(runs: Sequence[Run]) -> Markup | None:
+    records = {run.name: run.representations for run in runs if run.representations is not None}
+    shares = {system: {name: found.accuracy(name) for name in found.names} for system, found in records.items()}
+    return _svg(variants_figure(shares), "variants", "Accuracy of each system on the variants") if shares else None
 
 
 def _knowledge(runs: Sequence[Run]) -> dict[str, str]:
@@ -101,8 +112,17 @@ def _system(run: Run, key: str) -> dict[str, Any]:
         "signs": signs(run),
         "curves": _if_any(curves_figure(run.metrics), f"{key}-curves", f"Losses and accuracies of {run.name} by step"),
         "panels": _panels(run, key),
+        "representations": _representations(run, key),
         "atoms": None if atoms is None else _svg(atoms_figure(atoms), f"{key}-atoms", f"Dictionary of {run.name}"),
     }
+
+
+def _representations(run: Run, key: str) -> list[tuple[str, str, Markup]]:
+    """Title, caption and figure of each."""
+    shown = [] if run.representations is None else own_figures(run.representations)
+    return [
+        (one.title, one.caption, _svg(one.figure, f"{key}-{one.key}", f"{one.title} of {run.name}")) for one in shown
+    ]
 
 
 def _panels(run: Run, key: str) -> list[tuple[str, Markup]]:

@@ -39,14 +39,18 @@ def read_about(path: Path, stage: str) -> dict[str, Any]:
     verb = "validate" if stage == "val" else "test"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; `sparsefront {verb} --config ...` with attacks writes it.")
+    return read_json(path, ("system", "data", "attacks"), f"write it again with `sparsefront {verb}`")
+
+
+def read_json(path: Path, keys: Sequence[str], mend: str) -> dict[str, Any]:
+    """A JSON file of these keys at least; raises a ValueError, which ends in what to do, if it is none."""
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path} must be JSON, found {error}; write it again with `sparsefront {verb}`.") from None
-    absent = [key for key in ("system", "data", "attacks") if not isinstance(about, dict) or key not in about]
-    if absent:
-        raise ValueError(f"{path} must have the keys {absent}, found none; write it again with `sparsefront {verb}`.")
-    return about
+        raise ValueError(f"{path} must be JSON, found {error}; {mend}.") from None
+    if absent := [key for key in keys if not isinstance(found, dict) or key not in found]:
+        raise ValueError(f"{path} must have the keys {absent}, found none; {mend}.")
+    return found
 
 
 def read_columns(path: Path) -> Columns:

@@ -1,6 +1,6 @@
 """One evaluated system, read from its run folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sparsefront.report.attack_record import AttackRecord
+from sparsefront.report.representation_record import RepresentationRecord
 from sparsefront.report.result_files import STAGES, Columns, check_whole, locate, read_about, read_arrays, read_columns
 
 
@@ -25,6 +26,7 @@ class Run:
         images: arrays of `results/<stage>_images.npz`; empty if the file is absent.
         metrics: columns of `metrics.csv`, each float (rows,), NaN where a cell is empty; empty if the file is absent.
         config: text of `config.yaml`, or None.
+        representations: of the hidden layer under variants of the images, or None.
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class Run:
     images: Columns = field(default_factory=dict)
     metrics: Columns = field(default_factory=dict)
     config: str | None = None
+    representations: RepresentationRecord | None = None
 
     @classmethod
     def load(cls, folder: str | Path, stage: str | None = None) -> "Run":
@@ -70,6 +73,7 @@ class Run:
             images=read_arrays(images) if images.is_file() else {},
             metrics=read_columns(metrics) if metrics.is_file() else {},
             config=config.read_text(encoding="utf-8") if config.is_file() else None,
+            representations=RepresentationRecord.read(results, stage),
         )
 
     @property
@@ -103,8 +107,12 @@ class Run:
         return self.samples[f"{attack}/success"] == 1
 
 
-def load_runs(folders: Sequence[str | Path], stage: str | None = None) -> list[Run]:
+def load_runs(folders: Sequence[str | Path] | Mapping[str, str | Path], stage: str | None = None) -> list[Run]:
     """Read several run folders; systems of one name are told apart by the end of their folder's path.
+
+    Args:
+        folders: the run folders; a mapping gives their systems the names that it has them by.
+        stage: as `Run.load`.
 
     Raises:
         FileNotFoundError: as `Run.load`.
@@ -112,6 +120,8 @@ def load_runs(folders: Sequence[str | Path], stage: str | None = None) -> list[R
     """
     if not folders:
         raise ValueError("`folders` must name at least one run folder, found none; give e.g. runs/default.")
+    if isinstance(folders, Mapping):
+        return [replace(Run.load(folder, stage), name=name) for name, folder in folders.items()]
     loaded = {(run := Run.load(folder, stage)).folder.resolve(): run for folder in folders}
     runs = list(loaded.values())
     return [replace(run, name=_distinct(run, runs)) for run in runs]

@@ -92,9 +92,7 @@ def failures(rows: Sequence[Row]) -> list[str]:
 
 def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
     """Print the rows, a section a system, the worst case in bold, then what failed and what the columns mean."""
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(file=console.file, width=PLAIN_WIDTH)
+    console = in_full(console or Console())
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in HEADER:
         table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=name not in TEXT_COLUMNS)
@@ -109,11 +107,21 @@ def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
     console.print(Text(CAPTION, style="dim"))
 
 
+def in_full(console: Console) -> Console:
+    """The console itself if it is a terminal, else one on which a log shows whole lines."""
+    return console if console.is_terminal else Console(file=console.file, width=PLAIN_WIDTH)
+
+
 def to_markdown(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, ending in a newline, with the failures below it."""
     lines = [HEADER, tuple("---" if name in TEXT_COLUMNS else "---:" for name in HEADER), *map(cells, rows)]
-    table = ["| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in line) + " |" for line in lines]
+    table = [markdown_line(line) for line in lines]
     return "\n".join([*table, "", *(f"- {sentence}" for sentence in failures(rows)), CAPTION, ""])
+
+
+def markdown_line(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
+    return "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in cells) + " |"
 
 
 def to_csv(rows: Sequence[Row], first: str = "system") -> str:

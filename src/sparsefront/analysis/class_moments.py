@@ -1,0 +1,71 @@
+"""How selective neurons are for classes."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from sparsefront.analysis.hidden import last_hidden
+from sparsefront.data.base import ImageData
+from sparsefront.data.samplers import process
+from sparsefront.defended import DefendedClassifier
+from sparsefront.processes import gathered
+
+
+class ClassMoments(NamedTuple):
+    """Activations of n neurons over images of each of K classes.
+
+    Attributes:
+        images: (K,) how many there are.
+        mean: (K, n); 0 of a class without images.
+        deviation: (K, n) standard deviations about it, over the images.
+    """
+
+    images: Tensor
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of_sums(cls, count: Tensor, total: Tensor, squares: Tensor) -> "ClassMoments":
+        """From sums over images, (K,), (K, n) and (K, n), of ones, activations and their squares."""
+        number = count.clamp_min(1)[:, None]
+        mean = total / number
+        return cls(count, mean, (squares / number - mean.square()).clamp_min(0).sqrt())
+
+
+def class_moments(model: DefendedClassifier, data: ImageData, number: int) -> ClassMoments:
+    """Mean and deviation of every neuron of the last hidden layer over training images (paper 003, Figure 3).
+
+    Processes share the images; each returns the moments over all.
+
+    Args:
+        model: in evaluation mode.
+        data: its training images are taken without augmentation.
+        number: of images a class at most, the first of each.
+    """
+    rank, processes = process()
+    split = data.plain_training_split()
+    mine = _first_of_each(split.source.labels[split.positions], number)[rank::processes]
+    sums: list[Tensor] = []
+    for items in tqdm(mine.split(data.batch_size), desc="selectivity", leave=False, disable=rank > 0, delay=2):
+        batch = split.__getitems__(items.tolist())
+        hidden = last_hidden(model, batch.image.to(model.device)).representation.double().cpu()
+        label = _one_hot(batch.label, data.num_classes)
+        found = [label.sum(dim=1), label @ hidden, label @ hidden.square()]
+        sums = [old + new for old, new in zip(sums, found, strict=True)] if sums else found
+    shares = [share for share in gathered(sums) if share]
+    return ClassMoments.of_sums(*(torch.stack(parts).sum(dim=0) for parts in zip(*shares, strict=True)))
+
+
+def _one_hot(label: Tensor, classes: int) -> Tensor:
+    """(B,) labels -> (K, B) float64, 1 where the column is of the row's class."""
+    return torch.nn.functional.one_hot(label.cpu(), classes).double().T
+
+
+def _first_of_each(labels: Tensor, number: int) -> Tensor:
+    """Positions of the first `number` samples of each class, in their order."""
+    order = labels.argsort(stable=True)
+    counts = labels.bincount()
+    place = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
+    return order[place < number].sort().values

@@ -1,0 +1,232 @@
+"""The callback that looks at the last hidden layer under variants of the images."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor
+from tqdm import tqdm
+
+from attacks import NamedAttack
+from sparsefront.analysis.class_moments import class_moments
+from sparsefront.analysis.distance import Deviation, Difference, representation_distance
+from sparsefront.analysis.hidden import Hidden, check_linear, last_hidden
+from sparsefront.analysis.indicator import indicator, strongest
+from sparsefront.analysis.variants import Variants
+from sparsefront.data.base import ImageData
+from sparsefront.data.batch import Batch
+from sparsefront.defended import DefendedClassifier, classes
+from sparsefront.evaluation.about import about
+from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
+from sparsefront.evaluation.pictures import Pictures
+from sparsefront.evaluation.quiet import under_attack
+from sparsefront.evaluation.samples import Samples
+from sparsefront.evaluation.trainer_facts import name_of_data, training_images
+from sparsefront.processes import gathered
+from sparsefront.report.representation_figures import representation_figures
+from sparsefront.report.representation_record import ORIGINAL, RepresentationRecord
+
+Rows = dict[str, Tensor]
+
+
+class Representations(EvaluationCallback):
+    """Runs every evaluation sample, right or wrong, through the model as it is and as variants, and compares.
+
+    Paper 003, sections 4.1 to 4.3: accuracy on the variants (Figure 5), how far they move the last hidden layer
+    (Table 1, `representation_distance`), and what single neurons of it do (Figures 3, 4, 6 and 8), with what the front
+    end makes of a few images (Figure 7). Works in `validate` and `test`, not during `fit`. Logged under `val/` or
+    `test/`: `variant_acc/<name>` and `representation_distance/<name>`. Written to the log folder, for
+    `sparsefront-report`: `results/<stage>_representations.json` and `.npz`, with all representations, 4 bytes a neuron,
+    sample and variant. Counts are exact on any number of processes.
+
+    Args:
+        variants: attacks and controls that make the variants; the original is always there. Without any nothing is run.
+        max_samples: only the first so many samples of the loader; null for all.
+        positive: the class that neurons are looked at for.
+        neuron: the one whose activations are shown; null: the strongest linear indicator of `positive`.
+        n_training: training images a class, at most, over which selectivity is measured; 0 leaves it out.
+        n_images: pictures kept, of the positive class and of others by turns.
+        difference: of the distance, `absolute` or `rms`.
+        deviation: of the distance, `over_images` or `over_neurons`.
+
+    Raises:
+        ValueError: names that clash, a setting out of range, a variant or a classifier that does not suit; before any
+            variant is made.
+    """
+
+    def __init__(
+        self,
+        variants: Sequence[NamedAttack] = (),
+        max_samples: int | None = None,
+        positive: int = 1,
+        neuron: int | None = None,
+        n_training: int = 200,
+        n_images: int = 4,
+        difference: Difference = "absolute",
+        deviation: Deviation = "over_images",
+    ) -> None:
+        names = [ORIGINAL, *(named.name for named in variants)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"`variants` must have names of their own other than '{ORIGINAL}', found {twice} more than once; "
+                "rename them."
+            )
+        least = {"max_samples": 1, "positive": 0, "neuron": 0, "n_training": 0, "n_images": 0}
+        given = {"max_samples": max_samples, "positive": positive, "neuron": neuron}
+        for name, value in (given | {"n_training": n_training, "n_images": n_images}).items():
+            if value is not None and value < least[name]:
+                raise ValueError(f"`{name}` must be at least {least[name]}, found {value}.")
+        for name, choice, kinds in (("difference", difference, Difference), ("deviation", deviation, Deviation)):
+            if choice not in get_args(kinds):
+                raise ValueError(f"`{name}` must be one of {', '.join(get_args(kinds))}, found {choice!r}.")
+        self.variants, self.max_samples = list(variants), max_samples
+        self.positive, self.neuron = positive, neuron
+        self.n_training, self.n_images = n_training, n_images
+        self.difference, self.deviation = difference, deviation
+
+    @property
+    def names(self) -> list[str]:
+        """Of the original and of the variants."""
+        return [ORIGINAL, *(named.name for named in self.variants)]
+
+    def check(self, model: DefendedClassifier) -> None:
+        """Raise a ValueError if a variant or a setting does not suit the model."""
+        if not self.variants:
+            return
+        check_linear(model)
+        if self.positive >= model.num_classes:
+            raise ValueError(
+                f"`positive` must be one of the {model.num_classes} classes, numbered from 0, found {self.positive}."
+            )
+        check_views("Variant", self.variants, model)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Refuse what does not suit before anything is run."""
+        if stage in ("validate", "test") and isinstance(pl_module, DefendedClassifier):
+            self.check(pl_module)
+
+    def due(self, trainer: pl.Trainer) -> bool:
+        """In `validate` and `test`, where there are variants."""
+        return bool(self.variants) and trainer.state.fn != TrainerFn.FITTING
+
+    def begin(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
+        """Begin with empty hands."""
+        self._parts: list[Rows] = []
+        self._weight: Tensor | None = None
+        self._pictures = Pictures(self.n_images)
+        with under_attack(model):
+            self._check_neuron(model)
+            self._variants = Variants(
+                model, self.variants, lambda number: training_images(trainer, number, model.device)
+            )
+
+    def _check_neuron(self, model: DefendedClassifier) -> None:
+        if self.neuron is None:
+            return
+        number = last_hidden(model, torch.zeros(1, *model.frontend.image_shape, device=model.device)).weight.shape[1]
+        if self.neuron >= number:
+            raise ValueError(
+                f"`neuron` must be one of the {number} of the last hidden layer, numbered from 0, found {self.neuron}; "
+                "write null for the strongest indicator."
+            )
+
+    def follow(self, trainer: pl.Trainer, model: DefendedClassifier, batch: Batch, stage: str) -> None:
+        """Make the variants of one batch and run them."""
+        with under_attack(model):
+            self._look(model, batch, trainer.global_rank)
+
+    def _look(self, model: DefendedClassifier, batch: Batch, rank: int) -> None:
+        clean = last_hidden(model, batch.image)
+        rows = {"index": batch.index, "label": batch.label} | _row(ORIGINAL, clean)
+        chosen = _by_turns(batch.label, self.positive, self.n_images)
+        self._pictures.begin(model, Batch(*(field[chosen] for field in batch)))
+        made = self._variants(batch, clean.logits)
+        for name, images in tqdm(
+            made, total=len(self.variants), desc="variants", leave=False, disable=rank > 0, delay=2
+        ):
+            hidden = last_hidden(model, images)
+            rows |= _row(name, hidden)
+            self._pictures.add(name, model, images[chosen], classes(hidden.logits)[chosen])
+        self._pictures.end(Samples({"clean_pred": classes(clean.logits)[chosen]}))
+        self._parts.append({name: column.cpu() for name, column in rows.items()})
+        self._weight = indicator(clean.weight, self.positive).cpu()
+
+    def finish(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
+        """Put the processes' samples together, log, write."""
+        shares = gathered((self._parts, self._weight))
+        parts = [part for share, _ in shares for part in share]
+        if not parts:
+            return
+        order = torch.cat([part["index"] for part in parts]).argsort(stable=True)
+        rows = {name: torch.cat([part[name] for part in parts])[order] for name in parts[0]}
+        weight = next(found for _, found in shares if found is not None)
+        rows |= {"weight": weight} | self._selectivity(trainer, model)
+        distances = self._distances(rows)
+        metrics = {
+            f"{stage}/variant_acc/{name}": (rows[f"pred/{name}"] == rows["label"]).double().mean().item()
+            for name in self.names
+        }
+        metrics |= {f"{stage}/representation_distance/{name}": value for name, value in distances.items()}
+        model.log_dict(metrics, sync_dist=True, batch_size=1)
+        if trainer.is_global_zero:
+            self._keep(trainer, model, stage, rows, distances)
+
+    def _distances(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
+        original = rows[f"hidden/{ORIGINAL}"]
+        return {
+            named.name: representation_distance(original, rows[f"hidden/{named.name}"], self.difference, self.deviation)
+            for named in self.variants
+        }
+
+    def _selectivity(self, trainer: pl.Trainer, model: DefendedClassifier) -> Rows:
+        """Of data modules; a plain loader has no training images to show."""
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(data, ImageData) or not self.n_training:
+            return {}
+        with under_attack(model):
+            moments = class_moments(model, data, self.n_training)
+        return {f"training/{name}": values.float() for name, values in moments._asdict().items()}
+
+    def _keep(
+        self, trainer: pl.Trainer, model: DefendedClassifier, stage: str, rows: Rows, distances: dict[str, float]
+    ) -> None:
+        data = getattr(trainer, "datamodule", None)
+        named = data.class_names if isinstance(data, ImageData) else map(str, range(model.num_classes))
+        text = about(self.variants, model.frontend.default_backward, {}, {})
+        told = ("name", "knowledge", "attack", "view", "target")
+        text["variants"] = [{key: entry[key] for key in told} for entry in text.pop("attacks")]
+        text |= {"stage": stage, "system": model.system}
+        text |= {"data": name_of_data(trainer), "class_names": list(named), "n_samples": len(rows["label"])}
+        text |= {name: getattr(self, name) for name in ("positive", "difference", "deviation", "n_training")}
+        text["neuron"] = strongest(rows["weight"]) if self.neuron is None else self.neuron
+        text["distance"] = distances
+        pictures = {f"picture/{name}": array for name, array in self._pictures.arrays(model).items() if name != "atoms"}
+        arrays = {name: values.numpy() for name, values in rows.items()} | pictures
+        record = RepresentationRecord(text, arrays)
+        record.write(self.results, stage)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                _show(logger, record, model.system, stage, trainer.global_step)
+
+
+def _show(logger: WandbLogger, record: RepresentationRecord, system: str, stage: str, step: int) -> None:
+    """All figures in one call; they differ in size, so each has a name of its own."""
+    import wandb
+
+    shown = representation_figures(record, system)
+    pictures: Any = {f"{stage}/{one.key}": wandb.Image(one.figure, caption=one.title) for one in shown}
+    logger.log_metrics(pictures, step=step)
+
+
+def _row(name: str, hidden: Hidden) -> Rows:
+    return {f"pred/{name}": classes(hidden.logits), f"hidden/{name}": hidden.representation}
+
+
+def _by_turns(labels: Tensor, positive: int, number: int) -> Tensor:
+    """Positions of the first samples (B,), of the positive class and of others by turns, `number` at most."""
+    of_class = labels == positive
+    turn = torch.where(of_class, of_class.cumsum(0), (~of_class).cumsum(0))
+    return (2 * turn + (~of_class).long()).argsort()[:number]

@@ -1,0 +1,70 @@
+"""Variants of images, made by attacks and controls."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from attacks import Attack, NamedAttack, NoiseControl
+from sparsefront.data.batch import Batch
+from sparsefront.defended import DefendedClassifier
+from sparsefront.evaluation.attack_run import AttackRun
+
+
+class Variants:
+    """Makes variants of every image, whether the model is right about it or not.
+
+    Noise that matches the perturbation of an earlier variant takes that one's images; they are not made again.
+
+    Args:
+        model: the deployed model, in evaluation mode and frozen.
+        variants: what makes them, in this order.
+        training_images: called with a number, gives so many images and labels for attacks that must be fitted.
+    """
+
+    def __init__(
+        self,
+        model: DefendedClassifier,
+        variants: Sequence[NamedAttack],
+        training_images: Callable[[int], tuple[Tensor, Tensor]],
+    ) -> None:
+        self._model = model
+        self._run = AttackRun(model, variants, training_images=training_images)
+
+    def __call__(self, batch: Batch, logits: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Name and images (B, C, H, W) of each variant of a batch on the model's device with clean logits (B, K)."""
+        made: list[tuple[NamedAttack, Tensor]] = []
+        for named in self._run.attacks:
+            targeted = named.attack.targeted
+            goal = named.targets(logits, batch.label, batch.index) if targeted else batch.label
+            known = next((images for other, images in made if _is_noise_of(named, other)), None)
+            if known is not None:
+                images = _with(named.attack, known)(self._model, batch.image, goal, batch.index)
+            else:
+                ready, searched = self._run.ready(named)
+                images = ready.attack(searched, batch.image, goal, batch.index)
+            images = images.clamp(0, 1)
+            made.append((named, images))
+            yield named.name, images
+
+
+def _is_noise_of(named: NamedAttack, other: NamedAttack) -> bool:
+    same = named.view == other.view and named.target == other.target
+    return isinstance(named.attack, NoiseControl) and named.attack.attack == other.attack and same
+
+
+def _with(control: Any, images: Tensor) -> Attack:
+    """A control of the attack that made these images."""
+    made: Attack = replace(control, attack=_Made(images))
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class _Made(Attack):
+    """An attack whose images are there already."""
+
+    images: Tensor
+
+    def perturb(self, model: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        return self.images

@@ -1,0 +1,173 @@
+import io
+from contextlib import redirect_stdout
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.patches import Rectangle
+from rich.console import Console
+
+from sparsefront.report.cli import main, show
+from sparsefront.report.html import render
+from sparsefront.report.plots import Ring, neuron_figure, profiles_figure, radial_figure, variants_figure
+from sparsefront.report.representation_figures import representation_figures
+from sparsefront.report.representation_record import RepresentationRecord
+from sparsefront.report.run import load_runs
+from sparsefront.report.share import Share
+from sparsefront.report.variant_tables import variant_tables
+
+EVIL = "<script>$a_1$</script>"
+VARIANTS = {"adversarial": [1, 1, 1, 1, 0, 0, 0, 0], "low_pass": [1, 1, 0, 0, 1, 1, 0, 1]}
+
+
+def a_record(n=64, distance=0.25, variants=VARIANTS, **changes):
+    rng = np.random.default_rng(0)
+    label = np.array([0, 1, 0, 1, 0, 1, 0, 1])
+    arrays = {"index": np.arange(8), "label": label, "weight": rng.standard_normal(n)}
+    predictions = {"original": [1, 1, 0, 1, 0, 1, 0, 1], **variants}
+    for name, prediction in predictions.items():
+        arrays |= {f"pred/{name}": np.array(prediction), f"hidden/{name}": rng.random((8, n))}
+    arrays |= {"training/images": np.array([3.0, 4.0])}
+    arrays |= {f"training/{part}": rng.random((2, n)) for part in ("mean", "deviation")}
+    pictures = {"clean": rng.random((2, 1, 6, 6)), "label": label[:2], "clean_pred": label[:2]}
+    for name in variants:
+        pictures |= {f"adv/{name}": rng.random((2, 1, 6, 6)), f"pred/{name}": label[:2]}
+    about = {
+        "variants": [{"name": name, "knowledge": "control", "attack": {"class_path": "LowPass"}} for name in variants],
+        "class_names": [EVIL, "Halle_Berry"], "positive": 1, "neuron": int(arrays["weight"].argmax()), "n_samples": 8,
+        "difference": "absolute", "deviation": "over_images", "distance": dict.fromkeys(variants, distance),
+    }  # fmt: skip
+    return RepresentationRecord(about | changes, arrays | {f"picture/{key}": value for key, value in pictures.items()})
+
+
+@pytest.fixture(scope="module")
+def runs(make_shared_run, entry):
+    first = make_shared_run("a", system="DSC + LinearSVM", extras=False)
+    a_record().write(first / "results", "val")
+    second = make_shared_run("b", attacks=[entry("gray", "gray_box", fell=(1,))], system=EVIL, extras=False)
+    a_record(256, 0.5, {"low_pass": VARIANTS["low_pass"]}).write(second / "results", "val")
+    return [first, second, make_shared_run("c", system="without", extras=False)]
+
+
+@pytest.fixture(scope="module")
+def written(runs, tmp_path_factory):
+    """What the command prints, its Markdown and its page."""
+    out, printed = tmp_path_factory.mktemp("out"), io.StringIO()
+    with redirect_stdout(printed):
+        assert main([*map(str, runs), "--out", str(out / "r.html"), "--table", str(out / "t.md")]) == 0
+    return printed.getvalue(), (out / "t.md").read_text(), (out / "r.html").read_text()
+
+
+def test_the_tables_have_a_row_a_system_with_what_its_attacks_left(runs):
+    accuracy, distance = variant_tables(load_runs(runs))
+    assert accuracy.header == ("system", "n", "original", "adversarial", "low_pass", "white box", "worst case")
+    # of ten samples nine are right, pgd left seven, fgsm eight, the gray box six, all together five; b's gray box eight
+    assert accuracy.rows == (
+        (
+            "DSC + LinearSVM",
+            "8",
+            "87.5 (53-98)",
+            "50.0 (22-78)",
+            "62.5 (31-86)",
+            "70.0 (40-89, n = 10)",
+            "50.0 (24-76, n = 10)",
+        ),
+        (EVIL, "8", "87.5 (53-98)", "", "62.5 (31-86)", "", "80.0 (49-94, n = 10)"),
+    )
+    assert distance.rows == (("DSC + LinearSVM", "0.250", "0.250"), (EVIL, "", "0.500"))
+    assert "mean standard deviation of a neuron" in distance.note
+
+
+def test_distances_of_other_kinds_say_so(runs):
+    one, other, _ = load_runs(runs)
+    other = replace(other, representations=a_record(difference="rms"))
+    assert "do not compare" in variant_tables([one, other])[1].note
+
+
+def test_runs_without_variants_have_no_tables_of_them(runs):
+    without = load_runs(runs[2:])
+    assert variant_tables(without) == []
+    assert "paper 003" not in render(without)
+
+
+def test_the_command_prints_the_tables_and_writes_them_as_markdown(runs, written):
+    printed, text, _ = written
+    for title in ("Accuracy on the variants (paper 003, Figure 5)", "Representation distance (paper 003, Table 1)"):
+        assert printed.index("worst case") < printed.index(title) < printed.index("DSC + LinearSVM: 90.0 % clean")
+        assert f"\n**{title}**\n" in text
+    assert "| DSC + LinearSVM | 8 | 87.5 (53-98) | 50.0 (22-78) |" in text
+    file = io.StringIO()
+    show(load_runs(runs), Console(file=file, width=60))
+    assert EVIL in file.getvalue()
+
+
+def test_the_page_shows_tables_and_figures_and_escapes_every_name(written):
+    page = written[2]
+    assert page.count("<h3>Accuracy on the variants (paper 003, Figure 5)</h3>") == 1
+    for title in ("Selectivity", "Weights", "One neuron", "Reconstructions", "All neurons"):
+        assert page.count(f"<h3>{title} (Figure ") == 2
+    assert "<script" not in page
+    assert len(page) < 5e6
+
+
+def test_all_figures_of_the_paper_are_there_with_axes_named():
+    shown = representation_figures(a_record(), "a system")
+    assert [one.key for one in shown] == ["variants", "selectivity", "weights", "neuron", "reconstructions", "profiles"]
+    for one in shown:
+        words = [text.get_text() for text in one.figure.texts] + [axes.get_xlabel() for axes in one.figure.axes]
+        assert any(words) or one.key == "reconstructions"
+    partial = a_record()
+    arrays = {name: array for name, array in partial.arrays.items() if not name.startswith(("training", "picture"))}
+    keys = [one.key for one in representation_figures(RepresentationRecord(partial.about, arrays), "s")]
+    assert keys == ["variants", "weights", "neuron", "profiles"]
+
+
+def test_bars_are_the_shares():
+    figure = variants_figure({"a": {"original": Share(9, 10), "noise": Share(5, 10)}, "b": {"original": Share(1, 4)}})
+    bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    assert sorted(bar.get_width() for bar in bars) == [25, 50, 90]
+
+
+def test_circles_hold_every_neuron_on_one_scale_and_name_one():
+    figure = radial_figure(
+        [Ring("a", np.arange(5.0), "red", np.ones(5)), Ring("b", -np.arange(5.0), "blue")], "activation", 3
+    )
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    for axes in figure.axes:
+        assert len(axes.lines[0].get_xdata()) == 6  # closed
+        assert [text.get_text() for text in axes.texts] == ["neuron 3"]
+
+
+def test_a_neurons_activations_are_drawn_class_by_class():
+    members = {"a": np.array([True, False, True]), "b": np.array([False, True, False])}
+    (axes,) = neuron_figure({"original": np.array([1.0, 2.0, 3.0])}, members, 0).axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[1.0, 3.0], [2.0]]
+    assert [line.get_xdata().tolist() for line in axes.lines] == [[0, 1], [2]]
+
+
+@pytest.mark.parametrize(
+    "figure", [variants_figure, lambda x: radial_figure(x, "", 0), lambda x: profiles_figure(x, 0)]
+)
+def test_nothing_is_refused(figure):
+    with pytest.raises(ValueError, match="must hold at least one"):
+        figure({})
+
+
+def test_files_that_are_no_record_are_named(tmp_path):
+    record, path = a_record(), tmp_path / "val_representations.json"
+    assert RepresentationRecord.read(tmp_path, "val") is None
+    record.write(tmp_path, "val")
+    assert RepresentationRecord.read(tmp_path, "val").about == dict(record.about)
+    a_record(n_samples=9).write(tmp_path, "val")
+    with pytest.raises(ValueError, match=r"must have 9 samples, found 8; evaluate again"):
+        RepresentationRecord.read(tmp_path, "val")
+    path.write_text("{}")
+    with pytest.raises(ValueError, match=r"must have the keys \['variants'"):
+        RepresentationRecord.read(tmp_path, "val")
+    path.write_text("no")
+    with pytest.raises(ValueError, match="must be JSON"):
+        RepresentationRecord.read(tmp_path, "val")
+    record.write(tmp_path, "val")
+    (tmp_path / "val_representations.npz").unlink()
+    with pytest.raises(FileNotFoundError, match="is missing beside"):
+        RepresentationRecord.read(tmp_path, "val")
