@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sparsefront.cli import check_test
+from sparsefront.cli import check
 from sparsefront.report.plots import setting_figure
 from sparsefront.report.row import rows_of
 from sparsefront.report.run import load_runs
 from sparsefront.report.sentences import cautions
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
-from sparsefront.separate_tests import LOG, has_results, separate_tests
+from sparsefront.separate_run import LOG
+from sparsefront.separate_tests import has_results, separate_tests
 from sparsefront.whole_file import whole_file, write_whole
 
 
@@ -89,7 +90,7 @@ def _check_same(tests: Mapping[str, tuple[Path, Sequence[str]]]) -> None:
 
 def _check(setting: str, value: str, arguments: Sequence[str]) -> None:
     try:
-        check_test(arguments)
+        check(["test", *arguments])
     except SystemExit:
         print(f"sparsefront-sweep: refused at {setting} = {value}; nothing was tested.", file=sys.stderr)
         raise

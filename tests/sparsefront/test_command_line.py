@@ -9,10 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy
 import pytest
+import timm
 import torch
 import yaml
+from safetensors.torch import save_file
 
+import sparsefront.data
 from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.defended import DefendedClassifier
 
@@ -49,9 +53,16 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize(
-    "fragment", sorted(CONFIGS.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
-)
+def has_its_data(fragment):
+    """Whether the data class that a YAML names is there."""
+    named = (yaml.safe_load(fragment.read_text()).get("data") or {}).get("class_path", "sparsefront.data.ImageData")
+    return hasattr(sparsefront.data, named.rpartition(".")[2])
+
+
+FRAGMENTS = [path for path in sorted(CONFIGS.glob("*/*.yaml")) if path.parent.name != "studies" and has_its_data(path)]
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 @pytest.mark.usefixtures("only_fit")
 def test_every_yaml_is_accepted(fragment, capsys):
     whole = fragment.parent.name == "experiments"
@@ -63,6 +74,8 @@ def test_every_yaml_is_accepted(fragment, capsys):
     written = yaml.safe_load(fragment.read_text())
     if "attacks+" in written:
         assert config["attacks"][0]["name"] == written["attacks+"][0]["name"]
+    variants = written.get("analysis", {}).get("variants", [])
+    assert [variant["name"] for variant in config["analysis"]["variants"]] == [variant["name"] for variant in variants]
 
 
 @pytest.mark.parametrize("experiment", ["mnist5k_natural", "mnist5k_top_t"])
@@ -76,6 +89,7 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone(capsys):
     assert bool(cli.model.frontend.learned)
     folder = Path(cli.trainer.log_dir)
     assert len(rows(folder / "results/val_samples.csv")) == 21
+    assert not list(folder.rglob("*representations*"))  # no variant was asked for
     assert {"config.yaml", "metrics.csv"} <= {path.name for path in folder.iterdir()}
 
     again = DefendedClassifier.load_from_checkpoint("runs/default/checkpoints/last.ckpt", map_location="cpu")
@@ -196,6 +210,33 @@ def test_nothing_is_scored_without_the_weights_asked_for(args, message, capsys):
     assert message in error_of(["test", *BASE, *CONVNET, *args], capsys)
 
 
+def test_variants_of_the_analysis_come_from_yaml_and_without_any_nothing_is_run(capsys):
+    low = {"name": "low", "attack": {"class_path": "attacks.LowPass", "init_args": {"sigma": 2.0}}}
+    quick = ["--trainer.limit_test_batches", "1", "--data.batch_size", "8", "--trainer.accelerator", "cpu"]
+    for run, analysis in (("with", {"variants": [low], "n_training": 0}), ("without", {"max_samples": 4})):
+        Path("a.yaml").write_text(yaml.safe_dump({"analysis": analysis}))
+        main(["test", *BASE, *CONVNET, *quick, "--config", "a.yaml", "--run_dir", run])
+    (found,) = Path().rglob("*representations.json")
+    assert found.is_relative_to("with")
+    assert [(made["name"], made["attack"]) for made in json.loads(found.read_text())["variants"]] == [
+        ("low", low["attack"] | {"class_path": "LowPass"})
+    ]
+    twice = yaml.safe_dump({"analysis": {"variants": [low, low]}})
+    Path("a.yaml").write_text(twice)
+    error = error_of(["test", *BASE, *CONVNET, *quick, "--config", "a.yaml"], capsys)
+    assert "`variants` must have names of their own other than 'original', found ['low'] more than once" in error
+
+
+def test_a_checkpoint_does_not_ask_again_for_the_weights_that_its_classifier_began_with():
+    save_file(timm.create_model("test_resnet").state_dict(), "begin.safetensors")
+    network = ["--model.classifier", "Timm", "--model.classifier.model_name", "test_resnet"]
+    cli = main(["fit", *BASE, *network, "--model.classifier.pretrained", "begin.safetensors", *QUICK])
+    Path("begin.safetensors").unlink()
+    again = DefendedClassifier.load_from_checkpoint("runs/default/checkpoints/last.ckpt", map_location="cpu")
+    state = cli.model.classifier.state_dict()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in again.classifier.state_dict().items())
+
+
 def test_a_front_end_is_put_before_a_classifier_that_was_trained_without_it(capsys):
     """Stage one runs in `test`, the classifier's weights are the other run's, and what was learned is kept."""
     trained = main(["fit", *BASE, *CONVNET, *QUICK, "--run_dir", "natural"]).model.classifier.state_dict()
@@ -307,3 +348,21 @@ def test_a_run_that_is_stopped_goes_on_from_its_last_checkpoint(how, tmp_path):
     assert more.trainer.current_epoch == reached["epoch"] + 2
     assert more.trainer.global_step == reached["global_step"] + 3
     assert torch.equal(more.model.frontend.dictionary, reached["state_dict"]["frontend.dictionary"])
+
+
+DSC_CODES = [
+    "--model.frontend", "DSC", "--model.frontend.output", "code", "--model.frontend.n_iterations", "2",
+    "--model.frontend.layers", "[{n_atoms: 9, size: 7, stride: 7, lmbda: 0.5}, {n_atoms: 12, lmbda: 0.1}]",
+    "--model.frontend.tolerance", "0.1",
+]  # fmt: skip
+
+
+def test_a_read_out_is_solved_in_one_epoch_of_fit_and_its_checkpoint_is_what_others_need(capsys):
+    svm = [*BASE, "--config", str(CONFIGS / "classifiers/linear_svm.yaml"), *DSC_CODES]
+    cli = main(["fit", *svm, *QUICK, "--trainer.max_epochs", "10"])
+    assert cli.trainer.current_epoch == 1
+    done = main(["predict", *svm, "--ckpt_path", "last", "--trainer.limit_predict_batches", "1"])
+    assert torch.equal(done.model.classifier.linear.weight, cli.model.classifier.linear.weight)
+    with numpy.load(Path(done.trainer.log_dir) / "codes.npz") as kept:
+        assert kept["codes"].shape == (done.datamodule.batch_size, 12)
+    assert "LinearSVM is solved by `sparsefront fit`" in error_of(["test", *svm], capsys)

@@ -29,14 +29,15 @@ def ran(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = []
 
-    def run(folder, arguments):
+    def run(verb, folder, arguments):
         done.append(folder.name)
         folder.mkdir(parents=True, exist_ok=True)
         if folder.name != "bits=3":
-            monkeypatch.setattr(sys, "argv", ["cli.py", "test", *arguments, "--run_dir", str(folder)])
+            monkeypatch.setattr(sys, "argv", ["cli.py", verb, *arguments, "--run_dir", str(folder)])
             main()
+        return folder.name != "bits=3"
 
-    monkeypatch.setattr(separate, "_test", run)
+    monkeypatch.setattr(separate, "separate_run", run)
     return done
 
 

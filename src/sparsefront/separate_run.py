@@ -1,0 +1,41 @@
+"""One `sparsefront` command in a process of its own."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+LOG = "log.txt"
+
+
+def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
+    """Run `sparsefront VERB` into a folder; it is neither slowed, filled nor stopped by what came before it.
+
+    What it prints is added to the folder's `log.txt`, below the command.
+
+    Args:
+        verb: fit, validate, test or predict.
+        folder: its `--run_dir`, made if it is not there.
+        arguments: the others.
+
+    Returns:
+        Whether it came to a good end.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [verb, *arguments, "--run_dir", str(folder)]
+    with (folder / LOG).open("a") as log:
+        log.write(f"$ {shlex.join(['sparsefront', *words])}\n")
+        log.flush()
+        command = [sys.executable, "-m", "sparsefront.cli", *words]
+        return subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode == 0
+
+
+def last_words(folder: Path) -> str:
+    """What the log says last of why: the sentence of a refusal, else its last line; empty if there is no log."""
+    log = folder / LOG
+    text = log.read_text(errors="replace") if log.is_file() else ""
+    refused = re.findall(r"^sparsefront: error: (.+)$", text[text.rfind("\n$ ") + 1 :], flags=re.MULTILINE)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return str((refused or lines or [""])[-1])

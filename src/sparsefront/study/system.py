@@ -1,0 +1,102 @@
+"""One system of a study."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Layer(NamedTuple):
+    """What one `--config` gives.
+
+    Attributes:
+        word: after `--config`: a path, or the settings themselves.
+        settings: what it holds.
+    """
+
+    word: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class System:
+    """What is fitted and tested under one name.
+
+    Attributes:
+        name: in the table.
+        folder: its `--run_dir`.
+        layers: its settings; a later one wins.
+        more: further arguments of every command.
+        needs: the systems before it in whose folders it names files.
+        fit: whether it is fitted; else it is tested as it is built, from others' checkpoints.
+    """
+
+    name: str
+    folder: Path
+    layers: tuple[Layer, ...]
+    more: tuple[str, ...] = ()
+    needs: tuple["System", ...] = ()
+    fit: bool = True
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of `sparsefront test`, without `--run_dir`."""
+        return _arguments(self.layers, self.more)
+
+    @property
+    def fit_arguments(self) -> list[str]:
+        """Of `sparsefront fit`: without the attacks that name its own files, which are not there yet."""
+        return _arguments(tuple(self._without_own(layer) for layer in self.layers), self.more)
+
+    def arguments_without(self, others: tuple["System", ...]) -> list[str]:
+        """Those of a fit, less every setting and attack that names a file in the folder of one of `others`."""
+        layers = []
+        for layer in map(self._without_own, self.layers):
+            if any(names(layer.settings, other.folder) for other in others):
+                left = {key: _without(value, others) for key, value in layer.settings.items()}
+                layer = inline({key: value for key, value in left.items() if value is not None})
+            layers.append(layer)
+        return _arguments(tuple(layers), self.more)
+
+    def _without_own(self, layer: Layer) -> Layer:
+        attacks = {key: value for key, value in layer.settings.items() if key.rstrip("+") == "attacks"}
+        if not names(attacks, self.folder):
+            return layer
+        return inline(layer.settings | {key: _without(value, (self,)) for key, value in attacks.items()})
+
+
+def inline(settings: dict[str, Any]) -> Layer:
+    """Settings that no file holds."""
+    return Layer(json.dumps(settings, default=str), settings)
+
+
+def strings(settings: Any) -> Iterator[str]:
+    """All texts that are values in nested settings."""
+    if isinstance(settings, str):
+        yield settings
+    elif isinstance(settings, dict):
+        for value in settings.values():
+            yield from strings(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from strings(value)
+
+
+def names(settings: Any, folder: Path) -> bool:
+    """Whether settings name a file in a folder."""
+    return any(f"{folder}/" in text for text in strings(settings))
+
+
+def _arguments(layers: tuple[Layer, ...], more: tuple[str, ...]) -> list[str]:
+    return [*(word for layer in layers for word in ("--config", layer.word)), *more]
+
+
+def _without(value: Any, others: tuple[System, ...]) -> Any:
+    """A setting's value without what names a file of the others, of a list the whole entry; None if nothing is left."""
+    if isinstance(value, list):
+        return [item for item in value if not any(names(item, other.folder) for other in others)]
+    if isinstance(value, dict):
+        left = {key: _without(item, others) for key, item in value.items()}
+        return {key: item for key, item in left.items() if item is not None or value[key] is None}
+    return None if any(names(value, other.folder) for other in others) else value
