@@ -1,4 +1,5 @@
 import pytest
+import pytorch_lightning  # noqa: F401  before scikit-learn, see classifiers/linear_svm.py
 import torch
 
 torch.set_num_threads(1)  # small tensors: threads cost more than they bring, above all on a busy machine

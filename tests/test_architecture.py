@@ -17,7 +17,7 @@ ALLOWED = {
 
 
 def imported(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(path if isinstance(path, ast.Module) else ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -38,6 +38,14 @@ def test_imports_point_the_right_way(folder):
 def test_numerics_know_nothing_of_lightning(folder):
     for path in (ROOT / folder).rglob("*.py"):
         assert not {"pytorch_lightning", "lightning"} & set(imported(path)), path
+
+
+def test_classifiers_import_scikit_learn_where_it_is_used():
+    """They may be imported before Lightning, whose Trainer would then read 1 batch as all of them."""
+    for path in (ROOT / "classifiers").rglob("*.py"):
+        module = ast.parse(path.read_text())
+        module.body = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert "sklearn" not in set(imported(module)), path
 
 
 def test_the_two_lightnings_are_never_mixed():
