@@ -73,7 +73,7 @@ class LinearSVM(ReadOut):
         return weight, bias
 
     def _machine(self, penalty: float) -> Any:
-        # Imported here: before Lightning's Trainer it has the command line read 1 batch as 100 % of them, because typing
+        # Imported here: before Lightning it has the command line read 1 batch as 100 % of them, because typing
         # then takes Lightning's `int | float` for scikit-learn's `float | int`.
         from sklearn.svm import LinearSVC
 
