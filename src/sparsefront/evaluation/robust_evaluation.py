@@ -28,6 +28,7 @@ from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check
 from sparsefront.evaluation.finding import Finding
 from sparsefront.evaluation.fingerprint import fingerprint
 from sparsefront.evaluation.meter import Cost
+from sparsefront.evaluation.one_class import against_one_class
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
@@ -222,7 +223,8 @@ class RobustEvaluation(EvaluationCallback):
             failed = self._errors(errors, samples)
             text = about(self._run.attacks, model.frontend.default_backward, summed, failed)
             text |= self._facts(trainer, model) | {"n_samples": len(samples), "time_budget_reached": any(late)}
-            findings = [] if self.cascade else compare_rows(self.attacks, samples)  # a cascade's rows are no peers
+            findings = [against_one_class(samples)]
+            findings += [] if self.cascade else compare_rows(self.attacks, samples)  # a cascade's rows are no peers
             self._write_about(stage, text, findings)  # probes may take long, or be killed
             if self.diagnostics:
                 findings += self._probed(model, [part for share in firsts for part in share], failed)

@@ -177,9 +177,19 @@ def test_diagnostics_that_cannot_be_had_cost_no_evaluation(tmp_path):
 def test_that_nothing_was_probed_is_said(tmp_path):
     trainer = run(tmp_path, "validate", [NamedAttack("broken", Broken())], diagnostics=5)
     about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
-    (sign,) = about["diagnostics"]
-    assert sign["raised"]
+    (sign,) = [sign for sign in about["diagnostics"] if sign["raised"]]
     assert sign["sentence"].startswith("not probed")
+
+
+@pytest.mark.parametrize(("turned", "raised"), [(False, False), (True, True)])
+def test_a_model_that_is_no_better_than_one_answer_for_all_is_pointed_out(tmp_path, turned, raised):
+    model = defended()
+    if turned:
+        nn.init.zeros_(model.classifier.linear.weight)
+    trainer = run(tmp_path, "validate", [PGD_LINF], model=model)
+    about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
+    (sign,) = [sign for sign in about["diagnostics"] if sign["flag"] == "no_better_than_one_class"]
+    assert sign["raised"] == raised
 
 
 class Halved(FrontEnd):
