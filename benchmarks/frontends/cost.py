@@ -22,7 +22,7 @@ PATIENCE = 10.0  # seconds, after which no further round begins
 LEARNING = 8  # images a learning step
 STEPS = 2  # of learning
 FILTER_STEPS = 20  # of STL's, whose codes are denser, and slower to find, with filters that have hardly learned
-LAYER_STEPS = 8  # of DSC's, likewise
+LAYER_LEARNING = 512  # images a learning step of DSC's: its top layer's atoms start from so many images' codes
 PICTURES = ("astronaut", "coffee", "chelsea", "rocket")
 
 
@@ -46,7 +46,8 @@ def pictures(number: int, shape: tuple[int, int, int], seed: int = 0) -> Tensor:
 def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
     """The front end of a YAML fragment, learned for two steps: enough for what it costs.
 
-    D3's dictionary is filled up, STL's filters and DSC's layers learn longer; an attention network stays as drawn.
+    D3's dictionary is filled up, STL's filters learn longer, DSC's layers from more images; an attention network stays
+    as it was drawn.
     """
     parser = ArgumentParser()
     parser.add_argument("--model.frontend", type=Builder)
@@ -57,11 +58,12 @@ def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
     if not frontend.learned:
         frontend.n_learning_steps, number = STEPS, LEARNING
         if isinstance(frontend, DSC):
-            frontend.n_learning_steps = LAYER_STEPS
+            number = LAYER_LEARNING
         if isinstance(frontend, STL):
             frontend.autoencoder_iterations, frontend.n_iterations = STEPS, FILTER_STEPS
             frontend.reference_iterations = frontend.n_components // LEARNING
             frontend.n_learning_steps, number = sum(frontend.stages), LEARNING * FILTER_STEPS
+        batch = number if isinstance(frontend, DSC) else LEARNING
         images = torch.utils.data.TensorDataset(pictures(number, shape, seed=1))
         trainer = pl.Trainer(
             accelerator="cpu",
@@ -71,7 +73,7 @@ def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(frontend, torch.utils.data.DataLoader(images, LEARNING))
+        trainer.fit(frontend, torch.utils.data.DataLoader(images, batch))
     for part in frontend.modules():
         if isinstance(part, D3):
             fill(part)
