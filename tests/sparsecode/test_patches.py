@@ -102,7 +102,7 @@ def rows(tensor):
 @settings(max_examples=25, deadline=None)
 @any_shape
 def test_drawn_patches_are_those_cut_that_are_not_empty_each_at_most_once(channels, height, width, size, stride):
-    images = torch.rand(3, channels, height, width)
+    images = 0.1 + 0.9 * torch.rand(3, channels, height, width)  # what is nearly black counts as empty
     images[1] = 0
     full = extract_patches(images[[0, 2]], size, stride).flatten(0, 1)
     drawn = sample_patches(images, size, stride, 10_000, torch.Generator())
