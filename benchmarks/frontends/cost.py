@@ -56,14 +56,13 @@ def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
         if isinstance(part, PixelDeflection):
             part.end_learning()
     if not frontend.learned:
-        frontend.n_learning_steps, number = STEPS, LEARNING
+        frontend.n_learning_steps, number, batch = STEPS, LEARNING, LEARNING
         if isinstance(frontend, DSC):
-            number = LAYER_LEARNING
+            number = batch = LAYER_LEARNING
         if isinstance(frontend, STL):
             frontend.autoencoder_iterations, frontend.n_iterations = STEPS, FILTER_STEPS
             frontend.reference_iterations = frontend.n_components // LEARNING
             frontend.n_learning_steps, number = sum(frontend.stages), LEARNING * FILTER_STEPS
-        batch = number if isinstance(frontend, DSC) else LEARNING
         images = torch.utils.data.TensorDataset(pictures(number, shape, seed=1))
         trainer = pl.Trainer(
             accelerator="cpu",
