@@ -185,7 +185,8 @@ class FrontEnd(pl.LightningModule, ABC):
         """Sum a tensor over the processes of the `Trainer` that fits this front end (as it is without one)."""
         if self._trainer is None or self.trainer.world_size == 1:
             return tensor
-        return self.trainer.strategy.reduce(tensor, reduce_op="sum")
+        total = self.trainer.strategy.reduce(tensor.to(self.device), reduce_op="sum")  # NCCL sums on GPUs alone
+        return total.to(tensor.device)
 
     def from_first_process(self, tensor: Tensor) -> Tensor:
         """The first process's tensor, of any size, on the device of this process's own."""

@@ -215,7 +215,7 @@ class DDL(FrontEnd):
         if self._learner is None:
             # All processes start from the patches of the first one.
             start = self._draw(images, self.n_atoms, torch.Generator().manual_seed(hash((self.seed, -1))))
-            self._learner = self._start(self.from_first_process(start))
+            self._learner = self._start(self.from_first_process(start.cpu()))
         share = -(-self.patches_per_iteration // self.trainer.world_size)
         generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
         patches = self._draw(images, share, generator)
@@ -227,7 +227,8 @@ class DDL(FrontEnd):
             codes = self._code(patches - self.offset, self.dictionary).codes
             residuals = patches - self.offset - codes @ self.dictionary.T
             return {"half_residual": 0.5 * residuals.square().sum(dim=1).mean().item()}
-        metrics = self._learner.step(patches, reduce=self.sum_over_processes)
+        # On the CPU, where the coders are compiled, see TopT.
+        metrics = self._learner.step(patches.cpu(), reduce=self.sum_over_processes)
         self.dictionary.copy_(self._learner.dictionary)
         return metrics
 

@@ -245,6 +245,7 @@ class RegionSparse(FrontEnd):
         generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
         h = self.h if self.smoothing else None
         patches = benign_patches(images, self.patch_size, self.patches_per_image, h, self.normalise, generator)
+        patches = patches.cpu()  # where the coders are compiled, see TopT
         if self._learner is None:
             self._learner = self._start_learner(patches)
         metrics = self._learner.step(patches, reduce=self.sum_over_processes)
