@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from attacks.base import check_at_least, check_radius, input_gradient, number
 from attacks.noise import uniform
 from attacks.norms import random_point
+from sparsefront.common.run_folder import find_checkpoint
 
 Logits = Callable[[Tensor], Tensor]
 Meter = Callable[[Logits], Logits]
@@ -109,7 +109,7 @@ class Transfer(View):
     The logits of several are averaged: what fools many models fools another one more often (Liu et al. 2017).
 
     Args:
-        checkpoint: path of a checkpoint that the same command line wrote, or paths of several.
+        checkpoint: a checkpoint that the same command line wrote, or a run's folder, whose newest it is; or several.
     """
 
     knowledge = "transfer"
@@ -127,8 +127,10 @@ class Transfer(View):
         return lambda images: torch.stack([logits(images) for logits in surrogates]).mean(dim=0)
 
     def _surrogate(self, kind: Any, path: str) -> Logits:
-        if not Path(path).is_file():
-            raise ValueError(f"`checkpoint` of Transfer must name a checkpoint file, found none at {path}.")
+        try:
+            path = str(find_checkpoint(path, "checkpoint").path)
+        except (FileNotFoundError, ValueError) as error:
+            raise ValueError(f"`checkpoint` of Transfer{str(error).removeprefix('`checkpoint`')}") from None
         other = self._load(kind, path)
         logits = WhiteBox()(other)
 

@@ -12,6 +12,7 @@ from frontends.class_activation import robust_class_activation
 from frontends.rules import at_least, check_rules, one_of, positive
 from frontends.wavelet import denoise_wavelet
 from sparsecode.full_precision import full_precision
+from sparsefront.common.run_folder import find_checkpoint
 
 
 class PixelDeflection(FrontEnd):
@@ -136,7 +137,7 @@ class PixelDeflection(FrontEnd):
 
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """Read the attention network's weights; images are not looked at."""
-        path = str(self.attention_checkpoint)
+        path = str(find_checkpoint(str(self.attention_checkpoint), "attention_checkpoint").path)
         assert self.attention is not None
         state = part_of(read_checkpoint(path, "attention_checkpoint"), "classifier")
         own = {key: value.shape for key, value in self.attention.state_dict().items()}

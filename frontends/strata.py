@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from frontends.checkpoints import part_of, read_checkpoint
 from frontends.denoising_autoencoder import N_FEATURES, DenoisingAutoencoder
 from frontends.nearest import nearest
+from sparsefront.common.run_folder import find_checkpoint
 
 _AT_ONCE = 512  # images whose features are found together
 
@@ -124,7 +125,7 @@ class Strata(nn.Module):
             FileNotFoundError: no such file.
             ValueError: not a checkpoint, or one without the strata of these settings.
         """
-        whole = read_checkpoint(path, setting)
+        whole = read_checkpoint(find_checkpoint(path, setting, front_end=True).path, setting)
         state = part_of(whole, "strata") or part_of(whole, "frontend.strata")
         shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
         if shapes != {key: tuple(tensor.shape) for key, tensor in self.state_dict().items()}:

@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import CSVLogger
 from attacks import PGD, NamedAttack
 from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
 from sparsefront.cli import SparsefrontCLI, main
+from sparsefront.common.run_folder import find_checkpoint, has_checkpoint
 from sparsefront.evaluation import Samples
 from sparsefront.evaluation.about import machine, versions
 from sparsefront.whole_file import write_whole
@@ -66,15 +67,15 @@ def build(system: str, options: argparse.Namespace) -> SparsefrontCLI:
 def train(cli: SparsefrontCLI, run: Path, deadline: float) -> bool:
     """Train until the last epoch or the deadline; return whether the training is whole."""
     trainer: Any = cli.trainer
-    last = run / "checkpoints" / "last.ckpt"
-    if last.exists() and torch.load(last, weights_only=True, map_location="cpu")["epoch"] + 1 >= trainer.max_epochs:
+    last = find_checkpoint(run, "--out") if has_checkpoint(run) else None
+    if last is not None and last.epoch is not None and last.epoch + 1 >= trainer.max_epochs:
         return True
     # Robustness is measured at the end, attack by attack.
     trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, RobustEvaluation)]
     trainer.callbacks.insert(0, StopInTime(deadline))
-    if not last.exists():
+    if last is None:
         learn_front_end(cli.model.frontend, cli.datamodule, trainer)
-    trainer.fit(cli.model, cli.datamodule, ckpt_path="last" if last.exists() else None)
+    trainer.fit(cli.model, cli.datamodule, ckpt_path=None if last is None else last.path)
     return trainer.current_epoch >= trainer.max_epochs
 
 
@@ -82,7 +83,7 @@ def evaluate(
     cli: SparsefrontCLI, attacks: list[NamedAttack], run: Path, options: argparse.Namespace, deadline: float
 ) -> bool:
     """Run each attack that has no result yet; return whether all have one."""
-    model = DefendedClassifier.load_from_checkpoint(run / "checkpoints" / "last.ckpt", map_location="cpu")
+    model = DefendedClassifier.load_from_checkpoint(find_checkpoint(run, "--out").path, map_location="cpu")
     cli.datamodule.batch_size = options.test_batch_size
     longest = 0.0
     for named in attacks:

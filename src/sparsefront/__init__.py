@@ -1,8 +1,26 @@
 """Train classifiers behind sparse-coding front ends and tell the truth about how robust they are."""
 
-from sparsefront.defended import DefendedClassifier
-from sparsefront.evaluation import RobustEvaluation
-from sparsefront.frontend_cache import FrontEndCache
-from sparsefront.stage_one import learn_front_end
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sparsefront.defended import DefendedClassifier
+    from sparsefront.evaluation import RobustEvaluation
+    from sparsefront.frontend_cache import FrontEndCache
+    from sparsefront.stage_one import learn_front_end
 
 __all__ = ["DefendedClassifier", "FrontEndCache", "RobustEvaluation", "learn_front_end"]
+
+_HOMES = {
+    "DefendedClassifier": "sparsefront.defended",
+    "FrontEndCache": "sparsefront.frontend_cache",
+    "RobustEvaluation": "sparsefront.evaluation",
+    "learn_front_end": "sparsefront.stage_one",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import when asked for: front ends and classifiers import `sparsefront.common`, and must not meet themselves."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

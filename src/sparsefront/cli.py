@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -26,13 +26,17 @@ from classifiers import ReadOut
 from frontends.checkpoints import read_checkpoint
 from sparsefront import data
 from sparsefront.analysis import Representations
+from sparsefront.common.run_folder import FOLDER, FRONT_END, Checkpoint, find_checkpoint, last_checkpoint
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack
 from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.logging import SaveConfig, check_wandb
 from sparsefront.predictions import PredictionWriter
+from sparsefront.run_checkpoints import RunCheckpoints
 from sparsefront.stage_one import learn_front_end
+from sparsefront.version_folder import claim_version
+from sparsefront.whole_file import whole_file
 
 Kind = TypeVar("Kind", bound=Callback)
 
@@ -94,9 +98,9 @@ class SparsefrontCLI(LightningCLI):
 
     On top of LightningCLI: the list `attacks` goes to the one evaluation callback, whose other settings are under
     `evaluation`; `analysis` compares representations under variants; `frontend_cache` keeps what a frozen front end
-    makes of the training images; the data's image shape and classes go to the model; everything is written under
-    `run_dir`, checkpoints in `run_dir/checkpoints`; `fit` first lets the front end learn (stage one) unless a
-    checkpoint is resumed, and so do `validate`, `test` and `predict` without a checkpoint.
+    makes of the training images; the data's image shape and classes go to the model; everything is written to a new
+    folder `version_N` of `run_dir`, a fit's checkpoints to `checkpoints` in it; `fit` first lets the front end learn
+    (stage one) unless a checkpoint is resumed, and so do `validate`, `test` and `predict` without a checkpoint.
     """
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -108,25 +112,21 @@ class SparsefrontCLI(LightningCLI):
         parser.add_lightning_class_args(RobustEvaluation, "evaluation")
         parser.add_lightning_class_args(Representations, "analysis")
         parser.add_lightning_class_args(FrontEndCache, "frontend_cache")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(RunCheckpoints, "checkpoint")
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "epoch{epoch}"})
         parser.set_defaults({"checkpoint.auto_insert_metric_name": False})
         parser.link_arguments("attacks", "evaluation.attacks")
         parser.link_arguments("run_dir", "trainer.default_root_dir")
-        parser.link_arguments(
-            "run_dir", "checkpoint.dirpath", compute_fn=lambda folder: str(Path(folder, "checkpoints"))
-        )
         parser.link_arguments("data.image_shape", "model.image_shape", apply_on="instantiate")
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
-        """Always log to CSV; whatever loggers are asked for come beside it."""
+        """Always log to CSV, whose folder is the run's; whatever loggers are asked for come beside it."""
         _check_writable(Path(self._get(self.config_init, "run_dir")))
         wanted = self._get(self.config_init, "trainer").get("logger")
-        if wanted is not False:
-            loggers = wanted if isinstance(wanted, list) else [] if wanted in (None, True) else [wanted]
-            check_wandb(loggers)
-            kwargs["logger"] = [CSVLogger(self._get(self.config_init, "run_dir"), name=""), *loggers]
+        loggers = wanted if isinstance(wanted, list) else [] if wanted in (None, True, False) else [wanted]
+        check_wandb(loggers)
+        kwargs["logger"] = [CSVLogger(self._get(self.config_init, "run_dir"), name=""), *loggers]
         return super().instantiate_trainer(**kwargs)
 
     def _parse_ckpt_path(self) -> None:
@@ -138,9 +138,11 @@ class SparsefrontCLI(LightningCLI):
     def before_fit(self) -> None:
         """Stage one, unless a checkpoint brings the dictionary along."""
         self._check_fit()
-        if self._checkpoint() is None:
+        found = self._checkpoint()
+        claim_version(self.trainer)
+        if found is None:
             if self._get(self.config, "ckpt_path") is not None:
-                print(f"No checkpoint in {self._checkpoint_folder}: starting anew.", flush=True)
+                print(f"No checkpoint in {self._run_dir}: starting anew.", flush=True)
             self._learn_front_end()
 
     def _check_fit(self) -> None:
@@ -152,13 +154,15 @@ class SparsefrontCLI(LightningCLI):
         if self.model.frontend.learned:
             return
         learn_front_end(self.model.frontend, self.datamodule, self.trainer)
-        if self.trainer.is_global_zero:
-            self._checkpoint_folder.mkdir(parents=True, exist_ok=True)
-            save({"state_dict": self.model.frontend.state_dict()}, self._checkpoint_folder / "frontend.ckpt")
+        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            with whole_file(Path(self.trainer.loggers[0].log_dir) / FOLDER / FRONT_END) as file:  # type: ignore[arg-type]
+                save({"state_dict": self.model.frontend.state_dict()}, file)
 
     def before_validate(self) -> None:
         """Without a checkpoint: stage one, unless it leaves something to train with labels."""
-        if self._check_weights():
+        found = self._check_weights()
+        claim_version(self.trainer)
+        if found:
             return
         if self._get(self.config, "model.classifier_checkpoint") is None:
             print("No --ckpt_path: the weights are those the classifier was built with.", file=sys.stderr, flush=True)
@@ -176,7 +180,7 @@ class SparsefrontCLI(LightningCLI):
             return True
         asked = self._get(self.config, "ckpt_path")
         if asked is not None:
-            raise ValueError(f"`ckpt_path` {asked} finds no checkpoint in {self._checkpoint_folder}; check `run_dir`.")
+            raise ValueError(f"`ckpt_path` {asked} finds no checkpoint in {self._run_dir}; check `run_dir`.")
         frontend, classifier = self.model.frontend, self.model.classifier
         if isinstance(classifier, ReadOut) and not classifier.learned:
             raise ValueError(
@@ -189,24 +193,34 @@ class SparsefrontCLI(LightningCLI):
         return False
 
     @property
-    def _checkpoint_folder(self) -> Path:
-        return Path(self._get(self.config, "checkpoint").dirpath)
+    def _run_dir(self) -> str:
+        return str(self._get(self.config, "run_dir"))
 
-    def _checkpoint(self) -> str | None:
-        """The checkpoint asked for, None if there is none to go on from; it is whole."""
+    @property
+    def _config_files(self) -> list[Path]:
+        """The configuration files given, as far as they are files."""
+        given = [*(self.config.get("config") or []), *(self._get(self.config, "config") or [])]
+        return [Path(path.absolute) for path in given if path is not None]
+
+    def _checkpoint(self) -> Checkpoint | None:
+        """The checkpoint asked for, None if there is none to go on from; it is whole, and what the trainer is given."""
         asked = self._get(self.config, "ckpt_path")
+        if asked is None:
+            return None
         if asked == "best":
             raise ValueError(
-                f"`ckpt_path` must be last or a file, found best; its file is in {self._checkpoint_folder}."
+                f"`ckpt_path` must be last, a file or a run's folder, found best; its file is in {self._run_dir}."
             )
-        if asked in (None, "last"):
-            found = sorted(self._checkpoint_folder.glob("last*.ckpt"), key=os.path.getmtime)
-            if asked is None or not found:
+        try:
+            last = asked == "last"
+            found = last_checkpoint(self._run_dir, self._config_files) if last else find_checkpoint(asked, "ckpt_path")
+        except FileNotFoundError:
+            if asked == "last":
                 return None
-            asked = str(found[-1])
-        if "://" not in asked:
-            read_checkpoint(asked, "ckpt_path")
-        return str(asked)
+            raise
+        read_checkpoint(found.path, "ckpt_path")
+        self.config_init[self.subcommand]["ckpt_path"] = str(found.path)
+        return found
 
     def _check_before_long_work(self) -> None:
         """Attacks that suit the model, and a classifier that reads what the front end hands it."""

@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from classifiers import ReadOut
 from frontends import FrontEnd, Identity
 from frontends.checkpoints import part_of, read_checkpoint
+from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.data.batch import Batch
 from sparsefront.data.named_batch import NamedBatch
 from sparsefront.data.projected_batch import ProjectedBatch
@@ -246,6 +247,7 @@ def load_front_end(frontend: FrontEnd, path: Path) -> None:
         FileNotFoundError: no such file.
         ValueError: the checkpoint is another front end's, or that one has not learned either.
     """
+    path = find_checkpoint(path, "frontend_checkpoint", front_end=True).path
     state = read_checkpoint(path, "frontend_checkpoint")
     state = part_of(state, "frontend") or state
     kind = type(frontend).__name__
@@ -262,6 +264,7 @@ def load_classifier(classifier: nn.Module, path: Path) -> None:
         FileNotFoundError: no such file.
         ValueError: the checkpoint holds another classifier, or none.
     """
+    path = find_checkpoint(path, "classifier_checkpoint").path
     state = part_of(read_checkpoint(path, "classifier_checkpoint"), "classifier")
     explain_mismatch(classifier, state, f"`classifier_checkpoint` {path}", f"this {type(classifier).__name__}'s")
     classifier.load_state_dict(state)

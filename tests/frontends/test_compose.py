@@ -202,7 +202,9 @@ def test_the_command_line_builds_trains_and_reloads_a_list_of_parts(tmp_path, mo
     ]
     assert cli.model.frontend.parts[0].bits == 4
     assert "val/robust_acc/fgsm" in cli.trainer.callback_metrics
-    again = DefendedClassifier.load_from_checkpoint("runs/default/checkpoints/last.ckpt", map_location="cpu").eval()
+    again = DefendedClassifier.load_from_checkpoint(
+        "runs/default/version_0/checkpoints/last.ckpt", map_location="cpu"
+    ).eval()
     images = torch.rand(3, 1, 28, 28)
     assert torch.equal(seeded(again, images), seeded(cli.model.eval(), images))
 

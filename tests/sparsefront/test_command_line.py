@@ -92,7 +92,7 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone(capsys):
     assert not list(folder.rglob("*representations*"))  # no variant was asked for
     assert {"config.yaml", "metrics.csv"} <= {path.name for path in folder.iterdir()}
 
-    again = DefendedClassifier.load_from_checkpoint("runs/default/checkpoints/last.ckpt", map_location="cpu")
+    again = DefendedClassifier.load_from_checkpoint("runs/default/version_0/checkpoints/last.ckpt", map_location="cpu")
     images = torch.rand(5, 1, 28, 28)
     assert torch.equal(again.eval()(images), cli.model.eval()(images))
 
@@ -120,7 +120,7 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone(capsys):
 
     # A run's own config.yaml serves any verb; another trained model can be the surrogate.
     surrogate = "{name: t, attack: {class_path: FGSM}, view: {class_path: Transfer, init_args: {checkpoint: "
-    surrogate += "runs/default/checkpoints/last.ckpt}}}"
+    surrogate += "runs/default}}}"
     moved = main(["test", "--config", str(folder / "config.yaml"), "--ckpt_path", "last", "--attacks+", surrogate,
                   "--trainer.limit_test_batches", "1"])  # fmt: skip
     about = json.loads((Path(moved.trainer.log_dir) / "results/test_attacks.json").read_text())
@@ -130,18 +130,18 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone(capsys):
     ]
 
     # The dictionary alone can be taken over; another front end's is refused.
-    taken = ["--model.frontend_checkpoint", "runs/default/checkpoints/last.ckpt", "--run_dir", "runs/other"]
+    taken = ["--model.frontend_checkpoint", "runs/default", "--run_dir", "runs/other"]
     other = main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, *QUICK, *taken])
     assert torch.equal(other.model.frontend.dictionary, dictionary)
     shutil.move("runs/default", "runs/away")
-    alone = DefendedClassifier.load_from_checkpoint("runs/other/checkpoints/last.ckpt", map_location="cpu")
+    alone = DefendedClassifier.load_from_checkpoint("runs/other/version_0/checkpoints/last.ckpt", map_location="cpu")
     assert torch.equal(alone.frontend.dictionary, dictionary)
     shutil.move("runs/away", "runs/default")
     with pytest.raises(SystemExit):
         main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, "--model.frontend.n_atoms", "30", *QUICK, *taken])
 
     # What the command line says holds, whatever the checkpoint was trained with; another front end is named.
-    path = ["--ckpt_path", "runs/default/checkpoints/last.ckpt", "--trainer.limit_test_batches", "1"]
+    path = ["--ckpt_path", "runs/default", "--trainer.limit_test_batches", "1"]
     told = main(["test", *BASE, *CONVNET, *SMALL_TOP_T, "--model.frontend.eps", "0.3", *path])
     assert told.model.frontend.eps == pytest.approx(0.3)
     assert len(rows(Path(told.trainer.log_dir) / "results/test_samples.csv")) == told.datamodule.batch_size
@@ -199,10 +199,10 @@ def test_a_setting_that_cannot_be_ends_in_one_sentence_and_writes_nothing(args, 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--ckpt_path", "last"], "`ckpt_path` last finds no checkpoint in runs/default/checkpoints"),
+        (["--ckpt_path", "last"], "`ckpt_path` last finds no checkpoint in runs/default;"),
         (["--ckpt_path", "nowhere.ckpt"], "`ckpt_path` must name a checkpoint file, found none at nowhere.ckpt"),
         (["--ckpt_path", str(Path(__file__))], "`ckpt_path` must be a whole checkpoint that `sparsefront fit` wrote"),
-        (["--ckpt_path", "best"], "`ckpt_path` must be last or a file, found best"),
+        (["--ckpt_path", "best"], "`ckpt_path` must be last, a file or a run's folder, found best"),
         (SMALL_TOP_T, "`ckpt_path` must name a checkpoint: part of TopT is trained with the classifier"),
     ],
 )
@@ -232,7 +232,7 @@ def test_a_checkpoint_does_not_ask_again_for_the_weights_that_its_classifier_beg
     network = ["--model.classifier", "Timm", "--model.classifier.model_name", "test_resnet"]
     cli = main(["fit", *BASE, *network, "--model.classifier.pretrained", "begin.safetensors", *QUICK])
     Path("begin.safetensors").unlink()
-    again = DefendedClassifier.load_from_checkpoint("runs/default/checkpoints/last.ckpt", map_location="cpu")
+    again = DefendedClassifier.load_from_checkpoint("runs/default/version_0/checkpoints/last.ckpt", map_location="cpu")
     state = cli.model.classifier.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in again.classifier.state_dict().items())
 
@@ -240,12 +240,12 @@ def test_a_checkpoint_does_not_ask_again_for_the_weights_that_its_classifier_beg
 def test_a_front_end_is_put_before_a_classifier_that_was_trained_without_it(capsys):
     """Stage one runs in `test`, the classifier's weights are the other run's, and what was learned is kept."""
     trained = main(["fit", *BASE, *CONVNET, *QUICK, "--run_dir", "natural"]).model.classifier.state_dict()
-    behind = ["--model.classifier_checkpoint", "natural/checkpoints/last.ckpt", "--run_dir", "behind"]
+    behind = ["--model.classifier_checkpoint", "natural", "--run_dir", "behind"]
     ddl = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "20", "--model.frontend.n_iterations", "3"]
     cli = main(["test", *BASE, *CONVNET, *PGD2, *behind, *ddl, "--evaluation.max_samples", "3"])
     assert cli.model.frontend.learned
     assert all(torch.equal(tensor, trained[name]) for name, tensor in cli.model.classifier.state_dict().items())
-    kept = torch.load("behind/checkpoints/frontend.ckpt", weights_only=True)["state_dict"]
+    kept = torch.load("behind/version_0/checkpoints/frontend.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(tensor, kept[name]) for name, tensor in cli.model.frontend.state_dict().items())
     assert {"pgd/psnr", "clean_ssim"} <= set(rows(next(Path("behind").rglob("test_samples.csv")))[0])
     other = ["--config", str(CONFIGS / "classifiers/resnet32.yaml"), *behind]
@@ -337,12 +337,12 @@ def test_wandb_online_without_an_account_does_not_wait(capsys, monkeypatch):
 def test_a_run_that_is_stopped_goes_on_from_its_last_checkpoint(how, tmp_path):
     common = [*BASE, *CONVNET, *SMALL_TOP_T, *QUICK, "--trainer.max_epochs", "400"]
     with subprocess.Popen([sys.executable, "-m", "sparsefront.cli", "fit", *common], stderr=subprocess.DEVNULL) as run:
-        while not Path("runs/default/checkpoints/last.ckpt").exists():
+        while not Path("runs/default/version_0/checkpoints/last.ckpt").exists():
             assert run.poll() is None
             time.sleep(0.2)
         time.sleep(2)
         run.send_signal(how)
-    reached = torch.load("runs/default/checkpoints/last.ckpt", weights_only=True, map_location="cpu")
+    reached = torch.load("runs/default/version_0/checkpoints/last.ckpt", weights_only=True, map_location="cpu")
     common[-1] = str(reached["epoch"] + 2)
     more = main(["fit", *common, "--ckpt_path", "last"])
     assert more.trainer.current_epoch == reached["epoch"] + 2

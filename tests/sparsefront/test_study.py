@@ -21,7 +21,7 @@ FGSM = {"name": "fgsm", "attack": {"class_path": "FGSM", "init_args": {"eps": 0.
 FROM_NATURAL = {
     "name": "transfer",
     "attack": {"class_path": "FGSM"},
-    "view": {"class_path": "Transfer", "init_args": {"checkpoint": "{run_dir}/natural/checkpoints/last.ckpt"}},
+    "view": {"class_path": "Transfer", "init_args": {"checkpoint": "{run_dir}/natural"}},
 }
 NO_BARS = {"enable_progress_bar": False, "enable_model_summary": False}
 FEW = {"accelerator": "cpu", "limit_train_batches": 2, "limit_val_batches": 0, "limit_test_batches": 1, **NO_BARS}
@@ -75,7 +75,7 @@ def faked(monkeypatch):
 
     def run(verb, folder, arguments):
         commands.append((verb, folder.name, arguments[-2:] == ["--ckpt_path", "last"]))
-        file = folder / ("checkpoints/last.ckpt" if verb == "fit" else "version_0/results/test_attacks.json")
+        file = folder / ("version_0/checkpoints/last.ckpt" if verb == "fit" else "version_0/results/test_attacks.json")
         file.parent.mkdir(parents=True, exist_ok=True)
         if (verb, folder.name) in breaking:
             (folder / "log.txt").write_text("$ sparsefront\nsparsefront: error: out of luck.\n(hint)\n")
@@ -142,7 +142,7 @@ def test_settings_are_given_in_their_order_with_the_studys_folder_in_them():
     assert json.loads(given[3]) == STUDY["settings"]
     assert given[4] == STUDY["systems"]["few bits"]["configs"][0]
     named = json.loads(given[5])["attacks+"][0]["view"]["init_args"]["checkpoint"]
-    assert named == "elsewhere/natural/checkpoints/last.ckpt"
+    assert named == "elsewhere/natural"
     assert bits.arguments[-2:] == natural.arguments[-2:] == ["--a", "b"]
     assert bits.folder == folder / "few bits" == Path("elsewhere/few bits")
     assert [other.name for other in bits.needs] == ["natural"]
@@ -160,7 +160,7 @@ def test_an_interrupted_fit_goes_on_and_a_finished_one_is_only_tested(faked, cap
     assert "natural has no results: its fit failed; see runs/s/natural/log.txt (out of luck.)" in error
     assert "few bits has no results: it needs natural, which is not fitted" in error
 
-    Path("runs/s/natural/checkpoints/last.ckpt").touch()  # what it had reached
+    Path("runs/s/natural/version_0/checkpoints/last.ckpt").touch()  # what it had reached
     commands.clear()
     breaking ^= {("fit", "natural"), ("test", "natural")}
     assert study.main([file]) == 1
@@ -202,7 +202,7 @@ def test_what_follows_from_another_systems_checkpoint_is_of_its_settings_too(fak
 
 def behind(fit=False, **settings):
     """A system that is built from another's checkpoint."""
-    model = {"classifier_checkpoint": "{run_dir}/natural/checkpoints/last.ckpt", **settings}
+    model = {"classifier_checkpoint": "{run_dir}/natural", **settings}
     return {"fit": fit, "settings": {"model": model}}
 
 
@@ -259,8 +259,8 @@ def test_attacks_from_a_systems_own_checkpoint_are_of_its_test_alone():
 
 
 def test_a_folder_of_another_run_is_left_alone(faked, capsys):
-    Path("runs/s/natural/checkpoints").mkdir(parents=True)
-    Path("runs/s/natural/checkpoints/last.ckpt").touch()
+    Path("runs/s/natural/version_0/checkpoints").mkdir(parents=True)
+    Path("runs/s/natural/version_0/checkpoints/last.ckpt").touch()
     assert study.main([written(STUDY)]) == 2
     assert "found in runs/s/natural one that is not of this study" in capsys.readouterr().err
 
@@ -360,7 +360,7 @@ def test_two_modalities_are_learned_read_out_attacked_and_compared_in_one_study(
     dsc = {"class_path": "DSC", "init_args": {"output": "code", "layers": layers, **names, **rough}}
     pgd = {"name": "pgd", "attack": {"class_path": "PGD", "init_args": {"eps": "8/255", "steps": 1}}}
     data = {"root": faces(tmp_path / "faces", 16), "image_size": 16, "holdout": 4, "val_size": 0, "batch_size": 16}
-    last = "{run_dir}/dsc/checkpoints/last.ckpt"
+    last = "{run_dir}/dsc"
     taken = {"frontend_checkpoint": last, "classifier_checkpoint": last}
     content = {
         "run_dir": "runs/f",

@@ -12,11 +12,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from sparsefront.common.run_folder import find_checkpoint, has_checkpoint
 from sparsefront.defended import DefendedClassifier
 
 # What every module has says nothing of one, and neither does what is left of a front end's learning.
 _COMMON = frozenset(vars(nn.Module())) | frozenset(vars(pl.LightningModule())) | {"_hparams", "learning_step"}
-_FILES = ("checkpoint", "folder")  # settings that name what an attack reads
+_FILES = ("checkpoint", "folder")  # settings that name what an attack reads; a run's folder stands for its weights
 
 
 def fingerprint(model: DefendedClassifier, attacks: Iterable[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def fingerprint(model: DefendedClassifier, attacks: Iterable[Mapping[str, Any]],
     parts = {"frontend": described(model.frontend), "classifier": described(model.classifier)}
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     entries = [{key: entry[key] for key in ("name", "attack", "view", "target")} for entry in attacks]
-    files = {path: _file_digest(Path(path)) for path in sorted(set(_paths(entries)))}
+    files = {path: _file_digest(_meant(Path(path))) for path in sorted(set(_paths(entries)))}
     return json.loads(json.dumps({"model": digest, "attacks": entries, "files": files, **settings}, default=str))
 
 
@@ -82,6 +83,11 @@ def _paths(settings: Any) -> Iterator[str]:
     elif isinstance(settings, list):
         for value in settings:
             yield from _paths(value)
+
+
+def _meant(path: Path) -> Path:
+    """Of a run's folder its newest checkpoint: what else happens in there is no matter of these rows."""
+    return find_checkpoint(path, "checkpoint").path if path.is_dir() and has_checkpoint(path) else path
 
 
 def _file_digest(path: Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparsefront.cli import check
+from sparsefront.common.run_folder import has_checkpoint
 from sparsefront.report.cli import show, write_table
 from sparsefront.report.html import write_page
 from sparsefront.report.run import load_runs
@@ -76,7 +77,7 @@ def _run(system: System) -> str:
     if absent := [other.name for other in system.needs if not is_fitted(other)]:
         return f"it needs {absent[0]}, which is not fitted"
     if not is_fitted(system):
-        last = any(system.folder.glob("checkpoints/last*.ckpt"))
+        last = has_checkpoint(system.folder)
         begin_fit(system)
         if not _timed("fit", system, last):
             return _why("fit", system)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from sparsefront.common.run_folder import has_checkpoint
 from sparsefront.separate_tests import has_results
 from sparsefront.study.system import System, names, strings
 from sparsefront.whole_file import write_whole
@@ -44,7 +45,7 @@ def is_done(system: System) -> bool:
 def check_same(system: System) -> None:
     """Raise a ValueError if the system's folder has anything that would now be made with other settings."""
     record, folder = _read(system), system.folder
-    begun = has_results(folder) or any(folder.glob("checkpoints/*"))
+    begun = has_results(folder) or has_checkpoint(folder)
     rule = f"The study's folder must hold runs of the same settings, found in {folder}"
     if begun and not record:
         raise ValueError(f"{rule} one that is not of this study; name another `run_dir`.")

@@ -28,7 +28,7 @@ class System:
         folder: its `--run_dir`.
         layers: its settings; a later one wins.
         more: further arguments of every command.
-        needs: the systems before it in whose folders it names files.
+        needs: the systems before it whose folders, or files in them, it names.
         fit: whether it is fitted; else it is tested as it is built, from others' checkpoints.
     """
 
@@ -50,7 +50,7 @@ class System:
         return _arguments(tuple(self._without_own(layer) for layer in self.layers), self.more)
 
     def arguments_without(self, others: tuple["System", ...]) -> list[str]:
-        """Those of a fit, less every setting and attack that names a file in the folder of one of `others`."""
+        """Those of a fit, less every setting and attack that names the folder of one of `others`, or a file in it."""
         layers = []
         for layer in map(self._without_own, self.layers):
             if any(names(layer.settings, other.folder) for other in others):
@@ -84,8 +84,8 @@ def strings(settings: Any) -> Iterator[str]:
 
 
 def names(settings: Any, folder: Path) -> bool:
-    """Whether settings name a file in a folder."""
-    return any(f"{folder}/" in text for text in strings(settings))
+    """Whether settings name a folder, or a file in it."""
+    return any(text == str(folder) or f"{folder}/" in text for text in strings(settings))
 
 
 def _arguments(layers: tuple[Layer, ...], more: tuple[str, ...]) -> list[str]:

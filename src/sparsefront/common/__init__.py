@@ -1,0 +1,1 @@
+"""What every part may import: files, written whole and read as data. Imports none of ours."""

@@ -1,0 +1,183 @@
+"""Which checkpoint of a run is meant."""
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FOLDER = "checkpoints"
+LAST = "last.ckpt"
+FRONT_END = "frontend.ckpt"
+RUN = "sparsefront"
+"""Where a checkpoint keeps what this project says of its run, in plain values."""
+
+_VERSION = "version_"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint file.
+
+    Attributes:
+        path: of the file.
+        epoch: in which it was written, counted from 0; None for a file that does not say.
+        step: optimizer steps until then; None likewise.
+        digest: SHA-256 of the file, hexadecimal.
+        ended: whether the fit that wrote it had come to its end.
+    """
+
+    path: Path
+    epoch: int | None
+    step: int | None
+    digest: str
+    ended: bool = False
+
+    @classmethod
+    def at(cls, path: Path) -> "Checkpoint":
+        """Of a file, whole or not."""
+        content = _content(path) or {}
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        run = content.get(RUN)
+        ended = isinstance(run, dict) and run.get("ended") is True
+        return cls(path, _number(content, "epoch"), _number(content, "global_step"), digest, ended)
+
+    def __str__(self) -> str:
+        """Path, epoch, step and the beginning of the digest."""
+        at = "" if self.step is None else f"epoch {self.epoch}, step {self.step}, "
+        return f"{self.path} ({at}sha256 {self.digest[:12]})"
+
+
+def find_checkpoint(asked: str | Path, setting: str, front_end: bool = False) -> Checkpoint:
+    """The checkpoint that a path means: a file; or a folder's newest whole one.
+
+    In the folder of a run it is that of the version of the highest number that has a whole checkpoint, in the folder of
+    a version the one of the highest step. Steps are those in the files: a copy is as old as what it was copied from.
+
+    Args:
+        asked: a file, the folder of a run, of one of its versions, or its `checkpoints`; `~` is the home folder.
+        setting: what the user named it by, for the sentence.
+        front_end: whether a front end that learned, and was trained with no classifier yet, will do.
+
+    Raises:
+        FileNotFoundError: there is no such file, or none in the folder.
+        ValueError: an address elsewhere, or a folder with damaged files alone.
+    """
+    if "://" in str(asked):
+        raise ValueError(f"`{setting}` must name a file or folder on this machine, found {asked}; download it first.")
+    path = Path(asked).expanduser()
+    if path.is_file():
+        return Checkpoint.at(path)
+    for folder in _homes(path):
+        if (found := newest_checkpoint(folder, setting)) is not None:
+            return found
+    files = [file for folder in _homes(path) for file in _files(folder)]
+    if front_end and (alone := [file for file in files if file.name == FRONT_END and _content(file) is not None]):
+        return Checkpoint.at(alone[0])
+    if torn := [file for file in files if file.name != FRONT_END]:
+        raise ValueError(
+            f"`{setting}` must name a run with a whole checkpoint, found {_listed(torn)}, which "
+            f"{'do' if len(torn) > 1 else 'does'} not load; name another."
+        )
+    where = "in" if path.is_dir() else "at"
+    raise FileNotFoundError(
+        f"`{setting}` must name a checkpoint file, found none {where} {asked}; the folder of a run will do, too."
+    )
+
+
+def last_checkpoint(run_dir: str | Path, configs: Iterable[str | Path] = (), setting: str = "ckpt_path") -> Checkpoint:
+    """What `last` means.
+
+    Args:
+        run_dir: the run's folder.
+        configs: the configuration files given. One that lies beside checkpoints, as each run's own does, says which
+            version is meant; without such a one it is the newest in `run_dir` that has a whole checkpoint.
+        setting: what the user named it by, for the sentence.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint.
+        ValueError: those that are there are damaged, or the configuration files lie in several versions.
+    """
+    beside = dict.fromkeys(Path(config).expanduser().resolve().parent for config in configs)
+    versions = [_shown(folder) for folder in beside if any(file.name != FRONT_END for file in _files(folder))]
+    if len(versions) > 1:
+        raise ValueError(
+            f"`{setting}` last must mean one version, found configuration files of {_listed(versions)}; name the "
+            "version's folder instead."
+        )
+    return find_checkpoint(versions[0] if versions else run_dir, setting)
+
+
+def newest_checkpoint(folder: Path, setting: str = "ckpt_path") -> Checkpoint | None:
+    """The whole checkpoint of the highest step in a version's folder, None if there is none.
+
+    Of several of one step the later epoch's is taken, then `last.ckpt`. That others are damaged is said in a warning.
+    """
+    whole: list[tuple[int, int, bool, Path]] = []
+    torn: list[Path] = []
+    for file in _files(folder):
+        if file.name == FRONT_END:
+            continue
+        content = _content(file) or {}
+        epoch, step = _number(content, "epoch"), _number(content, "global_step")
+        if epoch is None or step is None:
+            torn.append(file)
+        else:
+            whole.append((step, epoch, file.name == LAST, file))
+    if not whole:
+        return None
+    found = Checkpoint.at(max(whole)[-1])
+    if torn:
+        warnings.warn(f"`{setting}`: {_listed(torn)} cannot be read whole; taken is {found}.", stacklevel=2)
+    return found
+
+
+def versions_of(run_dir: str | Path) -> list[Path]:
+    """The folders `version_N` of a run, the highest number first."""
+    found = {path: path.name.removeprefix(_VERSION) for path in Path(run_dir).expanduser().glob(f"{_VERSION}*")}
+    numbers = {path: int(text) for path, text in found.items() if text.isdecimal() and path.is_dir()}
+    return sorted(numbers, key=lambda path: numbers[path], reverse=True)
+
+
+def has_checkpoint(run_dir: str | Path) -> bool:
+    """Whether a run has a checkpoint to go on from, were it a damaged one."""
+    files = (file for folder in _homes(Path(run_dir).expanduser()) for file in _files(folder))
+    return any(file.name != FRONT_END for file in files)
+
+
+def _homes(folder: Path) -> Sequence[Path]:
+    """Where the checkpoints of a run may be: in its versions, or, as in older runs, beside them."""
+    return [*versions_of(folder), folder]
+
+
+def _files(folder: Path) -> list[Path]:
+    home = folder if folder.name == FOLDER else folder / FOLDER
+    return sorted(path for path in home.glob("*.ckpt") if path.is_file() and not path.name.startswith("."))
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    """What the file holds; None if it cannot be read as a checkpoint, or an older one's weights."""
+    try:
+        content = torch.load(path, weights_only=True, map_location="cpu")
+        return dict(content) if "state_dict" in content else {}
+    except Exception:
+        return None
+
+
+def _number(content: dict[str, Any], name: str) -> int | None:
+    value = content.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _shown(path: Path) -> Path:
+    """Relative to the working folder where it lies in it, as the user names it."""
+    here = Path.cwd().resolve()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return " and ".join(str(path) for path in paths)

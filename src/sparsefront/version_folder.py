@@ -1,0 +1,31 @@
+"""A run's own folder."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from sparsefront.common.run_folder import versions_of
+
+
+@rank_zero_only
+def claim_version(trainer: pl.Trainer) -> None:
+    """Make the folder `version_N` that everything of this run is written to, of the next free number.
+
+    Runs that begin at the same time get folders of their own.
+    """
+    logger = trainer.loggers[0]
+    if not isinstance(logger, CSVLogger):
+        return  # a `fast_dev_run` leaves nothing
+    run_dir = Path(logger.root_dir)
+    taken = versions_of(run_dir)
+    number = int(taken[0].name.removeprefix("version_")) + 1 if taken else 0
+    while True:
+        try:
+            (run_dir / f"version_{number}").mkdir(parents=True)
+            break
+        except FileExistsError:
+            number += 1
+    logger._version = number
+    _ = logger.experiment  # it warns of a folder with files of others, which are this run's own a moment later
