@@ -26,7 +26,8 @@ from classifiers import ReadOut
 from frontends.checkpoints import read_checkpoint
 from sparsefront import data
 from sparsefront.analysis import Representations
-from sparsefront.common.run_folder import FOLDER, FRONT_END, Checkpoint, find_checkpoint, last_checkpoint
+from sparsefront.common.checkpoint import Checkpoint
+from sparsefront.common.run_folder import FOLDER, FRONT_END, find_checkpoint, last_checkpoint
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack
@@ -139,7 +140,7 @@ class SparsefrontCLI(LightningCLI):
         """Stage one, unless a checkpoint brings the dictionary along."""
         self._check_fit()
         found = self._checkpoint()
-        claim_version(self.trainer)
+        claim_version(self.trainer, found)
         if found is None:
             if self._get(self.config, "ckpt_path") is not None:
                 print(f"No checkpoint in {self._run_dir}: starting anew.", flush=True)
@@ -161,8 +162,8 @@ class SparsefrontCLI(LightningCLI):
     def before_validate(self) -> None:
         """Without a checkpoint: stage one, unless it leaves something to train with labels."""
         found = self._check_weights()
-        claim_version(self.trainer)
-        if found:
+        claim_version(self.trainer, found)
+        if found is not None:
             return
         if self._get(self.config, "model.classifier_checkpoint") is None:
             print("No --ckpt_path: the weights are those the classifier was built with.", file=sys.stderr, flush=True)
@@ -171,13 +172,13 @@ class SparsefrontCLI(LightningCLI):
     before_test = before_validate
     before_predict = before_validate
 
-    def _check_weights(self) -> bool:
-        """Whether a checkpoint brings all weights along; raise a ValueError if nothing else would."""
+    def _check_weights(self) -> Checkpoint | None:
+        """The checkpoint that brings all weights along, if there is one; raise a ValueError if nothing else would."""
         self._check_before_long_work()
         if self.subcommand in ("validate", "test"):
             self._callback(Representations).check(self.model)
-        if self._checkpoint() is not None:
-            return True
+        if (found := self._checkpoint()) is not None:
+            return found
         asked = self._get(self.config, "ckpt_path")
         if asked is not None:
             raise ValueError(f"`ckpt_path` {asked} finds no checkpoint in {self._run_dir}; check `run_dir`.")
@@ -190,7 +191,7 @@ class SparsefrontCLI(LightningCLI):
             raise ValueError(
                 f"`ckpt_path` must name a checkpoint: part of {type(frontend).__name__} is trained with the classifier."
             )
-        return False
+        return None
 
     @property
     def _run_dir(self) -> str:

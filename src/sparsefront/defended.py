@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -16,11 +17,13 @@ from torchmetrics.classification import MulticlassAccuracy
 from classifiers import ReadOut
 from frontends import FrontEnd, Identity
 from frontends.checkpoints import part_of, read_checkpoint
+from sparsefront.common.checkpoint import Checkpoint
 from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.data.batch import Batch
 from sparsefront.data.named_batch import NamedBatch
 from sparsefront.data.projected_batch import ProjectedBatch
 from sparsefront.mismatch import explain_mismatch
+from sparsefront.place import place
 from sparsefront.read_out_fit import ReadOutFit, check_read_out
 
 Builder = Callable[[tuple[int, int, int]], FrontEnd]
@@ -55,6 +58,11 @@ class DefendedClassifier(pl.LightningModule):
             is the mean over the images of weight times cross entropy. It is not divided by the weights of the batch,
             which would let a rare class count for less where it occurs. A `ReadOut` has its own way.
 
+    Attributes:
+        taken_from: the checkpoints that parts were taken from, by part.
+        reached: epoch and step of the checkpoint that was loaded, None if none was.
+        differs: settings that are others than that checkpoint's, in words.
+
     Raises:
         ValueError: a checkpoint of another front end, `class_weights` that are not one positive number a class, a
             classifier of codes behind a front end that returns images, or a setting that the parts refuse.
@@ -62,6 +70,8 @@ class DefendedClassifier(pl.LightningModule):
     """
 
     class_weights: Tensor | None
+    reached: tuple[int, int] | None = None
+    differs: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -93,10 +103,11 @@ class DefendedClassifier(pl.LightningModule):
         self.train_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.val_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.test_acc = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+        self.taken_from: dict[str, Checkpoint] = {}
         if frontend_checkpoint is not None:
-            load_front_end(self.frontend, Path(frontend_checkpoint))
+            self.taken_from["frontend"] = load_front_end(self.frontend, Path(frontend_checkpoint))
         if classifier_checkpoint is not None:
-            load_classifier(self.classifier, Path(classifier_checkpoint))
+            self.taken_from["classifier"] = load_classifier(self.classifier, Path(classifier_checkpoint))
         # From here on they are in this model's own checkpoints.
         self.hparams.update({"frontend_checkpoint": None, "classifier_checkpoint": None})
         if isinstance(named := self.hparams.get("classifier"), dict):
@@ -217,6 +228,9 @@ class DefendedClassifier(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Name the difference when the checkpoint's front end or classifier has other tensors than this model."""
         explain_mismatch(self, checkpoint["state_dict"], "The checkpoint", "the model's")
+        self.reached = checkpoint.get("epoch", 0), checkpoint.get("global_step", 0)
+        if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
+            place(self._trainer, *self.reached)
 
 
 def classes(logits: Tensor) -> Tensor:
@@ -240,14 +254,15 @@ def _weights(class_weights: Sequence[float] | None, num_classes: int) -> Tensor 
     return torch.tensor(class_weights, dtype=torch.get_default_dtype())
 
 
-def load_front_end(frontend: FrontEnd, path: Path) -> None:
-    """Fill a front end from a checkpoint of its own or of a whole `DefendedClassifier`.
+def load_front_end(frontend: FrontEnd, path: Path) -> Checkpoint:
+    """Fill a front end from a checkpoint of its own or of a whole `DefendedClassifier`; returns which it is.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: the checkpoint is another front end's, or that one has not learned either.
     """
-    path = find_checkpoint(path, "frontend_checkpoint", front_end=True).path
+    found = find_checkpoint(path, "frontend_checkpoint", front_end=True)
+    path = found.path
     state = read_checkpoint(path, "frontend_checkpoint")
     state = part_of(state, "frontend") or state
     kind = type(frontend).__name__
@@ -255,16 +270,19 @@ def load_front_end(frontend: FrontEnd, path: Path) -> None:
     if not state["learned"]:
         raise ValueError(f"`frontend_checkpoint` must hold a learned front end, found one that is not, in {path}.")
     frontend.load_state_dict(state)
+    return found
 
 
-def load_classifier(classifier: nn.Module, path: Path) -> None:
-    """Fill a classifier from a checkpoint of a whole `DefendedClassifier`.
+def load_classifier(classifier: nn.Module, path: Path) -> Checkpoint:
+    """Fill a classifier from a checkpoint of a whole `DefendedClassifier`; returns which it is.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: the checkpoint holds another classifier, or none.
     """
-    path = find_checkpoint(path, "classifier_checkpoint").path
+    found = find_checkpoint(path, "classifier_checkpoint")
+    path = found.path
     state = part_of(read_checkpoint(path, "classifier_checkpoint"), "classifier")
     explain_mismatch(classifier, state, f"`classifier_checkpoint` {path}", f"this {type(classifier).__name__}'s")
     classifier.load_state_dict(state)
+    return found

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BasePredictionWriter
 
+from sparsefront.log_folder import log_folder
 from sparsefront.whole_file import whole_file
 
 
@@ -32,7 +32,7 @@ class PredictionWriter(BasePredictionWriter):
         batch_indices: Sequence[Any],
     ) -> None:
         """Write all batches' predictions, each file whole or not at all."""
-        folder = Path(trainer.log_dir or trainer.default_root_dir)
+        folder = log_folder(trainer)
         suffix = f"_{trainer.global_rank}" if trainer.world_size > 1 else ""
         columns = {key: torch.cat([batch[key].cpu() for batch in predictions]) for key in predictions[0]}
         probability, codes = columns.pop("probability"), columns.pop("codes", None)

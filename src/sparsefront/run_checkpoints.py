@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
-from sparsefront.common.run_folder import RUN
+from sparsefront.common.checkpoint import RUN
 from sparsefront.whole_file import whole_file
 
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
@@ -64,6 +64,11 @@ class RunCheckpoints(ModelCheckpoint):
         super().on_train_epoch_end(trainer, pl_module)
         if self.save_last and not self._last_written and not self._idle(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """As `ModelCheckpoint`, which would keep what a `fast_dev_run` made, too."""
+        if not self._idle(trainer):
+            super().on_train_end(trainer, pl_module)
 
     def _save_last_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Tensor]) -> None:
         # What lies there is this run's own: no `last-v1.ckpt` beside it.

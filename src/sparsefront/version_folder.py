@@ -6,21 +6,28 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from sparsefront.common.checkpoint import Checkpoint
 from sparsefront.common.run_folder import versions_of
+from sparsefront.common.taken_weights import TAKEN, note_taken
+from sparsefront.whole_file import write_whole
 
 
 @rank_zero_only
-def claim_version(trainer: pl.Trainer) -> None:
+def claim_version(trainer: pl.Trainer, taken: Checkpoint | None) -> None:
     """Make the folder `version_N` that everything of this run is written to, of the next free number.
 
     Runs that begin at the same time get folders of their own.
+
+    Args:
+        trainer: its first logger is the CSV.
+        taken: the checkpoint that the run goes on from or tests, which is noted there.
     """
     logger = trainer.loggers[0]
     if not isinstance(logger, CSVLogger):
         return  # a `fast_dev_run` leaves nothing
     run_dir = Path(logger.root_dir)
-    taken = versions_of(run_dir)
-    number = int(taken[0].name.removeprefix("version_")) + 1 if taken else 0
+    others = versions_of(run_dir)
+    number = int(others[0].name.removeprefix("version_")) + 1 if others else 0
     while True:
         try:
             (run_dir / f"version_{number}").mkdir(parents=True)
@@ -29,3 +36,6 @@ def claim_version(trainer: pl.Trainer) -> None:
             number += 1
     logger._version = number
     _ = logger.experiment  # it warns of a folder with files of others, which are this run's own a moment later
+    if taken is not None:
+        folder = run_dir / f"version_{number}"
+        write_whole(folder / TAKEN, note_taken(folder, taken))

@@ -1,5 +1,8 @@
 """Which weights a command takes, where it leaves its own, and what it goes on from."""
 
+import csv
+import hashlib
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +12,8 @@ import torch
 
 from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.common.run_folder import find_checkpoint
+from sparsefront.common.tensor_digest import digest_of
+from sparsefront.report import main as report
 
 CONFIGS = Path(__file__).parents[2] / "lightning_configs"
 FRAGMENTS = ("base", "data/mnist5k", "classifiers/convnet")
@@ -85,3 +90,68 @@ def test_a_resumed_fit_leaves_the_run_it_goes_on_from_as_it_was_and_has_one_last
     main(["fit", *SMALL, "--run_dir", "copy", "--ckpt_path", "last", "--trainer.max_epochs", "2"])
     assert not list(Path("copy").rglob("last-v*"))
     assert find_checkpoint("copy", "s").step == 6
+
+
+FGSM = ["--attacks+", "{name: fgsm, attack: {class_path: FGSM, init_args: {eps: 0.1}}}"]
+
+
+def record(folder, stage="test"):
+    return json.loads((Path(folder) / f"results/{stage}_attacks.json").read_text())
+
+
+def logged(folder, column):
+    with (Path(folder) / "metrics.csv").open() as file:
+        return [row for row in csv.DictReader(file) if row[column]]
+
+
+def test_a_record_the_tables_foot_and_the_page_say_which_weights_a_number_is_of(capsys):
+    main(["fit", *SMALL, *FGSM, "--run_dir", "r", "--trainer.max_epochs", "2"])
+    path = Path("r/version_0/checkpoints/last.ckpt")
+    tensors = digest_of(torch.load(path, weights_only=True)["state_dict"])
+    trained = record("r/version_0", "val")["weights"]
+    assert trained | {"parts": {}} == trained
+    assert (trained["from"], trained["path"], trained["epoch"], trained["step"]) == ("fit", "version_0", 1, 6)
+    assert trained["tensors"] == tensors
+
+    main(["test", "--config", "r/version_0/config.yaml", "--ckpt_path", "last"])
+    tested = record("r/version_1")["weights"]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    where = {"from": "checkpoint", "path": "version_0/checkpoints/last.ckpt", "epoch": 1, "step": 6, "sha256": digest}
+    assert tested == where | {"tensors": tensors, "parts": {}, "differs": []}
+    assert {(row["epoch"], row["step"]) for row in logged("r/version_1", "test/clean_acc")} == {("1", "6")}
+    assert record("r/version_1")["epoch"] == 1
+
+    capsys.readouterr()
+    assert report(["r", "--out", "page.html", "--table", "table.md"]) == 0
+    sentence = f"weights version_0/checkpoints/last.ckpt, epoch 1, step 6, sha256 {digest[:12]}"
+    assert f"Identity + ConvNet: {sentence}." in capsys.readouterr().out
+    assert sentence in Path("table.md").read_text()
+    assert sentence.removeprefix("weights ") in Path("page.html").read_text()
+
+    # The test's own configuration means the same weights, also when others have been trained since, and when moved.
+    shutil.copytree("r/version_0", "r/version_2")
+    shutil.move("r", "s")
+    again = main(["test", "--config", "s/version_1/config.yaml", "--ckpt_path", "last", "--run_dir", "s"])
+    assert record(again.trainer.log_dir)["weights"] == tested
+
+    # What parts are from, and what attacks read.
+    transfer = (
+        "{name: t, attack: {class_path: FGSM}, view: {class_path: Transfer, init_args: {checkpoint: s/version_0}}}"
+    )
+    built = main(["test", *SMALL, "--run_dir", "t", "--model.classifier_checkpoint", "s", "--attacks+", transfer])
+    found = record(built.trainer.log_dir)
+    assert found["weights"]["from"] == "parts"
+    assert found["weights"]["parts"]["classifier"] == {
+        "path": "s/version_2/checkpoints/last.ckpt", "epoch": 1, "step": 6, "sha256": digest
+    }  # fmt: skip
+    assert found["checkpoints"]["s/version_0"]["sha256"] == digest
+
+
+def test_a_fast_dev_run_leaves_nothing_that_stands_in_the_place_of_results():
+    args = [*SMALL, *FGSM, "--run_dir", "r"]
+    main(["fit", *args])
+    before = sorted(path for path in Path("r").rglob("*") if path.is_file())
+    for verb in ("fit", "test"):
+        quick = main([verb, *args, "--trainer.fast_dev_run", "1", "--evaluation.save_images", "true"])
+        assert not quick.trainer.log_dir or not (Path(quick.trainer.log_dir) / "results").exists()
+    assert sorted(path for path in Path("r").rglob("*") if path.is_file()) == before

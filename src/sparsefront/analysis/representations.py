@@ -25,6 +25,7 @@ from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.trainer_facts import name_of_data, training_images
+from sparsefront.evaluation.weights_used import weights_used
 from sparsefront.processes import gathered
 from sparsefront.report.representation_figures import representation_figures
 from sparsefront.report.representation_record import ORIGINAL, RepresentationRecord
@@ -198,7 +199,7 @@ class Representations(EvaluationCallback):
         text = about(self.variants, model.frontend.default_backward, {}, {})
         told = ("name", "knowledge", "attack", "view", "target")
         text["variants"] = [{key: entry[key] for key in told} for entry in text.pop("attacks")]
-        text |= {"stage": stage, "system": model.system}
+        text |= {"stage": stage, "system": model.system, "weights": weights_used(trainer, model)}
         text |= {"data": name_of_data(trainer), "class_names": list(named), "n_samples": len(rows["label"])}
         text |= {name: getattr(self, name) for name in ("positive", "difference", "deviation", "n_training")}
         text["neuron"] = strongest(rows["weight"]) if self.neuron is None else self.neuron

@@ -1,55 +1,16 @@
 """Which checkpoint of a run is meant."""
 
-import hashlib
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import torch
+from sparsefront.common.checkpoint import Checkpoint, content_of, number_in
+from sparsefront.common.taken_weights import TAKEN, taken_weights
 
 FOLDER = "checkpoints"
 LAST = "last.ckpt"
 FRONT_END = "frontend.ckpt"
-RUN = "sparsefront"
-"""Where a checkpoint keeps what this project says of its run, in plain values."""
-
 _VERSION = "version_"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint file.
-
-    Attributes:
-        path: of the file.
-        epoch: in which it was written, counted from 0; None for a file that does not say.
-        step: optimizer steps until then; None likewise.
-        digest: SHA-256 of the file, hexadecimal.
-        ended: whether the fit that wrote it had come to its end.
-    """
-
-    path: Path
-    epoch: int | None
-    step: int | None
-    digest: str
-    ended: bool = False
-
-    @classmethod
-    def at(cls, path: Path) -> "Checkpoint":
-        """Of a file, whole or not."""
-        content = _content(path) or {}
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        run = content.get(RUN)
-        ended = isinstance(run, dict) and run.get("ended") is True
-        return cls(path, _number(content, "epoch"), _number(content, "global_step"), digest, ended)
-
-    def __str__(self) -> str:
-        """Path, epoch, step and the beginning of the digest."""
-        at = "" if self.step is None else f"epoch {self.epoch}, step {self.step}, "
-        return f"{self.path} ({at}sha256 {self.digest[:12]})"
 
 
 def find_checkpoint(asked: str | Path, setting: str, front_end: bool = False) -> Checkpoint:
@@ -76,7 +37,7 @@ def find_checkpoint(asked: str | Path, setting: str, front_end: bool = False) ->
         if (found := newest_checkpoint(folder, setting)) is not None:
             return found
     files = [file for folder in _homes(path) for file in _files(folder)]
-    if front_end and (alone := [file for file in files if file.name == FRONT_END and _content(file) is not None]):
+    if front_end and (alone := [file for file in files if file.name == FRONT_END and content_of(file) is not None]):
         return Checkpoint.at(alone[0])
     if torn := [file for file in files if file.name != FRONT_END]:
         raise ValueError(
@@ -94,21 +55,26 @@ def last_checkpoint(run_dir: str | Path, configs: Iterable[str | Path] = (), set
 
     Args:
         run_dir: the run's folder.
-        configs: the configuration files given. One that lies beside checkpoints, as each run's own does, says which
-            version is meant; without such a one it is the newest in `run_dir` that has a whole checkpoint.
+        configs: the configuration files given. One that lies beside checkpoints, as each fit's own does, says which
+            version is meant, and one of a test means the weights that it tested; without such a one it is the newest
+            version in `run_dir` that has a whole checkpoint.
         setting: what the user named it by, for the sentence.
 
     Raises:
         FileNotFoundError: there is no checkpoint.
-        ValueError: those that are there are damaged, or the configuration files lie in several versions.
+        ValueError: those that are there are damaged, the configuration files lie in several versions, or what was
+            tested is no longer there.
     """
     beside = dict.fromkeys(Path(config).expanduser().resolve().parent for config in configs)
-    versions = [_shown(folder) for folder in beside if any(file.name != FRONT_END for file in _files(folder))]
+    own = [folder for folder in beside if any(file.name != FRONT_END for file in _files(folder))]
+    versions = [_shown(folder) for folder in own or [folder for folder in beside if (folder / TAKEN).is_file()]]
     if len(versions) > 1:
         raise ValueError(
             f"`{setting}` last must mean one version, found configuration files of {_listed(versions)}; name the "
             "version's folder instead."
         )
+    if versions and not own:
+        return taken_weights(versions[0], setting)
     return find_checkpoint(versions[0] if versions else run_dir, setting)
 
 
@@ -122,8 +88,8 @@ def newest_checkpoint(folder: Path, setting: str = "ckpt_path") -> Checkpoint | 
     for file in _files(folder):
         if file.name == FRONT_END:
             continue
-        content = _content(file) or {}
-        epoch, step = _number(content, "epoch"), _number(content, "global_step")
+        content = content_of(file) or {}
+        epoch, step = number_in(content, "epoch"), number_in(content, "global_step")
         if epoch is None or step is None:
             torn.append(file)
         else:
@@ -157,20 +123,6 @@ def _homes(folder: Path) -> Sequence[Path]:
 def _files(folder: Path) -> list[Path]:
     home = folder if folder.name == FOLDER else folder / FOLDER
     return sorted(path for path in home.glob("*.ckpt") if path.is_file() and not path.name.startswith("."))
-
-
-def _content(path: Path) -> dict[str, Any] | None:
-    """What the file holds; None if it cannot be read as a checkpoint, or an older one's weights."""
-    try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        return dict(content) if "state_dict" in content else {}
-    except Exception:
-        return None
-
-
-def _number(content: dict[str, Any], name: str) -> int | None:
-    value = content.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _shown(path: Path) -> Path:

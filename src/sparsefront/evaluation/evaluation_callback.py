@@ -11,6 +11,7 @@ from attacks import NamedAttack
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation.trainer_facts import among_first, stage_of
+from sparsefront.log_folder import log_folder
 
 
 class EvaluationCallback(pl.Callback, ABC):
@@ -48,7 +49,7 @@ class EvaluationCallback(pl.Callback, ABC):
         if isinstance(pl_module, DefendedClassifier) and self.due(trainer):
             self._following, self._seen = True, 0
             # Here, where all processes ask: Lightning sends the folder from the first to the others.
-            self.results = Path(trainer.log_dir or trainer.default_root_dir) / "results"
+            self.results = log_folder(trainer) / "results"
             self.begin(trainer, pl_module, stage_of(trainer))
 
     def on_validation_batch_end(

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -25,7 +25,7 @@ def fingerprint(model: DefendedClassifier, attacks: Iterable[Mapping[str, Any]],
     parts = {"frontend": described(model.frontend), "classifier": described(model.classifier)}
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     entries = [{key: entry[key] for key in ("name", "attack", "view", "target")} for entry in attacks]
-    files = {path: _file_digest(_meant(Path(path))) for path in sorted(set(_paths(entries)))}
+    files = {path: _file_digest(_meant(Path(path))) for path in sorted(set(paths(entries)))}
     return json.loads(json.dumps({"model": digest, "attacks": entries, "files": files, **settings}, default=str))
 
 
@@ -74,15 +74,16 @@ def _bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
 
 
-def _paths(settings: Any) -> Iterator[str]:
-    """What attacks and views, whatever they are wrapped in, read from."""
+def paths(settings: Any, names: Sequence[str] = _FILES) -> Iterator[str]:
+    """What attacks and views, whatever they are wrapped in, read from; by settings of these names."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
             found = [value] if isinstance(value, str) else value
-            yield from (str(path) for path in found) if key in _FILES and isinstance(found, list) else _paths(value)
+            read = key in names and isinstance(found, list)
+            yield from (str(path) for path in found) if read else paths(value, names)
     elif isinstance(settings, list):
         for value in settings:
-            yield from _paths(value)
+            yield from paths(value, names)
 
 
 def _meant(path: Path) -> Path:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from attacks import NamedAttack
 from attacks.saved import SavedImages, save_images
+from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import partial
@@ -26,7 +27,7 @@ from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
 from sparsefront.evaluation.finding import Finding
-from sparsefront.evaluation.fingerprint import fingerprint
+from sparsefront.evaluation.fingerprint import fingerprint, paths
 from sparsefront.evaluation.meter import Cost
 from sparsefront.evaluation.one_class import against_one_class
 from sparsefront.evaluation.pictures import Pictures
@@ -34,6 +35,7 @@ from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision
 from sparsefront.evaluation.trainer_facts import name_of_data, stage_of, training_images
+from sparsefront.evaluation.weights_used import described, weights_used
 from sparsefront.processes import gathered
 from sparsefront.report.plots import panel_figure
 from sparsefront.whole_file import whole_file, write_whole
@@ -259,11 +261,18 @@ class RobustEvaluation(EvaluationCallback):
         return {
             "stage": stage_of(trainer),
             "epoch": trainer.current_epoch,
+            "weights": weights_used(trainer, model),
+            "checkpoints": self._checkpoints(trainer),
             "system": model.system,
             "data": name_of_data(trainer),
             "cascade": self.cascade,
             "time_budget": self.time_budget,
         }
+
+    def _checkpoints(self, trainer: pl.Trainer) -> dict[str, dict[str, Any]]:
+        """Those that attacks read, by what they are named by."""
+        named = sorted(set(paths(about(self.attacks, "", {}, {})["attacks"], ("checkpoint",))))
+        return {path: described(find_checkpoint(path, "checkpoint"), Path(trainer.default_root_dir)) for path in named}
 
     def _write_about(self, stage: str, text: dict[str, Any], findings: Sequence[Finding]) -> None:
         signs = {"diagnostics": [vars(finding) for finding in findings]}

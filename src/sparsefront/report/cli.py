@@ -15,6 +15,7 @@ from sparsefront.report.run import Run, load_runs
 from sparsefront.report.sentences import cautions, headline
 from sparsefront.report.table import print_table, to_csv, to_markdown
 from sparsefront.report.variant_tables import variant_tables
+from sparsefront.report.weights import weights_sentence
 from sparsefront.whole_file import write_whole
 
 TABLES = (".md", ".csv")
@@ -73,6 +74,8 @@ def show(runs: Sequence[Run], console: Console | None = None) -> None:
         table.show(console)
     for run in runs:
         console.print(Text(headline(run)), soft_wrap=True)
+    for sentence in filter(None, map(weights_sentence, runs)):
+        console.print(Text(sentence), soft_wrap=True)
     for sentence in cautions(runs):
         console.print(Text(f"Caution: {sentence}", style="yellow"), soft_wrap=True)
 
@@ -82,7 +85,8 @@ def write_table(runs: Sequence[Run], out: Path) -> None:
     rows = [row for run in runs for row in rows_of(run)]
     text = to_csv(rows)
     if out.suffix == ".md":
-        said = [*map(headline, runs), *(f"Caution: {sentence}" for sentence in cautions(runs))]
+        said = [*map(headline, runs), *filter(None, map(weights_sentence, runs))]
+        said += [*(f"Caution: {sentence}" for sentence in cautions(runs))]
         text = "\n".join([to_markdown(rows), *(table.markdown() for table in variant_tables(runs))])
         text += "".join(f"\n- {sentence}" for sentence in said) + "\n"
     write_whole(out, text)

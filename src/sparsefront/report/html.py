@@ -29,6 +29,7 @@ from sparsefront.report.sentences import cautions, headline, signs
 from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
 from sparsefront.report.variant_tables import variant_tables
+from sparsefront.report.weights import weights
 from sparsefront.whole_file import write_whole
 
 
@@ -107,6 +108,7 @@ def _system(run: Run, key: str) -> dict[str, Any]:
     atoms = run.images.get("atoms")
     return {
         "run": run,
+        "weights": weights(run),
         "sizes": _if_any(sizes_figure(run), f"{key}-sizes", f"Sizes of successful perturbations of {run.name}"),
         "robustness": _if_any(robustness_figure(run), f"{key}-robustness", f"Accuracy of {run.name} by size"),
         "signs": signs(run),

@@ -8,6 +8,7 @@ import numpy as np
 from sparsefront.report.row import worst_row
 from sparsefront.report.run import Run
 from sparsefront.report.share import Share
+from sparsefront.report.weights import other_settings
 
 
 def headline(run: Run) -> str:
@@ -59,6 +60,7 @@ def cautions(runs: Sequence[Run]) -> list[str]:
                 f"{run.name}: stopped by its time budget: batches that would have begun after "
                 f"{run.about['time_budget']:g} seconds were left out, and it is over {run.n} samples."
             )
+        found += [] if (other := other_settings(run)) is None else [other]
         found += [f"{run.name}, {sign['adversary']}: {sign['sentence']}" for sign in signs(run) if sign["raised"]]
     return found + _unlike(runs)
 

@@ -1,0 +1,48 @@
+"""Which weights an evaluation met."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.trainer.states import TrainerFn
+
+from sparsefront.common.checkpoint import Checkpoint
+from sparsefront.common.taken_weights import shown_from
+from sparsefront.common.tensor_digest import digest_of
+from sparsefront.defended import DefendedClassifier
+
+
+def weights_used(trainer: pl.Trainer, model: DefendedClassifier) -> dict[str, Any]:
+    """Where the weights are from, ready for JSON.
+
+    Returns:
+        `from`: "checkpoint", "fit" (validated while it trains), or "parts" (as built, or from checkpoints of its
+        parts). `path`: of the file, or of the fit's version; relative to the run's folder where it lies in it. `epoch`
+        and `step`: what it had been trained for. `sha256`: of the file. `tensors`: SHA-256 of the weights themselves,
+        the one that checkpoints keep of theirs. `parts`: the same of each part that was taken from elsewhere.
+        `differs`: settings that are others than the checkpoint's, by permission.
+    """
+    run_dir = Path(trainer.default_root_dir)
+    found: dict[str, Any] = {"from": "parts", "path": None, "epoch": None, "step": None, "sha256": None}
+    if trainer.state.fn == TrainerFn.FITTING:
+        folder = Path(trainer.log_dir or trainer.default_root_dir)
+        found |= {"from": "fit", "path": shown_from(folder, run_dir)}
+        found |= {"epoch": trainer.current_epoch, "step": trainer.global_step}
+    elif trainer.ckpt_path is not None:
+        path, (epoch, step) = Path(trainer.ckpt_path), model.reached or (None, None)
+        found |= {"from": "checkpoint", "path": shown_from(path, run_dir), "epoch": epoch, "step": step}
+        with path.open("rb") as file:
+            found["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    parts = {} if found["from"] == "checkpoint" else model.taken_from
+    return found | {
+        "tensors": digest_of(model.state_dict()),
+        "parts": {name: described(one, run_dir) for name, one in parts.items()},
+        "differs": list(model.differs),
+    }
+
+
+def described(found: Checkpoint, run_dir: Path) -> dict[str, Any]:
+    """A checkpoint in plain values."""
+    path = shown_from(found.path, run_dir)
+    return {"path": path, "epoch": found.epoch, "step": found.step, "sha256": found.digest}
