@@ -1,7 +1,6 @@
 """`sparsefront-sweep`: one setting through several values, a test of each, a table and a picture."""
 
 import argparse
-import json
 import os
 import shlex
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from sparsefront.cli import check
 from sparsefront.report.plots import setting_figure
+from sparsefront.report.result_files import read_json
 from sparsefront.report.row import rows_of
 from sparsefront.report.run import load_runs
 from sparsefront.report.sentences import cautions
@@ -79,7 +79,7 @@ def _check_same(tests: Mapping[str, tuple[Path, Sequence[str]]]) -> None:
     """Raise a ValueError if a folder's results are of other arguments than would be given now."""
     for folder, arguments in tests.values():
         for path in folder.rglob("results/test_attacks.json"):
-            command = json.loads(path.read_text()).get("command", "")
+            command = read_json(path, ("command",), "delete the folder to test the value anew").at("command").text()
             _, *found = shlex.split(command)
             if found != ["test", *arguments, "--run_dir", str(folder)]:
                 raise ValueError(

@@ -1,9 +1,12 @@
 """What is known of one attack that was run."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
+
+from sparsefront.report.entry import LARGEST, Entry
 
 #: One line each on what an adversary of that kind knows.
 KNOWLEDGE = {
@@ -15,6 +18,9 @@ KNOWLEDGE = {
     "control": "is no adversary: noise or filtering of the same size, which a robust system should hardly feel.",
     "transfer": "does not look into this system at all; what it makes for another model then meets the whole defense.",
 }
+
+NORMS = ("Linf", "L2", "L1")
+SURROGATES = ("GrayBox", "Transfer", "FittedSurrogate")  # views that ask another model
 
 
 @dataclass(frozen=True)
@@ -48,46 +54,71 @@ class AttackRecord:
     in_worst_case: bool = True
 
     @classmethod
-    def read(cls, entry: Mapping[str, Any]) -> "AttackRecord":
+    def read(cls, entry: Entry) -> "AttackRecord":
         """From an entry of `attacks` in `results/<stage>_attacks.json`.
 
         Raises:
-            ValueError: the entry has no name.
+            ValueError: the entry has no name, or a value of another kind.
         """
-        if "name" not in entry:
-            raise ValueError(f"`attacks` must have a name in each entry, found {dict(entry)}; evaluate again.")
-        attack, view, attacked = entry.get("attack") or {}, entry.get("view") or {}, entry.get("attacked")
-        passes = (entry[key] / attacked if attacked else None for key in ("forwards", "backwards"))
+        if not entry.mapping().get("name"):
+            raise ValueError(
+                f"{entry.path}: `attacks` must have a name in each entry, found none in `{entry.key}`; {entry.mend}."
+            )
+        attack, settings = _class(entry, "attack")
+        view, view_settings = _class(entry, "view")
+        numbers = {key: _number(entry, key) for key in ("seconds", "attacked", "forwards", "backwards")}
+        attacked = numbers.pop("attacked")
+        for key in ("forwards", "backwards"):
+            total = numbers[key]
+            numbers[key] = total / attacked if attacked and total is not None else None
+        enters = entry.get("in_worst_case")
+        error = entry.get("error")
+        knowledge = entry.get("knowledge")
         return cls(
-            name=str(entry["name"]),
-            knowledge=str(entry.get("knowledge", "unknown")),
-            attack=str(attack.get("class_path", "")),
-            settings=attack.get("init_args") or {},
-            view=str(view.get("class_path", "")),
-            view_settings=view.get("init_args") or {},
-            seconds=entry.get("seconds"),
-            error=entry.get("error"),
-            in_worst_case=bool(entry.get("in_worst_case", True)),
-            **dict(zip(("forwards", "backwards"), passes, strict=True)),
+            name=entry.at("name").text(),
+            knowledge="unknown" if knowledge is None else knowledge.text(),
+            attack=attack,
+            settings=settings,
+            view=view,
+            view_settings=view_settings,
+            error=None if error is None else error.text(),
+            in_worst_case=enters is None or enters.flag(),
+            **numbers,
         )
 
     @property
     def adversary(self) -> str:
         """Knowledge and backward mode in words, e.g. "white box, smooth"."""
         inner = self.view_settings.get("view")  # of a neighbourhood
-        settings = inner["init_args"] if isinstance(inner, Mapping) else self.view_settings
+        settings = (inner.get("init_args") or {}) if isinstance(inner, Mapping) else self.view_settings
         knowledge = self.knowledge.replace("_", " ")
         if self.knowledge != "white_box":
             return knowledge
-        return ", ".join(word for word in (knowledge, settings.get("backward"), "averaged" if inner else "") if word)
+        backward = settings.get("backward") if isinstance(settings, Mapping) else None
+        words = (knowledge, backward, "averaged" if inner else "")
+        return ", ".join(str(word) for word in words if word)
 
     @property
     def ball(self) -> tuple[str, float] | None:
         """Norm and radius of the ball around each image that it keeps to; None if it has none, or a relative one."""
-        norm, eps = self.settings.get("norm"), self.settings.get("eps")
-        if norm is None or eps is None or self.settings.get("relative"):
+        norm, eps = self.settings.get("norm"), _size(self.settings.get("eps"))
+        if norm not in NORMS or eps is None or self.settings.get("relative"):
             return None
-        return str(norm), float(Fraction(eps))
+        return str(norm), eps
+
+    @property
+    def asks_only(self) -> bool:
+        """Whether it asks the deployed model for answers alone, or has a part that does, so no gradient misleads it."""
+        if self.view in SURROGATES:
+            return False
+        ensemble = self.attack == "AutoAttack" and self.settings.get("version", "standard") != "rand"  # Square is in it
+        return ensemble or self.knowledge == "black_box"
+
+    def may_stay_inside(self, ball: tuple[str, float]) -> bool:
+        """Whether it keeps to that ball, or looks for the smallest perturbation in its norm."""
+        if self.in_worst_case:
+            return self.ball == ball
+        return self.settings.get("norm", "L2") == ball[0] and self.settings.get("eps") is None
 
     @property
     def spelled(self) -> str:
@@ -96,9 +127,37 @@ class AttackRecord:
 
 
 def _spell(key: str, value: Any) -> str:
-    if isinstance(value, Mapping):  # an attack inside another
-        return f"{value['class_path']}({', '.join(f'{k}={_spell(k, v)}' for k, v in value['init_args'].items())})"
+    if isinstance(value, Mapping):  # an attack inside another, or plain settings
+        settings = value.get("init_args", value)
+        settings = settings if isinstance(settings, Mapping) else {}
+        return f"{value.get('class_path', '')}({', '.join(f'{k}={_spell(k, v)}' for k, v in settings.items())})"
     return size_in_words(value) if key in ("eps", "step_size") and isinstance(value, float) else str(value)
+
+
+def _class(entry: Entry, key: str) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of a class; empty where none is named."""
+    named = entry.get(key)
+    if named is None:
+        return "", {}
+    path, settings = named.get("class_path"), named.get("init_args")
+    return "" if path is None else path.text(), {} if settings is None else settings.mapping()
+
+
+def _number(entry: Entry, key: str) -> float | None:
+    found = entry.get(key)
+    return None if found is None else found.number(0)
+
+
+def _size(value: Any) -> float | None:
+    """A finite size, of a number or of a fraction such as 8/255; None where it is none."""
+    if isinstance(value, str):
+        parts = re.fullmatch(
+            r"\s*(\d{1,9}(?:\.\d{0,18})?(?:e[+-]?\d{1,2})?)(?:/(\d{1,9}(?:\.\d{0,18})?))?\s*", value, re.I
+        )
+        below = float((parts[2] if parts else None) or 1)
+        value = float(parts[1]) / below if parts and below else None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value < LARGEST and math.isfinite(value) else None
 
 
 def size_in_words(size: float) -> str:

@@ -1,6 +1,7 @@
 """`sparsefront-report`: run folders in, a printed table and one page out."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from sparsefront.report.html import write_page
+from sparsefront.report.markdown import markdown_text
+from sparsefront.report.plain import plain
 from sparsefront.report.result_files import STAGES
 from sparsefront.report.row import rows_of
 from sparsefront.report.run import Run, load_runs
@@ -51,6 +54,8 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page (default: report.html)")
     parser.add_argument("--table", type=Path, help="also write the table here: .csv, or .md with what is said of it")
     given = parser.parse_args(args)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without a letter of some name still shows the rest
     if given.table is not None and given.table.suffix not in TABLES:
         parser.error(f"`--table` must end in .md or .csv, found {given.table}; name it e.g. table.csv.")
     try:
@@ -60,7 +65,7 @@ def main(args: list[str] | None = None) -> int:
             write_table(runs, given.table)
         page = write_page(runs, given.out)
     except (ValueError, OSError) as error:
-        print(f"sparsefront-report: {error}", file=sys.stderr)
+        print(f"sparsefront-report: {plain(str(error))}", file=sys.stderr)
         return 1
     print(page)
     return 0
@@ -88,5 +93,5 @@ def write_table(runs: Sequence[Run], out: Path) -> None:
         said = [*map(headline, runs), *filter(None, map(weights_sentence, runs))]
         said += [*(f"Caution: {sentence}" for sentence in cautions(runs))]
         text = "\n".join([to_markdown(rows), *(table.markdown() for table in variant_tables(runs))])
-        text += "".join(f"\n- {sentence}" for sentence in said) + "\n"
+        text += "".join(f"\n- {markdown_text(sentence)}" for sentence in said) + "\n"
     write_whole(out, text)

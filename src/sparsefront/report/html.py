@@ -25,7 +25,7 @@ from sparsefront.report.plots import (
 from sparsefront.report.representation_figures import own_figures
 from sparsefront.report.row import Row, rows_of
 from sparsefront.report.run import Run
-from sparsefront.report.sentences import cautions, headline, signs
+from sparsefront.report.sentences import cautions, headline, reservation, signs
 from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
 from sparsefront.report.variant_tables import variant_tables
@@ -59,7 +59,7 @@ def render(runs: Sequence[Run]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     accuracy = _svg(accuracy_figure(rows), "accuracy", "Clean and robust accuracy per attack; numbers in the table")
     return environment.from_string(source).render(
-        headlines=[headline(run) for run in runs],
+        headlines=[(headline(run), bool(reservation(run))) for run in runs],
         cautions=cautions(runs),
         header=HEADER,
         text_columns=TEXT_COLUMNS,
@@ -129,7 +129,7 @@ def _representations(run: Run, key: str) -> list[tuple[str, str, Markup]]:
 
 def _panels(run: Run, key: str) -> list[tuple[str, Markup]]:
     """Pictures of each attack, the strongest that enters the worst case first."""
-    attacks = [attack for attack in run.completed if f"adv/{attack.name}" in run.images]
+    attacks = [a for a in run.completed if f"adv/{a.name}" in run.images and run.attacked(a.name)]
     attacks.sort(key=lambda attack: (not attack.in_worst_case, int(np.count_nonzero(run.right(attack.name)))))
     shown = [attack.name for attack in attacks]
     return [

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sparsefront.report.attack_record import AttackRecord
+from sparsefront.report.entry import Entry
+from sparsefront.report.representation_check import ORIGINAL, check_representations
 from sparsefront.report.result_files import read_arrays, read_json
 from sparsefront.report.share import Share
 from sparsefront.whole_file import whole_file, write_whole
 
-ORIGINAL = "original"  # name beside those of variants
 KEYS = ("variants", "class_names", "positive", "neuron", "difference", "deviation", "distance", "n_samples")
 
 
@@ -60,15 +61,9 @@ class RepresentationRecord:
         mend = "evaluate again with the callback Representations, or delete both files"
         if not arrays_path.is_file():
             raise FileNotFoundError(f"{arrays_path} is missing beside {path.name}; {mend}.")
-        about = read_json(path, KEYS, mend)
-        record = cls(about, read_arrays(arrays_path))
-        needed = ["label", "weight", *(f"{part}/{name}" for name in record.names for part in ("pred", "hidden"))]
-        if absent := [name for name in needed if name not in record.arrays]:
-            raise ValueError(f"{arrays_path} must have the arrays {absent}, found none; {mend}.")
-        if len(record.arrays["label"]) != about["n_samples"]:
-            found = len(record.arrays["label"])
-            raise ValueError(f"{arrays_path} must have {about['n_samples']} samples, found {found}; {mend}.")
-        return record
+        about, arrays = read_json(path, KEYS, mend), read_arrays(arrays_path)
+        check_representations(about, arrays_path, arrays)
+        return cls(about.mapping(), arrays)
 
     def write(self, results: Path, stage: str) -> None:
         """Write both files into a `results` folder, each whole or not at all."""
@@ -85,7 +80,8 @@ class RepresentationRecord:
     @property
     def variants(self) -> list[AttackRecord]:
         """What made the variants."""
-        return [AttackRecord.read(entry) for entry in self.about["variants"]]
+        about = Entry(dict(self.about), Path("this record"), "evaluate again")
+        return [AttackRecord.read(entry) for entry in about.at("variants").parts()]
 
     @property
     def neuron(self) -> int:

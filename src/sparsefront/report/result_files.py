@@ -3,13 +3,14 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from sparsefront.report.attack_record import AttackRecord
+from sparsefront.report.about_file import checked_about
+from sparsefront.report.entry import Entry, cleaned
+from sparsefront.report.plain import plain, plain_lines
 
 Columns = dict[str, np.ndarray]
 STAGES = ("test", "val")
@@ -34,59 +35,70 @@ def locate(folder: Path, stages: Sequence[str]) -> tuple[Path, str]:
     raise FileNotFoundError(f"{folder / 'results'} holds no {names}; `sparsefront {verbs} --config ...` writes one.")
 
 
-def read_about(path: Path, stage: str) -> dict[str, Any]:
+def read_about(path: Path, stage: str) -> Entry:
     """`results/<stage>_attacks.json`; raises FileNotFoundError or ValueError if it is missing or cannot be one."""
     verb = "validate" if stage == "val" else "test"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; `sparsefront {verb} --config ...` with attacks writes it.")
-    return read_json(path, ("system", "data", "attacks"), f"write it again with `sparsefront {verb}`")
+    return checked_about(read_json(path, ("system", "data", "attacks"), f"write it again with `sparsefront {verb}`"))
 
 
-def read_json(path: Path, keys: Sequence[str], mend: str) -> dict[str, Any]:
-    """A JSON file of these keys at least; raises a ValueError, which ends in what to do, if it is none."""
+def read_json(path: Path, keys: Sequence[str], mend: str) -> Entry:
+    """A JSON file of these keys at least, its texts fit to be shown; a ValueError, which ends in `mend`, if it is none.
+
+    The one reader of all results that are JSON.
+    """
+    entry = Entry(None, path, mend)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} must be JSON, found {error}; {mend}.") from None
+        found = cleaned(json.loads(path.read_text(encoding="utf-8")), entry)
+    except RecursionError:
+        raise ValueError(f"{path} must be JSON, found objects nested too deep; {mend}.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} must be JSON, found {plain(str(error))}; {mend}.") from None
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(
+            f"{path} must be JSON, found {plain(str(error))}; {mend}."
+        ) from None  # a number of 5,000 digits
     if absent := [key for key in keys if not isinstance(found, dict) or key not in found]:
         raise ValueError(f"{path} must have the keys {absent}, found none; {mend}.")
-    return found
+    return replace(entry, value=found)
 
 
 def read_columns(path: Path) -> Columns:
     """Columns of a CSV of numbers, an empty cell is NaN; raises a ValueError if it is none."""
-    with path.open(newline="", encoding="utf-8") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
     try:
+        with path.open(newline="", encoding="utf-8") as file:
+            names, *rows = list(csv.reader(file)) or [[]]
         cells = [[float(cell) if cell else np.nan for cell in row] for row in rows]
-        table = np.array(cells, dtype=np.float64).reshape(len(rows), len(header))
-    except ValueError as error:
+        table = np.array(cells, dtype=np.float64).reshape(len(rows), len(names))
+    except (ValueError, OverflowError, csv.Error) as error:
         raise ValueError(
-            f"{path} must hold one number a cell under its header, found {error}; write it anew."
+            f"{path} must hold one number a cell under its header, found {plain(str(error))}; write it anew."
         ) from None
+    header = [plain(name) for name in names]
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise ValueError(f"{path} must have each column once, found {twice[:3]} more than once; write it anew.")
     return {name: table[:, column] for column, name in enumerate(header)}
 
 
 def read_arrays(path: Path) -> Columns:
     """Arrays of an npz file; raises a ValueError if it is none."""
+    mend = "delete it or evaluate anew"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (ValueError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} must be an npz file of arrays, found {error}; delete it or evaluate anew.") from None
+            found = {plain(name): array for name, array in dict(arrays).items()}
+    except Exception as error:  # numpy lets whatever a damaged file brings about through
+        raise ValueError(f"{path} must be an npz file of arrays, found {plain(str(error))}; {mend}.") from None
+    if odd := [name for name, array in found.items() if array.dtype.kind not in "biuf"]:
+        raise ValueError(f"{path} must hold arrays of numbers, found another kind in {odd}; {mend}.")
+    return found
 
 
-def check_whole(path: Path, samples: Columns, attacks: Sequence[AttackRecord], about: dict[str, Any]) -> None:
-    """Raise a ValueError unless the files were written together: the same attacks and samples, nothing left blank."""
-    wanted = ["index", "label", "clean_pred"]
-    wanted += [f"{a.name}/{key}" for a in attacks if a.error is None for key in ("pred", "success", "linf", "l2")]
-    absent = [name for name in wanted if name not in samples]
-    mend = "evaluate again into an empty folder"
-    if absent:
-        raise ValueError(f"{path} must have the columns {absent}, which its attacks file promises, found none; {mend}.")
-    count = len(samples["label"])
-    if count == 0 or count != about.get("n_samples", count):
-        raise ValueError(f"{path} must have {about.get('n_samples', 'some')} rows, found {count}; {mend}.")
-    blank = [name for name in wanted if not name.endswith(("/linf", "/l2")) and np.isnan(samples[name]).any()]
-    if blank:
-        raise ValueError(f"{path} must have no empty cell in {blank}, for no error was noted, found some; {mend}.")
+def read_text(path: Path) -> str:
+    """A text; raises a ValueError if it is none."""
+    try:
+        return plain_lines(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be text in UTF-8, found {error}; delete it or write it anew.") from None

@@ -8,6 +8,7 @@ import numpy as np
 from sparsefront.report.attack_record import AttackRecord, size_in_words
 from sparsefront.report.run import Run
 from sparsefront.report.share import Share
+from sparsefront.report.unsearched import unsearched
 
 CLEAN, WORST = "no attack", "worst case"  # names beside those of attacks
 ROUNDING = 1e-4  # by which a perturbation may stand out of a ball and still count as inside
@@ -23,9 +24,10 @@ class Row:
         knowledge: "white_box", "gray_box", "transfer", or "" over all of them.
         adversary: knowledge and backward mode in words; for a worst case, over how many attacks it is.
         clean: share of all samples that are right without attack.
-        robust: share of *all* samples that are right, and still are under attack; None if the attack failed.
-        success: share of the samples that were right for which the attack reached its goal; None if it failed or
-            nothing was right. (A worst case counts those that fell to any of its attacks.)
+        robust: share of *all* samples that are right, and still are under attack; None if the attack failed or met no
+            sample.
+        success: share of the samples that were right for which the attack reached its goal; None if it failed, met no
+            sample, or nothing was right. (A worst case counts those that fell to any of its attacks.)
         linf: mean max |perturbation| over the successful samples, [0, 1] pixel units; None if there are none.
         l2: mean Euclidean size over the successful samples, [0, 1] pixel units; None if there are none.
         linf_median: the median likewise.
@@ -39,6 +41,8 @@ class Row:
         error: what stopped the attack, or None.
         is_worst: whether this is a worst case.
         in_worst_case: whether the attack enters the worst case.
+        attacked: count of the samples that the attack met; None of a worst case or an attack that failed.
+        lacking: what a worst case over all adversaries, or over those inside a ball, does not rest on.
     """
 
     system: str
@@ -60,6 +64,13 @@ class Row:
     error: str | None = None
     is_worst: bool = False
     in_worst_case: bool = True
+    attacked: int | None = None
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def unmet(self) -> bool:
+        """Whether the attack ran but no sample was left for it, so that it says nothing."""
+        return self.attacked == 0
 
     @property
     def n(self) -> int:
@@ -82,8 +93,7 @@ def rows_of(run: Run) -> list[Row]:
         of_kind = [attack for attack in run.judging if attack.knowledge == kind]
         if len(of_kind) > 1:
             rows.append(_worst_row(run, of_kind, f"worst {kind.replace('_', ' ')}", kind))
-    balls = list(dict.fromkeys(ball for attack in run.judging if (ball := attack.ball)))
-    rows += [_worst_inside(run, norm, eps) for norm, eps in balls] if len(balls) > 1 else []
+    rows += [_worst_inside(run, norm, eps) for norm, eps in run.balls] if len(run.balls) > 1 else []
     return [*rows, worst_row(run)]
 
 
@@ -99,6 +109,9 @@ def _attack_row(run: Run, attack: AttackRecord) -> Row:
     row = replace(row, in_worst_case=attack.in_worst_case)
     if attack.error is not None:
         return replace(row, error=attack.error)
+    row = replace(row, attacked=run.attacked(attack.name))
+    if row.unmet:
+        return row
     fell = run.success(attack.name)
     linf, l2 = (run.samples[f"{attack.name}/{norm}"][fell] for norm in ("linf", "l2"))
     return replace(
@@ -137,6 +150,7 @@ def _worst_row(run: Run, attacks: Sequence[AttackRecord], name: str, kind: str) 
         robust=Share(held, run.n),
         success=Share(clean.hits - held, clean.hits) if clean.hits else None,
         seconds=sum(times) if times else None,
+        lacking=() if kind else tuple(unsearched(run)),
     )
 
 
@@ -157,6 +171,7 @@ def _worst_inside(run: Run, norm: str, eps: float) -> Row:
         robust=Share(held, run.n),
         success=Share(clean.hits - held, clean.hits) if clean.hits else None,
         is_worst=True,
+        lacking=tuple(unsearched(run, (norm, eps))),
     )
 
 

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from sparsefront.report.attack_record import AttackRecord
+from sparsefront.report.picture_arrays import check_pictures
+from sparsefront.report.plain import plain
 from sparsefront.report.representation_record import RepresentationRecord
-from sparsefront.report.result_files import STAGES, Columns, check_whole, locate, read_about, read_arrays, read_columns
+from sparsefront.report.result_files import STAGES, Columns, locate, read_about, read_arrays, read_columns, read_text
+from sparsefront.report.whole_results import MEND, check_names, check_whole
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,15 @@ class Run:
             raise ValueError(f"`stage` must be 'val' or 'test', found {stage!r}; leave it out to take what is there.")
         home, stage = locate(Path(folder), STAGES if stage is None else (stage,))
         results = home / "results"
-        about = read_about(results / f"{stage}_attacks.json", stage)
+        entry = read_about(results / f"{stage}_attacks.json", stage)
+        about = entry.mapping()
         samples = read_columns(results / f"{stage}_samples.csv")
-        attacks = tuple(AttackRecord.read(entry) for entry in about["attacks"])
+        attacks = tuple(AttackRecord.read(attack) for attack in entry.at("attacks").parts())
+        check_names(entry.path, attacks)
         check_whole(results / f"{stage}_samples.csv", samples, attacks, about)
         images = results / f"{stage}_images.npz"
+        arrays = read_arrays(images) if images.is_file() else {}
+        check_pictures(images, arrays, MEND)
         metrics = home / "metrics.csv"
         config = home / "config.yaml"
         return cls(
@@ -70,9 +77,9 @@ class Run:
             about=about,
             attacks=attacks,
             samples=samples,
-            images=read_arrays(images) if images.is_file() else {},
+            images=arrays,
             metrics=read_columns(metrics) if metrics.is_file() else {},
-            config=config.read_text(encoding="utf-8") if config.is_file() else None,
+            config=read_text(config) if config.is_file() else None,
             representations=RepresentationRecord.read(results, stage),
         )
 
@@ -92,6 +99,11 @@ class Run:
         return [attack for attack in self.completed if attack.in_worst_case]
 
     @property
+    def balls(self) -> list[tuple[str, float]]:
+        """The balls that those keep to, norm and radius."""
+        return list(dict.fromkeys(ball for attack in self.judging if (ball := attack.ball)))
+
+    @property
     def fell(self) -> np.ndarray:
         """Bool (N,): brought down by an attack that enters the worst case, were it one that failed later."""
         return self.samples.get("fell", np.zeros(self.n)) == 1
@@ -101,6 +113,10 @@ class Run:
         label = self.samples["label"]
         right = self.samples["clean_pred"] == label
         return right if attack is None else right & (self.samples[f"{attack}/pred"] == label)
+
+    def attacked(self, attack: str) -> int:
+        """Count of the samples that an attack met; in a cascade, those left standing before it."""
+        return int((~np.isnan(self.samples[f"{attack}/linf"])).sum())
 
     def success(self, attack: str) -> np.ndarray:
         """Bool (N,): was right, and the attack reached its goal (its target class, if it has one)."""
@@ -121,7 +137,7 @@ def load_runs(folders: Sequence[str | Path] | Mapping[str, str | Path], stage: s
     if not folders:
         raise ValueError("`folders` must name at least one run folder, found none; give e.g. runs/default.")
     if isinstance(folders, Mapping):
-        return [replace(Run.load(folder, stage), name=name) for name, folder in folders.items()]
+        return [replace(Run.load(folder, stage), name=plain(name)) for name, folder in folders.items()]
     loaded = {(run := Run.load(folder, stage)).folder.resolve(): run for folder in folders}
     runs = list(loaded.values())
     return [replace(run, name=_distinct(run, runs)) for run in runs]
@@ -134,4 +150,4 @@ def _distinct(run: Run, runs: Sequence[Run]) -> str:
     parts = run.folder.resolve().parts
     ends = (parts[-length:] for length in range(1, len(parts) + 1))
     end = next(end for end in ends if all(other[-len(end) :] != end for other in others))
-    return f"{run.name} ({'/'.join(end)})"
+    return f"{run.name} ({plain('/'.join(end))})"

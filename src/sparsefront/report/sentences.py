@@ -5,14 +5,23 @@ from typing import Any
 
 import numpy as np
 
+from sparsefront.report.attack_record import size_in_words
 from sparsefront.report.row import worst_row
 from sparsefront.report.run import Run
 from sparsefront.report.share import Share
+from sparsefront.report.unsearched import unsearched
 from sparsefront.report.weights import other_settings
 
 
 def headline(run: Run) -> str:
-    """E.g. "TopT + ConvNet: 96.2 % clean, 12.0 % worst case under 6 attacks (n = 500); 95 % intervals ..."."""
+    """E.g. "TopT + ConvNet: 96.2 % clean, 12.0 % worst case under 6 attacks (n = 500); 95 % intervals ...".
+
+    It ends in a caution where the worst case rests on no black box, or on no diagnostics.
+    """
+    return f"{_figures(run)} {caution}" if (caution := reservation(run)) else _figures(run)
+
+
+def _figures(run: Run) -> str:
     worst = worst_row(run)
     count = len(run.judging)
     if worst.robust is None:
@@ -22,6 +31,24 @@ def headline(run: Run) -> str:
         f"{run.name}: {worst.clean} clean, {worst.robust} worst case under {count} attack{'s' if count > 1 else ''} "
         f"({f'{failed} more failed; ' if failed else ''}n = {run.n}); 95 % intervals {_span(worst.clean)} and "
         f"{_span(worst.robust)}."
+    )
+
+
+def reservation(run: Run) -> str:
+    """What the worst case rests on too little of, as a sentence; empty if there is nothing to say, or no worst case."""
+    lacking = list(worst_row(run).lacking)
+    if worst_row(run).robust is None:
+        return ""
+    if "no black box" not in lacking and len(run.balls) > 1:
+        blind = [
+            f"{norm} {size_in_words(eps)}" for norm, eps in run.balls if "no black box" in unsearched(run, (norm, eps))
+        ]
+        lacking = [*([f"no black box within {_listed(blind, 'or')}"] if blind else []), *lacking]
+    if not lacking:
+        return ""
+    return (
+        f"Caution: this worst case rests on {_listed(lacking)}; if gradients are masked, it may be far too good, and "
+        "systems must not be compared by it."
     )
 
 
@@ -90,5 +117,5 @@ def _span(share: Share) -> str:
     return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+def _listed(names: Sequence[str], last: str = "and") -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"

@@ -3,6 +3,7 @@
 import html
 import io
 import re
+import warnings
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -20,7 +21,11 @@ def inline_svg(figure: Figure, name: str, alt: str) -> str:
     """
     file = io.StringIO()
     # A fixed salt gives the same bytes for the same numbers; compositing would blur pixels drawn side by side.
-    with mpl.rc_context({"svg.hashsalt": "sparsefront", "image.composite_image": False}):
+    with (
+        mpl.rc_context({"svg.hashsalt": "sparsefront", "image.composite_image": False}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")  # a name in a script that the font lacks
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()
     text = text[text.index("<svg") :]

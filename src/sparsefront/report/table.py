@@ -5,21 +5,21 @@ import io
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from sparsefront.report.fitting import FittedTable, Section
+from sparsefront.report.markdown import markdown_line, markdown_text
 from sparsefront.report.row import Row
 from sparsefront.report.share import Share
 
 #: What the columns mean, in one sentence.
 CAPTION = (
     "clean, robust: % of all samples right without and under attack, in parentheses under a control or an attack of "
-    "any size, which do not enter the worst case; interval: 95 % Wilson interval of robust; "
-    "success: % of the samples that were right for which the attack reached its goal; Linf, L2: mean size over the "
-    "successful samples, pixels in [0, 1], and ~ its median; PSNR (dB), SSIM: of what the classifier sees of clean / "
-    "adversarial images, against the clean ones; forward, backward: images through the model and gradients "
+    "any size, which do not enter the worst case, and – where it met no sample; interval: 95 % Wilson interval of "
+    "robust; success: % of the samples that were right for which the attack reached its goal; Linf, L2: mean size over "
+    "the successful samples, pixels in [0, 1], and ~ its median; PSNR (dB), SSIM: of what the classifier sees of clean "
+    "/ adversarial images, against the clean ones; forward, backward: images through the model and gradients "
     "for each sample attacked; s: seconds"
 )
 CSV_HEADER = (
@@ -27,9 +27,9 @@ CSV_HEADER = (
     *("robust", "robust_low", "robust_high", "success"),
     *("linf_mean_successful", "l2_mean_successful", "linf_median_successful", "l2_median_successful"),
     *("psnr_clean", "psnr_adversarial", "ssim_clean", "ssim_adversarial"),
-    *("forwards_per_sample", "backwards_per_sample", "seconds", "error", "in_worst_case"),
+    *("forwards_per_sample", "backwards_per_sample", "seconds", "error", "in_worst_case", "attacked"),
 )
-PLAIN_WIDTH = 190  # columns when the output is no terminal, so that a log shows whole lines
+NOTHING = "–"  # of an attack that no sample was left for
 
 
 def _percent(share: Share | None) -> str:
@@ -39,6 +39,8 @@ def _percent(share: Share | None) -> str:
 def _robust(row: Row) -> str:
     if row.error:
         return "failed"
+    if row.unmet:
+        return NOTHING
     return _percent(row.robust) if row.in_worst_case else f"({_percent(row.robust)})"
 
 
@@ -60,14 +62,19 @@ def _count(number: float | None) -> str:
     return "" if number is None else f"{number:.0f}"
 
 
+def adversary(row: Row) -> str:
+    """Who attacks; of a worst case, over how many attacks it is and what it does not rest on."""
+    return ", ".join(word for word in (row.adversary, *row.lacking) if word)
+
+
 _COLUMNS: dict[str, Callable[[Row], str]] = {
     "attack": lambda row: row.attack,
-    "adversary": lambda row: row.adversary,
+    "adversary": adversary,
     "n": lambda row: str(row.n),
     "clean": lambda row: _percent(row.clean),
     "robust": _robust,
-    "interval": lambda row: _interval(row.robust),
-    "success": lambda row: _percent(row.success),
+    "interval": lambda row: NOTHING if row.unmet else _interval(row.robust),
+    "success": lambda row: NOTHING if row.unmet else _percent(row.success),
     "Linf": lambda row: _size(row.linf, row.linf_median),
     "L2": lambda row: _size(row.l2, row.l2_median),
     "PSNR": lambda row: _pair(row.psnr, 1),
@@ -78,6 +85,8 @@ _COLUMNS: dict[str, Callable[[Row], str]] = {
 }
 HEADER = ("system", *_COLUMNS)
 TEXT_COLUMNS = ("system", "attack", "adversary")
+LAST = "robust"  # column that a terminal shows as long as it can
+SPARE = ("n", "adversary", "clean")  # columns before it that fall away where it could not
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -92,36 +101,24 @@ def failures(rows: Sequence[Row]) -> list[str]:
 
 def print_table(rows: Sequence[Row], console: Console | None = None) -> None:
     """Print the rows, a section a system, the worst case in bold, then what failed and what the columns mean."""
-    console = in_full(console or Console())
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in HEADER:
-        table.add_column(name, justify="left" if name in TEXT_COLUMNS else "right", no_wrap=name not in TEXT_COLUMNS)
-    for _, group in groupby(rows, key=lambda row: row.system):
-        for position, row in enumerate(group):
-            texts = [Text(cell) for cell in cells(row)]  # Text, because names are no markup
-            table.add_row(*(texts if position == 0 else [Text(), *texts[1:]]), style="bold" if row.is_worst else None)
-        table.add_section()
-    console.print(table)
+    console = console or Console()
+    sections = [
+        Section(system, [cells(row)[1:] for row in group], [row.is_worst for row in group])
+        for system, group in ((name, list(some)) for name, some in groupby(rows, key=lambda row: row.system))
+    ]
+    gone = FittedTable(HEADER[0], HEADER[1:], sections, TEXT_COLUMNS[2:], LAST, SPARE).show(console)
     for sentence in failures(rows):
-        console.print(Text(sentence, style="red"))
-    console.print(Text(CAPTION, style="dim"))
-
-
-def in_full(console: Console) -> Console:
-    """The console itself if it is a terminal, else one on which a log shows whole lines."""
-    return console if console.is_terminal else Console(file=console.file, width=PLAIN_WIDTH)
+        console.print(Text(sentence, style="red"), soft_wrap=True)
+    if gone:
+        console.print(Text(f"Left out for want of room: {', '.join(gone)}; see the page, or `--table`.", style="dim"))
+    console.print(Text(CAPTION, style="dim"), soft_wrap=not console.is_terminal)
 
 
 def to_markdown(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, ending in a newline, with the failures below it."""
     lines = [HEADER, tuple("---" if name in TEXT_COLUMNS else "---:" for name in HEADER), *map(cells, rows)]
     table = [markdown_line(line) for line in lines]
-    return "\n".join([*table, "", *(f"- {sentence}" for sentence in failures(rows)), CAPTION, ""])
-
-
-def markdown_line(cells: Sequence[str]) -> str:
-    """A line of a Markdown table."""
-    return "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in cells) + " |"
+    return "\n".join([*table, "", *(f"- {markdown_text(sentence)}" for sentence in failures(rows)), CAPTION, ""])
 
 
 def to_csv(rows: Sequence[Row], first: str = "system") -> str:
@@ -140,8 +137,8 @@ def to_csv(rows: Sequence[Row], first: str = "system") -> str:
         qualities = [*(row.psnr or ("", "")), *(row.ssim or ("", ""))]
         costs = [row.forwards, row.backwards, row.seconds]
         numbers = [*_full(row.clean), *_full(row.robust), success, *sizes, *qualities, *costs]
-        ends = [row.error, row.in_worst_case]
-        writer.writerow([row.system, row.attack, row.knowledge, row.adversary, row.n, *numbers, *ends])
+        ends = [row.error, row.in_worst_case, row.attacked]
+        writer.writerow([row.system, row.attack, row.knowledge, adversary(row), row.n, *numbers, *ends])
     return file.getvalue()
 
 

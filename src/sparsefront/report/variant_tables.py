@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from sparsefront.report.fitting import FittedTable, Section
+from sparsefront.report.markdown import markdown_line
 from sparsefront.report.representation_record import ORIGINAL, RepresentationRecord
 from sparsefront.report.row import rows_of, worst_row
 from sparsefront.report.run import Run
 from sparsefront.report.share import Share
-from sparsefront.report.table import in_full, markdown_line
 
 ACCURACY_NOTE = (
     "% of all samples right, as they are and as variants, with its 95 % Wilson interval; white box, worst case: robust "
@@ -42,16 +41,13 @@ class VariantTable:
     note: str
 
     def show(self, console: Console) -> None:
-        """Print it."""
-        console = in_full(console)
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        for number, name in enumerate(self.header):
-            table.add_column(Text(name), justify="right" if number else "left", no_wrap=bool(number))
-        for row in self.rows:
-            table.add_row(*map(Text, row))  # Text, because names are no markup
+        """Print it; columns fall away from the right where the terminal is too narrow."""
         console.print(Text(self.title, style="bold"))
-        console.print(table)
-        console.print(Text(f"{self.note}\n", style="dim"))
+        sections = [Section(row[0], [row[1:]], [False]) for row in self.rows]
+        gone = FittedTable(self.header[0], self.header[1:], sections, (), self.header[1]).show(console)
+        if gone:
+            console.print(Text(f"Left out for want of room: {', '.join(gone)}; see the page.", style="dim"))
+        console.print(Text(f"{self.note}\n", style="dim"), soft_wrap=not console.is_terminal)
 
     def markdown(self) -> str:
         """It as Markdown, ending in a newline."""

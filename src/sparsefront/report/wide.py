@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from sparsefront.report.markdown import markdown_line
 from sparsefront.report.row import Row
+from sparsefront.report.table import NOTHING
 
 
 def to_wide_markdown(rows: Mapping[str, Sequence[Row]], first: str, psnr: bool = False) -> str:
@@ -22,10 +24,11 @@ def to_wide_markdown(rows: Mapping[str, Sequence[Row]], first: str, psnr: bool =
     lines = [header, ["---", *("---:" for _ in header[1:])]]
     for name, some in rows.items():
         robust = {row.attack: f"{100 * row.robust.value:.1f}" for row in some if row.robust is not None}
+        robust |= {row.attack: NOTHING for row in some if row.unmet}
         seen = {key: f"{value:.1f}" for key, value in _psnr(some).items()}
         cells = [*(robust.get(key, "") for key in columns), *(seen.get(key, "") for key in qualities)]
         lines.append([name, str(some[0].n), f"{100 * some[0].clean.value:.1f}", *cells])
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n% of n samples right"
+    text = "".join(f"{markdown_line(line)}\n" for line in lines) + "\n% of n samples right"
     if qualities:
         text += "; PSNR in dB of what the classifier sees of the attacked samples, against the clean images"
     return f"{text}; the CSV file has intervals, sizes and costs.\n"

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from sparsefront.common.run_folder import has_checkpoint
+from sparsefront.report.result_files import read_json
 from sparsefront.separate_tests import has_results
 from sparsefront.study.system import System, names, strings
 from sparsefront.whole_file import write_whole
@@ -107,7 +108,7 @@ def _flat(layers: list[dict[str, Any]], start: str = "") -> dict[str, Any]:
 
 def _read(system: System) -> dict[str, Any]:
     path = system.folder / FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path, (), "delete the folder to run the system anew").mapping() if path.is_file() else {}
 
 
 def _write(system: System, record: dict[str, Any]) -> None:

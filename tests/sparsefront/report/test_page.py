@@ -1,43 +1,14 @@
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from html_page import Page
 
 from sparsefront.report import report
 from sparsefront.report.cli import main
 from sparsefront.report.html import _intervals, render
 from sparsefront.report.row import rows_of
 from sparsefront.report.run import load_runs
-
-VOID = {"meta", "br", "img", "hr", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Tags, attributes and text of a page; complains about tags that do not close."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.text, self._open = [], [], "", []
-        self.feed(text)
-        assert not self._open
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        self.handle_endtag(tag)
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
 
 EVIL = "--></svg><script>alert(\"x\")</script> $a_1$ & 'q'"
 

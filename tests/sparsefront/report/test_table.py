@@ -31,7 +31,7 @@ def test_markdown_keeps_its_columns(rows):
     table = [line.replace(r"\|", "") for line in lines if line.startswith("|")]
     assert len(table) == 2 + len(rows)
     assert {line.count("|") for line in table} == {16}
-    assert "- A [red]b, bad: failed: OSError: [0] <no>" in lines
+    assert "- A [red]b, bad: failed: OSError: [0] &lt;no&gt;" in lines
 
 
 def test_csv_gives_shares_in_full_and_blanks_for_failures(rows):

@@ -21,7 +21,7 @@ def accuracy_figure(rows: Sequence[Row]) -> Figure:
     """Bars of accuracy in %, a group an attack, a colour a system, whiskers the 95 % Wilson interval.
 
     White-box bars are plain, gray-box ones striped, transfer ones dotted, black-box ones crossed, controls lined; bars
-    that do not enter the worst case are pale; a failed attack says so in place of a bar.
+    that do not enter the worst case are pale; a failed attack, or one that met no sample, says so in place of a bar.
 
     Args:
         rows: the rows of one or several systems.
@@ -43,7 +43,7 @@ def accuracy_figure(rows: Sequence[Row]) -> Figure:
             share = row.clean if group == CLEAN else row.robust
             hatch = "" if group == CLEAN else HATCHES.get(row.knowledge, "")
             shade = 1.0 if row.in_worst_case or group == CLEAN else PALE
-            _bar(axes, centre, 0.88 * height, share, to_rgba(COLOURS[number % len(COLOURS)], shade), hatch)
+            _bar(axes, centre, 0.88 * height, share, to_rgba(COLOURS[number % len(COLOURS)], shade), hatch, row.unmet)
     axes.set_yticks(range(len(groups)), [_label(group, rows) for group in groups])
     axes.set_ylim(len(groups) - 0.4, -0.6)
     axes.set_xlim(0, 112)
@@ -91,9 +91,11 @@ def _label(group: str, rows: Sequence[Row]) -> str:
     return literal(group)
 
 
-def _bar(axes: Axes, centre: float, height: float, share: Share | None, colour: Any, hatch: str) -> None:
+def _bar(axes: Axes, centre: float, height: float, share: Share | None, colour: Any, hatch: str, unmet: bool) -> None:
     if share is None:
-        axes.text(1, centre, "failed", va="center", color=INK, fontsize=8, style="italic")
+        axes.text(
+            1, centre, "– (met no sample)" if unmet else "failed", va="center", color=INK, fontsize=8, style="italic"
+        )
         return
     low, high = (100 * end for end in share.interval)
     axes.barh(centre, 100 * share.value, height, color=colour, hatch=hatch, edgecolor="white", linewidth=0)

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from sparsefront.report.plots.style import COLOURS, INK, dress, legend, literal
 
+LARGEST = 1e30
+
 
 def curves_figure(metrics: Mapping[str, np.ndarray]) -> Figure | None:
     """Losses and accuracies over the optimiser's steps.
@@ -40,12 +42,14 @@ def curves_figure(metrics: Mapping[str, np.ndarray]) -> Figure | None:
 
 
 def _has(name: str, word: str) -> bool:
-    return any(part == word or part.endswith(f"_{word}") for part in name.split("/"))
+    """Whether it is a loss or an accuracy, not the count of its samples."""
+    return not name.endswith(f"{word}/n") and any(part == word or part.endswith(f"_{word}") for part in name.split("/"))
 
 
 def _points(step: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Steps and values, (2, points), of the cells that are not blank."""
-    known = ~np.isnan(column) & ~np.isnan(step)
+    """Steps and values, (2, points), of the cells that are not blank, nor beyond what can be drawn."""
+    with np.errstate(invalid="ignore"):
+        known = (np.abs(column) < LARGEST) & (np.abs(step) < LARGEST)
     return np.stack([step[known], column[known]])
 
 

@@ -13,9 +13,13 @@ BAD = "#d55e00"
 FAINT: dict[str, Any] = {"color": "#888888", "alpha": 0.35, "linewidth": 0.6}
 
 
+LONGEST = 80  # letters of a line of a label; more would leave no room for what it names
+
+
 def literal(text: str) -> str:
-    """`text` with its dollar signs as such, for a name is no formula."""
-    return text.replace("$", r"\$")
+    """`text` with its dollar signs as such, for a name is no formula, and the end of long lines left out."""
+    lines = [line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in text.split("\n")]
+    return "\n".join(lines).replace("$", r"\$")
 
 
 def dress(axes: Axes, grid: str = "x") -> None:
