@@ -24,18 +24,20 @@ import frontends
 from attacks import NamedAttack
 from classifiers import ReadOut
 from frontends.checkpoints import read_checkpoint
-from sparsefront import data
+from sparsefront import data, slurm, stopping
 from sparsefront.analysis import Representations
 from sparsefront.common.checkpoint import Checkpoint
 from sparsefront.common.run_folder import FOLDER, FRONT_END, find_checkpoint, last_checkpoint
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack
+from sparsefront.exact_resume import ExactResume
 from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.logging import SaveConfig, check_wandb
 from sparsefront.predictions import PredictionWriter
 from sparsefront.run_checkpoints import RunCheckpoints
 from sparsefront.stage_one import learn_front_end
+from sparsefront.stop_points import StopPoints, check_trained, own_signals
 from sparsefront.version_folder import claim_version
 from sparsefront.whole_file import whole_file
 
@@ -128,7 +130,7 @@ class SparsefrontCLI(LightningCLI):
         loggers = wanted if isinstance(wanted, list) else [] if wanted in (None, True, False) else [wanted]
         check_wandb(loggers)
         kwargs["logger"] = [CSVLogger(self._get(self.config_init, "run_dir"), name=""), *loggers]
-        return super().instantiate_trainer(**kwargs)
+        return own_signals(super().instantiate_trainer(**kwargs))
 
     def _parse_ckpt_path(self) -> None:
         """Leave the settings as the user gave them: LightningCLI would put the checkpoint's in their place unsaid.
@@ -178,6 +180,7 @@ class SparsefrontCLI(LightningCLI):
         if self.subcommand in ("validate", "test"):
             self._callback(Representations).check(self.model)
         if (found := self._checkpoint()) is not None:
+            check_trained(found)
             return found
         asked = self._get(self.config, "ckpt_path")
         if asked is not None:
@@ -206,6 +209,8 @@ class SparsefrontCLI(LightningCLI):
     def _checkpoint(self) -> Checkpoint | None:
         """The checkpoint asked for, None if there is none to go on from; it is whole, and what the trainer is given."""
         asked = self._get(self.config, "ckpt_path")
+        if asked is None and self.subcommand == "fit" and slurm.restarted():
+            asked = "last"  # the job's script says what it said at first
         if asked is None:
             return None
         if asked == "best":
@@ -295,7 +300,8 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
         args: stand for the command line when called from Python.
         run: False takes no subcommand and only builds `model`, `datamodule`, `trainer` and `evaluation`.
     """
-    return _or_exit(args, run, SparsefrontCLI)
+    with stopping.command("sparsefront", sys.argv[1:] if args is None else args):
+        return _or_exit(args, run, SparsefrontCLI)
 
 
 def _or_exit(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) -> SparsefrontCLI:
@@ -342,7 +348,7 @@ def _run(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) -> S
         trainer_defaults={
             # Attacks need gradients, and Trainer.validate and .test would run in inference mode.
             "inference_mode": False,
-            "callbacks": [PredictionWriter()],
+            "callbacks": [PredictionWriter(), ExactResume(), StopPoints(sys.argv[1:] if args is None else args)],
         },
         seed_everything_default=0,
         auto_configure_optimizers=False,

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from sparsefront import stopping
 from sparsefront.cli import main
 from sparsefront.report import main as report
 
@@ -21,4 +22,5 @@ def demo() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(demo())
+    with stopping.command("make demo", []):
+        sys.exit(demo())

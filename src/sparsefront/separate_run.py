@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,7 +30,21 @@ def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
         log.write(f"$ {shlex.join(['sparsefront', *words])}\n")
         log.flush()
         command = [sys.executable, "-m", "sparsefront.cli", *words]
-        return subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode == 0
+        with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as run:
+            try:
+                return run.wait() == 0
+            except BaseException:
+                _end(run)
+                raise
+
+
+def _end(run: subprocess.Popen) -> None:
+    """Let a run keep what it has, as it does when it is stopped itself; it gets a minute."""
+    run.send_signal(signal.SIGTERM)  # whatever the signal was: a second SIGINT, after a terminal's, would be the last
+    try:
+        run.wait(60)
+    except subprocess.TimeoutExpired:
+        run.kill()
 
 
 def last_words(folder: Path) -> str:

@@ -9,7 +9,9 @@ from pytorch_lightning.strategies import DDPStrategy, ParallelStrategy, Strategy
 from tqdm import tqdm
 
 from frontends import FrontEnd
+from sparsefront import stopping
 from sparsefront.data.base import ImageData
+from sparsefront.stop_points import own_signals
 
 
 class _Progress(pl.Callback):
@@ -67,6 +69,8 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
         callbacks=[_Progress()] if trainer.progress_bar_callback is not None else [],
         limit_val_batches=0,
     )
+    own_signals(stage)
+    stopping.keep_in_mind("the front end had not learned to its end, which begins anew")
     augmenting, data.augmenting = data.augmenting, False
     try:
         with warnings.catch_warnings():

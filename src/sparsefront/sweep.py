@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sparsefront import stopping
 from sparsefront.cli import check
 from sparsefront.report.plots import setting_figure
 from sparsefront.report.result_files import read_json
@@ -113,7 +114,8 @@ def _write(setting: str, folders: Mapping[str, Path], run_dir: Path, command: st
 def command() -> int:
     """The installed command `sparsefront-sweep`."""
     sys.path.insert(0, os.getcwd())  # as `sparsefront` does: a class in a file beside the user is found
-    return main()
+    with stopping.command("sparsefront-sweep", sys.argv[1:], "the values tested so far are kept"):
+        return main()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from sparsefront.data.base import ImageData
 from sparsefront.data.samplers import process
 from sparsefront.defended import DefendedClassifier
 from sparsefront.processes import gathered
+from sparsefront.stopping import poll
 
 
 class ClassMoments(NamedTuple):
@@ -49,6 +50,7 @@ def class_moments(model: DefendedClassifier, data: ImageData, number: int) -> Cl
     mine = _first_of_each(split.source.labels[split.positions], number)[rank::processes]
     sums: list[Tensor] = []
     for items in tqdm(mine.split(data.batch_size), desc="selectivity", leave=False, disable=rank > 0, delay=2):
+        poll()
         batch = split.__getitems__(items.tolist())
         hidden = last_hidden(model, batch.image.to(model.device)).representation.double().cpu()
         label = _one_hot(batch.label, data.num_classes)

@@ -21,6 +21,7 @@ from sparsefront.data.samplers import TrainingSampler, evaluation_sampler, proce
 from sparsefront.data.sources import ImageSource
 from sparsefront.data.split import Split, as_is
 from sparsefront.data.splits import stratified_cut
+from sparsefront.data.training_loader import TrainingLoader
 
 NEEDED: dict[str | None, tuple[PartName, ...]] = {
     "fit": ("train", "val"),
@@ -217,7 +218,8 @@ class ImageData(LightningDataModule, ABC):
         return self._loader(split, evaluation_sampler(split, *process())) if len(split) else []
 
     def _loader(self, split: Split, sampler: Sampler | None) -> DataLoader:
-        return DataLoader(
+        kind = TrainingLoader if isinstance(sampler, TrainingSampler) else DataLoader
+        return kind(
             split,
             batch_size=self.batch_size,
             sampler=sampler,

@@ -6,6 +6,8 @@ from typing import TypeVar
 from pytorch_lightning.utilities import rank_zero_only
 from tqdm import tqdm
 
+from sparsefront.stopping import poll
+
 Step = TypeVar("Step")
 
 
@@ -20,6 +22,7 @@ def progress(steps: Iterable[Step], doing: str, total: int) -> Iterator[Step]:
     Returns:
         The steps.
     """
-    return iter(
-        tqdm(steps, desc=doing, total=total, delay=1, leave=False, disable=getattr(rank_zero_only, "rank", 0) != 0)
-    )
+    hidden = getattr(rank_zero_only, "rank", 0) != 0
+    for step in tqdm(steps, desc=doing, total=total, delay=1, leave=False, disable=hidden):
+        poll()
+        yield step

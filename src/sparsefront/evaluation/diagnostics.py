@@ -13,6 +13,7 @@ from attacks.noise import uniform
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation.finding import Finding, adversary_of, tolerated
+from sparsefront.stopping import polled
 
 Model = Callable[[Tensor], Tensor]
 
@@ -48,7 +49,7 @@ def probe(
         budget = next((named.attack.budget for named in same if named.attack.budget is not None), None)
 
         def look(first: NamedAttack = same[0], budget: Budget | None = budget) -> Iterator[Finding]:
-            return _of_view(_Seen(model, fitted(first)(model), batch, adversary_of(first.view)), budget)
+            return _of_view(_Seen(model, polled(fitted(first)(model)), batch, adversary_of(first.view)), budget)
 
         findings += _to_its_end(adversary_of(view), look)
     return findings

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sparsefront.stopping import poll
+
 Model = Callable[[Tensor], Tensor]
 
 
@@ -36,6 +38,7 @@ def metered(model: Model, cost: Cost) -> Model:
     """The same model, which adds to `cost` each image that goes through it forward and backward."""
 
     def run(images: Tensor) -> Tensor:
+        poll()  # every query of every attack passes here
         cost.forwards += len(images)
         logits = model(images)
         if torch.is_grad_enabled() and logits.requires_grad:

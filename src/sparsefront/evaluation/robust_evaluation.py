@@ -38,6 +38,7 @@ from sparsefront.evaluation.trainer_facts import name_of_data, stage_of, trainin
 from sparsefront.evaluation.weights_used import described, weights_used
 from sparsefront.processes import gathered
 from sparsefront.report.plots import panel_figure
+from sparsefront.stopping import keep_in_mind, undisturbed
 from sparsefront.whole_file import whole_file, write_whole
 
 
@@ -155,6 +156,8 @@ class RobustEvaluation(EvaluationCallback):
             if trainer.is_global_zero:
                 self._run.costs |= self._taken.costs
         self._partial = partial.Partial(self.results, stage, self._run.columns, same, trainer.global_rank)
+        folder = str(trainer.default_root_dir)
+        keep_in_mind(f"the rows of its whole batches are kept in {folder}", "--evaluation.resume_from", folder)
 
     def follow(self, trainer: pl.Trainer, model: DefendedClassifier, batch: Batch, stage: str) -> None:
         """Attack one batch, unless time is up."""
@@ -205,7 +208,8 @@ class RobustEvaluation(EvaluationCallback):
         self._batches += 1
         self._parts.append(samples)
         if self._partial is not None:
-            self._partial.add(samples, batch.image, self._run.costs)
+            with undisturbed():
+                self._partial.add(samples, batch.image, self._run.costs)
         if sum(len(part.label) for part in self._first) < self.diagnostics:
             right = samples.right().to(batch.label.device)
             self._first.append(Batch(*(tensor[right] for tensor in batch)))

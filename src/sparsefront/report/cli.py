@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from sparsefront import stopping
 from sparsefront.report.html import write_page
 from sparsefront.report.markdown import markdown_text
 from sparsefront.report.plain import plain
@@ -59,11 +60,12 @@ def main(args: list[str] | None = None) -> int:
     if given.table is not None and given.table.suffix not in TABLES:
         parser.error(f"`--table` must end in .md or .csv, found {given.table}; name it e.g. table.csv.")
     try:
-        runs = load_runs(given.runs, given.stage)
-        show(runs)
-        if given.table is not None:
-            write_table(runs, given.table)
-        page = write_page(runs, given.out)
+        with stopping.command("sparsefront-report", sys.argv[1:] if args is None else args):
+            runs = load_runs(given.runs, given.stage)
+            show(runs)
+            if given.table is not None:
+                write_table(runs, given.table)
+            page = write_page(runs, given.out)
     except (ValueError, OSError) as error:
         print(f"sparsefront-report: {plain(str(error))}", file=sys.stderr)
         return 1

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sparsefront import stopping
 from sparsefront.cli import check
 from sparsefront.common.run_folder import has_checkpoint
 from sparsefront.report.cli import show, write_table
@@ -123,11 +124,8 @@ def _report(folder: Path, systems: Sequence[System]) -> bool:
 def command() -> int:
     """The installed command `sparsefront-study`."""
     sys.path.insert(0, os.getcwd())  # as `sparsefront` does: a class in a file beside the user is found
-    try:
+    with stopping.command("sparsefront-study", sys.argv[1:], "what was fitted and tested so far is kept"):
         return main()
-    except KeyboardInterrupt:
-        print("\nsparsefront-study: stopped; the same command goes on from here.", file=sys.stderr)
-        return 130
 
 
 if __name__ == "__main__":
