@@ -148,9 +148,10 @@ class Transfer(View):
             with torch.inference_mode(False):
                 other: nn.Module = kind.load_from_checkpoint(path, map_location="cpu")
         except Exception as error:
+            why = str(error).rstrip(".") if isinstance(error, ValueError) else type(error).__name__
             raise ValueError(
                 f"`checkpoint` of Transfer must be a {kind.__name__} that the command line wrote, "
-                f"found {path}, which does not load ({type(error).__name__}); name another."
+                f"found {path}, which does not load ({why}); name another."
             ) from error
         return other.eval().requires_grad_(False)
 

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from classifiers.normalize import Normalize
-from classifiers.weights import load_weights, read_weights
+from classifiers.weights import load_weights
+from sparsefront.common.checkpoint_file import read_weights
+from sparsefront.common.weight_names import bare
 
 
 class Timm(nn.Module):
@@ -59,12 +61,13 @@ class Timm(nn.Module):
         self.resize = resize
         self._check_name(model_name)
         settings: dict[str, Any] = {"in_chans": in_chans, "num_classes": num_classes, "drop_rate": drop_rate}
-        if isinstance(pretrained, str):
-            settings["pretrained_cfg_overlay"] = {"file": pretrained}
-            names = read_weights(pretrained, "pretrained").keys()
+        if isinstance(pretrained, str):  # read here, as data; timm adapts the stem, and drops a head of other classes
+            state = bare(read_weights(pretrained, "pretrained"))
+            settings["pretrained_cfg_overlay"] = {"state_dict": state}
         self.model = self._create(model_name, img_size, pretrained=pretrained, **settings)
         if isinstance(pretrained, str):
-            self._check_filled(model_name, pretrained, names)
+            self._check_filled(model_name, pretrained, state.keys())
+            self.model.pretrained_cfg.pop("state_dict")  # type: ignore[operator, union-attr]
         config: dict[str, Any] = self.model.pretrained_cfg  # type: ignore[assignment]
         own = in_chans == len(config["mean"])
         default_mean, default_std = (config["mean"], config["std"]) if own else ((0.5,) * in_chans,) * 2
@@ -117,7 +120,7 @@ class Timm(nn.Module):
         head: Any = self.model.pretrained_cfg["classifier"]  # type: ignore[index]
         heads = (head,) if isinstance(head, str) else tuple(head or ())
         body = [name for name, _ in self.model.named_parameters() if not name.startswith(heads)]
-        if not all(name in names or f"module.{name}" in names for name in body):
+        if not all(name in names for name in body):
             raise ValueError(_of_another_network(model_name, path))
 
     def _shrink_stem(self, model_name: str, in_chans: int) -> None:

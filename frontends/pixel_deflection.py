@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from frontends.base import FrontEnd, ImageMap
-from frontends.checkpoints import part_of, read_checkpoint
 from frontends.class_activation import robust_class_activation
 from frontends.rules import at_least, check_rules, one_of, positive
 from frontends.wavelet import denoise_wavelet
 from sparsecode.full_precision import full_precision
+from sparsefront.common.checkpoint_file import read_checkpoint
 from sparsefront.common.run_folder import find_checkpoint
+from sparsefront.common.weight_names import unwrapped
 
 
 class PixelDeflection(FrontEnd):
@@ -139,7 +140,8 @@ class PixelDeflection(FrontEnd):
         """Read the attention network's weights; images are not looked at."""
         path = str(find_checkpoint(str(self.attention_checkpoint), "attention_checkpoint").path)
         assert self.attention is not None
-        state = part_of(read_checkpoint(path, "attention_checkpoint"), "classifier")
+        state = read_checkpoint(path, "attention_checkpoint")
+        state = unwrapped(state, self.attention.state_dict(), ("classifier", ""))
         own = {key: value.shape for key, value in self.attention.state_dict().items()}
         if own != {key: value.shape for key, value in state.items()}:
             raise ValueError(

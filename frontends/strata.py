@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from frontends.checkpoints import part_of, read_checkpoint
 from frontends.denoising_autoencoder import N_FEATURES, DenoisingAutoencoder
 from frontends.nearest import nearest
+from sparsefront.common.checkpoint_file import read_checkpoint
 from sparsefront.common.run_folder import find_checkpoint
+from sparsefront.common.weight_names import unwrapped
 
 _AT_ONCE = 512  # images whose features are found together
 
@@ -126,7 +127,7 @@ class Strata(nn.Module):
             ValueError: not a checkpoint, or one without the strata of these settings.
         """
         whole = read_checkpoint(find_checkpoint(path, setting, front_end=True).path, setting)
-        state = part_of(whole, "strata") or part_of(whole, "frontend.strata")
+        state = unwrapped(whole, self.state_dict(), ("strata", "frontend.strata"))
         shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
         if shapes != {key: tuple(tensor.shape) for key, tensor in self.state_dict().items()}:
             raise ValueError(

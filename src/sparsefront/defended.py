@@ -16,21 +16,21 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from classifiers import ReadOut
 from frontends import FrontEnd, Identity
-from frontends.checkpoints import part_of, read_checkpoint
 from sparsefront.common.checkpoint import Checkpoint
+from sparsefront.common.checkpoint_file import read_checkpoint, read_whole_checkpoint
 from sparsefront.common.run_folder import find_checkpoint
+from sparsefront.common.weight_names import unwrapped
 from sparsefront.data.batch import Batch
 from sparsefront.data.named_batch import NamedBatch
 from sparsefront.data.projected_batch import ProjectedBatch
+from sparsefront.known_classes import note_named
 from sparsefront.mismatch import explain_mismatch
 from sparsefront.place import place
 from sparsefront.read_out_fit import ReadOutFit, check_read_out
+from sparsefront.rebuilding import SOURCES, described_settings
 
 Builder = Callable[[tuple[int, int, int]], FrontEnd]
 ClassifierBuilder = Callable[[int, int], nn.Module]
-
-SOURCES = {"pretrained": False, "checkpoint_path": None}
-"""A classifier's settings that say where its first weights come from, and what they are once it has weights."""
 
 
 class DefendedClassifier(pl.LightningModule):
@@ -52,8 +52,9 @@ class DefendedClassifier(pl.LightningModule):
         scheduler: a class whose first arguments are (optimizer, total number of steps), stepped every batch.
         frontend_checkpoint: a checkpoint with a learned front end of the same settings, of this one or of a whole
             defended classifier: its dictionary is taken instead of learning one.
-        classifier_checkpoint: a checkpoint of a defended classifier with this classifier, whatever its front end: its
-            weights are taken, to put a front end before a network that was trained without it.
+        classifier_checkpoint: a checkpoint of a defended classifier with this classifier, whatever its front end, or a
+            file of the classifier's own weights (`torch.save(net.state_dict(), path)`, .safetensors): they are taken,
+            to put a front end before a network that was trained without it.
         class_weights: of each class in the cross entropy, for classes of which some are rare; null: 1 for all. The loss
             is the mean over the images of weight times cross entropy. It is not divided by the weights of the batch,
             which would let a rare class count for less where it occurs. A `ReadOut` has its own way.
@@ -92,6 +93,7 @@ class DefendedClassifier(pl.LightningModule):
             del self.hparams[name]
         self.frontend = frontend(image_shape)
         self.classifier = classifier(self.frontend.out_channels, num_classes)
+        note_named(self.frontend, self.classifier)
         check_read_out(self.classifier, self.frontend)
         self._read_out_fit = ReadOutFit()
         self.automatic_optimization = not isinstance(self.classifier, ReadOut)
@@ -114,6 +116,29 @@ class DefendedClassifier(pl.LightningModule):
             settings = named.get("init_args", {})
             settings = {name: SOURCES.get(name, value) for name, value in settings.items()}
             self.hparams["classifier"] = named | {"init_args": settings}
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls, checkpoint_path: str | Path, map_location: Any = None, **settings: Any
+    ) -> "DefendedClassifier":
+        """The model in a checkpoint; of what the file names, only classes that are known already are built.
+
+        Args:
+            checkpoint_path: of a checkpoint that the command line wrote, or a Trainer.
+            map_location: device of the model; None leaves it on the CPU.
+            settings: constructor arguments that take the place of the checkpoint's, or that it has not, because the
+                model was built from Python.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: no whole checkpoint, one that names a class that is not known or something else than a class,
+                or one of another model.
+        """
+        checkpoint = read_whole_checkpoint(checkpoint_path, "checkpoint_path")
+        model = cls(**described_settings(cls, checkpoint.get("hyper_parameters", {}), settings))
+        model.on_load_checkpoint(checkpoint)
+        model.load_state_dict(checkpoint["state_dict"])
+        return model if map_location is None else model.to(map_location)
 
     @property
     def system(self) -> str:
@@ -263,8 +288,7 @@ def load_front_end(frontend: FrontEnd, path: Path) -> Checkpoint:
     """
     found = find_checkpoint(path, "frontend_checkpoint", front_end=True)
     path = found.path
-    state = read_checkpoint(path, "frontend_checkpoint")
-    state = part_of(state, "frontend") or state
+    state = unwrapped(read_checkpoint(path, "frontend_checkpoint"), frontend.state_dict(), ("frontend", ""))
     kind = type(frontend).__name__
     explain_mismatch(frontend, state, f"`frontend_checkpoint` {path}", f"this {kind}'s")
     if not state["learned"]:
@@ -274,15 +298,16 @@ def load_front_end(frontend: FrontEnd, path: Path) -> Checkpoint:
 
 
 def load_classifier(classifier: nn.Module, path: Path) -> Checkpoint:
-    """Fill a classifier from a checkpoint of a whole `DefendedClassifier`; returns which it is.
+    """Fill a classifier from a checkpoint of a whole `DefendedClassifier`, or a file of its own; returns which it is.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the checkpoint holds another classifier, or none.
+        ValueError: the file holds another classifier, or none.
     """
     found = find_checkpoint(path, "classifier_checkpoint")
     path = found.path
-    state = part_of(read_checkpoint(path, "classifier_checkpoint"), "classifier")
+    state = read_checkpoint(path, "classifier_checkpoint")
+    state = unwrapped(state, classifier.state_dict(), ("classifier", ""))
     explain_mismatch(classifier, state, f"`classifier_checkpoint` {path}", f"this {type(classifier).__name__}'s")
     classifier.load_state_dict(state)
     return found

@@ -28,7 +28,7 @@ def code_of(part: nn.Module) -> dict[str, str]:
         ValueError: a class that no file defines, as in a notebook.
     """
     ahead = {kind.__module__ for module in part.modules() for kind in type(module).__mro__}
-    nowhere = sorted(name for name in ahead if not _is_installed(name.split(".")[0]) and _file(name) is None)
+    nowhere = sorted(name for name in ahead if not is_installed(name.split(".")[0]) and _file(name) is None)
     if nowhere:
         raise ValueError(
             f"`frontend` must be defined in a file where its results are kept, found a class of {nowhere[0]}, which "
@@ -41,7 +41,7 @@ def code_of(part: nn.Module) -> dict[str, str]:
         if name in digests:
             continue
         top = name.split(".")[0]
-        if _is_installed(top):
+        if is_installed(top):
             installed.add(top)
         elif path := _file(name):
             digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -52,7 +52,7 @@ def code_of(part: nn.Module) -> dict[str, str]:
 
 
 @functools.cache
-def _is_installed(top: str) -> bool:
+def is_installed(top: str) -> bool:
     """Whether a top-level module is Python's or lies where packages are installed, and is none of ours."""
     if top in sys.stdlib_module_names and top != "__main__":
         return True

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+from sparsefront.common.checkpoint_file import load
 
 RUN = "sparsefront"
 """Where a checkpoint keeps what this project says of its run, in plain values."""
@@ -48,7 +48,7 @@ class Checkpoint:
 def content_of(path: Path) -> dict[str, Any] | None:
     """What the file holds; None if it cannot be read as a checkpoint, or an older one's weights."""
     try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
+        content = load(path)
         return dict(content) if "state_dict" in content else {}
     except Exception:
         return None

@@ -1,0 +1,58 @@
+"""Names that tensors got from what a network was wrapped in when it was saved."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from torch import Tensor
+
+from sparsefront.common.checkpoint_file import part_of
+
+COUNTER = "num_batches_tracked"  # of batch norm: bookkeeping that older files lack
+
+
+def unwrapped(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], parts: Sequence[str] = ("",)
+) -> dict[str, Tensor]:
+    """The tensors of a file under the names that a module has, as far as wrappers alone make the difference.
+
+    `torch.compile` puts `_orig_mod.` before names, `DataParallel` and DDP put `module.`, a network that the saved one
+    was a part of puts its own name for it. Counters of batches are taken from the module where the file lacks them.
+
+    Args:
+        state: the file's.
+        own: the module's.
+        parts: names that the module may go by in a larger network; "" for none.
+
+    Returns:
+        All of the part whose names are the module's, else those of the form that comes nearest.
+    """
+    wanted = {name for name in own if not name.endswith(COUNTER)}
+    forms = [form for part in parts for form in _forms(state, part)]
+    nearest = max(forms, key=lambda form: len(wanted & form.keys()) - len(_uncounted(form) - wanted))
+    counters = {name: tensor for name, tensor in own.items() if name.endswith(COUNTER)}
+    return counters | {name: tensor for name, tensor in nearest.items() if not name.endswith(COUNTER) or name in own}
+
+
+def bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a file without the names of any wrapper, for a network that is not there yet."""
+    return list(_without_wrappers(dict(state)))[-1]
+
+
+def _uncounted(form: Mapping[str, Tensor]) -> set[str]:
+    return {name for name in form if not name.endswith(COUNTER)}
+
+
+def _forms(state: Mapping[str, Tensor], part: str) -> Iterator[dict[str, Tensor]]:
+    """Of a part, as it is and without its wrappers."""
+    for whole in _without_wrappers(dict(state)):
+        for found in _without_wrappers(part_of(whole, part) if part else whole):
+            if found or not part:
+                yield found
+
+
+def _without_wrappers(state: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    yield state
+    compiled = {".".join(word for word in name.split(".") if word != "_orig_mod"): state[name] for name in state}
+    if compiled.keys() != state.keys():
+        yield from _without_wrappers(compiled)
+    elif state and all(name.startswith("module.") for name in state):
+        yield from _without_wrappers(part_of(state, "module"))
