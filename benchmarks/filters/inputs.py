@@ -10,6 +10,9 @@ from skimage import data
 from torch import Tensor
 from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
 
+from sparsefront.data.decoding import decode
+from sparsefront.data.picture_files import list_pictures
+
 # Those in colour that scikit-image brings along.
 PICTURES = (
     "astronaut",
@@ -28,13 +31,13 @@ def pictures(folder: str, side: int, number: int) -> Tensor:
     """(number, 3, side, side) pixels in [0, 1], cropped at the centre; repeated where there are too few.
 
     Args:
-        folder: searched with its subfolders for JPEG and PNG files; "" takes those that scikit-image brings along.
+        folder: searched with its subfolders for picture files; "" takes those that scikit-image brings along.
         side: in pixels.
         number: of pictures, evenly over the folder.
     """
     if folder:
-        files = sorted(file for file in Path(folder).rglob("*") if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
-        stored = [Image.open(file).convert("RGB") for file in files[:: max(len(files) // number, 1)][:number]]
+        files = list_pictures(Path(folder))
+        stored = [decode(file.path, 3) for file in files[:: max(len(files) // number, 1)][:number]]
     else:
         stored = [Image.fromarray(np.asarray(getattr(data, name)())[..., :3]) for name in PICTURES[:number]]
     images = [pil_to_tensor(center_crop(resize(picture, side), [side, side])) for picture in stored]

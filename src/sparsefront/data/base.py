@@ -100,7 +100,7 @@ class ImageData(LightningDataModule, ABC):
         self.projected: ProjectedSplit | None = None
         self.repeats = False
         self._augment = Augment(augment, image_shape[1:])
-        self._parts = Parts(self.source, self.own_parts, self.cut, seed)
+        self._parts = Parts(self.source, self.own_parts, self.cut, seed, self.keep)
 
     @abstractmethod
     def source(self, part: PartName) -> ImageSource:
@@ -141,6 +141,18 @@ class ImageData(LightningDataModule, ABC):
         names: tuple[PartName, ...] = ("test", "val", "train")
         pieces = zip(names, stratified_cut(source.labels, [test, val], self.seed), strict=True)
         return {name: piece for name, piece in pieces if name == "train" or name not in self.own_parts}
+
+    def keep(self, part: PartName, positions: Tensor) -> Tensor:
+        """Choose which images stay in a part; a subclass leaves out those that are in another part too.
+
+        Args:
+            part: "train", "val" or "test".
+            positions: (M,) of the part's images in its source.
+
+        Returns:
+            Those that stay, in the same order.
+        """
+        return positions
 
     def setup(self, stage: str | None = None) -> None:
         """Read what a stage needs, once.

@@ -1,11 +1,15 @@
 """Which pictures a tree of class folders holds."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from torchvision import datasets
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from sparsefront.data.part_names import check_beside_parts, check_flat
 from sparsefront.data.parts import PartName
+from sparsefront.data.picture_error import shown
+from sparsefront.data.picture_files import Identity, PictureFile, list_folders, list_pictures
 
 MEND = "point --data.init_args.root to a folder of class folders, or of train/ and optional val/ and test/ with such"
 
@@ -15,13 +19,16 @@ class ClassFolders(NamedTuple):
 
     Attributes:
         names: the class folders' names, sorted: class k is the k-th.
-        paths: the pictures, class by class and sorted, as torchvision's ImageFolder lists them.
+        paths: the pictures, class by class and sorted, as torchvision's ImageFolder lists them, but without hidden ones
+            and each real file once.
         labels: their classes.
+        files: the same pictures with their real files.
     """
 
     names: list[str]
     paths: list[str]
     labels: list[int]
+    files: list[PictureFile]
 
 
 def list_parts(root: str) -> dict[PartName, ClassFolders]:
@@ -35,13 +42,15 @@ def list_parts(root: str) -> dict[PartName, ClassFolders]:
 
     Raises:
         ValueError: no such folder, no class folder, a class folder without pictures, val/ or test/ without train/,
-            parts whose classes differ.
+            parts whose classes differ, folders that are parts by other names, a file in two classes or parts.
     """
     folder = Path(root)
     names: tuple[PartName, ...] = ("train", "val", "test")
     present = [name for name in names if (folder / name).is_dir()]
     if not present:
-        return {"train": list_classes(folder, MEND)}
+        flat = list_classes(folder, MEND)
+        check_flat(flat.names, root)
+        return {"train": flat}
     if "train" not in present:
         raise ValueError(
             f"`root` must hold train/ where it holds {present[0]}/, found none in '{root}'; add it, or to evaluate"
@@ -54,6 +63,8 @@ def list_parts(root: str) -> dict[PartName, ClassFolders]:
                 f"`root` must hold the same class folders in train/ and {name}/, found {len(differing)} in only one of"
                 f" them in '{root}', the first is '{differing[0]}'; add or remove class folders."
             )
+    check_beside_parts(list_folders(folder), folder)
+    _refuse_leaks(parts)
     return parts
 
 
@@ -68,12 +79,43 @@ def list_classes(folder: Path, mend: str) -> ClassFolders:
         What it holds.
 
     Raises:
-        ValueError: no such folder, no class folder, a class folder without pictures.
+        ValueError: no such folder, no class folder, a class folder without pictures, a file in two classes.
     """
     if not folder.is_dir():
         raise ValueError(f"`root` must be a folder, found '{folder}', which is none; {mend}.")
-    try:
-        listing = datasets.ImageFolder(str(folder))
-    except (OSError, RuntimeError) as error:  # torchvision says which class has no picture and what it takes for one
-        raise ValueError(f"`root` must hold pictures by class, found none ({error}) in '{folder}'; {mend}.") from error
-    return ClassFolders(listing.classes, [path for path, _ in listing.samples], [label for _, label in listing.samples])
+    names = list_folders(folder)
+    by_class = [list_pictures(folder / name) for name in names]
+    empty = [name for name, files in zip(names, by_class, strict=True) if not files]
+    if empty or not names:
+        found = f"no picture in {', '.join(map(shown, empty))}" if empty else "no class folder"
+        raise ValueError(
+            f"`root` must hold pictures by class, found {found} in '{folder}', where a picture's name ends in"
+            f" {', '.join(IMG_EXTENSIONS)}; {mend}."
+        )
+    labels = [label for label, files in enumerate(by_class) for _ in files]
+    files = [file for files in by_class for file in files]
+    _refuse_two_classes(files, labels)
+    return ClassFolders(names, [file.path for file in files], labels, files)
+
+
+def _refuse_two_classes(files: list[PictureFile], labels: list[int]) -> None:
+    first: dict[Identity, tuple[str, int]] = {}
+    for file, label in zip(files, labels, strict=True):
+        if file.real is not None and first.setdefault(file.real, (file.path, label))[1] != label:
+            raise ValueError(
+                f"`root` must hold each picture in one class, found one file in two: {shown(first[file.real][0])} and"
+                f" {shown(file.path)}; remove one of these links."
+            )
+
+
+def _refuse_leaks(parts: Mapping[PartName, ClassFolders]) -> None:
+    first: dict[Identity, str] = {}
+    for part in reversed(list(parts.values())):
+        own = {file.real: file.path for file in part.files if file.real is not None}
+        if both := first.keys() & own.keys():
+            other, one = min((first[real], own[real]) for real in both)
+            raise ValueError(
+                f"`root` must hold each picture in one of train/, val/ and test/, found {len(both)} in two of them, the"
+                f" first is {shown(one)}, which is also {shown(other)}; remove one of these links."
+            )
+        first |= own

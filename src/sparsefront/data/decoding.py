@@ -1,18 +1,27 @@
 """Read one picture file."""
 
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from sparsefront.data.orientation import upright, upright_size
+from sparsefront.data.picture_error import PictureError, shown
+
+# What Pillow decodes by itself: of other kinds some are handed to other programs (EPS to Ghostscript).
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "AVIF")
 MODES = {1: "L", 3: "RGB"}
 DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-TAIL = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+TAIL = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 TAIL_BYTES = 64
 
 
 def decode(path: str, channels: Literal[1, 3]) -> Image.Image:
-    """Decode a picture to 8 bits a channel.
+    """Decode a picture to 8 bits a channel, upright as its EXIF orientation says.
 
     Args:
         path: the file.
@@ -22,16 +31,15 @@ def decode(path: str, channels: Literal[1, 3]) -> Image.Image:
         The decoded image, of mode "L" or "RGB".
 
     Raises:
-        ValueError: the file cannot be read, is not a picture, is cut short, or has more than 8 bits a channel.
+        PictureError: the file cannot be read, is no ordinary file, is not a picture, is cut short, has more pixels than
+            Pillow takes for safe, or more than 8 bits a channel.
     """
-    try:
-        with Image.open(path) as image:
-            _refuse_deep(image, path)
-            if image.mode == "P" and "transparency" in image.info:
-                return image.convert("RGBA").convert(MODES[channels])  # Pillow warns about the direct way
-            return image.convert(MODES[channels])
-    except (OSError, SyntaxError, EOFError) as error:
-        raise unreadable(path, error) from error
+    with _opened(path) as image:
+        image.load()
+        turned = upright(image)
+        if turned.mode == "P" and "transparency" in turned.info:
+            turned = turned.convert("RGBA")  # Pillow warns about the direct way
+        return turned.convert(MODES[channels])
 
 
 def check_header(path: str) -> tuple[int, int]:
@@ -44,35 +52,57 @@ def check_header(path: str) -> tuple[int, int]:
         path: the file.
 
     Returns:
-        Its (H, W) in pixels.
+        Its (H, W) in pixels, upright.
 
     Raises:
-        ValueError: see `decode`.
+        PictureError: see `decode`.
     """
+    with _opened(path) as image:
+        size = upright_size(image, path)
+        if not _ends_well(path, image.format):
+            image.load()
+        return size
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as image:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):  # opening a named pipe would wait for ever, and a device may have no end
+            raise PictureError(
+                f"`root` must hold pictures in ordinary files, found {shown(path)}, which is {_kind(mode)}; replace or"
+                " delete it."
+            )
+        with Image.open(path, formats=FORMATS) as image:
             _refuse_deep(image, path)
-            if not _ends_well(path, image.format):
-                image.load()
-            return image.height, image.width
-    except (OSError, SyntaxError, EOFError) as error:
-        raise unreadable(path, error) from error
+            yield image
+    except PictureError:
+        raise
+    except Exception as error:  # damaged files make decoders raise errors of any kind
+        raise _unreadable(path, error) from error
 
 
-def unreadable(path: str, error: Exception) -> ValueError:
-    """The error for a file that is no whole picture.
-
-    Args:
-        path: the file.
-        error: what its decoder said.
-
-    Returns:
-        An error that names the file.
-    """
-    return ValueError(
-        f"`root` must hold readable pictures only, found '{path}' ({' '.join(str(error).split())});"
-        " replace or delete that file."
+def _unreadable(path: str, error: Exception) -> PictureError:
+    """The error for a file that is no whole picture."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        reason = f"no picture of a kind that is read: {', '.join(FORMATS)}"
+    elif isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    return PictureError(
+        f"`root` must hold readable pictures only, found {shown(path)} ({reason}); replace or delete that file."
     )
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFDIR: "a folder",
+    }
+    return kinds.get(stat.S_IFMT(mode), "none")
 
 
 def _ends_well(path: str, kind: str | None) -> bool:
@@ -84,7 +114,7 @@ def _ends_well(path: str, kind: str | None) -> bool:
 
 def _refuse_deep(image: Image.Image, path: str) -> None:
     if image.mode in DEEP_MODES:  # Pillow would clip them to 255 without a word
-        raise ValueError(
-            f"`root` must hold pictures of 8 bits a channel, found '{path}' of mode {image.mode};"
+        raise PictureError(
+            f"`root` must hold pictures of 8 bits a channel, found {shown(path)} of mode {image.mode};"
             " convert that file to 8 bits."
         )

@@ -30,9 +30,10 @@ MEND = "point --data.init_args.root to a folder with one folder of pictures a pe
 class FaceIdentification(ImageData):
     """Tells one person's face from those of others, in any folder of faces by person (paper 003, section 3.1).
 
-    Label 1 is the person looked for, 0 everybody else. A picture's `index` is its place in torchvision's listing of
-    `root`. The defaults are the paper's sizes: of its 5,763 pictures 75 + 75 are the holdout (the test part), 1,094
-    validate, 4,519 train. The holdout is cut first, then validation in the classes' proportions, by the seed alone.
+    Label 1 is the person looked for, 0 everybody else. A picture's `index` is its place in the listing of `root`, see
+    `ClassFolders`. The defaults are the paper's sizes: of its 5,763 pictures 75 + 75 are the holdout (the test part),
+    1,094 validate, 4,519 train. The holdout is cut first, then validation in the classes' proportions, by the seed
+    alone.
 
     No picture is in two parts. Those that are equal once they are cropped and resized count as one, the first;
     those equal under both labels are left out. Only the person looked for is in several parts, unless
@@ -67,8 +68,8 @@ class FaceIdentification(ImageData):
 
     Raises:
         ValueError: batch_size < 1, image_size < 1, crop < 1, holdout < 1, num_workers < 0, seed < 0, a val_size that is
-            no count or fraction, a positive_share outside (0, 1), a folder that is missing or has no pictures, an
-            unknown `positive`, too few pictures, no font at `font`.
+            no count or fraction, a positive_share outside (0, 1), a folder that is missing or has no pictures, a
+            file of two people, an unknown `positive`, too few pictures, no font at `font`.
     """
 
     size_settings: ClassVar[tuple[str, ...]] = ("val_size", "holdout")
@@ -141,7 +142,7 @@ class FaceIdentification(ImageData):
         return name_pictures(self.folder.names, self.font)
 
     def source(self, part: PartName) -> ImageSource:
-        """All pictures, in torchvision's order.
+        """All pictures, in the order of the listing.
 
         Raises:
             ValueError: files that are no whole pictures, or smaller than `crop`.

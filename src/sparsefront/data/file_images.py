@@ -9,6 +9,8 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from sparsefront.data.chunks import in_chunks
 from sparsefront.data.decoding import check_header, decode
+from sparsefront.data.picture_error import PictureError, shown
+from sparsefront.data.picture_problem import PictureProblem, refuse
 from sparsefront.data.sources import ArrayImages, ImageSource
 from sparsefront.data.views import RandomView, View, WholeView
 
@@ -33,7 +35,7 @@ class FileImages(ImageSource):
         """Read images, see the base class.
 
         Raises:
-            ValueError: a file that is not a whole picture, or not of the size served.
+            PictureError: a file that is not a whole picture, or not of the size served.
         """
         return torch.stack([self._one(number) for number in numbers.tolist()])
 
@@ -62,13 +64,15 @@ class FileImages(ImageSource):
             A source that serves the same pixels and holds N * C * H * W bytes.
 
         Raises:
-            ValueError: see `pixels`.
+            PictureError: see `check_files`; files are decoded here, which finds all damage.
         """
         images = torch.empty(len(self), *self.shape, dtype=torch.uint8)
-        for numbers, pixels in in_chunks(self._pixels_or_problem, len(self), num_workers, "decoding images"):
-            if isinstance(pixels, str):
-                raise ValueError(pixels)
-            images[numbers] = pixels
+        problems: list[PictureProblem] = []
+        for numbers, (pixels, found) in in_chunks(self._decoded, len(self), num_workers, "decoding images"):
+            problems += found
+            if not problems:
+                images[numbers] = pixels
+        refuse(problems, len(self))
         return ArrayImages(images, self.labels, self.shape[1:])
 
     def check_files(self, num_workers: int = 0) -> None:
@@ -78,15 +82,13 @@ class FileImages(ImageSource):
             num_workers: processes that check.
 
         Raises:
-            ValueError: files that are no whole pictures or not of the size served; says how many and names the first.
+            PictureError: files that are no whole pictures or not of the size served; says of the first what is wrong,
+                and how many and which there are.
         """
         checks = in_chunks(self._problems, len(self), num_workers, "checking files")
-        problems = [problem for _, found in checks for problem in found]
-        if problems:
-            more = f" There are {len(problems)} such files among {len(self)}." if len(problems) > 1 else ""
-            raise ValueError(f"{problems[0]}{more}")
+        refuse([problem for _, found in checks for problem in found], len(self))
 
-    def _problems(self, numbers: Tensor) -> list[str]:
+    def _problems(self, numbers: Tensor) -> list[PictureProblem]:
         found = []
         for number in numbers.tolist():
             try:
@@ -94,16 +96,19 @@ class FileImages(ImageSource):
                 self._check_least(self.paths[number], size)
                 if isinstance(self.view, WholeView):
                     self._check_size(self.paths[number], size)
-            except ValueError as error:
-                found.append(str(error))
+            except PictureError as error:
+                found.append(PictureProblem(self.paths[number], str(error)))
         return found
 
-    def _pixels_or_problem(self, numbers: Tensor) -> Tensor | str:
-        """Pixels, or what is wrong: an error raised in a worker would reach the user buried in its traceback."""
-        try:
-            return self.pixels(numbers)
-        except ValueError as error:
-            return str(error)
+    def _decoded(self, numbers: Tensor) -> tuple[Tensor, list[PictureProblem]]:
+        """Pixels, zeros where something is wrong, and what is."""
+        pixels, found = torch.zeros(len(numbers), *self.shape, dtype=torch.uint8), []
+        for place, number in enumerate(numbers.tolist()):
+            try:
+                pixels[place] = self._one(number)
+            except PictureError as error:
+                found.append(PictureProblem(self.paths[number], str(error)))
+        return pixels, found
 
     def _one(self, number: int) -> Tensor:
         channels: Literal[1, 3] = 1 if self.shape[0] == 1 else 3
@@ -116,14 +121,15 @@ class FileImages(ImageSource):
 
     def _check_least(self, path: str, size: tuple[int, int]) -> None:
         if min(size) < self.view.least:
-            raise ValueError(
-                f"`crop` must be at most the smaller side of every picture, found {self.view.least} and '{path}' of"
-                f" {size[0]}x{size[1]} pixels; lower it, or write null for the whole middle square."
+            raise PictureError(
+                f"`crop` must be at most the smaller side of every picture, found {self.view.least} and {shown(path)}"
+                f" of {size[0]}x{size[1]} pixels; lower it, or write null for the whole middle square."
             )
 
     def _check_size(self, path: str, size: tuple[int, int]) -> None:
         if size != self.shape[1:]:
-            raise ValueError(
-                f"`image_size` must be given where pictures differ in size, found {size[0]}x{size[1]} in '{path}' but"
-                f" {self.shape[1]}x{self.shape[2]} (height x width) in the first picture; write e.g. image_size: 64."
+            raise PictureError(
+                f"`image_size` must be given where pictures differ in size, found {size[0]}x{size[1]} in {shown(path)}"
+                f" but {self.shape[1]}x{self.shape[2]} (height x width) in the first picture; write e.g."
+                " image_size: 64."
             )

@@ -1,18 +1,28 @@
 """Any tree of class folders."""
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Literal
 
 import torch
+from pytorch_lightning.utilities import rank_zero_warn
+from torch import Tensor
 
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
 from sparsefront.data.checks import served_shape
 from sparsefront.data.class_folders import list_parts
 from sparsefront.data.decoding import check_header
+from sparsefront.data.equal_files import equal_to
 from sparsefront.data.file_images import FileImages
 from sparsefront.data.parts import PartName
+from sparsefront.data.picture_error import PictureError, shown
+from sparsefront.data.picture_files import PictureFile
 from sparsefront.data.sources import ImageSource
 from sparsefront.data.views import CenterView, WholeView
+
+ORDER: tuple[PartName, ...] = ("test", "val", "train")
+"""Of parts that share a picture the first keeps it."""
 
 
 class ImageFolder(ImageData):
@@ -20,8 +30,13 @@ class ImageFolder(ImageData):
 
     Where `root` has a train/ folder, its train/, val/ and test/ folders are these parts, and a missing one is cut from
     train/; otherwise `root` holds the class folders itself and all three parts are cut from it. Classes are the sorted
-    folder names. A picture's `index` is its place in torchvision's listing of the folder its part comes from.
-    Evaluation resizes the shorter side to `image_size` (bicubic, antialiased) and takes the middle square.
+    folder names. A picture's `index` is its place in the listing of the folder its part comes from, which is
+    torchvision's without hidden files and folders and with each real file once, whatever links lead to it.
+
+    Each picture is in one part and one class. A file that links put in two is refused. Files of equal bytes in two
+    parts are left out of the training part first, then of validation, with a warning. Pictures are served upright, as
+    their EXIF orientation says. Evaluation resizes the shorter side to `image_size` (bicubic, antialiased) and takes
+    the middle square.
 
     Args:
         root: the tree.
@@ -37,11 +52,13 @@ class ImageFolder(ImageData):
         augment: what training batches go through: none, crop (4 zero pixels around), crop_flip, or resized_crop_flip,
             which crops the whole picture, or, in memory, the middle square.
         channels: 3 for RGB, 1 for gray; others are converted.
-        check_files: whether to check the header of every file before training.
+        check_files: whether to check, before training, the header of every file and whether files of two parts are
+            equal.
 
     Raises:
         ValueError: batch_size < 1, image_size < 1, num_workers < 0, seed < 0, a size that is no count or fraction, a
-            folder that is missing or has no pictures, parts whose classes differ.
+            folder that is missing or has no pictures, parts whose classes differ or that are called otherwise, a file
+            in two classes or parts.
     """
 
     def __init__(
@@ -60,7 +77,7 @@ class ImageFolder(ImageData):
     ) -> None:
         self.folders = list_parts(root)
         train = self.folders["train"]
-        stored = (1, 1) if image_size is not None else check_header(train.paths[0])
+        stored = (1, 1) if image_size is not None else _first_size(train.paths)
         super().__init__(
             image_shape=served_shape((channels, *stored), image_size),
             class_names=train.names,
@@ -78,14 +95,65 @@ class ImageFolder(ImageData):
         self.check_files = check_files
 
     def source(self, part: PartName) -> ImageSource:
-        """The pictures of a folder, in torchvision's order.
+        """The pictures of a folder, in the order of its listing.
 
         Raises:
             ValueError: files that are no whole pictures, or not of one size where `image_size` is None.
         """
-        folder = self.folders[part]
-        view = WholeView() if self.image_size is None else CenterView(self.image_size)
-        source = FileImages(folder.paths, torch.tensor(folder.labels), self.image_shape, view)
+        source = self._files(part)
         if self.check_files:
             source.check_files(self.decoders)
         return source.in_memory(self.decoders) if self.in_memory else source
+
+    def keep(self, part: PartName, positions: Tensor) -> Tensor:
+        """Leave out of training what is also in validation or test, and of validation what is also in test.
+
+        Raises:
+            ValueError: nothing would be left.
+        """
+        earlier = ORDER[: ORDER.index(part)]
+        if not earlier or not self.check_files:
+            return positions
+        listing = self.folders[part if part in self.folders else "train"].files
+        own = [listing[number] for number in positions.tolist()]
+        equals = equal_to(own, [file for name in earlier for file in self._part_files[name]], self.decoders)
+        if not equals:
+            return positions
+        first, other = next(iter(equals.items()))
+        pair = f"the first is {shown(own[first].path)}, equal to {shown(other.path)}"
+        if len(equals) == len(own):
+            raise ValueError(
+                f"`root` must hold pictures for the part '{part}' that are in no other, found all {len(own)} in"
+                f" {' or '.join(earlier)} too, {pair}; remove these copies."
+            )
+        rank_zero_warn(
+            f"{len(equals)} of {len(own)} pictures are left out of the part '{part}', because files of the same bytes "
+            f"are in {' or '.join(earlier)}: {pair}."
+        )
+        kept = torch.ones(len(positions), dtype=torch.bool)
+        kept[list(equals)] = False
+        return positions[kept]
+
+    @cached_property
+    def _part_files(self) -> dict[PartName, list[PictureFile]]:
+        """The files of each part, those that are left out later too."""
+        cut = self.cut(self._files("train"))
+        listing = self.folders["train"].files
+        files = {name: [listing[number] for number in positions.tolist()] for name, positions in cut.items()}
+        return {name: folder.files for name, folder in self.folders.items()} | files
+
+    def _files(self, part: PartName) -> FileImages:
+        folder = self.folders[part]
+        view = WholeView() if self.image_size is None else CenterView(self.image_size)
+        return FileImages(folder.paths, torch.tensor(folder.labels), self.image_shape, view)
+
+
+def _first_size(paths: Sequence[str]) -> tuple[int, int]:
+    """(H, W) of the first picture that can be read; the others are said later, all together."""
+    refusal = None
+    for path in paths:
+        try:
+            return check_header(path)
+        except PictureError as error:
+            refusal = refusal or error
+    raise refusal or ValueError("no files")

@@ -26,13 +26,15 @@ class Part(NamedTuple):
 class Parts:
     """Read and cut parts on first use; they never overlap.
 
-    A part with a source of its own is that whole source. The others are cut from the training source.
+    A part with a source of its own is that whole source. The others are cut from the training source. Of all of them
+    what equals an image of another part may be left out.
 
     Args:
         read: gives the source of a part named in `own`.
         own: the parts with a source of their own; always has "train".
         cut: gives the positions in the training source of the training part and of the parts not named in `own`.
         seed: fixes the order of a source that is stored class by class.
+        keep: gives those of a part's positions that stay in it; all of them where it is None.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class Parts:
         own: Collection[PartName],
         cut: Callable[[ImageSource], Mapping[PartName, Tensor]],
         seed: int,
+        keep: Callable[[PartName, Tensor], Tensor] | None = None,
     ) -> None:
         self.read = read
         self.own = own
         self.cut = cut
         self.seed = seed
+        self.keep = keep
         self._read: dict[PartName, Part] = {}
 
     def __getitem__(self, name: PartName) -> Part:
@@ -63,11 +67,14 @@ class Parts:
         if name not in self._read:
             if name == "train" or name not in self.own:
                 source = self.read("train")
-                self._read |= {part: Part(source, positions) for part, positions in self.cut(source).items()}
+                self._read |= {part: self._part(part, source, cut) for part, cut in self.cut(source).items()}
             else:
                 source = self.read(name)
-                self._read[name] = Part(source, self._order(source.labels))
+                self._read[name] = self._part(name, source, self._order(source.labels))
         return self._read[name]
+
+    def _part(self, name: PartName, source: ImageSource, positions: Tensor) -> Part:
+        return Part(source, positions if self.keep is None else self.keep(name, positions))
 
     def _order(self, labels: Tensor) -> Tensor:
         """The source's own order, or the seed's where it is stored class by class."""
