@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from attacks.base import Attack, Budget, Model
+from sparsefront.common.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ class SavedImages(Attack):
 
 def save_images(folder: Path, name: str, attack: Attack, images: Tensor, adversarial: Tensor, indices: Tensor) -> None:
     """Keep a batch for `SavedImages`: the attack, (B, C, H, W) images, what became of them, and (B,) sample numbers."""
-    folder.mkdir(parents=True, exist_ok=True)
     sizes = (adversarial - images).abs().flatten(1).amax(dim=1)
     index, image, linf = (tensor.cpu().numpy() for tensor in (indices, adversarial, sizes))
     origin = json.dumps({key: getattr(attack, key) for key in ("knowledge", "budget", "minimises")})
-    np.savez_compressed(folder / f"{name}.npz", index=index, image=image, linf=linf, origin=origin)
+    with whole_file(folder / f"{name}.npz") as file:
+        np.savez_compressed(file, allow_pickle=False, index=index, image=image, linf=linf, origin=origin)
 
 
 def _origin(folder: str) -> dict[str, Any]:

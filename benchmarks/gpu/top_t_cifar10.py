@@ -18,9 +18,9 @@ from attacks import PGD, NamedAttack
 from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
 from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.common.run_folder import find_checkpoint, has_checkpoint
+from sparsefront.common.whole_file import write_whole
 from sparsefront.evaluation import Samples
 from sparsefront.evaluation.about import machine, versions
-from sparsefront.whole_file import write_whole
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "lightning_configs" / "experiments"

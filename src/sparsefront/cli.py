@@ -14,32 +14,33 @@ from typing import Any, NoReturn, TypeVar
 
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.plugins import CheckpointIO
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from torch import save, zeros
+from torch import zeros
 
 import attacks
 import classifiers
 import frontends
 from attacks import NamedAttack
 from classifiers import ReadOut
-from frontends.checkpoints import read_checkpoint
 from sparsefront import data, slurm, stopping
 from sparsefront.analysis import Representations
+from sparsefront.checkpoint_files import CheckpointFiles, write_checkpoint
 from sparsefront.common.checkpoint import Checkpoint
+from sparsefront.common.checkpoint_file import read_whole_checkpoint
 from sparsefront.common.run_folder import FOLDER, FRONT_END, find_checkpoint, last_checkpoint
+from sparsefront.common.whole_file import in_words, sweep
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack
 from sparsefront.exact_resume import ExactResume
 from sparsefront.frontend_cache import FrontEndCache
-from sparsefront.logging import SaveConfig, check_wandb
+from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
 from sparsefront.predictions import PredictionWriter
 from sparsefront.run_checkpoints import RunCheckpoints
 from sparsefront.stage_one import learn_front_end
 from sparsefront.stop_points import StopPoints, check_trained, own_signals
 from sparsefront.version_folder import claim_version
-from sparsefront.whole_file import whole_file
 
 Kind = TypeVar("Kind", bound=Callback)
 
@@ -129,7 +130,11 @@ class SparsefrontCLI(LightningCLI):
         wanted = self._get(self.config_init, "trainer").get("logger")
         loggers = wanted if isinstance(wanted, list) else [] if wanted in (None, True, False) else [wanted]
         check_wandb(loggers)
-        kwargs["logger"] = [CSVLogger(self._get(self.config_init, "run_dir"), name=""), *loggers]
+        kwargs["logger"] = [MetricsFile(self._get(self.config_init, "run_dir"), name=""), *loggers]
+        plugins = self._get(self.config_init, "trainer").get("plugins") or []
+        plugins = plugins if isinstance(plugins, list) else [plugins]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            kwargs["plugins"] = [CheckpointFiles(), *plugins]
         return own_signals(super().instantiate_trainer(**kwargs))
 
     def _parse_ckpt_path(self) -> None:
@@ -158,8 +163,8 @@ class SparsefrontCLI(LightningCLI):
             return
         learn_front_end(self.model.frontend, self.datamodule, self.trainer)
         if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            with whole_file(Path(self.trainer.loggers[0].log_dir) / FOLDER / FRONT_END) as file:  # type: ignore[arg-type]
-                save({"state_dict": self.model.frontend.state_dict()}, file)
+            learned = {"state_dict": self.model.frontend.state_dict()}
+            write_checkpoint(learned, Path(self.trainer.loggers[0].log_dir) / FOLDER / FRONT_END)  # type: ignore[arg-type]
 
     def before_validate(self) -> None:
         """Without a checkpoint: stage one, unless it leaves something to train with labels."""
@@ -224,7 +229,7 @@ class SparsefrontCLI(LightningCLI):
             if asked == "last":
                 return None
             raise
-        read_checkpoint(found.path, "ckpt_path")
+        read_whole_checkpoint(found.path, "ckpt_path")
         self.config_init[self.subcommand]["ckpt_path"] = str(found.path)
         return found
 
@@ -307,11 +312,12 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
 def _or_exit(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) -> SparsefrontCLI:
     try:
         return _run(args, run, kind)
-    except (ValueError, FileNotFoundError, MisconfigurationException) as error:
+    except (ValueError, OSError, MisconfigurationException) as error:
         cause: BaseException = error
         if str(error).startswith("Does not validate against any of the Union subtypes") and error.__cause__:
             cause = error.__cause__  # what the class said, without jsonargparse's account of where
-        _exit(_whose(cause) + _in_one_sentence(str(cause)), error)
+        said = in_words(cause) if isinstance(cause, OSError) else str(cause)
+        _exit(_whose(cause) + _in_one_sentence(said), error)
 
 
 def _whose(error: BaseException) -> str:
@@ -330,6 +336,7 @@ def _check_writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        sweep(folder)
     except OSError as error:
         raise ValueError(
             f"`run_dir` must be a folder that can be written to, found {folder} ({error.strerror}); name another."

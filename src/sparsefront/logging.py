@@ -8,10 +8,23 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 from pytorch_lightning.cli import SaveConfigCallback
-from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from sparsefront.whole_file import write_whole
+from sparsefront.common.whole_file import write_whole, writing
+
+
+class MetricsFile(CSVLogger):
+    """`metrics.csv` of a run; a disk that is full is said with its name."""
+
+    def save(self) -> None:
+        """Write what has been logged since the last time.
+
+        Raises:
+            NotWrittenError: for any error of the operating system.
+        """
+        with writing(Path(self.log_dir, "metrics.csv")):
+            super().save()
 
 
 class SaveConfig(SaveConfigCallback):

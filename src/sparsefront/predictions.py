@@ -9,8 +9,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BasePredictionWriter
 
+from sparsefront.common.whole_file import whole_file
 from sparsefront.log_folder import log_folder
-from sparsefront.whole_file import whole_file
 
 
 class PredictionWriter(BasePredictionWriter):

@@ -10,7 +10,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from sparsefront.common.checkpoint import RUN
-from sparsefront.whole_file import whole_file
+from sparsefront.common.whole_file import whole_file
 
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sparsefront import stopping
 from sparsefront.cli import check
+from sparsefront.common.whole_file import whole_file, write_whole
 from sparsefront.report.plots import setting_figure
 from sparsefront.report.result_files import read_json
 from sparsefront.report.row import rows_of
@@ -19,7 +20,6 @@ from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.separate_run import LOG
 from sparsefront.separate_tests import has_results, separate_tests
-from sparsefront.whole_file import whole_file, write_whole
 
 
 def main(args: Sequence[str] | None = None) -> int:

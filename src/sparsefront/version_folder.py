@@ -9,7 +9,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from sparsefront.common.checkpoint import Checkpoint
 from sparsefront.common.run_folder import versions_of
 from sparsefront.common.taken_weights import TAKEN, note_taken
-from sparsefront.whole_file import write_whole
+from sparsefront.common.whole_file import write_whole
 
 
 @rank_zero_only

@@ -90,7 +90,7 @@ def local_file(path: str | Path, setting: str, what: str, mend: str = "") -> Pat
         ValueError: an address elsewhere.
     """
     if "://" in str(path):
-        raise ValueError(f"`{setting}` must name {what} on this machine, found the address {path}; download it first.")
+        raise ValueError(f"`{setting}` must name {what} on this machine, found {path}; download it first.")
     found = Path(at_home(str(path)))
     if not found.is_file():
         raise FileNotFoundError(f"`{setting}` must name {what}, found none at {path}{mend}.")

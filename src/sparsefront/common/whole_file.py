@@ -1,27 +1,121 @@
 """Files that are there whole or not at all."""
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_STRAY = re.compile(r"\..+\.(\d+)\.tmp(\.[^.]+)?")
+
+
+class NotWrittenError(OSError):
+    """A file could not be written; what was there before is as it was."""
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        super().__init__(cause.errno, cause.strerror or str(cause) or type(cause).__name__, str(path))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.filename} could not be written ({self.strerror}); what was there before is as it was: make room or "
+            "name a place that can be written to, and run again."
+        )
+
+
+def in_words(error: OSError) -> str:
+    """What an error of the operating system says, without its number."""
+    if error.errno is None or isinstance(error, NotWrittenError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename is not None else "a file could not be read or written: "
+    return f"{where}{error.strerror}."
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file that an error of the operating system is about.
+
+    Raises:
+        NotWrittenError: for any OSError.
+    """
+    try:
+        yield
+    except NotWrittenError:
+        raise
+    except OSError as error:
+        raise NotWrittenError(path, error) from error
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A file beside `path` to write to; it takes the place of `path` at the end, or goes away if that is not reached.
 
-    Its name ends in the suffix of `path`, by which some libraries choose a format.
+    Its name ends in the suffix of `path`, by which some libraries choose a format. What it holds is on the disk before
+    it takes that place, so that a power cut leaves the one or the other. Beginnings that a killed process left beside
+    `path` are removed.
+
+    Raises:
+        NotWrittenError: the disk is full, or `path` cannot be written to; `path` is as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for stray in path.parent.glob(f"{_escaped(f'.{path.stem}.')}*"):
+            _remove_stray(stray)
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+        try:
+            yield temporary
+            _to_disk(temporary)
+            os.replace(temporary, path)
+            with contextlib.suppress(OSError):  # some file systems know no such thing of folders; the file is whole
+                _to_disk(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text."""
+    """Write a text.
+
+    Raises:
+        NotWrittenError: as `whole_file`.
+    """
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def sweep(folder: Path) -> None:
+    """Remove, in a folder and all below it, the beginnings of files whose process is gone.
+
+    Raises:
+        NotWrittenError: one cannot be removed.
+    """
+    for path in folder.rglob(".*.tmp*"):
+        _remove_stray(path)
+
+
+def _remove_stray(path: Path) -> None:
+    found = _STRAY.fullmatch(path.name)
+    if found and path.is_file() and not _runs(int(found[1])):
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", text)

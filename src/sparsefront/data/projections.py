@@ -11,7 +11,7 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
 
-from sparsefront.whole_file import whole_file
+from sparsefront.common.whole_file import whole_file
 
 _MEND = "delete that folder and run again"
 

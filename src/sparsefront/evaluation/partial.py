@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from sparsefront.common.whole_file import write_whole, writing
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.fingerprint import image_numbers
 from sparsefront.evaluation.meter import Cost
@@ -47,7 +48,7 @@ class Partial:
         self.folder, self.columns = results / f"{stage}_partial", [*columns, IMAGE]
         self.folder.mkdir(parents=True, exist_ok=True)
         if rank == 0:
-            (self.folder / "about.json").write_text(json.dumps(same))
+            write_whole(self.folder / "about.json", json.dumps(same))
         self._file, self._costs = self.folder / f"rows.{rank}.csv", self.folder / f"costs.{rank}.json"
         self._write([self.columns], "w")
 
@@ -57,10 +58,10 @@ class Partial:
         filled = samples.columns | {IMAGE: image_numbers(images)}
         columns = [filled.get(name, empty).tolist() for name in self.columns]
         self._write([[cell(value) for value in row] for row in zip(*columns, strict=True)], "a")
-        self._costs.write_text(json.dumps({name: vars(cost) for name, cost in costs.items()}))
+        write_whole(self._costs, json.dumps({name: vars(cost) for name, cost in costs.items()}))
 
     def _write(self, rows: list[list[str]], mode: str) -> None:
-        with self._file.open(mode, newline="") as file:
+        with writing(self._file), self._file.open(mode, newline="") as file:
             csv.writer(file).writerows(rows)
 
     def remove(self) -> None:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from attacks import NamedAttack
 from attacks.saved import SavedImages, save_images
 from sparsefront.common.run_folder import find_checkpoint
+from sparsefront.common.whole_file import whole_file, write_whole
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import partial
@@ -39,7 +40,6 @@ from sparsefront.evaluation.weights_used import described, weights_used
 from sparsefront.processes import gathered
 from sparsefront.report.plots import panel_figure
 from sparsefront.stopping import keep_in_mind, undisturbed
-from sparsefront.whole_file import whole_file, write_whole
 
 
 class RobustEvaluation(EvaluationCallback):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from attacks.norms import Norm
+from sparsefront.common.whole_file import whole_file
 from sparsefront.evaluation.quality import QUALITIES
-from sparsefront.whole_file import whole_file
 
 NORMS: dict[str, Norm] = {"linf": "Linf", "l2": "L2", "l1": "L1"}  # column -> norm
 Columns = dict[str, Tensor]

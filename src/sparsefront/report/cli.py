@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sparsefront import stopping
+from sparsefront.common.whole_file import write_whole
 from sparsefront.report.html import write_page
 from sparsefront.report.markdown import markdown_text
 from sparsefront.report.plain import plain
@@ -20,7 +21,6 @@ from sparsefront.report.sentences import cautions, headline
 from sparsefront.report.table import print_table, to_csv, to_markdown
 from sparsefront.report.variant_tables import variant_tables
 from sparsefront.report.weights import weights_sentence
-from sparsefront.whole_file import write_whole
 
 TABLES = (".md", ".csv")
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from sparsefront.common.whole_file import write_whole
 from sparsefront.report.attack_record import KNOWLEDGE
 from sparsefront.report.plots import (
     accuracy_figure,
@@ -30,7 +31,6 @@ from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
 from sparsefront.report.variant_tables import variant_tables
 from sparsefront.report.weights import weights
-from sparsefront.whole_file import write_whole
 
 
 def write_page(runs: Sequence[Run], out: Path) -> Path:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sparsefront.common.whole_file import whole_file, write_whole
 from sparsefront.report.attack_record import AttackRecord
 from sparsefront.report.entry import Entry
 from sparsefront.report.representation_check import ORIGINAL, check_representations
 from sparsefront.report.result_files import read_arrays, read_json
 from sparsefront.report.share import Share
-from sparsefront.whole_file import whole_file, write_whole
 
 KEYS = ("variants", "class_names", "positive", "neuron", "difference", "deviation", "distance", "n_samples")
 

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from sparsefront.common.run_folder import has_checkpoint
+from sparsefront.common.whole_file import write_whole
 from sparsefront.report.result_files import read_json
 from sparsefront.separate_tests import has_results
 from sparsefront.study.system import System, names, strings
-from sparsefront.whole_file import write_whole
 
 FILE = "study.json"
 ONLY_JUDGING = ("attacks", "evaluation", "analysis")
