@@ -71,6 +71,7 @@ class DefendedClassifier(pl.LightningModule):
     """
 
     class_weights: Tensor | None
+    logs_clean_acc = True  # else a callback that attacks some of the samples logs it, over those
     reached: tuple[int, int] | None = None
     differs: tuple[str, ...] = ()
 
@@ -202,20 +203,26 @@ class DefendedClassifier(pl.LightningModule):
             return nn.functional.cross_entropy(logits, labels)
         return nn.functional.cross_entropy(logits, labels, self.class_weights, reduction="sum") / len(labels)
 
-    def _evaluate(self, batch: Batch, batch_idx: int, stage: str, accuracy: MulticlassAccuracy) -> None:
+    def _evaluate(self, batch: Batch, batch_idx: int, stage: str, accuracy: MulticlassAccuracy) -> Tensor:
         self._check(batch, batch_idx)
         logits = self(batch.image)
-        accuracy(classes(logits), batch.label)
+        predictions = classes(logits)
+        accuracy(predictions, batch.label)
         self.log(f"{stage}/loss", self.loss(logits, batch.label), batch_size=len(batch.label), sync_dist=True)
-        self.log(f"{stage}/clean_acc", accuracy, on_epoch=True, prog_bar=True)
+        names = ("acc", "clean_acc") if self.logs_clean_acc else ("acc",)
+        for name in names:
+            self.log(f"{stage}/{name}", accuracy, on_epoch=True, prog_bar=name == "acc")
+            number = float(len(batch.label))
+            self.log(f"{stage}/{name}/n", number, on_epoch=True, reduce_fx="sum", sync_dist=True, batch_size=1)
+        return predictions
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Clean loss and accuracy; the attacks are the evaluation callback's."""
-        self._evaluate(batch, batch_idx, "val", self.val_acc)
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Clean loss and accuracy, and the predictions (B,); the attacks are the evaluation callback's."""
+        return self._evaluate(batch, batch_idx, "val", self.val_acc)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Clean loss and accuracy; the attacks are the evaluation callback's."""
-        self._evaluate(batch, batch_idx, "test", self.test_acc)
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Clean loss and accuracy, and the predictions (B,); the attacks are the evaluation callback's."""
+        return self._evaluate(batch, batch_idx, "test", self.test_acc)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Return `index` (B,), `label` (B,), `prediction` (B,), `probability` (B, K) and, of codes, `codes` (B, C).

@@ -24,6 +24,7 @@ from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import partial
 from sparsefront.evaluation.about import about
 from sparsefront.evaluation.attack_run import AttackRun, nan_error
+from sparsefront.evaluation.clean_count import CleanCount
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
@@ -47,7 +48,9 @@ class RobustEvaluation(EvaluationCallback):
 
     Each attack sees every sample that the deployed model gets right (or, with `cascade`, that the attacks before it
     left standing); what it returns is clipped to [0, 1] and scored by a fresh forward of the deployed model. Logged
-    under `val/` or `test/`: `robust_acc/<attack>` (share of *all* samples still right), `robust_acc/worst` (right under
+    under `val/` or `test/`: `clean_acc` (share of these samples that is right) and their number `clean_acc/n` (`acc`
+    and `acc/n` are over the whole loader), `robust_acc/<attack>` (share of *all* these samples still right, absent of
+    an attack that found none left of those that were right), `robust_acc/worst` (right under
     every attack, sample by sample; controls, and attacks that minimise a norm without a bound, do not enter), the mean
     size of the perturbations that succeeded, `linf/<attack>` and `l2/<attack>`, and where the front end returns images
     the mean `psnr/` and `ssim/` of what the classifier sees, of `clean` images and of each attack's, against the clean
@@ -120,6 +123,44 @@ class RobustEvaluation(EvaluationCallback):
         """Refuse attacks that do not suit the model before anything is trained."""
         if isinstance(pl_module, DefendedClassifier):
             self.check(pl_module)
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin, where it is due; where there are attacks, clean accuracy is over the samples that they are run on."""
+        super().on_validation_epoch_start(trainer, pl_module)
+        if isinstance(pl_module, DefendedClassifier):
+            pl_module.logs_clean_acc = not (self.attacks or self._following)
+        self._clean = None if self._following or not self.attacks else CleanCount(self.max_samples)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Follow the batch, or count it."""
+        super().on_validation_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
+        if self._clean is not None and isinstance(outputs, Tensor):
+            self._clean.add(outputs, batch.label, trainer)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Finish."""
+        super().on_validation_epoch_end(trainer, pl_module)
+        if isinstance(pl_module, DefendedClassifier):
+            pl_module.logs_clean_acc = True
+            if self._clean is not None:
+                self._log(pl_module, stage_of(trainer), self._clean.metrics())
+
+    on_test_epoch_start = on_validation_epoch_start
+    on_test_batch_end = on_validation_batch_end
+    on_test_epoch_end = on_validation_epoch_end
+
+    def _log(self, model: DefendedClassifier, stage: str, metrics: dict[str, float]) -> None:
+        for name, value in metrics.items():
+            shown = name in ("clean_acc", "robust_acc/worst")
+            model.log(f"{stage}/{name}", value, sync_dist=True, batch_size=1, prog_bar=shown)
 
     def due(self, trainer: pl.Trainer) -> bool:
         """In every `every_n_epochs`-th validation of a fit and in its last; in all others."""
@@ -222,7 +263,7 @@ class RobustEvaluation(EvaluationCallback):
         samples = Samples.joined([part for share in parts for part in share])
         entering = [named.name for named in self.attacks if named.in_worst_case]
         metrics = samples.metrics(entering) if len(samples) else {}
-        model.log_dict({f"{stage}/{name}": value for name, value in metrics.items()}, sync_dist=True, batch_size=1)
+        self._log(model, stage, metrics)
         if trainer.is_global_zero and len(samples):
             samples.write(self.results / f"{stage}_samples.csv")
             summed = {name: Cost.over_processes([share[name] for share in costs]) for name in self._run.costs}

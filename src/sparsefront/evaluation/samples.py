@@ -61,12 +61,17 @@ class Samples:
         return held & ~self.columns["fell"].bool() if "fell" in self.columns else held
 
     def metrics(self, in_worst_case: Collection[str]) -> dict[str, float]:
-        """What is logged: `robust_acc/` as shares of all samples, `linf/`, `l2/`, `psnr/`, `ssim/` as means.
+        """What is logged: accuracies as shares of all samples, `linf/`, `l2/`, `psnr/`, `ssim/` as means.
+
+        An attack that met no sample, because none of those right was left for it, has no `robust_acc/`.
 
         Args:
             in_worst_case: names of the attacks that enter `robust_acc/worst`, which is absent if none of them is here.
         """
-        values = {f"robust_acc/{attack}": self.right(attack).double().mean().item() for attack in self.attacks}
+        right = self.right()
+        values = {"clean_acc": right.double().mean().item(), "clean_acc/n": float(len(self))}
+        met = [name for name in self.attacks if not right.any() or self.columns[f"{name}/linf"].isfinite().any()]
+        values |= {f"robust_acc/{attack}": self.right(attack).double().mean().item() for attack in met}
         if entering := [attack for attack in self.attacks if attack in in_worst_case]:
             values["robust_acc/worst"] = self.worst(entering).double().mean().item()
         for attack in self.attacks:

@@ -1,3 +1,4 @@
+import csv
 import json
 from pathlib import Path
 
@@ -242,3 +243,70 @@ def a_top_t(shape):
 def test_attacks_that_cannot_run_are_refused_before_training(tmp_path, attacks, frontend, message):
     with pytest.raises(ValueError, match=message):
         run(tmp_path, "fit", attacks, DefendedClassifier(lambda c, k: nn.Flatten(), frontend, SHAPE, 2))
+
+
+def over(number):
+    return (margins()[:number] > 0).double().mean().item(), (margins()[:number] > EPS).double().mean().item()
+
+
+@pytest.mark.parametrize(("verb", "stage"), [("fit", "val"), ("validate", "val"), ("test", "test")])
+@pytest.mark.parametrize(("batch_size", "limit", "number"), [(4, 5, 5), (21, 5, 5), (4, None, 21), (4, 400, 21)])
+def test_clean_and_robust_accuracy_are_over_the_same_samples_whose_number_is_logged(
+    tmp_path, verb, stage, batch_size, limit, number
+):
+    metrics = run(tmp_path, verb, [PGD_LINF], batch_size=batch_size, max_samples=limit).callback_metrics
+    clean, robust = over(number)
+    assert metrics[f"{stage}/clean_acc"].item() == pytest.approx(clean)
+    assert metrics[f"{stage}/robust_acc/pgd"].item() == pytest.approx(robust)
+    assert metrics[f"{stage}/clean_acc/n"] == number
+    assert metrics[f"{stage}/acc"].item() == pytest.approx(over(21)[0])
+    assert metrics[f"{stage}/acc/n"] == 21
+    assert over(5)[0] != over(21)[0]
+
+
+def test_a_curve_of_clean_accuracy_is_over_the_same_samples_in_every_epoch(tmp_path):
+    evaluation = RobustEvaluation([PGD_LINF], every_n_epochs=2, max_samples=5)
+    trainer = pl.Trainer(
+        max_epochs=3, accelerator="cpu", callbacks=[evaluation], logger=pl.loggers.CSVLogger(tmp_path),
+        enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=2,
+    )  # fmt: skip
+    model = defended()
+    model.build_optimizer = lambda parameters: torch.optim.SGD(parameters, lr=0.0)
+    trainer.fit(model, loader(4), loader(4))
+    with open(f"{trainer.log_dir}/metrics.csv") as file:
+        logged = [row for row in csv.DictReader(file) if row["val/clean_acc"]]
+    assert [float(row["val/clean_acc/n"]) for row in logged] == [5, 5, 5]
+    assert [float(row["val/clean_acc"]) for row in logged] == pytest.approx([over(5)[0]] * 3)
+    assert [float(row["val/acc/n"]) for row in logged] == [21, 21, 21]
+    assert [bool(row["val/robust_acc/pgd"]) for row in logged] == [False, True, True]
+
+
+@pytest.mark.parametrize(("verb", "number"), [("fit", 21), ("validate", 5)])
+def test_without_attacks_clean_accuracy_is_over_the_samples_that_the_records_have(tmp_path, verb, number):
+    metrics = run(tmp_path, verb, [], max_samples=5).callback_metrics
+    assert metrics["val/clean_acc"].item() == pytest.approx(over(number)[0])
+    assert (metrics["val/clean_acc/n"], metrics["val/acc/n"]) == (number, 21)
+
+
+def test_in_a_cascade_an_attack_that_met_no_sample_is_not_logged(tmp_path):
+    huge = NamedAttack("huge", PGD(eps=1.0, steps=10))
+    late = NamedAttack("late", FGSM(eps=EPS))
+    metrics = run(tmp_path, "validate", [huge, late], cascade=True).callback_metrics
+    assert metrics["val/robust_acc/huge"] == metrics["val/robust_acc/worst"] == 0
+    assert "val/robust_acc/late" not in metrics
+    some = run(tmp_path, "validate", [PGD_LINF, late], cascade=True).callback_metrics
+    assert "val/robust_acc/late" in some
+
+
+def test_of_a_model_that_is_right_on_nothing_every_robust_accuracy_is_nothing(tmp_path):
+    model = defended()
+    model.classifier.linear.weight.data.neg_()
+    model.classifier.linear.bias.data.neg_()
+    metrics = run(tmp_path, "validate", [PGD_LINF], model, max_samples=None).callback_metrics
+    assert metrics["val/clean_acc"].item() == pytest.approx(3 / 21)
+    only = Samples({
+        "index": torch.arange(2), "label": torch.tensor([0, 0]), "clean_pred": torch.tensor([1, 1]),
+        "a/pred": torch.tensor([1, 1]), "a/success": torch.tensor([0, 0]),
+        **{f"a/{norm}": torch.full((2,), torch.nan) for norm in ("linf", "l2", "l1")},
+    })  # fmt: skip
+    assert only.metrics(["a"])["robust_acc/a"] == 0  # a checkpoint that watches it finds it

@@ -1,0 +1,31 @@
+"""Clean accuracy where no attack runs, over the samples that attacks are run on elsewhere."""
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from sparsefront.evaluation.trainer_facts import among_first
+from sparsefront.processes import gathered
+
+
+class CleanCount:
+    """Counts the right ones among the loader's first samples, so that one curve is over the same samples all along.
+
+    Args:
+        limit: how many samples; None for all.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit, self.seen, self.right, self.number = limit, 0, 0, 0
+
+    def add(self, predictions: Tensor, labels: Tensor, trainer: pl.Trainer) -> None:
+        """Take what of a batch, predictions and labels (B,), is among the first."""
+        kept = among_first(self.limit, self.seen, len(labels), trainer)
+        self.seen += len(labels)
+        self.right += int((predictions[:kept] == labels[:kept]).sum())
+        self.number += kept
+
+    def metrics(self) -> dict[str, float]:
+        """`clean_acc` and how many samples it is over, over all processes; empty if there were none."""
+        rights, numbers = zip(*gathered((self.right, self.number)), strict=True)
+        number = sum(numbers)
+        return {"clean_acc": sum(rights) / number, "clean_acc/n": float(number)} if number else {}
