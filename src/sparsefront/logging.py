@@ -43,6 +43,13 @@ class SaveConfig(SaveConfigCallback):
                 logger.experiment.config.update(yaml.safe_load(text), allow_val_change=True)
 
 
+def keep_wandb_in(folder: Path, loggers: Sequence[Logger]) -> None:
+    """Let W&B write into a run's own folder, `folder/wandb`, unless it was told another `save_dir`."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger) and logger._save_dir in (None, "."):
+            logger._save_dir = logger._wandb_init["dir"] = str(folder)
+
+
 @rank_zero_only
 def check_wandb(loggers: Sequence[Logger]) -> None:
     """Raise a ValueError if an online W&B run would stop to ask for an account."""

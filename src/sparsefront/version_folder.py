@@ -10,6 +10,7 @@ from sparsefront.common.checkpoint import Checkpoint
 from sparsefront.common.run_folder import versions_of
 from sparsefront.common.taken_weights import TAKEN, note_taken
 from sparsefront.common.whole_file import write_whole
+from sparsefront.logging import keep_wandb_in
 
 
 @rank_zero_only
@@ -35,6 +36,7 @@ def claim_version(trainer: pl.Trainer, taken: Checkpoint | None) -> None:
         except FileExistsError:
             number += 1
     logger._version = number
+    keep_wandb_in(run_dir / f"version_{number}", trainer.loggers)
     _ = logger.experiment  # it warns of a folder with files of others, which are this run's own a moment later
     if taken is not None:
         folder = run_dir / f"version_{number}"

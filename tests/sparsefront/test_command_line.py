@@ -310,9 +310,11 @@ def test_wandb_offline_keeps_the_whole_yaml_and_a_second_run_does_not_fail(tmp_p
         assert run.config["data"]["class_path"] == "sparsefront.data.MNIST5k"
         assert run.config["attacks"][0]["name"] == "pgd"
         run.finish()
-    assert len(list(Path("runs/wandb").glob("offline-run-*"))) == 2
-    pictures = list(Path("runs/wandb").glob("offline-run-*/files/media/images/val/*.png"))
+    for number in range(2):  # each in its own run's folder, and nowhere else
+        assert len(list(Path(f"runs/default/version_{number}/wandb").glob("offline-run-*"))) == 1
+    pictures = list(Path("runs/default").glob("version_*/wandb/offline-run-*/files/media/images/val/*.png"))
     assert len(pictures) == 2  # one call an epoch
+    assert len(list(tmp_path.rglob("offline-run-*"))) == 2
 
 
 def test_the_installed_command_says_nothing_on_top_and_succeeds():
