@@ -64,9 +64,9 @@ class AttackRun:
     def columns(self) -> list[str]:
         """Of every row, in order."""
         qualities = QUALITIES if self._sees_images else ()
-        clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in qualities), "fell"]
+        clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in qualities)]
         keys = ("pred", "success", *NORMS, *qualities)
-        return clean + [f"{named.name}/{key}" for named in self.attacks for key in keys]
+        return [*clean, *(f"{named.name}/{key}" for named in self.attacks for key in keys), "fell"]
 
     def attack(self, batch: Batch, found: Found = lambda *_: None) -> Samples:
         """Attack the samples of a batch that are right; none any more once the model has returned NaN.

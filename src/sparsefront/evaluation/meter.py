@@ -27,6 +27,14 @@ class Cost:
     forwards: int = 0
     backwards: int = 0
 
+    def plus(self, other: "Cost") -> "Cost":
+        """Of both, one after the other."""
+        return Cost(*(mine + others for mine, others in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+    def less(self, other: "Cost") -> "Cost":
+        """Of what came after the other."""
+        return Cost(*(mine - others for mine, others in zip(vars(self).values(), vars(other).values(), strict=True)))
+
     @classmethod
     def over_processes(cls, costs: Sequence["Cost"]) -> "Cost":
         """Counts added up; the time of the process that took longest."""

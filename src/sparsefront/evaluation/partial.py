@@ -1,11 +1,13 @@
 """The rows of an evaluation that has not ended, kept so that another run goes on from them."""
 
 import csv
+import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,26 +17,17 @@ from sparsefront.data.batch import Batch
 from sparsefront.evaluation.fingerprint import image_numbers
 from sparsefront.evaluation.meter import Cost
 from sparsefront.evaluation.samples import Samples, cell
+from sparsefront.evaluation.taken import Taken
 
 IMAGE = "image"  # the column of what image a row is about
-
-
-class Taken(NamedTuple):
-    """What is taken over from an interrupted evaluation.
-
-    Attributes:
-        rows: by sample index.
-        costs: by attack, so far.
-        results: its folder of results.
-    """
-
-    rows: dict[int, dict[str, float]]
-    costs: dict[str, Cost]
-    results: Path
+DIGEST = "digest"  # of the row, in its evaluation
+PART, TAKEN = "part", "taken"  # in about.json: this part's own name, and what the parts before it cost
 
 
 class Partial:
     """Appends the rows of each batch to `<results>/<stage>_partial/rows.<rank>.csv`, with costs beside them.
+
+    Every row ends in a digest of itself and of the evaluation. Rows that are taken over are there from the beginning.
 
     Args:
         results: the run's folder of results.
@@ -42,25 +35,45 @@ class Partial:
         columns: of every row.
         same: the fingerprint, kept beside the rows.
         rank: of this process.
+        taken: what the evaluation goes on from.
+        repeated: leave it to `add` to write the rows that are taken over, each when its images are taken over, too.
     """
 
-    def __init__(self, results: Path, stage: str, columns: list[str], same: Mapping[str, Any], rank: int) -> None:
-        self.folder, self.columns = results / f"{stage}_partial", [*columns, IMAGE]
+    def __init__(
+        self,
+        results: Path,
+        stage: str,
+        columns: Sequence[str],
+        same: Mapping[str, Any],
+        rank: int,
+        taken: Taken | None = None,
+        repeated: bool = False,
+    ) -> None:
+        self.folder, self.columns = results / f"{stage}_partial", [*columns, IMAGE, DIGEST]
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._key, self._rank = key_of(same, self.columns), rank
+        self._before = taken.costs if taken is not None and rank == 0 else {}
+        self.repeated = repeated
         if rank == 0:
-            write_whole(self.folder / "about.json", json.dumps(same))
+            parts = {} if taken is None else taken.parts
+            costs = {part: {name: vars(cost) for name, cost in shares.items()} for part, shares in parts.items()}
+            about = {**same, PART: uuid.uuid4().hex, TAKEN: costs}
+            write_whole(self.folder / "about.json", json.dumps(about))
         self._file, self._costs = self.folder / f"rows.{rank}.csv", self.folder / f"costs.{rank}.json"
-        self._write([self.columns], "w")
+        kept = taken.lines if taken is not None and rank == 0 and not repeated else []
+        self._write([self.columns, *kept], "w")
 
     def add(self, samples: Samples, images: Tensor, costs: Mapping[str, Cost]) -> None:
         """Write the rows of one batch of images (B, C, H, W); the columns of attacks that failed stay empty."""
         empty = torch.full((len(samples),), torch.nan)
         filled = samples.columns | {IMAGE: image_numbers(images)}
-        columns = [filled.get(name, empty).tolist() for name in self.columns]
-        self._write([[cell(value) for value in row] for row in zip(*columns, strict=True)], "a")
-        write_whole(self._costs, json.dumps({name: vars(cost) for name, cost in costs.items()}))
+        columns = [filled.get(name, empty).tolist() for name in self.columns[:-1]]
+        rows = [[cell(value) for value in row] for row in zip(*columns, strict=True)]
+        self._write([[*row, digest_of(row, self._key)] for row in rows], "a")
+        own = {name: cost.less(self._before.get(name, Cost())) for name, cost in costs.items()}
+        write_whole(self._costs, json.dumps({name: vars(cost) for name, cost in own.items()}))
 
-    def _write(self, rows: list[list[str]], mode: str) -> None:
+    def _write(self, rows: Iterable[Sequence[str]], mode: str) -> None:
         with writing(self._file), self._file.open(mode, newline="") as file:
             csv.writer(file).writerows(rows)
 
@@ -69,48 +82,15 @@ class Partial:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def finished(folder: Path, stage: str, same: Mapping[str, Any]) -> Taken:
-    """The newest interrupted evaluation in a run folder.
-
-    Args:
-        folder: a run folder, or one of its versions.
-        stage: val or test.
-        same: the fingerprint that they must have.
-
-    Raises:
-        ValueError: no such rows, or rows of another model, other attacks or settings.
-    """
-    found = sorted(folder.rglob(f"results/{stage}_partial/about.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise ValueError(
-            f"`resume_from` must hold an interrupted evaluation (results/{stage}_partial), found none in {folder}."
-        )
-    home, about = found[-1].parent, json.loads(found[-1].read_text())
-    different = [key for key in same if about.get(key) != same[key]]
-    if different:
-        raise ValueError(
-            f"`resume_from` must be an evaluation of the same model and attacks, found other {' and '.join(different)} "
-            f"in {home}; evaluate anew without it."
-        )
-    rows = {int(row["index"]): row for path in sorted(home.glob("rows.*.csv")) for row in _read(path)}
-    shares = [json.loads(path.read_text()) for path in sorted(home.glob("costs.*.json"))]
-    names = {name for share in shares for name in share}
-    costs = {name: Cost.over_processes([Cost(**share[name]) for share in shares]) for name in names}
-    return Taken(rows, costs, home.parent)
+def key_of(same: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """What the rows of one evaluation have in common: its fingerprint, and what their columns mean."""
+    text = json.dumps([{key: same[key] for key in sorted(same)}, list(columns)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _read(path: Path) -> list[dict[str, float]]:
-    """Whole rows: not the line that was being written at the interruption, nor rows that an attack failed on."""
-    text = path.read_text()
-    lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
-    header, rows = (lines[0], lines[1:]) if lines else ([], [])
-    found = [
-        {name: float(text) if text else torch.nan for name, text in zip(header, row, strict=True)}
-        for row in rows
-        if len(row) == len(header)
-    ]
-    verdicts = [name for name in header if name.endswith("/pred")]
-    return [row for row in found if all(row[name] == row[name] for name in verdicts)]
+def digest_of(row: Sequence[str], key: str) -> str:
+    """16 hexadecimal digits for the cells of a row, all but this one."""
+    return hashlib.sha256("\n".join([key, *row]).encode()).hexdigest()[:16]
 
 
 def split(batch: Batch, rows: Mapping[int, Mapping[str, float]]) -> tuple[Tensor, Samples]:

@@ -30,12 +30,14 @@ from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
 from sparsefront.evaluation.finding import Finding
 from sparsefront.evaluation.fingerprint import fingerprint, paths
+from sparsefront.evaluation.interrupted import finished
 from sparsefront.evaluation.meter import Cost
 from sparsefront.evaluation.one_class import against_one_class
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision
+from sparsefront.evaluation.taken import Taken
 from sparsefront.evaluation.trainer_facts import name_of_data, stage_of, training_images
 from sparsefront.evaluation.weights_used import described, weights_used
 from sparsefront.processes import gathered
@@ -176,7 +178,7 @@ class RobustEvaluation(EvaluationCallback):
         self._late = False  # whether the time budget kept samples from being attacked
         self._pictures = Pictures(self.n_images)
         self._batches, self._start = 0, time.monotonic()
-        self._taken: partial.Taken | None = None
+        self._taken: Taken | None = None
         self._partial: partial.Partial | None = None
         with under_attack(model):
             self._run = AttackRun(
@@ -192,11 +194,13 @@ class RobustEvaluation(EvaluationCallback):
         settings = {name: getattr(self, name) for name in ("cascade", "search_precision", "save_images")}
         same = fingerprint(model, entries, stage=stage, data=name_of_data(trainer), **settings)
         if self.resume_from is not None:
-            self._taken = partial.finished(Path(self.resume_from), stage, same)
+            self._taken = finished(Path(self.resume_from), stage, same)
             trainer.strategy.barrier()  # all have read before one begins rows of its own, which may lie beside these
             if trainer.is_global_zero:
                 self._run.costs |= self._taken.costs
-        self._partial = partial.Partial(self.results, stage, self._run.columns, same, trainer.global_rank)
+        self._partial = partial.Partial(
+            self.results, stage, self._run.columns, same, trainer.global_rank, self._taken, self.save_images
+        )
         folder = str(trainer.default_root_dir)
         keep_in_mind(f"the rows of its whole batches are kept in {folder}", "--evaluation.resume_from", folder)
 
@@ -208,7 +212,7 @@ class RobustEvaluation(EvaluationCallback):
         if self._taken is not None:
             new, known = partial.split(batch, self._taken.rows)
             taken = Batch(*(tensor[~new.to(tensor.device)] for tensor in batch))
-            self._take_over(self._taken.results, known, taken, stage, trainer.global_rank)
+            self._take_over(known, taken, stage, trainer.global_rank)
             batch = Batch(*(tensor[new.to(tensor.device)] for tensor in batch))
         if len(batch.label):
             with under_attack(model):
@@ -234,21 +238,31 @@ class RobustEvaluation(EvaluationCallback):
         self._pictures.end(samples)
         self._keep(samples, batch)
 
-    def _take_over(self, results: Path, samples: Samples, batch: Batch, stage: str, rank: int) -> None:
-        """Keep an interrupted evaluation's rows of a batch, and its adversarial images."""
+    def _take_over(self, samples: Samples, batch: Batch, stage: str, rank: int) -> None:
+        """Keep interrupted evaluations' rows of a batch, and their adversarial images."""
         if not len(samples):
             return
         for named in self.attacks if self.save_images else []:
             place = Path(f"{stage}_adversarial") / named.name
-            saved = SavedImages(str(results / place)).perturb(_nothing, *batch)
+            saved = self._saved(place, batch)
             file = f"{rank}_{self._batches}"
             save_images(self.results / place, file, named.attack, batch.image, saved, batch.index)
-        self._keep(samples, batch)
+        self._keep(samples, batch, written=self._partial is not None and not self._partial.repeated)
 
-    def _keep(self, samples: Samples, batch: Batch) -> None:
+    def _saved(self, place: Path, batch: Batch) -> Tensor:
+        """Adversarial images (B, C, H, W), each from the evaluation that its row is from."""
+        results = self._taken.results if self._taken is not None else {}
+        homes, found = [results[index] for index in batch.index.tolist()], torch.empty_like(batch.image)
+        for home in set(homes):
+            own = torch.tensor([other == home for other in homes], device=batch.image.device)
+            some = Batch(*(tensor[own.to(tensor.device)] for tensor in batch))
+            found[own] = SavedImages(str(home / place)).perturb(_nothing, *some)
+        return found
+
+    def _keep(self, samples: Samples, batch: Batch, written: bool = False) -> None:
         self._batches += 1
         self._parts.append(samples)
-        if self._partial is not None:
+        if self._partial is not None and not written:
             with undisturbed():
                 self._partial.add(samples, batch.image, self._run.costs)
         if sum(len(part.label) for part in self._first) < self.diagnostics:
