@@ -36,6 +36,7 @@ from sparsefront.evaluation import RobustEvaluation, under_attack
 from sparsefront.exact_resume import ExactResume
 from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
+from sparsefront.named_code import check_named
 from sparsefront.predictions import PredictionWriter
 from sparsefront.run_checkpoints import RunCheckpoints
 from sparsefront.stage_one import learn_front_end
@@ -123,6 +124,11 @@ class SparsefrontCLI(LightningCLI):
         parser.link_arguments("run_dir", "trainer.default_root_dir")
         parser.link_arguments("data.image_shape", "model.image_shape", apply_on="instantiate")
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
+
+    def before_instantiate_classes(self) -> None:
+        """See that what the settings name is what is wanted there, before anything of it is called."""
+        parsers, verb = self._subcommand_parsers, self.subcommand
+        check_named(*(self.parser, self.config) if verb is None else (parsers[verb], self.config[verb]))
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """Always log to CSV, whose folder is the run's; whatever loggers are asked for come beside it."""

@@ -30,7 +30,7 @@ def known_class(name: Any, base: type, setting: str) -> type:
     Raises:
         ValueError: there is none, or none that a file may name.
     """
-    found = _there(name) if isinstance(name, str) else None
+    found = imported(name) if isinstance(name, str) else None
     if not isinstance(found, type) or not issubclass(found, base):
         raise ValueError(
             f"`{setting}` of a checkpoint must name a {base.__name__} class that is imported, found {name!r}; name its "
@@ -44,8 +44,8 @@ def known_class(name: Any, base: type, setting: str) -> type:
     return found
 
 
-def _there(name: str) -> Any:
-    """What goes by a dotted name among imported modules; a module that imports on access is not asked."""
+def imported(name: str) -> Any:
+    """What goes by a dotted name among imported modules, else None; a module that imports on access is not asked."""
     words = name.split(".")
     for length in range(len(words) - 1, 0, -1):
         module = sys.modules.get(".".join(words[:length]))

@@ -81,7 +81,7 @@ def described_settings(owner: type, saved: Any, given: Mapping[str, Any]) -> dic
 
 def settings_of(owner: Any, given: Mapping[str, Any], setting: str) -> dict[str, Any]:
     """The arguments of a class, each as its annotation has it."""
-    hints = _hints(owner)
+    hints = hints_of(owner)
     neutral = {name: SOURCES.get(name, value) for name, value in given.items()}
     return {name: rebuilt(hints.get(name, Any), value, f"{setting}.{name}") for name, value in neutral.items()}
 
@@ -139,11 +139,11 @@ def _named(base: type, value: Any, setting: str) -> tuple[type, dict[str, Any]]:
     return kind, settings_of(kind, arguments, setting)
 
 
-def _hints(owner: Any) -> dict[str, Any]:
-    """Annotations of a constructor's parameters; of those that it hands on, the base classes'."""
+def hints_of(owner: Any) -> dict[str, Any]:
+    """Annotations of the parameters of a function or constructor; of those that it hands on, the base classes'."""
     found: dict[str, Any] = {}
-    for kind in reversed(inspect.getmro(owner)):
-        constructor = kind.__dict__.get("__init__")
+    for kind in reversed(inspect.getmro(owner)) if isinstance(owner, type) else [owner]:
+        constructor = kind.__dict__.get("__init__") if isinstance(kind, type) else kind
         try:
             found |= typing.get_type_hints(constructor) if constructor else {}
         except (NameError, TypeError, AttributeError):  # written as texts that mean nothing here: plain values then

@@ -1,0 +1,106 @@
+"""Whether what the settings name is what is wanted there, seen before any of it is called."""
+
+import collections.abc
+import functools
+import inspect
+import operator
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import Any, Union
+
+from jsonargparse import ArgumentParser, Namespace
+
+from sparsefront.known_classes import imported
+from sparsefront.rebuilding import CLASS, SETTINGS, hints_of
+
+
+def check_named(parser: ArgumentParser, settings: Namespace) -> None:
+    """Look through all settings of a parser.
+
+    Raises:
+        ValueError: a class that is none of the kind wanted, or a function that does not say in its annotation that it
+            returns one.
+    """
+    for action in parser._actions:
+        if (hint := getattr(action, "_typehint", None)) is not None and action.dest in settings:
+            _check(hint, settings[action.dest], action.dest)
+
+
+def _check(hint: Any, value: Any, setting: str) -> None:
+    if inspect.isroutine(value) and (wanted := list(_kinds(hint))):
+        _check_kind(value, wanted, setting)
+    elif _names_a_class(value):
+        named = imported(str(value[CLASS]))
+        _check_kind(named, list(_kinds(hint)), setting)
+        hints = hints_of(named)
+        for name, inner in _items(value.get(SETTINGS) or {}):
+            _check(hints.get(name, Any), inner, f"{setting}.{name}")
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            _check(_inner(hint, collections.abc.Iterable), inner, f"{setting}[{i}]")
+    elif isinstance(value, dict | Namespace):
+        fields: dict[str, Any] = {}
+        for kind in filter(is_dataclass, _options(hint)):
+            fields |= hints_of(kind)
+        each = _inner(hint, Mapping)
+        for name, inner in _items(value):
+            _check(fields.get(name, each), inner, f"{setting}.{name}")
+
+
+def _check_kind(named: Any, wanted: list[type], setting: str) -> None:
+    """Of something called `named`, which is called if this passes; nothing is known of what is wanted of if empty."""
+    if named is None:
+        return  # not imported: nothing that could be called
+    found = named
+    if not isinstance(named, type):
+        try:
+            found = typing.get_type_hints(named).get("return")
+        except (NameError, TypeError, AttributeError, ValueError):
+            found = None
+        if not wanted and isinstance(found, type):
+            return
+    elif not wanted:
+        return
+    if isinstance(found, type) and issubclass(found, tuple(wanted)):
+        return
+    kinds = " or ".join(f"{kind.__module__.split('.')[0]}'s {kind.__name__}" for kind in wanted) or "class"
+    name = f"{getattr(named, '__module__', None)}.{getattr(named, '__qualname__', named)}"
+    raise ValueError(
+        f"`{setting}` must name a subclass of {kinds}, or a function annotated to return one, found {name}; it was not "
+        "called."
+    )
+
+
+def _kinds(hint: Any) -> Iterator[type]:
+    """The classes that a setting may name subclasses of."""
+    for option in _options(hint):
+        if typing.get_origin(option) is collections.abc.Callable:
+            yield from _kinds(typing.get_args(option)[-1])
+        elif isinstance(option, type) and not issubclass(option, str | int | float | list | tuple | dict | type(None)):
+            yield option
+
+
+def _options(hint: Any) -> list[Any]:
+    """Of a union, however it is nested; else the annotation itself."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return [inner for option in typing.get_args(hint) for inner in _options(option)]
+    return [hint]
+
+
+def _inner(hint: Any, container: type) -> Any:
+    """What a container's items are annotated with."""
+    for option in _options(hint):
+        origin, inner = typing.get_origin(option), [one for one in typing.get_args(option) if one is not ...]
+        if inner and isinstance(origin, type) and issubclass(origin, container):
+            return inner[-1] if container is Mapping else functools.reduce(operator.or_, inner)
+    return Any
+
+
+def _names_a_class(value: Any) -> bool:
+    return isinstance(value, dict | Namespace) and CLASS in value
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    yield from vars(value).items() if isinstance(value, Namespace) else value.items()
