@@ -9,6 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from attacks.differentiation import gradient_of, retried
+from attacks.guarded import guarded
+
 Model = Callable[[Tensor], Tensor]
 
 
@@ -26,7 +29,9 @@ class Attack(ABC):
     A concrete attack is a frozen dataclass of settings that holds no model, no device and no batch, and writes
     `perturb`. Calling it leaves no trace: parameters, their gradients and flags, modes and torch's random states stay
     as they are (only a model that draws random numbers itself moves those). It works under `torch.no_grad` and
-    `torch.inference_mode` too.
+    `torch.inference_mode` too. The model is `Guarded`: it may write into its input, return its logits among other
+    outputs and read half precision, and a network that was left in training mode is attacked, with a warning, in
+    evaluation mode.
 
     Attributes:
         targeted: whether `labels` are the classes aimed at rather than those to leave.
@@ -80,8 +85,8 @@ class Attack(ABC):
         """Attack a batch.
 
         Args:
-            model: images -> logits (B, K), in evaluation mode; may be differentiated.
-            images: (B, C, H, W) floating, in [0, 1].
+            model: images -> logits (B, K), a network or any function; may be differentiated.
+            images: (B, C, H, W) floating, in [0, 1], of the dtype that the model reads.
             labels: (B,) int64, the true classes or, if `targeted`, those aimed at.
             indices: (B,) int64, the samples' numbers in their data set: random draws depend on them and on the
                 settings alone, not on the batch. 0, 1, ... if absent.
@@ -99,10 +104,18 @@ class Attack(ABC):
         check_integers(indices, "indices", len(images))
         # Tensors made in inference mode may not meet autograd: clones made outside of it may.
         with torch.inference_mode(False), torch.enable_grad():
-            images, labels, indices = images.detach().clone(), labels.clone(), indices.clone().to(images.device)
+            dtype, own = images.dtype, in_precision(images)
+            labels, indices = labels.clone(), indices.clone().to(images.device)
             if not len(images):
-                return images
-            return self.perturb(model, images, labels, indices).detach()
+                return own.to(dtype)
+            with guarded(model, dtype) as asked:
+                found = retried(lambda: self.perturb(asked, own.clone(), labels, indices))
+            return found.detach().to(dtype)
+
+
+def in_precision(images: Tensor) -> Tensor:
+    """A copy of images in the precision that attacks compute in: single at least."""
+    return images.detach().to(torch.promote_types(images.dtype, torch.float32), copy=True)
 
 
 def number(value: float | str, name: str) -> float:
@@ -165,6 +178,8 @@ def checked_logits(logits: Tensor, labels: Tensor) -> Tensor:
     """Return (B, K) logits; raise a ValueError where they are not finite or the labels not among their classes."""
     if logits.ndim != 2 or len(logits) != len(labels):
         raise ValueError(f"`model` must return logits ({len(labels)}, K), found {tuple(logits.shape)}.")
+    if logits.shape[1] < 2:
+        raise ValueError("`model` must tell at least 2 classes apart, found logits of 1: no other answer can be wrong.")
     if not logits.isfinite().all():
         raise ValueError("`model` must return finite logits, found NaN or infinity; attack in float32.")
     if labels.min() < 0 or labels.max() >= logits.shape[1]:
@@ -203,7 +218,7 @@ def value_and_gradient(
         logits = checked_logits(model(point), labels)
         return logits.detach(), input_gradient(loss(logits).sum(), point)
 
-    logits, gradient = mean_over_passes(one_pass, eot_iter)
+    logits, gradient = mean_over_passes(lambda: retried(one_pass), eot_iter)
     return logits, gradient
 
 
@@ -219,7 +234,7 @@ def input_gradient(
     """
     gradient = None
     if outputs.requires_grad:
-        gradient = torch.autograd.grad(outputs, images, weights, retain_graph=retain_graph, allow_unused=True)[0]
+        gradient = gradient_of(outputs, images, weights, retain_graph)
     if gradient is None:
         raise ValueError(
             "`model` must be differentiable, found logits that carry no gradient to the images; "

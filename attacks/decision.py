@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from attacks.base import Attack, Budget, Model, check_at_least, check_choice, check_radius, number
+from attacks.guarded import guarded
 from attacks.noise import uniform
 from attacks.norms import Norm, radii, size
 from attacks.queries import answers, fools
@@ -81,7 +82,8 @@ class DecisionAttack(Attack):
             labels: (N,) int64, only checked.
         """
         attack = copy.copy(self)
-        predictions = answers(model, images, labels).argmax(dim=1)
+        with guarded(model, images.dtype) as asked:
+            predictions = answers(asked, images, labels).argmax(dim=1)
         object.__setattr__(attack, "_candidates", (images.detach().clone(), predictions))
         return attack
 

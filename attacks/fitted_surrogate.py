@@ -62,7 +62,7 @@ class FittedSurrogate(View):
             if network is None:
                 raise ValueError("FittedSurrogate must be fitted first: call `fitted(model, images)`.")
             with torch.no_grad():
-                value = model.frontend(images)
+                value = model.frontend(images.clone())  # which may write into what it is given
             near = images + network(images)
             return model.read(value + (near - near.detach()).repeat_interleave(model.frontend.n_copies, dim=0))
 
@@ -86,7 +86,7 @@ class FittedSurrogate(View):
             some = images[torch.randint(len(images), (self.batch_size,)).to(images.device)]
             some = (some + radius * (2 * torch.rand_like(some) - 1)).clamp(0, 1)
             with torch.no_grad():
-                wanted = frontend(some).unflatten(0, (len(some), -1)).mean(dim=1)
+                wanted = frontend(some.clone()).unflatten(0, (len(some), -1)).mean(dim=1)
             loss = (some + network(some) - wanted).square().mean()
             optimizer.zero_grad()
             loss.backward()

@@ -16,9 +16,11 @@ from attacks.base import (
     check_batch,
     check_choice,
     check_radius,
+    in_precision,
     number,
     value_and_gradient,
 )
+from attacks.guarded import guarded
 from attacks.jacobian import leads, runners_up
 from attacks.losses import margin
 from attacks.noise import uniform
@@ -88,19 +90,22 @@ class UniversalPerturbation(Attack):
             ValueError: no image, or none that the model gets right; images, labels or logits that do not fit.
         """
         check_batch(images, labels)
-        with torch.inference_mode(False), torch.enable_grad():
-            images, labels = images.detach().clone(), labels.clone()
-            right, cap, classes = self._survey(model, images, labels)
-            images, labels = images[right], labels[right]
-            origin = torch.zeros_like(images[:1])
-            tried = [self._climb(model, images, labels, cap, origin, 1, target) for target in (None, *classes)]
-            best = self._by_harm(model, images, labels, tried)[:FINALISTS]
-            ends = [self._climb(model, images, labels, cap, start, self.epochs, None) for start in best]
-            pattern = self._by_harm(model, images, labels, ends)[0][0]
+        with torch.inference_mode(False), torch.enable_grad(), guarded(model, images.dtype) as asked:
+            pattern = self._pattern_for(asked, in_precision(images), labels.clone())
         attack = copy.copy(self)
         object.__setattr__(attack, "_pattern", pattern)
         object.__setattr__(attack, "n_fitting_images", 0)
         return attack
+
+    def _pattern_for(self, model: Model, images: Tensor, labels: Tensor) -> Tensor:
+        """The pattern (C, H, W)."""
+        right, cap, classes = self._survey(model, images, labels)
+        images, labels = images[right], labels[right]
+        origin = torch.zeros_like(images[:1])
+        tried = [self._climb(model, images, labels, cap, origin, 1, target) for target in (None, *classes)]
+        best = self._by_harm(model, images, labels, tried)[:FINALISTS]
+        ends = [self._climb(model, images, labels, cap, start, self.epochs, None) for start in best]
+        return self._by_harm(model, images, labels, ends)[0][0]
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Add the pattern."""

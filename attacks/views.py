@@ -28,7 +28,8 @@ class View(ABC):
     """From a defended model to what the adversary differentiates.
 
     The model is an `nn.Module` with a `.frontend`, a `.classifier` of images, and `.read`, from what the front end
-    returns to logits.
+    returns to logits. Where it has `.classify`, its classifier is asked by that: from images to logits, whatever the
+    classifier returns or writes into.
 
     Attributes:
         n_fitting_images: training images that `fitted` needs before the view can be differentiated; 0 for most.
@@ -83,7 +84,7 @@ class WhiteBox(View):
         """Compose the stand-in with the classifier."""
         backward = model.frontend.default_backward if self.backward is None else self.backward
         stand_in = model.frontend.stand_in(backward, **self.settings)
-        return meter(lambda images: model.read(stand_in(images)))
+        return meter(lambda images: model.read(stand_in(images.clone())))  # which may write into what it is given
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class GrayBox(View):
                 f"`view` GrayBox needs a front end that returns images, found {type(model.frontend).__name__} handing "
                 "codes to its classifier, which reads no images; use WhiteBox or Transfer."
             )
-        return meter(lambda images: model.classifier(images))
+        classify = getattr(model, "classify", model.classifier)
+        return meter(lambda images: classify(images))
 
 
 @dataclass(frozen=True)

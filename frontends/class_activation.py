@@ -38,7 +38,7 @@ def robust_class_activation(network: nn.Module, images: Tensor, n_classes: int =
         x = images.detach().clone().requires_grad_()
         hooks = [module.register_forward_hook(keep) for module in network.modules()]
         try:
-            logits = network(x)
+            logits = network(x.clone())  # which may write into what it is given
         finally:
             for hook in hooks:
                 hook.remove()

@@ -51,7 +51,7 @@ class Parallel(Combination):
     def _join(self, maps: list[ImageMap]) -> ImageMap:
         def beside(images: Tensor) -> Tensor:
             copies = [
-                step(images).unflatten(0, (len(images), part.n_copies))
+                step(images.clone()).unflatten(0, (len(images), part.n_copies))  # it may write into what it is given
                 for part, step in zip(self._parts, maps, strict=True)
             ]
             repeated = [some.repeat_interleave(self._each // some.shape[1], dim=1) for some in copies]

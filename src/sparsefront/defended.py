@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassAccuracy
 
+from attacks.logits import logits_of
 from classifiers import ReadOut
 from frontends import FrontEnd, Identity
 from sparsefront.common.checkpoint import Checkpoint
@@ -148,13 +149,17 @@ class DefendedClassifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (B, K) of the deployed model."""
-        return self.read(self.frontend(images))
+        return self.read(self.frontend(images.clone()))  # which may write into what it is given
 
     def read(self, seen: Tensor) -> Tensor:
         """Logits (B, K) of what the front end returned for B images: `n_copies` rows an image."""
-        logits: Tensor = self.classifier(seen)
+        logits = self.classify(seen)
         n_copies = self.frontend.n_copies
         return logits if n_copies == 1 else _averaged(logits.unflatten(0, (-1, n_copies)))
+
+    def classify(self, seen: Tensor) -> Tensor:
+        """The classifier's logits (N, K) of inputs (N, C, H, W), which stay as they are whatever it does to its own."""
+        return logits_of(self.classifier(seen.clone()), f"`model.classifier` {type(self.classifier).__name__}")
 
     def _check(self, batch: Batch | NamedBatch, batch_idx: int) -> None:
         if batch_idx == 0 and not isinstance(batch, ProjectedBatch):

@@ -40,7 +40,7 @@ def last_hidden(model: DefendedClassifier, images: Tensor) -> Hidden:
     caught: list[tuple[nn.Linear, Tensor]] = []
 
     def catch(layer: Any, inputs: tuple[Tensor, ...]) -> None:
-        caught[:] = [(layer, inputs[0])]  # later ones take the place of earlier ones
+        caught[:] = [(layer, inputs[0].clone())]  # later ones take the place of earlier ones
 
     layers = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)]
     handles = [layer.register_forward_pre_hook(catch) for layer in layers]

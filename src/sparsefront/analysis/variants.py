@@ -35,6 +35,7 @@ class Variants:
     def __call__(self, batch: Batch, logits: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Name and images (B, C, H, W) of each variant of a batch on the model's device with clean logits (B, K)."""
         made: list[tuple[NamedAttack, Tensor]] = []
+        self._run.prepare(batch.image)
         for named in self._run.attacks:
             targeted = named.attack.targeted
             goal = named.targets(logits, batch.label, batch.index) if targeted else batch.label

@@ -11,10 +11,12 @@ from torch import Tensor
 from attacks import NamedAttack, size
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier, classes
+from sparsefront.evaluation.finding import Finding
 from sparsefront.evaluation.meter import Cost, metered
 from sparsefront.evaluation.quality import QUALITIES, quality
 from sparsefront.evaluation.samples import NORMS, Samples
-from sparsefront.evaluation.search_form import SearchPrecision, search_form
+from sparsefront.evaluation.search_form import SearchPrecision, as_it_is, doubt, search_form
+from sparsefront.evaluation.unsteady import CHANGES, unsteady
 
 Model = Callable[[Tensor], Tensor]
 Found = Callable[[str, Batch, Tensor, Tensor], None]
@@ -39,6 +41,7 @@ class AttackRun:
         attacks: as they are run.
         errors: what stopped an attack, by its name; it is not run again.
         costs: by name.
+        findings: what was noticed of the model itself, with the first images.
     """
 
     def __init__(
@@ -56,9 +59,32 @@ class AttackRun:
         self._sees_images = model.frontend.returns_images
         self.errors: dict[str, str] = {}
         self.costs = {named.name: Cost() for named in attacks}
-        self._form = search_form(model, search_precision)
+        self._precision = search_precision
+        self._form: DefendedClassifier | None = None
         self._training_images = training_images
         self._ready: dict[str, tuple[NamedAttack, Model]] = {}
+        self.findings: list[Finding] = []
+        self._met: set[str] = set()  # attacks whose first images the form was compared on
+
+    def prepare(self, images: Tensor | None) -> DefendedClassifier:
+        """The form in which adversaries search, compared with the model on the first images (B, C, H, W) that come."""
+        if self._form is None:
+            if images is not None:
+                self.findings = list(unsteady(self.model, images))
+            changing = [finding.sentence for finding in self.findings if finding.flag == CHANGES]
+            form = search_form(self.model, self._precision, images)
+            # A copy would not change with the model.
+            self._form = as_it_is(self.model, changing[0]) if changing else form
+        return self._form
+
+    @property
+    def form(self) -> dict[str, str | None]:
+        """Which form of the model adversaries search in, and why it is no faster one, for the record."""
+        classifier = getattr(self._form, "classifier", None)
+        return {
+            "search_form": getattr(classifier, "form", None),
+            "search_form_reason": getattr(classifier, "reason", None),
+        }
 
     @property
     def columns(self) -> list[str]:
@@ -83,6 +109,8 @@ class AttackRun:
             those after them.
         """
         images, labels, indices = batch
+        if self.attacks:
+            self.prepare(images)
         logits, qualities = self._judge(images, images)
         clean = classes(logits)
         right, fell = clean == labels, torch.zeros_like(labels, dtype=torch.bool)
@@ -136,11 +164,10 @@ class AttackRun:
     def ready(self, named: NamedAttack) -> tuple[NamedAttack, Model]:
         """An attack and the logits that it searches, both with the training images that they need seen, once."""
         if named.name not in self._ready:
-            view, attack = named.view, named.attack
-            meter = self._meter(named)
+            view, attack, form, meter = named.view, named.attack, self.prepare(None), self._meter(named)
             if view.n_fitting_images:
-                view = view.fitted(self._form, self._training_images(view.n_fitting_images)[0], meter)
-            searched = view(self._form, meter)
+                view = view.fitted(form, self._training_images(view.n_fitting_images)[0], meter)
+            searched = view(form, meter)
             if attack.n_fitting_images:
                 attack = attack.fitted(searched, *self._training_images(attack.n_fitting_images))
             self._ready[named.name] = replace(named, attack=attack, view=view), searched
@@ -151,6 +178,9 @@ class AttackRun:
         named, searched = self.ready(named)
         images, goal, indices = batch
         adversarial = self._clipped(named, searched, batch)
+        if self._misled(named, torch.cat([images, adversarial])):
+            named, searched = self.ready(named)
+            adversarial = self._clipped(named, searched, batch)
         if not named.view.is_deployed or self.model.frontend.randomised:
             return adversarial
         with torch.no_grad():
@@ -161,6 +191,16 @@ class AttackRun:
             exact = named.view(self.model, self._meter(named))
             adversarial[again] = self._clipped(named, exact, some)
         return adversarial
+
+    def _misled(self, named: NamedAttack, images: Tensor) -> bool:
+        """Whether an attack's first images show that the form is not the model, which then takes its place."""
+        form, first = self.prepare(None), named.name not in self._met
+        self._met.add(named.name)
+        if not first or (reason := doubt(self.model, form, images)) is None:
+            return False
+        self._form = form = as_it_is(self.model, reason)
+        self._ready = {name: (one, one.view(form, self._meter(one))) for name, (one, _) in self._ready.items()}
+        return True
 
     def _meter(self, named: NamedAttack) -> Callable[[Model], Model]:
         return lambda model: metered(model, self.costs[named.name])
@@ -176,7 +216,7 @@ class AttackRun:
     @torch.no_grad()
     def _judge(self, images: Tensor, clean: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The deployed model's logits, and how near what its classifier sees comes to the clean images."""
-        seen = self.model.frontend(images)
+        seen = self.model.frontend(images.clone())
         return self.model.read(seen), quality(seen, clean) if self._sees_images else {}
 
 

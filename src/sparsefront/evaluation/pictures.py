@@ -42,7 +42,7 @@ class Pictures:
     @torch.no_grad()
     def _keep(self, name: str, model: DefendedClassifier, images: Tensor) -> None:
         self._kept[name] = images[: self.limit]
-        seen = model.frontend.reconstruct(images[: self.limit])
+        seen = model.frontend.reconstruct(images[: self.limit].clone())
         if seen is not None:
             self._kept[f"through/{name.removeprefix('adv/')}"] = seen
 

@@ -36,7 +36,7 @@ from sparsefront.evaluation.one_class import against_one_class
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
-from sparsefront.evaluation.search_form import SearchPrecision, check_precision
+from sparsefront.evaluation.search_form import SearchPrecision, check_precision, slowest_form
 from sparsefront.evaluation.taken import Taken
 from sparsefront.evaluation.trainer_facts import name_of_data, stage_of, training_images
 from sparsefront.evaluation.weights_used import described, weights_used
@@ -272,8 +272,9 @@ class RobustEvaluation(EvaluationCallback):
     def finish(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
         """Put the processes' samples together, log, write."""
         first = [Batch(*(tensor.cpu() for tensor in part)) for part in self._first]
-        shares = gathered((self._parts, self._run.errors, self._run.costs, first, self._late))
-        parts, errors, costs, firsts, late = zip(*shares, strict=True)
+        noticed = (self._run.form, self._run.findings)
+        shares = gathered((self._parts, self._run.errors, self._run.costs, first, self._late, noticed))
+        parts, errors, costs, firsts, late, notices = zip(*shares, strict=True)
         samples = Samples.joined([part for share in parts for part in share])
         entering = [named.name for named in self.attacks if named.in_worst_case]
         metrics = samples.metrics(entering) if len(samples) else {}
@@ -284,7 +285,9 @@ class RobustEvaluation(EvaluationCallback):
             failed = self._errors(errors, samples)
             text = about(self._run.attacks, model.frontend.default_backward, summed, failed)
             text |= self._facts(trainer, model) | {"n_samples": len(samples), "time_budget_reached": any(late)}
+            text |= slowest_form([form for form, _ in notices])
             findings = [against_one_class(samples)]
+            findings += {finding.flag: finding for _, some in notices for finding in some}.values()
             findings += [] if self.cascade else compare_rows(self.attacks, samples)  # a cascade's rows are no peers
             self._write_about(stage, text, findings)  # probes may take long, or be killed
             if self.diagnostics:
