@@ -1,7 +1,11 @@
 """Train classifiers behind sparse-coding front ends and tell the truth about how robust they are."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from sparsefront.common.working_folder import look_here_last_if_run
+
+look_here_last_if_run()  # before anything else is imported
+
+import importlib  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
     from sparsefront.defended import DefendedClassifier

@@ -30,6 +30,7 @@ from sparsefront.common.checkpoint import Checkpoint
 from sparsefront.common.checkpoint_file import read_whole_checkpoint
 from sparsefront.common.run_folder import FOLDER, FRONT_END, find_checkpoint, last_checkpoint
 from sparsefront.common.whole_file import in_words, sweep
+from sparsefront.common.working_folder import look_here_last
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack
@@ -373,7 +374,7 @@ def _run(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) -> S
 
 def command() -> None:
     """The installed command `sparsefront`."""
-    sys.path.insert(0, os.getcwd())  # as `python -m` does: a class in a file beside the user is found
+    look_here_last()  # a class in a file beside the user is found
     main()
 
 

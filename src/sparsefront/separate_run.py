@@ -29,7 +29,7 @@ def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
     with (folder / LOG).open("a") as log:
         log.write(f"$ {shlex.join(['sparsefront', *words])}\n")
         log.flush()
-        command = [sys.executable, "-m", "sparsefront.cli", *words]
+        command = [sys.executable, "-P", "-m", "sparsefront.cli", *words]  # -P: not from the working folder first
         with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as run:
             try:
                 return run.wait() == 0

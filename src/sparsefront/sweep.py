@@ -1,7 +1,6 @@
 """`sparsefront-sweep`: one setting through several values, a test of each, a table and a picture."""
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from sparsefront import stopping
 from sparsefront.cli import check
 from sparsefront.common.whole_file import whole_file, write_whole
+from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.plots import setting_figure
 from sparsefront.report.result_files import read_json
 from sparsefront.report.row import rows_of
@@ -113,7 +113,7 @@ def _write(setting: str, folders: Mapping[str, Path], run_dir: Path, command: st
 
 def command() -> int:
     """The installed command `sparsefront-sweep`."""
-    sys.path.insert(0, os.getcwd())  # as `sparsefront` does: a class in a file beside the user is found
+    look_here_last()  # a class in a file beside the user is found
     with stopping.command("sparsefront-sweep", sys.argv[1:], "the values tested so far are kept"):
         return main()
 

@@ -1,7 +1,6 @@
 """`sparsefront-study FILE.yaml`: several systems fitted and tested, one report."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from sparsefront import stopping
 from sparsefront.cli import check
 from sparsefront.common.run_folder import has_checkpoint
+from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.cli import show, write_table
 from sparsefront.report.html import write_page
 from sparsefront.report.run import load_runs
@@ -123,7 +123,7 @@ def _report(folder: Path, systems: Sequence[System]) -> bool:
 
 def command() -> int:
     """The installed command `sparsefront-study`."""
-    sys.path.insert(0, os.getcwd())  # as `sparsefront` does: a class in a file beside the user is found
+    look_here_last()  # a class in a file beside the user is found
     with stopping.command("sparsefront-study", sys.argv[1:], "what was fitted and tested so far is kept"):
         return main()
 
