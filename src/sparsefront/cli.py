@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.plugins import CheckpointIO
+from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import zeros
 
@@ -39,7 +40,9 @@ from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
 from sparsefront.named_code import check_named
 from sparsefront.predictions import PredictionWriter
+from sparsefront.resumed_settings import ResumedSettings, follows_the_step
 from sparsefront.run_checkpoints import RunCheckpoints
+from sparsefront.same_settings import check_resumed, check_tested, kept_settings, other_settings
 from sparsefront.stage_one import learn_front_end
 from sparsefront.stop_points import StopPoints, check_trained, own_signals
 from sparsefront.version_folder import claim_version
@@ -121,6 +124,13 @@ class SparsefrontCLI(LightningCLI):
         parser.add_lightning_class_args(RunCheckpoints, "checkpoint")
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "epoch{epoch}"})
         parser.set_defaults({"checkpoint.auto_insert_metric_name": False})
+        parser.add_argument(
+            "--may_differ",
+            type=list[str],
+            default=[],
+            help="Settings of the front end, the classifier or the data that a test may have otherwise than the "
+            "checkpoint, by their dotted names; what differs is recorded.",
+        )
         parser.link_arguments("attacks", "evaluation.attacks")
         parser.link_arguments("run_dir", "trainer.default_root_dir")
         parser.link_arguments("data.image_shape", "model.image_shape", apply_on="instantiate")
@@ -152,17 +162,35 @@ class SparsefrontCLI(LightningCLI):
 
     def before_fit(self) -> None:
         """Stage one, unless a checkpoint brings the dictionary along."""
-        self._check_fit()
-        found = self._checkpoint()
+        found = self._check_fit()
         claim_version(self.trainer, found)
         if found is None:
             if self._get(self.config, "ckpt_path") is not None:
                 print(f"No checkpoint in {self._run_dir}: starting anew.", flush=True)
             self._learn_front_end()
 
-    def _check_fit(self) -> None:
+    def _check_fit(self) -> Checkpoint | None:
+        """The checkpoint to go on from, if there is one."""
         self._check_before_long_work()
         self._callback(FrontEndCache).check(self.model, self.datamodule)
+        if self._get(self.config, "may_differ"):
+            raise ValueError("`may_differ` is for validate, test and predict; a fit that goes on keeps its settings.")
+        found = self._checkpoint()
+        settings = kept_settings(self.config_dump, self.trainer.world_size)
+        self._callback(RunCheckpoints).settings = settings
+        if found is not None:
+            self._take_over(found, settings)
+        return found
+
+    def _take_over(self, found: Checkpoint, settings: dict[str, Any]) -> None:
+        """Refuse settings that a resumed fit would lose, say and take those that it can."""
+        content = read_whole_checkpoint(found.path, "ckpt_path")
+        other = other_settings(content, self.model.hparams, settings)
+        taken = check_resumed(other, content, str(found.path), follows_the_step(self.model.hparams.get("scheduler")))
+        rank_zero_info(f"Going on from {found}.")
+        if taken:
+            rank_zero_info(f"With other settings than it was made with: {', '.join(map(str, taken))}.")
+            self.trainer.callbacks.append(ResumedSettings(taken))  # type: ignore[attr-defined]
 
     def _learn_front_end(self) -> None:
         """Stage one; what it learned is kept, so that it can be put before other classifiers."""
@@ -193,6 +221,11 @@ class SparsefrontCLI(LightningCLI):
             self._callback(Representations).check(self.model)
         if (found := self._checkpoint()) is not None:
             check_trained(found)
+            settings = kept_settings(self.config_dump, self.trainer.world_size)
+            other = other_settings(read_whole_checkpoint(found.path, "ckpt_path"), self.model.hparams, settings)
+            allowed = self._get(self.config, "may_differ")
+            differing = check_tested(other, allowed, str(found.path), str(self.subcommand))
+            self.model.differs = tuple(map(str, differing))
             return found
         asked = self._get(self.config, "ckpt_path")
         if asked is not None:

@@ -63,12 +63,14 @@ def _tests(
     setting: str, values: Sequence[str], run_dir: Path, more: Sequence[str]
 ) -> dict[str, tuple[Path, list[str]]]:
     """Folder and arguments of `sparsefront test`, by value."""
+    # A whole checkpoint has a value of its own for the setting.
+    allowed = ["--may_differ+", setting] if any(word.split("=")[0] == "--ckpt_path" for word in more) else []
     tests: dict[str, tuple[Path, list[str]]] = {}
     for value in values:
         folder = run_dir / f"{_name(setting)}={value.replace('/', '_')}"
         if folder in (other for other, _ in tests.values()):
             raise ValueError(f"`--values` must have folders of their own, found {folder.name} twice; leave one out.")
-        tests[value] = folder, [*more, f"--{setting}={value}"]
+        tests[value] = folder, [*more, f"--{setting}={value}", *allowed]
     return tests
 
 

@@ -140,9 +140,12 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone(capsys):
     with pytest.raises(SystemExit):
         main(["fit", *BASE, *CONVNET, *SMALL_TOP_T, "--model.frontend.n_atoms", "30", *QUICK, *taken])
 
-    # What the command line says holds, whatever the checkpoint was trained with; another front end is named.
+    # What the command line says holds, where other settings are allowed on purpose; another front end is named.
     path = ["--ckpt_path", "runs/default", "--trainer.limit_test_batches", "1"]
-    told = main(["test", *BASE, *CONVNET, *SMALL_TOP_T, "--model.frontend.eps", "0.3", *path])
+    eps = ["--model.frontend.eps", "0.3"]
+    assert "(model.frontend.eps: 0.05 → 0.3)" in error_of(["test", *BASE, *CONVNET, *SMALL_TOP_T, *eps, *path], capsys)
+    eps += ["--may_differ", "[model.frontend.eps]"]
+    told = main(["test", *BASE, *CONVNET, *SMALL_TOP_T, *eps, *path])
     assert told.model.frontend.eps == pytest.approx(0.3)
     assert len(rows(Path(told.trainer.log_dir) / "results/test_samples.csv")) == told.datamodule.batch_size
     assert "belongs to another front end or classifier" in error_of(["test", *BASE, *CONVNET, *path], capsys)

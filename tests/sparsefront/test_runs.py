@@ -13,6 +13,7 @@ import torch
 from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.common.tensor_digest import digest_of
+from sparsefront.evaluation import RobustEvaluation
 from sparsefront.report import main as report
 
 CONFIGS = Path(__file__).parents[2] / "lightning_configs"
@@ -155,3 +156,76 @@ def test_a_fast_dev_run_leaves_nothing_that_stands_in_the_place_of_results():
         quick = main([verb, *args, "--trainer.fast_dev_run", "1", "--evaluation.save_images", "true"])
         assert not quick.trainer.log_dir or not (Path(quick.trainer.log_dir) / "results").exists()
     assert sorted(path for path in Path("r").rglob("*") if path.is_file()) == before
+
+
+class KilledError(Exception):
+    """As a kill: nobody catches it."""
+
+
+def killed_at(monkeypatch, number):
+    """The attacks of the `number`-th validation do not come to their end."""
+    finish, calls = RobustEvaluation.finish, []
+
+    def end(self, *args):
+        calls.append(1)
+        if len(calls) == number:
+            raise KilledError
+        finish(self, *args)
+
+    monkeypatch.setattr(RobustEvaluation, "finish", end)
+
+
+@pytest.mark.parametrize(
+    ("number", "monitor"), [(2, []), (2, ["--checkpoint.monitor", "val/robust_acc/fgsm", "--checkpoint.mode", "max"])]
+)
+def test_an_epoch_is_kept_before_its_attacks_and_a_resumed_fit_begins_with_them(number, monitor, monkeypatch):
+    """The last epoch's attacks are killed: they are all that is left to do, and the weights are the undisturbed."""
+    args = ["fit", *SMALL, *FGSM, *monitor, "--trainer.max_epochs", "2", "--model.classifier.dropout", "0"]
+    whole = main([*args, "--run_dir", "whole"])
+    with monkeypatch.context() as patch:
+        killed_at(patch, number)
+        with pytest.raises(KilledError):
+            main([*args, "--run_dir", "r"])
+    found = find_checkpoint("r", "s")
+    assert (found.path.name, found.epoch, found.step, found.ended) == ("last.ckpt", 1, 6, False)
+    steps = []
+    monkeypatch.setattr(type(whole.model), "on_train_batch_start", lambda self, *_: steps.append(1), raising=False)
+    resumed = main([*args, "--run_dir", "r", "--ckpt_path", "last"])
+    assert not steps
+    found = find_checkpoint("r", "s")
+    assert (found.path.parts[1], found.epoch, found.step, found.ended) == ("version_1", 1, 6, True)
+    assert same_weights(whole.model, found.path)
+    of_whole, of_resumed = ((Path(cli.trainer.log_dir) / "results/val_samples.csv") for cli in (whole, resumed))
+    assert of_whole.read_text() == of_resumed.read_text()
+    best = [Path(folder) / "checkpoints" for folder in (whole.trainer.log_dir, resumed.trainer.log_dir)]
+    assert {path.name for path in best[0].iterdir()} == {path.name for path in best[1].iterdir()}
+    more = main([*args, "--run_dir", "r", "--ckpt_path", "last", "--trainer.max_epochs", "3"])
+    assert len(steps) == 3
+    assert more.trainer.global_step == 9
+
+
+def test_a_resumed_fit_refuses_or_says_what_differs_and_a_test_what_would_be_another_model(capsys):
+    main(["fit", *SMALL, "--run_dir", "r", "--model.frontend", "BitDepth", "--model.frontend.bits", "3"])
+    again = [*SMALL, "--run_dir", "r", "--ckpt_path", "last", "--model.frontend", "BitDepth"]
+    for verb, args, message in [
+        ("fit", ["--model.frontend.bits", "4"], "found model.frontend.bits: 3 → 4;"),
+        ("fit", ["--model.frontend.bits", "3", "--data.batch_size", "64"], "data.batch_size: 128 → 64"),
+        ("fit", ["--model.frontend.bits", "3", "--model.optimizer", "SGD"], "torch.Adam → torch.SGD"),
+        ("test", ["--model.frontend.bits", "4"], "(model.frontend.bits: 3 → 4)"),
+        ("test", ["--model.frontend", "Identity"], "belongs to another front end or classifier (model.frontend"),
+        ("test", ["--model.frontend.bits", "3", "--data.seed", "1"], "was trained on other data (data.seed: 0 → 1)"),
+    ]:
+        with pytest.raises(SystemExit) as stop:
+            main([verb, *again, *args])
+        assert stop.value.code == 2
+        assert message in capsys.readouterr().err
+    assert not Path("r/version_1").exists()
+    given = ["--model.frontend.bits", "4", "--may_differ", "[model.frontend]"]
+    main(["test", *again, *FGSM, *given])
+    assert record("r/version_1")["weights"]["differs"] == ["model.frontend.bits: 3 → 4"]
+    assert report(["r", "--out", "page.html"]) == 0
+    assert "Caution: BitDepth + ConvNet: tested with other settings" in capsys.readouterr().out
+    rate = ["--model.optimizer.lr", "0.5", "--model.frontend.bits", "3", "--trainer.max_epochs", "2"]
+    resumed = main(["fit", *again, *rate])
+    (group,) = resumed.trainer.optimizers[0].param_groups
+    assert group["initial_lr"] == 0.5  # of which OneCycle takes shares

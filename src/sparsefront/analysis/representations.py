@@ -199,7 +199,7 @@ class Representations(EvaluationCallback):
         text = about(self.variants, model.frontend.default_backward, {}, {})
         told = ("name", "knowledge", "attack", "view", "target")
         text["variants"] = [{key: entry[key] for key in told} for entry in text.pop("attacks")]
-        text |= {"stage": stage, "system": model.system, "weights": weights_used(trainer, model)}
+        text |= {"stage": stage, "system": model.system, "weights": weights_used(trainer, model, self.results.parent)}
         text |= {"data": name_of_data(trainer), "class_names": list(named), "n_samples": len(rows["label"])}
         text |= {name: getattr(self, name) for name in ("positive", "difference", "deviation", "n_training")}
         text["neuron"] = strongest(rows["weight"]) if self.neuron is None else self.neuron

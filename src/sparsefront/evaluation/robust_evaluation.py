@@ -323,7 +323,7 @@ class RobustEvaluation(EvaluationCallback):
         return {
             "stage": stage_of(trainer),
             "epoch": trainer.current_epoch,
-            "weights": weights_used(trainer, model),
+            "weights": weights_used(trainer, model, self.results.parent),
             "checkpoints": self._checkpoints(trainer),
             "system": model.system,
             "data": name_of_data(trainer),

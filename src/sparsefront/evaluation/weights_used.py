@@ -13,8 +13,13 @@ from sparsefront.common.tensor_digest import digest_of
 from sparsefront.defended import DefendedClassifier
 
 
-def weights_used(trainer: pl.Trainer, model: DefendedClassifier) -> dict[str, Any]:
-    """Where the weights are from, ready for JSON.
+def weights_used(trainer: pl.Trainer, model: DefendedClassifier, folder: Path) -> dict[str, Any]:
+    """Where the weights are from, ready for JSON; the first process may ask alone.
+
+    Args:
+        trainer: evaluates the model.
+        model: whose weights they are.
+        folder: of the run's version.
 
     Returns:
         `from`: "checkpoint", "fit" (validated while it trains), or "parts" (as built, or from checkpoints of its
@@ -26,7 +31,6 @@ def weights_used(trainer: pl.Trainer, model: DefendedClassifier) -> dict[str, An
     run_dir = Path(trainer.default_root_dir)
     found: dict[str, Any] = {"from": "parts", "path": None, "epoch": None, "step": None, "sha256": None}
     if trainer.state.fn == TrainerFn.FITTING:
-        folder = Path(trainer.log_dir or trainer.default_root_dir)
         found |= {"from": "fit", "path": shown_from(folder, run_dir)}
         found |= {"epoch": trainer.current_epoch, "step": trainer.global_step}
     elif trainer.ckpt_path is not None:
