@@ -143,9 +143,21 @@ class FrontEndCache(pl.Callback):
                 strategy.barrier()
                 if not strategy.broadcast(found.whole):  # by now another run may have filled them
                     self._fill(found, trainer, model, data, split, about)
-        elif trainer.is_global_zero:
-            print(f"Training on what is kept in {folder}.", flush=True)
+        else:
+            self._check_kept(found, trainer)
         return found
+
+    def _check_kept(self, found: Projections, trainer: pl.Trainer) -> None:
+        """Say what is trained on, or raise a ValueError on all processes if it is not what was kept."""
+        damage = None
+        if trainer.is_global_zero:
+            try:
+                found.check()
+                print(f"Training on what is kept in {found.folder}.", flush=True)
+            except ValueError as error:
+                damage = str(error)
+        if (damage := trainer.strategy.broadcast(damage)) is not None:
+            raise ValueError(damage)
 
     def _about(self, trainer: pl.Trainer, model: DefendedClassifier, data: ImageData, split: Split) -> dict[str, Any]:
         """All that the results follow from."""
@@ -186,7 +198,6 @@ class FrontEndCache(pl.Callback):
         if trainer.is_global_zero:
             with _writing(found.folder):
                 found.begin(example.shape[1:], dtype)
-                (found.folder / "about.json").write_text(json.dumps(about, indent=1))
         strategy.barrier()
         missing = found.missing()
         strategy.barrier()  # all have seen what is missing before one writes
@@ -205,7 +216,7 @@ class FrontEndCache(pl.Callback):
                 found.write(rows, seen)
         strategy.barrier()
         if trainer.is_global_zero:
-            found.end()
+            found.end(about)
         strategy.barrier()
 
     def _check_room(self, found: Projections, size: int, trainer: pl.Trainer) -> None:

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import ClassVar
 
+import numpy
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -444,6 +445,67 @@ def test_a_damaged_file_is_named(fit, tmp_path):
         match=r"`frontend_cache.folder` must hold whole files, found a damaged .*rows.npy; delete that folder",
     ):
         fit()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        numpy.zeros_like,
+        lambda rows: rows * numpy.nan,
+        lambda rows: rows[:-1],
+        lambda rows: numpy.concatenate([rows, rows]),
+        lambda rows: rows[..., :-1],
+        lambda rows: rows.astype(numpy.float64),
+        lambda rows: rows[::-1],
+        lambda rows: numpy.nextafter(rows, 2),
+        lambda rows: numpy.array(3.0),
+        lambda rows: numpy.array([None]),
+    ],
+    ids=["zeros", "NaN", "too few", "too many", "another size", "another type", "another order", "one bit", "a number",
+         "an object"],
+)  # fmt: skip
+def test_rows_that_are_not_those_written_are_refused(fit, tmp_path, change):
+    fit()
+    (path,) = tmp_path.glob("cache/*/rows.npy")
+    numpy.save(path, change(numpy.load(path)))
+    Squared.met = []
+    with pytest.raises(ValueError, match=r"must hold whole files, found a damaged .*rows.npy; delete that folder and"):
+        fit()
+    assert Squared.met == []
+    shutil.rmtree(path.parent)
+    fit()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"{}", b'{"rows": 3}', b"\xff"])
+def test_rows_of_which_nothing_says_what_they_were_are_refused(fit, tmp_path, content):
+    fit()
+    (path,) = tmp_path.glob("cache/*/about.json")
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"must hold whole files, found a damaged .*rows.npy"):
+        fit()
+
+
+@pytest.mark.parametrize("file", ["rows.part", "done"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-7] + b"1234567",
+        lambda content: content[:-40] + bytes(40),
+        lambda content: content[: len(content) // 2],
+        lambda content: b"",
+        lambda content: content + content,
+        lambda content: b"\xff" * len(content),
+    ],
+    ids=["changed", "zeros", "half", "empty", "twice", "overwritten"],
+)
+def test_what_an_interrupted_run_left_is_taken_as_far_as_it_is_whole(fit, tmp_path, file, damage):
+    Squared.stop_after = 1 + 12
+    in_child(fit)
+    (path,) = tmp_path.glob(f"cache/*/{file}")
+    path.write_bytes(damage(path.read_bytes()))
+    Squared.stop_after = None
+    model, data = fit()
+    assert torch.equal(model.trained_on(), plain(data).square())
 
 
 def test_a_second_run_waits_for_the_first(tmp_path, capsys):
