@@ -19,7 +19,7 @@ def ensure_cache_folder() -> None:
     except RuntimeError:
         folder = tempfile.mkdtemp(prefix="sparsecode_kernels_")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = folder
+        os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = folder  # type: ignore[attr-defined]
 
 
 def _nothing() -> None:
