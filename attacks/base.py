@@ -11,6 +11,8 @@ from torch import Tensor
 
 from attacks.differentiation import gradient_of, retried
 from attacks.guarded import guarded
+from attacks.reach import check_reach
+from sparsefront.common.settings import CheckedSettings
 
 Model = Callable[[Tensor], Tensor]
 
@@ -23,7 +25,7 @@ class Budget(NamedTuple):
     relative: bool = False
 
 
-class Attack(ABC):
+class Attack(CheckedSettings, ABC):
     """An adversary's arithmetic: (model, images, labels) -> adversarial images.
 
     A concrete attack is a frozen dataclass of settings that holds no model, no device and no batch, and writes
@@ -50,6 +52,9 @@ class Attack(ABC):
     single_step: ClassVar[bool] = False
     by_gradient: ClassVar[bool] = True
     to_walk_on: ClassVar[str] = "write `early_stop: false` among its settings"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be; their kinds have been looked at before (`CheckedSettings`)."""
 
     @property
     def budget(self) -> Budget | None:
@@ -95,8 +100,9 @@ class Attack(ABC):
             (B, C, H, W) images in [0, 1] of the same dtype and device, detached.
 
         Raises:
-            ValueError: images that are not pixels, labels or indices that do not fit, logits or gradients that are not
-                finite, a model that cannot be differentiated.
+            ValueError: a ball that holds every image there is, images that are not pixels, labels or indices that do
+                not fit, logits or gradients that are not finite, a model that cannot be differentiated.
+            TypeError: images, labels or indices that are no tensors.
         """
         check_batch(images, labels)
         if indices is None:
@@ -108,6 +114,7 @@ class Attack(ABC):
             labels, indices = labels.clone(), indices.clone().to(images.device)
             if not len(images):
                 return own.to(dtype)
+            check_reach(self, tuple(images.shape[1:]))
             with guarded(model, dtype) as asked:
                 found = retried(lambda: self.perturb(asked, own.clone(), labels, indices))
             return found.detach().to(dtype)
@@ -125,7 +132,7 @@ def number(value: float | str, name: str) -> float:
         ValueError: it is neither, negative or not finite.
     """
     try:
-        found = float(Fraction(value))
+        found = float(Fraction("" if isinstance(value, bool) else value))
     except (ValueError, TypeError, ArithmeticError):
         raise ValueError(f"`{name}` must be a number or a fraction such as 8/255, found {value!r}.") from None
     if found < 0:
@@ -155,13 +162,25 @@ def check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
 
 
 def check_integers(numbers: Tensor, name: str, count: int) -> None:
-    """Raise a ValueError unless `numbers` are int64 (count,)."""
+    """Raise a ValueError unless `numbers` are int64 (count,), a TypeError unless they are a tensor."""
+    check_tensors(**{name: numbers})
     if numbers.shape != (count,) or numbers.dtype != torch.int64:
         raise ValueError(f"`{name}` must be int64 ({count},), found {numbers.dtype} {tuple(numbers.shape)}.")
 
 
+def check_tensors(**tensors: Any) -> None:
+    """Raise a TypeError that names the first which is no tensor."""
+    for name, value in tensors.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"`{name}` must be a torch tensor, found {type(value).__module__}.{type(value).__name__}; write "
+                f"`torch.as_tensor({name})`."
+            )
+
+
 def check_batch(images: Tensor, labels: Tensor) -> None:
     """Raise a ValueError unless images are (B, C, H, W) pixels in [0, 1] and labels (B,) integers."""
+    check_tensors(images=images, labels=labels)
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(f"`images` must be floating (B, C, H, W), found {images.dtype} {tuple(images.shape)}.")
     check_integers(labels, "labels", len(images))

@@ -10,10 +10,12 @@ from torch import Tensor
 from attacks.base import Attack, check_choice
 from attacks.noise import uniform
 from attacks.views import View, WhiteBox
+from sparsefront.common.settings import checked_settings
 
 Target = Literal["most_likely", "least_likely", "random"]
 
 
+@checked_settings
 @dataclass(frozen=True)
 class NamedAttack:
     """One entry of the list `attacks`.

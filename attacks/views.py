@@ -12,6 +12,7 @@ from attacks.base import check_at_least, check_radius, input_gradient, number
 from attacks.noise import uniform
 from attacks.norms import random_point
 from sparsefront.common.run_folder import find_checkpoint
+from sparsefront.common.settings import CheckedSettings
 
 Logits = Callable[[Tensor], Tensor]
 Meter = Callable[[Logits], Logits]
@@ -24,7 +25,7 @@ def unmetered(logits: Logits) -> Logits:
     return logits
 
 
-class View(ABC):
+class View(CheckedSettings, ABC):
     """From a defended model to what the adversary differentiates.
 
     The model is an `nn.Module` with a `.frontend`, a `.classifier` of images, and `.read`, from what the front end
@@ -36,6 +37,9 @@ class View(ABC):
     """
 
     n_fitting_images: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be; their kinds have been looked at before (`CheckedSettings`)."""
 
     def fitted(self, model: Any, images: Tensor, meter: Meter = unmetered) -> "View":
         """The view that has seen training images (N, C, H, W); itself where it needs none. `meter` as in a call."""

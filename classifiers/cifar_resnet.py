@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from classifiers.normalize import Normalize
 from classifiers.weights import load_weights
+from sparsefront.common.settings import check_counts, checked_settings
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -39,6 +40,7 @@ class BasicBlock(nn.Module):
         return F.relu(shortcut + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(maps))))))
 
 
+@checked_settings
 class CIFARResNet(nn.Module):
     """ResNet-20, 32, 44, 56 or 110 for small images (He et al. 2016, section 4.2): (B, C, H, W) -> logits (B, K).
 
@@ -68,6 +70,7 @@ class CIFARResNet(nn.Module):
         checkpoint_path: str | None = None,
     ) -> None:
         super().__init__()
+        check_counts(in_chans=in_chans, num_classes=num_classes)
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f"`depth` must be 6 n + 2 for n blocks a stage, e.g. 20, 32 or 56, found {depth}.")
         colour = in_chans == 3

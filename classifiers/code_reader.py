@@ -2,8 +2,10 @@
 
 from torch import Tensor, nn
 
+from sparsefront.common.settings import CheckedSettings
 
-class CodeReader(nn.Module):
+
+class CodeReader(CheckedSettings, nn.Module):
     """A classifier of a front end's codes (B, K, h, w), of which it reads the mean over the positions.
 
     Args:

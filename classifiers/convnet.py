@@ -2,7 +2,10 @@
 
 from torch import Tensor, nn
 
+from sparsefront.common.settings import check_counts, checked_settings
 
+
+@checked_settings
 class ConvNet(nn.Module):
     """Two convolutions, two linear layers: (B, C, H, W) in [0, 1] -> logits (B, K). No normalisation.
 
@@ -12,12 +15,18 @@ class ConvNet(nn.Module):
         width: channels of the first convolution; the second has twice as many.
         hidden: units of the first linear layer.
         dropout: probability of dropping a hidden unit in training.
+
+    Raises:
+        ValueError: a number below 1 of channels, classes or units, a `dropout` outside [0, 1].
     """
 
     def __init__(
         self, in_chans: int, num_classes: int, width: int = 32, hidden: int = 128, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        check_counts(in_chans=in_chans, num_classes=num_classes, width=width, hidden=hidden)
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"`dropout` must be from 0 to 1, found {dropout}.")
         self.features = nn.Sequential(
             nn.Conv2d(in_chans, width, 3, padding=1),
             nn.ReLU(),

@@ -36,8 +36,9 @@ class LinearSVM(ReadOut):
         seed: of the solver and the folds.
 
     Raises:
-        ValueError: a `penalty` that is not positive, fewer than two `folds`, `max_iter` below 1; while learning, a
-            class with fewer images than `folds`, and what `ReadOut` refuses.
+        ValueError: a `penalty` that is not positive, fewer than two `folds`, `max_iter` below 1, a `seed` that is
+            negative or of more than 32 bits; while learning, a class with fewer images than `folds`, and what `ReadOut`
+            refuses.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class LinearSVM(ReadOut):
             raise ValueError(f"`folds` must be at least 2, found {folds}.")
         if max_iter < 1:
             raise ValueError(f"`max_iter` must be at least 1, found {max_iter}.")
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"`seed` must be from 0 to 2**32 - 1, which the solver reads, found {seed}.")
         self.penalty, self.balanced, self.folds, self.max_iter, self.seed = penalty, balanced, folds, max_iter, seed
 
     def solve(self, codes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

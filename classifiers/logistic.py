@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from classifiers.code_reader import CodeReader, common_scale
+from sparsefront.common.settings import check_counts
 
 
 class Logistic(CodeReader):
@@ -16,11 +17,12 @@ class Logistic(CodeReader):
         num_classes: K.
 
     Raises:
-        ValueError: `in_chans` below 1; at call, codes of another shape.
+        ValueError: `in_chans` or `num_classes` below 1; at call, codes of another shape.
     """
 
     def __init__(self, in_chans: int, num_classes: int) -> None:
         super().__init__(in_chans)
+        check_counts(num_classes=num_classes)
         self.scale = common_scale(in_chans)
         self.linear = nn.Linear(in_chans, num_classes)
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Integral
 
 from torch import Tensor, nn
 
 from classifiers.code_reader import CodeReader, common_scale
+from sparsefront.common.settings import check_counts
 
 
 class MLP(CodeReader):
@@ -20,13 +22,14 @@ class MLP(CodeReader):
         dropout: probability of dropping a hidden unit in training.
 
     Raises:
-        ValueError: a layer without units, a `dropout` outside [0, 1], `in_chans` below 1; at call, codes of another
-            shape.
+        ValueError: a layer without units, a `dropout` outside [0, 1], `in_chans` or `num_classes` below 1; at
+            call, codes of another shape.
     """
 
     def __init__(self, in_chans: int, num_classes: int, hidden: Sequence[int] = (256,), dropout: float = 0.0) -> None:
         super().__init__(in_chans)
-        if not hidden or min(hidden) < 1:
+        check_counts(num_classes=num_classes)
+        if not hidden or not all(isinstance(units, Integral) and units >= 1 for units in hidden):
             raise ValueError(
                 f"`hidden` must list at least one layer of at least 1 unit, found {list(hidden)}; "
                 "without a hidden layer it is classifiers.Logistic."

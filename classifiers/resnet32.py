@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from classifiers.normalize import Normalize
 from classifiers.weights import load_weights
+from sparsefront.common.settings import check_counts, checked_settings
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2471, 0.2435, 0.2616)
@@ -48,6 +49,7 @@ class Unit(nn.Module):
         return self.conv2(F.leaky_relu(self.bn2(branch), SLOPE)) + shortcut
 
 
+@checked_settings
 class ResNet32(nn.Module):
     """Three stages of five units with 16, 32 and 64 channels: (B, C, H, W) in [0, 1] -> logits (B, K).
 
@@ -72,6 +74,7 @@ class ResNet32(nn.Module):
         checkpoint_path: str | None = None,
     ) -> None:
         super().__init__()
+        check_counts(in_chans=in_chans, num_classes=num_classes)
         default_mean, default_std = (
             (CIFAR10_MEAN, CIFAR10_STD) if in_chans == 3 else ((0.0,) * in_chans, (1.0,) * in_chans)
         )

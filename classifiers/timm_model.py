@@ -11,9 +11,11 @@ from torch.nn import functional as F
 from classifiers.normalize import Normalize
 from classifiers.weights import load_weights
 from sparsefront.common.checkpoint_file import read_weights
+from sparsefront.common.settings import check_counts, checked_settings
 from sparsefront.common.weight_names import bare
 
 
+@checked_settings
 class Timm(nn.Module):
     """`timm.create_model`, with the normalisation inside: (B, C, H, W) in [0, 1] -> logits (B, K).
 
@@ -54,6 +56,7 @@ class Timm(nn.Module):
         resize: int | None = None,
     ) -> None:
         super().__init__()
+        check_counts(in_chans=in_chans, num_classes=num_classes)
         if not 0 <= drop_rate <= 1:
             raise ValueError(f"`drop_rate` must be from 0 to 1, found {drop_rate}.")
         if resize is not None and resize < 1:

@@ -9,10 +9,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from sparsefront.common.settings import CheckedSettings
+
 ImageMap = Callable[[Tensor], Tensor]
 
 
-class FrontEnd(pl.LightningModule, ABC):
+class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
     """Cleans images before a classifier sees them: the deployed defense, exactly.
 
     Images (B, C, H, W) in [0, 1] -> images of the same shape in [0, 1], or -> codes (B, `out_channels`, H', W'). One of
@@ -143,6 +145,11 @@ class FrontEnd(pl.LightningModule, ABC):
 
         No pixel is looked at, so that nothing waits for a device.
         """
+        if not isinstance(images, Tensor):
+            raise TypeError(
+                f"`images` must be a torch tensor, found {type(images).__module__}.{type(images).__name__}; write "
+                "`torch.as_tensor(images)`."
+            )
         if images.ndim != 4 or images.shape[1] != self.image_shape[0]:
             raise ValueError(
                 f"`images` must have shape (B, {self.image_shape[0]}, H, W) for a {type(self).__name__} built for "

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from frontends.base import FrontEnd, ImageMap
+from sparsefront.common.build_part import build_part
 
 Builder = Callable[[tuple[int, int, int]], FrontEnd]
 
@@ -34,7 +35,9 @@ class Combination(FrontEnd):
         super().__init__(image_shape)
         if not parts:
             raise ValueError("`parts` must name at least one front end, found none; Identity changes nothing.")
-        self.parts = nn.ModuleList(part(self.image_shape) for part in parts)
+        self.parts = nn.ModuleList(
+            build_part("parts", part, {"image_shape": self.image_shape}, FrontEnd) for part in parts
+        )
         self.randomised = any(part.randomised for part in self._parts)
         self._learning = [index for index, part in enumerate(self._parts) if not part.learned]
         self._most_steps: float = math.inf

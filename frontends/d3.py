@@ -62,7 +62,7 @@ class D3(FrontEnd):
         stride: int = 4,
         max_correlation: float = 0.98,
         remove_mean: bool = False,
-        atoms_share: float = 1.0,
+        atoms_share: float | str = 1.0,
         n_iterations: int = 100,
         patches_per_iteration: int = 1000,
         seed: int = 0,

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from math import prod
 
 from frontends.rules import at_least, between, check_rules, not_negative, positive
+from sparsefront.common.settings import CheckedSettings
 
 
 @dataclass(frozen=True)
-class DSCLayer:
+class DSCLayer(CheckedSettings):
     """A layer of locally competing neurons that reconstructs the layer below it.
 
     Attributes:

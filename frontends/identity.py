@@ -1,6 +1,6 @@
 """No defense."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -14,9 +14,22 @@ class Identity(FrontEnd):
         """Return (B, C, H, W) `images` unchanged."""
         return images
 
+    modes: ClassVar[frozenset[str]] = frozenset(
+        ("exact", "identity", "implicit", "parts", "potential", "projection", "smooth", "unrolled")
+    )
+    """The backward modes of all front ends of the project."""
+
     def stand_in(self, backward: str, **settings: Any) -> ImageMap:
         """Return the identity for every mode: where nothing is in the way, all of them have this derivative.
 
         So a defense's attacks run on the undefended model as they are.
+
+        Raises:
+            ValueError: a mode that no front end of the project has.
         """
+        if backward not in self.modes:
+            raise ValueError(
+                f"`backward` of Identity must be one of {', '.join(sorted(self.modes))}, which front ends of the "
+                f"project have, found {backward!r}; leave it out, nothing is in the way of its exact gradient."
+            )
         return self.forward

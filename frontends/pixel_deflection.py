@@ -11,6 +11,7 @@ from frontends.class_activation import robust_class_activation
 from frontends.rules import at_least, check_rules, one_of, positive
 from frontends.wavelet import denoise_wavelet
 from sparsecode.full_precision import full_precision
+from sparsefront.common.build_part import build_part
 from sparsefront.common.checkpoint_file import read_checkpoint
 from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.common.weight_names import unwrapped
@@ -86,7 +87,8 @@ class PixelDeflection(FrontEnd):
         check_rules(rules)
         self.attention = None
         if attention is not None:
-            self.attention = attention(self.image_shape[0], attention_classes).requires_grad_(False).eval()
+            sizes = {"in_chans": self.image_shape[0], "num_classes": attention_classes}
+            self.attention = build_part("attention", attention, sizes, nn.Module).requires_grad_(False).eval()
         if attention_checkpoint is not None:
             self.n_learning_steps = 1
             self.learned.fill_(False)

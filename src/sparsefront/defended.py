@@ -17,9 +17,11 @@ from torchmetrics.classification import MulticlassAccuracy
 from attacks.logits import logits_of
 from classifiers import ReadOut
 from frontends import FrontEnd, Identity
+from sparsefront.common.build_part import build_part
 from sparsefront.common.checkpoint import Checkpoint
 from sparsefront.common.checkpoint_file import read_checkpoint, read_whole_checkpoint
 from sparsefront.common.run_folder import find_checkpoint
+from sparsefront.common.settings import checked_settings
 from sparsefront.common.weight_names import unwrapped
 from sparsefront.data.batch import Batch
 from sparsefront.data.named_batch import NamedBatch
@@ -34,6 +36,7 @@ Builder = Callable[[tuple[int, int, int]], FrontEnd]
 ClassifierBuilder = Callable[[int, int], nn.Module]
 
 
+@checked_settings
 class DefendedClassifier(pl.LightningModule):
     """`classifier(frontend(images))`: (B, C, H, W) images in [0, 1] -> logits (B, `num_classes`).
 
@@ -93,8 +96,9 @@ class DefendedClassifier(pl.LightningModule):
         # Named in YAML the parts are kept as text; classes given in Python would make the checkpoint unsafe to load.
         for name in [name for name, value in self.hparams.items() if callable(value)]:
             del self.hparams[name]
-        self.frontend = frontend(image_shape)
-        self.classifier = classifier(self.frontend.out_channels, num_classes)
+        self.frontend = build_part("frontend", frontend, {"image_shape": image_shape}, FrontEnd)
+        sizes = {"in_chans": self.frontend.out_channels, "num_classes": num_classes}
+        self.classifier = build_part("classifier", classifier, sizes, nn.Module)
         note_named(self.frontend, self.classifier)
         check_read_out(self.classifier, self.frontend)
         self._read_out_fit = ReadOutFit()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from sparsefront.common.settings import check_kinds
 from sparsefront.data import ImageData
 from sparsefront.data.chunks import in_chunks
 from sparsefront.data.progress import progress
@@ -54,6 +55,7 @@ class FrontEndCache(pl.Callback):
     def __init__(self, folder: str | None = None, dtype: CacheType = "exact") -> None:
         if dtype not in ("exact", "float16", "uint8"):
             raise ValueError(f"`frontend_cache.dtype` must be one of exact, float16, uint8, found {dtype!r}.")
+        check_kinds(FrontEndCache.__init__, {"folder": folder})
         self.folder, self.dtype = folder, dtype
 
     def check(self, model: pl.LightningModule, data: pl.LightningDataModule | None) -> None:

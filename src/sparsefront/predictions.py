@@ -9,10 +9,12 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BasePredictionWriter
 
+from sparsefront.common.settings import checked_settings
 from sparsefront.common.whole_file import whole_file
 from sparsefront.log_folder import log_folder
 
 
+@checked_settings
 class PredictionWriter(BasePredictionWriter):
     """Writes `predictions.csv` (index, label, prediction, probability of each class) into the log folder.
 

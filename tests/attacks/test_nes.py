@@ -93,7 +93,7 @@ def test_for_a_surrogate_it_goes_on_after_a_sample_has_fallen(conv_net, batch):
 
 def test_momentum_averages_estimates(conv_net, batch):
     images, labels, rows = batch[0][:1], batch[1][:1], torch.arange(1)
-    attack = NES(eps=9.0, steps=2, n_directions=2, momentum=0.9, norm="L2", step_size=1e-3, early_stop=False)
+    attack = NES(eps=4.0, steps=2, n_directions=2, momentum=0.9, norm="L2", step_size=1e-3, early_stop=False)
     goal = attack.goal(labels)
     first = attack._estimate(conv_net, images, goal, rows, 0)
     once = images + 1e-3 * first / first.norm()

@@ -9,6 +9,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from sparsefront.common.settings import CheckedSettings
 from sparsefront.data.augment import Augment, Augmentation
 from sparsefront.data.batch import Batch
 from sparsefront.data.checks import check_count, check_share, share_count
@@ -32,7 +33,7 @@ NEEDED: dict[str | None, tuple[PartName, ...]] = {
 }
 
 
-class ImageData(LightningDataModule, ABC):
+class ImageData(CheckedSettings, LightningDataModule, ABC):
     """Labelled images, whose batches are `Batch(image, label, index)` with float pixels (B, C, H, W) in [0, 1].
 
     A subclass reads the images (`source`). Parts without a source of their own are cut from the training source, in its

@@ -39,11 +39,11 @@ class FaceParts:
             f" val_size: {self.val_size}"
         )
         if _leaves(self.holdout, 0, others, positives):
-            most = max(n for n in range(val) if _leaves(self.holdout, n, others, positives))
+            most = max(n for n in range(min(val, others + positives)) if _leaves(self.holdout, n, others, positives))
             raise ValueError(
                 f"`val_size` must leave a training picture of each class, {found}; the largest that does is {most}."
             )
-        fitting = [n for n in range(1, self.holdout) if _leaves(n, val, others, positives)]
+        fitting = [n for n in range(1, min(self.holdout, others + positives)) if _leaves(n, val, others, positives)]
         mend = f"the largest that does is {fitting[-1]}" if fitting else "lower `val_size` or add pictures"
         raise ValueError(f"`holdout` must leave a training picture of each class, {found}; {mend}.")
 

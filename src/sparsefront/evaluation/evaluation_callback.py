@@ -8,13 +8,15 @@ from typing import Any
 import pytorch_lightning as pl
 
 from attacks import NamedAttack
+from attacks.reach import check_reach
+from sparsefront.common.settings import CheckedSettings
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation.trainer_facts import among_first, stage_of
 from sparsefront.log_folder import log_folder
 
 
-class EvaluationCallback(pl.Callback, ABC):
+class EvaluationCallback(CheckedSettings, pl.Callback, ABC):
     """Follows a validation or a test of a `DefendedClassifier`, batch by batch, where it is due.
 
     Attributes:
@@ -83,9 +85,10 @@ class EvaluationCallback(pl.Callback, ABC):
 
 
 def check_views(kind: str, named: Iterable[NamedAttack], model: DefendedClassifier) -> None:
-    """Raise an error that names the attack, as the `kind` that it serves as, if its view does not suit the model."""
+    """Raise an error that names the attack, as the `kind` it serves as, if its ball or view does not suit the model."""
     for one in named:
         try:
+            check_reach(one.attack, model.frontend.image_shape)
             one.view(model)
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"{kind} {one.name!r}: {error}") from None
