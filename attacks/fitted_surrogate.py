@@ -82,7 +82,7 @@ class FittedSurrogate(View):
         network = _network(images.shape[1], self.width).to(images)
         optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
         radius = number(self.radius, "radius")
-        for _ in tqdm(range(self.steps), desc="fitting a surrogate", leave=False, delay=2):
+        for _ in tqdm(range(self.steps), desc="fitting a surrogate", leave=False, disable=None, delay=2):
             some = images[torch.randint(len(images), (self.batch_size,)).to(images.device)]
             some = (some + radius * (2 * torch.rand_like(some) - 1)).clamp(0, 1)
             with torch.no_grad():

@@ -96,6 +96,6 @@ class LinearSVM(ReadOut):
         score = "balanced_accuracy" if self.balanced else "accuracy"
         scores = [
             cross_val_score(self._machine(penalty), codes, classes, cv=folds, scoring=score).mean()
-            for penalty in tqdm(PENALTIES, desc="choosing the penalty", leave=False)
+            for penalty in tqdm(PENALTIES, desc="choosing the penalty", leave=False, disable=None)
         ]
         return PENALTIES[int(np.argmax(scores))]

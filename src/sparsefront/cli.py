@@ -42,6 +42,7 @@ from sparsefront.named_code import check_named
 from sparsefront.predictions import PredictionWriter
 from sparsefront.resumed_settings import ResumedSettings, follows_the_step
 from sparsefront.run_checkpoints import RunCheckpoints
+from sparsefront.run_progress import progress_of_run
 from sparsefront.same_settings import check_resumed, check_tested, kept_settings, other_settings
 from sparsefront.stage_one import learn_front_end
 from sparsefront.stop_points import StopPoints, check_trained, own_signals
@@ -153,6 +154,12 @@ class SparsefrontCLI(LightningCLI):
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             kwargs["plugins"] = [CheckpointFiles(), *plugins]
         return own_signals(super().instantiate_trainer(**kwargs))
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Any:
+        """With one way of showing how far a run is, on a terminal and in a log."""
+        asked = config.get("callbacks") or []
+        asked = asked if isinstance(asked, list) else [asked]
+        return super()._instantiate_trainer(config, [*callbacks, *progress_of_run(config, [*asked, *callbacks])])
 
     def _parse_ckpt_path(self) -> None:
         """Leave the settings as the user gave them: LightningCLI would put the checkpoint's in their place unsaid.

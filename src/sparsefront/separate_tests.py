@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from sparsefront.common.long_work import on_a_terminal, say
 from sparsefront.separate_run import LOG, separate_run
 
 
@@ -19,11 +20,13 @@ def separate_tests(tests: Mapping[Path, Sequence[str]]) -> list[Path]:
     Returns:
         The folders that have no results all the same.
     """
-    shown = tqdm(tests.items())
+    shown = tqdm(tests.items(), disable=None)  # on a terminal
     for folder, arguments in shown:
         shown.set_postfix_str(folder.name)
         if not has_results(folder) and not separate_run("test", folder, arguments):
             tqdm.write(f"{folder.name} failed; see {folder / LOG}")
+        elif not on_a_terminal():
+            say(f"{folder.name}: tested")
     return [folder for folder in tests if not has_results(folder)]
 
 

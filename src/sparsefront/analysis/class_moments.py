@@ -49,7 +49,7 @@ def class_moments(model: DefendedClassifier, data: ImageData, number: int) -> Cl
     split = data.plain_training_split()
     mine = _first_of_each(split.source.labels[split.positions], number)[rank::processes]
     sums: list[Tensor] = []
-    for items in tqdm(mine.split(data.batch_size), desc="selectivity", leave=False, disable=rank > 0, delay=2):
+    for items in tqdm(mine.split(data.batch_size), desc="selectivity", leave=False, disable=rank > 0 or None, delay=2):
         poll()
         batch = split.__getitems__(items.tolist())
         hidden = last_hidden(model, batch.image.to(model.device)).representation.double().cpu()

@@ -146,7 +146,7 @@ class Representations(EvaluationCallback):
         self._pictures.begin(model, Batch(*(field[chosen] for field in batch)))
         made = self._variants(batch, clean.logits)
         for name, images in tqdm(
-            made, total=len(self.variants), desc="variants", leave=False, disable=rank > 0, delay=2
+            made, total=len(self.variants), desc="variants", leave=False, disable=rank > 0 or None, delay=2
         ):
             hidden = last_hidden(model, images)
             rows |= _row(name, hidden)

@@ -1,14 +1,16 @@
 """A progress bar for what may take long."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from pytorch_lightning.utilities import rank_zero_only
-from tqdm import tqdm
 
+from sparsefront.common.long_work import LongWork
 from sparsefront.stopping import poll
 
 Step = TypeVar("Step")
+DELAY = 1.0  # seconds
 
 
 def progress(steps: Iterable[Step], doing: str, total: int) -> Iterator[Step]:
@@ -22,7 +24,18 @@ def progress(steps: Iterable[Step], doing: str, total: int) -> Iterator[Step]:
     Returns:
         The steps.
     """
-    hidden = getattr(rank_zero_only, "rank", 0) != 0
-    for step in tqdm(steps, desc=doing, total=total, delay=1, leave=False, disable=hidden):
-        poll()
-        yield step
+    first = getattr(rank_zero_only, "rank", 0) == 0
+    work: LongWork | None = None
+    start = time.monotonic()
+    try:
+        for number, step in enumerate(steps):
+            poll()
+            if work is None and time.monotonic() - start > DELAY:
+                work = LongWork(doing, first)
+            if work is not None:
+                taken = time.monotonic() - start
+                work.show(number / max(total, 1), f"{number} of {total}", taken * (total - number) / max(number, 1))
+            yield step
+    finally:
+        if work is not None:
+            work.close()

@@ -11,6 +11,7 @@ from torch import Tensor
 from attacks import NamedAttack, size
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier, classes
+from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.finding import Finding
 from sparsefront.evaluation.meter import Cost, metered
 from sparsefront.evaluation.quality import QUALITIES, quality
@@ -36,6 +37,7 @@ class AttackRun:
         cascade: hand each attack only the samples that those before it left standing.
         search_precision: see `search_form`.
         training_images: called with a number, gives so many images and labels for attacks that must be fitted.
+        progress: told of every attack and query.
 
     Attributes:
         attacks: as they are run.
@@ -52,7 +54,9 @@ class AttackRun:
         cascade: bool = False,
         search_precision: SearchPrecision = "32",
         training_images: Callable[[int], tuple[Tensor, Tensor]],
+        progress: AttackProgress | None = None,
     ) -> None:
+        self.progress = progress or AttackProgress(attacks, None, shown=False)
         self.model, self.cascade, self.attacks = model, cascade, list(attacks)
         if model.frontend.randomised:
             self.attacks = [replace(named, attack=named.attack.walking_on()) for named in attacks]
@@ -122,7 +126,9 @@ class AttackRun:
         for named in self.attacks:
             tried = right & ~fell if self.cascade else right
             goal = named.targets(logits, labels, indices) if named.attack.targeted else labels
+            self.progress.begin(named.name, len(labels), self.costs[named.name])
             adversarial = self._tried(named, Batch(images, goal, indices), tried, images_kept)
+            self.progress.end()
             if adversarial is None:
                 continue
             start = time.perf_counter()
@@ -203,7 +209,7 @@ class AttackRun:
         return True
 
     def _meter(self, named: NamedAttack) -> Callable[[Model], Model]:
-        return lambda model: metered(model, self.costs[named.name])
+        return lambda model: metered(model, self.costs[named.name], self.progress.tick)
 
     def _clipped(self, named: NamedAttack, model: Model, batch: Batch) -> Tensor:
         found = named.attack(model, *batch)

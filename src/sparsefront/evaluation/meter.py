@@ -42,11 +42,12 @@ class Cost:
         return cls(max(cost.seconds for cost in costs), *counts)
 
 
-def metered(model: Model, cost: Cost) -> Model:
-    """The same model, which adds to `cost` each image that goes through it forward and backward."""
+def metered(model: Model, cost: Cost, asked: Callable[[], None] = lambda: None) -> Model:
+    """The same model, which adds to `cost` each image that goes through it forward and backward, and says `asked`."""
 
     def run(images: Tensor) -> Tensor:
         poll()  # every query of every attack passes here
+        asked()
         cost.forwards += len(images)
         logits = model(images)
         if torch.is_grad_enabled() and logits.requires_grad:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,17 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
-from tqdm import tqdm
 
 from attacks import NamedAttack
 from attacks.saved import SavedImages, save_images
+from sparsefront.common.long_work import in_words
 from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.common.whole_file import whole_file, write_whole
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import partial
 from sparsefront.evaluation.about import about
+from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.attack_run import AttackRun, nan_error
 from sparsefront.evaluation.clean_count import CleanCount
 from sparsefront.evaluation.comparisons import compare_rows
@@ -38,9 +39,10 @@ from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision, slowest_form
 from sparsefront.evaluation.taken import Taken
-from sparsefront.evaluation.trainer_facts import name_of_data, stage_of, training_images
+from sparsefront.evaluation.trainer_facts import name_of_data, number_to_follow, stage_of, training_images
 from sparsefront.evaluation.weights_used import described, weights_used
 from sparsefront.processes import gathered
+from sparsefront.report.plain import plain
 from sparsefront.report.plots import panel_figure
 from sparsefront.stopping import keep_in_mind, undisturbed
 
@@ -117,6 +119,8 @@ class RobustEvaluation(EvaluationCallback):
         self.cascade, self.search_precision, self.n_images = cascade, search_precision, n_images
         self.save_images, self.diagnostics, self.resume_from = save_images, diagnostics, resume_from
 
+    _progress: AttackProgress | None = None
+
     def check(self, model: DefendedClassifier) -> None:
         """Raise a ValueError that names the attack if one does not suit the model."""
         check_views("Attack", self.attacks, model)
@@ -180,6 +184,8 @@ class RobustEvaluation(EvaluationCallback):
         self._batches, self._start = 0, time.monotonic()
         self._taken: Taken | None = None
         self._partial: partial.Partial | None = None
+        shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
+        self._progress = AttackProgress(self.attacks, number_to_follow(self.max_samples, trainer), shown)
         with under_attack(model):
             self._run = AttackRun(
                 model,
@@ -187,6 +193,7 @@ class RobustEvaluation(EvaluationCallback):
                 cascade=self.cascade,
                 search_precision=self.search_precision,
                 training_images=lambda number: training_images(trainer, number, model.device),
+                progress=self._progress,
             )
         if trainer.state.fn == TrainerFn.FITTING:
             return
@@ -220,13 +227,9 @@ class RobustEvaluation(EvaluationCallback):
 
     def _attack(self, model: DefendedClassifier, batch: Batch, stage: str, rank: int) -> None:
         self._pictures.begin(model, batch)
-        shown = tqdm(total=len(self.attacks), desc="attacks", leave=False, disable=rank > 0, delay=2)
-
         by_name = {named.name: named.attack for named in self.attacks}
 
         def found(name: str, batch: Batch, adversarial: Tensor, prediction: Tensor) -> None:
-            shown.update()
-            shown.set_postfix_str(name)
             self._pictures.add(name, model, adversarial, prediction)
             if self.save_images:
                 folder = self.results / f"{stage}_adversarial" / name
@@ -234,7 +237,6 @@ class RobustEvaluation(EvaluationCallback):
                 save_images(folder, f"{rank}_{self._batches}", attack, batch.image, adversarial, batch.index)
 
         samples = self._run.attack(batch, found)
-        shown.close()
         self._pictures.end(samples)
         self._keep(samples, batch)
 
@@ -242,6 +244,8 @@ class RobustEvaluation(EvaluationCallback):
         """Keep interrupted evaluations' rows of a batch, and their adversarial images."""
         if not len(samples):
             return
+        if self._progress is not None:
+            self._progress.skip(len(samples))
         for named in self.attacks if self.save_images else []:
             place = Path(f"{stage}_adversarial") / named.name
             saved = self._saved(place, batch)
@@ -279,10 +283,12 @@ class RobustEvaluation(EvaluationCallback):
         entering = [named.name for named in self.attacks if named.in_worst_case]
         metrics = samples.metrics(entering) if len(samples) else {}
         self._log(model, stage, metrics)
+        summed = {name: Cost.over_processes([share[name] for share in costs]) for name in self._run.costs}
+        failed = self._errors(errors, samples) if len(samples) else {}
+        if self._progress is not None:
+            self._progress.close(*(self._lines(stage, metrics, summed, failed) if len(samples) else ()))
         if trainer.is_global_zero and len(samples):
             samples.write(self.results / f"{stage}_samples.csv")
-            summed = {name: Cost.over_processes([share[name] for share in costs]) for name in self._run.costs}
-            failed = self._errors(errors, samples)
             text = about(self._run.attacks, model.frontend.default_backward, summed, failed)
             text |= self._facts(trainer, model) | {"n_samples": len(samples), "time_budget_reached": any(late)}
             text |= slowest_form([form for form, _ in notices])
@@ -297,6 +303,23 @@ class RobustEvaluation(EvaluationCallback):
             self._log_flags(trainer, findings)
             if self._partial is not None:
                 self._partial.remove()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Leave no bar behind."""
+        if self._progress is not None:
+            self._progress.close()
+
+    def _lines(
+        self, stage: str, metrics: dict[str, float], costs: Mapping[str, Cost], failed: Mapping[str, str]
+    ) -> Iterator[str]:
+        """A line an attack."""
+        for named in self.attacks:
+            share = metrics.get(f"robust_acc/{named.name}")
+            said = (
+                "met no sample" if share is None else f"{100 * share:.1f} % of {metrics['clean_acc/n']:.0f} still right"
+            )
+            said = f"failed: {failed[named.name]}" if named.name in failed else said
+            yield plain(f"{stage}: {named.name}: {said}, {in_words(costs[named.name].seconds)}")
 
     def _errors(self, shares: Sequence[dict[str, str]], samples: Samples) -> dict[str, str]:
         """Why attacks failed, on whichever process; all did if the model has returned NaN."""

@@ -27,6 +27,22 @@ def among_first(limit: int | None, seen: int, count: int, trainer: pl.Trainer) -
     return int((position < limit).sum())
 
 
+def number_to_follow(limit: int | None, trainer: pl.Trainer) -> int | None:
+    """How many samples of an evaluation this process will meet, `limit` at most over all; None if nobody knows."""
+    loaders = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
+    loaders = loaders if isinstance(loaders, list | tuple) else [loaders]
+    batches = trainer.num_test_batches if trainer.testing else trainer.num_val_batches
+    counts = []
+    for loader, most in zip(loaders, batches, strict=False):
+        size = getattr(loader, "batch_size", None)
+        try:
+            number = len(loader.sampler)
+        except (TypeError, AttributeError):
+            return None
+        counts.append(number if size is None else min(number, int(min(most, number)) * size))
+    return among_first(limit, 0, sum(counts), trainer)
+
+
 def training_images(trainer: pl.Trainer, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """The first training images without augmentation, the same on every process."""
     data = getattr(trainer, "datamodule", None)
