@@ -22,7 +22,7 @@ class _Progress(pl.Callback):
     """
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.steps, self.number = 0, int(pl_module.n_learning_steps)
+        self.steps, self.number = 0, pl_module.n_learning_steps if isinstance(pl_module, FrontEnd) else 0
         self.parts = [part for part in getattr(pl_module, "stages", ()) if part]
         self.parts = self.parts if sum(self.parts) == self.number else [self.number]
         self.work = LongWork("learning the front end", trainer.is_global_zero)

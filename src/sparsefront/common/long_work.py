@@ -1,5 +1,6 @@
 """Work that takes long, and what whoever waits for it is shown."""
 
+import os
 import sys
 import threading
 import time
@@ -82,8 +83,11 @@ class LongWork:
 
 
 def on_a_terminal() -> bool:
-    """Whether whoever waits looks at a terminal."""
-    return sys.stderr.isatty()
+    """Whether whoever waits looks at a terminal, one that knows its width."""
+    try:
+        return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):  # no descriptor, or one that has no width
+        return False
 
 
 def say(line: str) -> None:
