@@ -1,16 +1,19 @@
 """Adversarial images that an earlier evaluation kept."""
 
 import json
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from attacks.base import Attack, Budget, Model
+from sparsefront.common.home import at_home
 from sparsefront.common.whole_file import whole_file
 
 
@@ -62,9 +65,9 @@ class SavedImages(Attack):
         found = torch.empty_like(images)
         for file in sorted({places[number][0] for number in numbers}):
             rows = [row for row, number in enumerate(numbers) if places[number][0] == file]
-            with np.load(file) as kept:
-                chosen = [places[numbers[row]][1] for row in rows]
-                adversarial, sizes = (torch.from_numpy(kept[name][chosen]).to(images) for name in ("image", "linf"))
+            chosen = [places[numbers[row]][1] for row in rows]
+            arrays = _read(Path(file), "image", "linf")
+            adversarial, sizes = (torch.from_numpy(array[chosen]).to(images) for array in arrays)
             if adversarial.shape != images[rows].shape or (
                 ((adversarial - images[rows]).abs().flatten(1).amax(dim=1) - sizes).abs().max() > 1e-4
             ):
@@ -88,17 +91,43 @@ def save_images(folder: Path, name: str, attack: Attack, images: Tensor, adversa
 def _origin(folder: str) -> dict[str, Any]:
     """Of the attack that made the images: `knowledge`, `budget`, `minimises`."""
     file, _ = next(iter(_places(folder).values()))
-    with np.load(file) as kept:
-        return json.loads(str(kept["origin"]))
+    (origin,) = _read(Path(file), "origin")
+    try:
+        found: dict[str, Any] = json.loads(str(origin))
+        return {key: found[key] for key in ("knowledge", "budget", "minimises")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(Path(file)) from error
+
+
+def _read(file: Path, *names: str) -> list[np.ndarray]:
+    """Arrays of a file, of as many rows each; nothing in it is run."""
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
+            arrays = [kept[name] for name in names]
+            number = len(kept["index"])
+    except (ValueError, KeyError, EOFError, TypeError, IndexError, BadZipFile, zlib.error) as error:
+        raise _damaged(file) from error
+    if any(array.ndim and len(array) != number for array in arrays):
+        raise _damaged(file)
+    return arrays
+
+
+def _damaged(file: Path) -> ValueError:
+    return ValueError(
+        f"`folder` of SavedImages must hold files that an evaluation wrote, found a damaged {file}; evaluate the other "
+        "model again."
+    )
 
 
 @lru_cache(maxsize=32)
 def _places(folder: str) -> dict[int, tuple[str, int]]:
     """Sample number -> file and row."""
     places: dict[int, tuple[str, int]] = {}
-    for file in sorted(Path(folder).glob("*.npz")):
-        with np.load(file) as kept:
-            places |= {int(number): (str(file), row) for row, number in enumerate(kept["index"])}
+    for file in sorted(Path(at_home(folder)).glob("*.npz")):
+        (index,) = _read(file, "index")
+        if index.ndim != 1 or index.dtype.kind not in "iu":
+            raise _damaged(file)
+        places |= {int(number): (str(file), row) for row, number in enumerate(index)}
     if not places:
         raise ValueError(
             f"`folder` of SavedImages must hold an attack's images, found none in {folder}; write them with "

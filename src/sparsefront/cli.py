@@ -37,6 +37,7 @@ from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack
 from sparsefront.exact_resume import ExactResume
 from sparsefront.frontend_cache import FrontEndCache
+from sparsefront.home_folders import at_home_throughout
 from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
 from sparsefront.named_code import check_named
 from sparsefront.predictions import PredictionWriter
@@ -136,6 +137,11 @@ class SparsefrontCLI(LightningCLI):
         parser.link_arguments("run_dir", "trainer.default_root_dir")
         parser.link_arguments("data.image_shape", "model.image_shape", apply_on="instantiate")
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """As LightningCLI, with the home folder in the place of `~`."""
+        super().parse_arguments(parser, args)
+        at_home_throughout(self.config)
 
     def before_instantiate_classes(self) -> None:
         """See that what the settings name is what is wanted there, before anything of it is called."""

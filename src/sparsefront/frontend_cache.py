@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from sparsefront.common.home import at_home
 from sparsefront.common.settings import check_kinds
 from sparsefront.data import ImageData
 from sparsefront.data.chunks import in_chunks
@@ -56,7 +57,7 @@ class FrontEndCache(pl.Callback):
         if dtype not in ("exact", "float16", "uint8"):
             raise ValueError(f"`frontend_cache.dtype` must be one of exact, float16, uint8, found {dtype!r}.")
         check_kinds(FrontEndCache.__init__, {"folder": folder})
-        self.folder, self.dtype = folder, dtype
+        self.folder, self.dtype = None if folder is None else at_home(folder), dtype
 
     def check(self, model: pl.LightningModule, data: pl.LightningDataModule | None) -> None:
         """Raise a ValueError if T(x) cannot be kept for this model and data."""

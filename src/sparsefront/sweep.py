@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sparsefront import stopping
 from sparsefront.cli import check
+from sparsefront.common.home import at_home
 from sparsefront.common.whole_file import whole_file, write_whole
 from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.plots import setting_figure
@@ -41,6 +42,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--run_dir", type=Path, default=Path("runs/sweep"), help="folder (default: runs/sweep)")
     given, more = parser.parse_known_args(args)
     try:
+        given.run_dir = at_home(given.run_dir)
         tests = _tests(given.setting, given.values, given.run_dir, more)
         _check_same(tests)
     except ValueError as error:

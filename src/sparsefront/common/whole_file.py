@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sparsefront.common.home import at_home
+
 _STRAY = re.compile(r"\..+\.(\d+)\.tmp(\.[^.]+)?")
 
 
@@ -57,6 +59,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         NotWrittenError: the disk is full, or `path` cannot be written to; `path` is as it was.
     """
+    path = at_home(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         for stray in path.parent.glob(f"{_escaped(f'.{path.stem}.')}*"):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from sparsefront.common.home import at_home
 from sparsefront.data.part_names import check_beside_parts, check_flat
 from sparsefront.data.parts import PartName
 from sparsefront.data.picture_error import shown
@@ -44,7 +45,7 @@ def list_parts(root: str) -> dict[PartName, ClassFolders]:
         ValueError: no such folder, no class folder, a class folder without pictures, val/ or test/ without train/,
             parts whose classes differ, folders that are parts by other names, a file in two classes or parts.
     """
-    folder = Path(root)
+    folder = Path(at_home(root))
     names: tuple[PartName, ...] = ("train", "val", "test")
     present = [name for name in names if (folder / name).is_dir()]
     if not present:

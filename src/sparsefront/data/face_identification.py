@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
+from sparsefront.common.home import at_home
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
 from sparsefront.data.checks import check_count, check_share
@@ -103,7 +104,7 @@ class FaceIdentification(ImageData):
             )
         if names:
             check_font(font)
-        folder = list_classes(Path(root), MEND)
+        folder = list_classes(Path(at_home(root)), MEND)
         number = _number_of(positive, folder.names, root)
         self.folder = folder
         self.people = torch.tensor(folder.labels)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torchvision.datasets import VisionDataset
 
+from sparsefront.common.home import at_home
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
 from sparsefront.data.checks import served_shape
@@ -66,7 +67,7 @@ class TorchvisionData(ImageData):
             num_workers=num_workers,
             augment=augment,
         )
-        self.root = root
+        self.root = at_home(root)
         self.in_memory = in_memory
         self.download = download
 

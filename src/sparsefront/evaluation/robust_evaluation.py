@@ -16,6 +16,7 @@ from torch import Tensor
 
 from attacks import NamedAttack
 from attacks.saved import SavedImages, save_images
+from sparsefront.common.home import at_home
 from sparsefront.common.long_work import in_words
 from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.common.whole_file import whole_file, write_whole
@@ -117,7 +118,8 @@ class RobustEvaluation(EvaluationCallback):
         self.attacks = list(attacks)
         self.every_n_epochs, self.max_samples, self.time_budget = every_n_epochs, max_samples, time_budget
         self.cascade, self.search_precision, self.n_images = cascade, search_precision, n_images
-        self.save_images, self.diagnostics, self.resume_from = save_images, diagnostics, resume_from
+        self.save_images, self.diagnostics = save_images, diagnostics
+        self.resume_from = None if resume_from is None else at_home(resume_from)
 
     _progress: AttackProgress | None = None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sparsefront.common.home import at_home
 from sparsefront.report.about_file import checked_about
 from sparsefront.report.entry import Entry, cleaned
 from sparsefront.report.plain import plain, plain_lines
@@ -22,6 +23,7 @@ def locate(folder: Path, stages: Sequence[str]) -> tuple[Path, str]:
     Raises:
         FileNotFoundError: there is no folder, or no results in it.
     """
+    folder = at_home(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"The run folder {folder} is not there; give the folder that `sparsefront` wrote to.")
     versions = [path for path in folder.glob("version_*") if path.name.removeprefix("version_").isdigit()]

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from sparsefront.common.home import at_home
 from sparsefront.study.system import Layer, System, inline, names
 
 STUDY = ("run_dir", "configs", "settings", "systems")
@@ -35,7 +36,7 @@ def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()
     found = run_dir or content.get("run_dir") or f"runs/{path.stem}"
     if not isinstance(found, str | Path):
         raise ValueError(f"`run_dir` of {path} must be a folder, found {found!r}; name one, e.g. runs/{path.stem}.")
-    folder = Path(found)
+    folder = at_home(Path(found))
     entries = content.get("systems")
     if not isinstance(entries, dict) or not entries:
         raise ValueError(
@@ -67,6 +68,7 @@ def pick(chosen: Iterable[str] | None, systems: Sequence[System]) -> list[System
 
 
 def _load(path: Path, what: str) -> dict[str, Any]:
+    path = at_home(path)
     if not path.is_file():
         beside = [str(path.with_name(other.name)) for other in path.parent.glob("*.y*ml")]
         raise ValueError(f"{what} must be a YAML file, found none at {path}; {_near(str(path), beside)}")
