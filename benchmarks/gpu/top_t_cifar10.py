@@ -68,7 +68,7 @@ def train(cli: SparsefrontCLI, run: Path, deadline: float) -> bool:
     """Train until the last epoch or the deadline; return whether the training is whole."""
     trainer: Any = cli.trainer
     last = find_checkpoint(run, "--out") if has_checkpoint(run) else None
-    if last is not None and last.epoch is not None and last.epoch + 1 >= trainer.max_epochs:
+    if last is not None and last.ended:
         return True
     # Robustness is measured at the end, attack by attack.
     trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, RobustEvaluation)]

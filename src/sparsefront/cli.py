@@ -39,12 +39,13 @@ from sparsefront.exact_resume import ExactResume
 from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.home_folders import at_home_throughout
 from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
+from sparsefront.moved_run import moved_run
 from sparsefront.named_code import check_named
 from sparsefront.predictions import PredictionWriter
 from sparsefront.resumed_settings import ResumedSettings, follows_the_step
 from sparsefront.run_checkpoints import RunCheckpoints
 from sparsefront.run_progress import progress_of_run
-from sparsefront.same_settings import check_resumed, check_tested, kept_settings, other_settings
+from sparsefront.same_settings import check_resumed, check_tested, kept_settings, other_settings, reached_end
 from sparsefront.stage_one import learn_front_end
 from sparsefront.stop_points import StopPoints, check_trained, own_signals
 from sparsefront.version_folder import claim_version
@@ -114,6 +115,8 @@ class SparsefrontCLI(LightningCLI):
     (stage one) unless a checkpoint is resumed, and so do `validate`, `test` and `predict` without a checkpoint.
     """
 
+    _nothing_left = False
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the arguments that LightningCLI does not have, and what follows from others."""
         parser.add_argument("--run_dir", type=str, default="runs/default", help="Folder that everything is written to.")
@@ -167,6 +170,16 @@ class SparsefrontCLI(LightningCLI):
         asked = asked if isinstance(asked, list) else [asked]
         return super()._instantiate_trainer(config, [*callbacks, *progress_of_run(config, [*asked, *callbacks])])
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """A run that was moved or copied is where its configuration is, whatever that says."""
+        super().parse_arguments(parser, args)
+        words = [str(word).split("=")[0] for word in (sys.argv[1:] if args is None else args)]
+        config = self.config.get(str(self.config.get("subcommand")), self.config)
+        home = moved_run(config["run_dir"], self._files_of(config)) if "--run_dir" not in words else None
+        if home is not None:
+            rank_zero_info(f"`run_dir` is {home}, where the configuration is, no longer {config['run_dir']}.")
+            config["run_dir"] = config["trainer"]["default_root_dir"] = home
+
     def _parse_ckpt_path(self) -> None:
         """Leave the settings as the user gave them: LightningCLI would put the checkpoint's in their place unsaid.
 
@@ -176,11 +189,18 @@ class SparsefrontCLI(LightningCLI):
     def before_fit(self) -> None:
         """Stage one, unless a checkpoint brings the dictionary along."""
         found = self._check_fit()
+        if self._nothing_left:
+            return
         claim_version(self.trainer, found)
         if found is None:
             if self._get(self.config, "ckpt_path") is not None:
                 print(f"No checkpoint in {self._run_dir}: starting anew.", flush=True)
             self._learn_front_end()
+
+    def fit(self, **kwargs: Any) -> None:
+        """Train, if anything is left to train."""
+        if not self._nothing_left:
+            self.trainer.fit(**kwargs)
 
     def _check_fit(self) -> Checkpoint | None:
         """The checkpoint to go on from, if there is one."""
@@ -200,7 +220,12 @@ class SparsefrontCLI(LightningCLI):
         content = read_whole_checkpoint(found.path, "ckpt_path")
         other = other_settings(content, self.model.hparams, settings)
         taken = check_resumed(other, content, str(found.path), follows_the_step(self.model.hparams.get("scheduler")))
-        rank_zero_info(f"Going on from {found}.")
+        self._nothing_left = found.ended and reached_end(content, self.trainer.max_epochs, self.trainer.max_steps)
+        rank_zero_info(
+            f"{found} has come to its end: nothing is left to train."
+            if self._nothing_left
+            else f"Going on from {found}."
+        )
         if taken:
             rank_zero_info(f"With other settings than it was made with: {', '.join(map(str, taken))}.")
             self.trainer.callbacks.append(ResumedSettings(taken))  # type: ignore[attr-defined]
@@ -258,10 +283,9 @@ class SparsefrontCLI(LightningCLI):
     def _run_dir(self) -> str:
         return str(self._get(self.config, "run_dir"))
 
-    @property
-    def _config_files(self) -> list[Path]:
+    def _files_of(self, config: Any) -> list[Path]:
         """The configuration files given, as far as they are files."""
-        given = [*(self.config.get("config") or []), *(self._get(self.config, "config") or [])]
+        given = [*(self.config.get("config") or []), *(config.get("config") or [])]
         return [Path(path.absolute) for path in given if path is not None]
 
     def _checkpoint(self) -> Checkpoint | None:
@@ -277,7 +301,8 @@ class SparsefrontCLI(LightningCLI):
             )
         try:
             last = asked == "last"
-            found = last_checkpoint(self._run_dir, self._config_files) if last else find_checkpoint(asked, "ckpt_path")
+            files = self._files_of(self.config[str(self.subcommand)])
+            found = last_checkpoint(self._run_dir, files) if last else find_checkpoint(asked, "ckpt_path")
         except FileNotFoundError:
             if asked == "last":
                 return None

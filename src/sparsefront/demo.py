@@ -12,12 +12,16 @@ FOLDER = Path("runs/demo")
 
 
 def demo() -> int:
-    """Train a small classifier behind the top-T front end and without it, attack both, show the table and a page."""
+    """Train a small classifier behind the top-T front end and without it, attack both, show the table and a page.
+
+    Goes on where it was interrupted, and does not train again what is whole.
+    """
     runs: list[str] = []
     for name in ("mnist5k_natural", "mnist5k_top_t"):
-        print(f"\n{name}: sparsefront fit --config {EXPERIMENTS / name}.yaml", flush=True)
-        cli = main(["fit", "--config", f"{EXPERIMENTS / name}.yaml", "--run_dir", str(FOLDER / name)])
-        runs.append(str(cli.trainer.log_dir))
+        config, folder = f"{EXPERIMENTS / name}.yaml", str(FOLDER / name)
+        print(f"\n{name}: sparsefront fit --config {config}", flush=True)
+        main(["fit", "--config", config, "--run_dir", folder, "--ckpt_path", "last"])
+        runs.append(folder)
     return report([*runs, "--stage", "val", "--out", str(FOLDER / "report.html")])
 
 

@@ -107,6 +107,14 @@ def check_tested(found: Iterable[Difference], may_differ: Sequence[str], path: s
     return telling
 
 
+def reached_end(content: Mapping[str, Any], max_epochs: int | None, max_steps: int) -> bool:
+    """Whether a checkpoint has the epochs or the steps behind it that are asked for."""
+    steps = number_in(dict(content), "global_step") or 0
+    return any(
+        most is not None and 0 <= most <= done for most, done in ((max_epochs, _epochs(content)), (max_steps, steps))
+    )
+
+
 def _is_taken(one: Difference, batches: bool) -> bool:
     """Whether a resumed fit takes it; `batches`: also those that say how many images make one."""
     if one.name.startswith("model.optimizer.") or one.name in ("model.class_weights", "data.root", "data.augment"):

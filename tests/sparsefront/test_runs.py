@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from sparsefront import demo
 from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.common.tensor_digest import digest_of
+from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation
+from sparsefront.moved_run import moved_run
 from sparsefront.report import main as report
+from sparsefront.report.run import Run
+from sparsefront.report.sentences import cautions
 
 CONFIGS = Path(__file__).parents[2] / "lightning_configs"
 FRAGMENTS = ("base", "data/mnist5k", "classifiers/convnet")
@@ -132,8 +138,10 @@ def test_a_record_the_tables_foot_and_the_page_say_which_weights_a_number_is_of(
     # The test's own configuration means the same weights, also when others have been trained since, and when moved.
     shutil.copytree("r/version_0", "r/version_2")
     shutil.move("r", "s")
-    again = main(["test", "--config", "s/version_1/config.yaml", "--ckpt_path", "last", "--run_dir", "s"])
+    again = main(["test", "--config", "s/version_1/config.yaml", "--ckpt_path", "last"])
+    assert Path(again.trainer.log_dir).parent == Path("s")
     assert record(again.trainer.log_dir)["weights"] == tested
+    assert not Path("r").exists()
 
     # What parts are from, and what attacks read.
     transfer = (
@@ -229,3 +237,69 @@ def test_a_resumed_fit_refuses_or_says_what_differs_and_a_test_what_would_be_ano
     resumed = main(["fit", *again, *rate])
     (group,) = resumed.trainer.optimizers[0].param_groups
     assert group["initial_lr"] == 0.5  # of which OneCycle takes shares
+
+
+@pytest.mark.parametrize("said", ["r", "/far/away/r", "./r"])
+def test_a_moved_run_is_where_its_configuration_is_unless_another_place_was_named(tmp_path, said):
+    config = tmp_path / "b/version_3/config.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text(yaml.safe_dump({"run_dir": said}))
+    assert moved_run(said, [config]) == "b"
+    assert moved_run("other", [config]) is None
+    assert moved_run(said, []) is None
+    plain = tmp_path / "mine.yaml"
+    plain.write_text(yaml.safe_dump({"run_dir": said}))
+    assert moved_run(said, [plain]) is None
+    config.write_text(yaml.safe_dump({"run_dir": "b"}))
+    assert moved_run("b", [config]) is None  # it is where it says
+
+
+def test_the_demo_goes_on_where_it_was_interrupted_and_trains_nothing_twice(monkeypatch):
+    """Stopped in the attacks of the first system's last epoch, then done, then done again."""
+    lines = ["fit", *SMALL, *FGSM, "--trainer.max_epochs", "2"]
+    reported = []
+
+    def quick(args):
+        assert args[:2] == ["fit", "--config"]
+        return main([*lines, *args[args.index("--run_dir") :]])
+
+    monkeypatch.setattr(demo, "main", quick)
+    monkeypatch.setattr(demo, "report", lambda args: reported.append(args) or 0)
+    with monkeypatch.context() as patch:
+        killed_at(patch, 2)
+        with pytest.raises(KilledError):
+            demo.demo()
+    steps = []
+    monkeypatch.setattr(DefendedClassifier, "on_train_batch_start", lambda self, *_: steps.append(1), raising=False)
+    demo.demo()
+    assert len(steps) == 6  # the other system's alone
+    folders = [Path(folder) for folder in reported[-1][:2]]
+    assert [Run.load(folder, "val").folder.name for folder in folders] == ["version_1", "version_0"]
+    before = sorted(Path("runs").rglob("*"))
+    demo.demo()
+    assert len(steps) == 6
+    assert sorted(Path("runs").rglob("*")) == before
+    assert reported[0] == reported[1]
+
+
+def stopped(*args):
+    """In the place of a step that is never reached."""
+    raise KilledError
+
+
+def test_an_evaluation_that_was_stopped_before_its_end_or_changed_since_says_so(capsys, monkeypatch):
+    args = ["test", *SMALL, *FGSM, "--evaluation.diagnostics", "4", "--run_dir", "r"]
+    with monkeypatch.context() as patch:
+        patch.setattr(RobustEvaluation, "_probed", stopped)
+        with pytest.raises(KilledError):
+            main(args)
+    assert record("r/version_0")["whole"] is False
+    assert any("stopped after the attacks" in sentence for sentence in cautions([Run.load("r")]))
+    main(args)
+    assert record("r/version_1")["whole"] is True
+    assert not any("stopped after the attacks" in sentence for sentence in cautions([Run.load("r")]))
+    samples = Path("r/version_1/results/test_samples.csv")
+    lines = samples.read_text().splitlines()
+    samples.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")  # the same numbers even
+    assert report(["r", "--out", "page.html"]) == 1
+    assert "must be as it was written, with test_attacks.json" in capsys.readouterr().err

@@ -33,8 +33,7 @@ class Checkpoint:
     def at(cls, path: Path) -> "Checkpoint":
         """Of a file, whole or not."""
         content = content_of(path) or {}
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_digest(path)
         run = content.get(RUN)
         ended = isinstance(run, dict) and run.get("ended") is True
         return cls(path, number_in(content, "epoch"), number_in(content, "global_step"), digest, ended)
@@ -43,6 +42,12 @@ class Checkpoint:
         """Path, epoch, step and the beginning of the digest."""
         at = "" if self.step is None else f"epoch {self.epoch}, step {self.step}, "
         return f"{self.path} ({at}sha256 {self.digest[:12]})"
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def content_of(path: Path) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sparsefront.common.checkpoint import Checkpoint, content_of, number_in
+from sparsefront.common.home import at_home
 from sparsefront.common.taken_weights import TAKEN, taken_weights
 
 FOLDER = "checkpoints"
@@ -30,7 +31,7 @@ def find_checkpoint(asked: str | Path, setting: str, front_end: bool = False) ->
     """
     if "://" in str(asked):
         raise ValueError(f"`{setting}` must name a file or folder on this machine, found {asked}; download it first.")
-    path = Path(asked).expanduser()
+    path = at_home(Path(asked))
     if path.is_file():
         return Checkpoint.at(path)
     for folder in _homes(path):
@@ -65,7 +66,7 @@ def last_checkpoint(run_dir: str | Path, configs: Iterable[str | Path] = (), set
         ValueError: those that are there are damaged, the configuration files lie in several versions, or what was
             tested is no longer there.
     """
-    beside = dict.fromkeys(Path(config).expanduser().resolve().parent for config in configs)
+    beside = dict.fromkeys(at_home(Path(config)).resolve().parent for config in configs)
     own = [folder for folder in beside if any(file.name != FRONT_END for file in _files(folder))]
     versions = [_shown(folder) for folder in own or [folder for folder in beside if (folder / TAKEN).is_file()]]
     if len(versions) > 1:
@@ -104,14 +105,14 @@ def newest_checkpoint(folder: Path, setting: str = "ckpt_path") -> Checkpoint | 
 
 def versions_of(run_dir: str | Path) -> list[Path]:
     """The folders `version_N` of a run, the highest number first."""
-    found = {path: path.name.removeprefix(_VERSION) for path in Path(run_dir).expanduser().glob(f"{_VERSION}*")}
+    found = {path: path.name.removeprefix(_VERSION) for path in at_home(Path(run_dir)).glob(f"{_VERSION}*")}
     numbers = {path: int(text) for path, text in found.items() if text.isdecimal() and path.is_dir()}
     return sorted(numbers, key=lambda path: numbers[path], reverse=True)
 
 
 def has_checkpoint(run_dir: str | Path) -> bool:
     """Whether a run has a checkpoint to go on from, were it a damaged one."""
-    files = (file for folder in _homes(Path(run_dir).expanduser()) for file in _files(folder))
+    files = (file for folder in _homes(at_home(Path(run_dir))) for file in _files(folder))
     return any(file.name != FRONT_END for file in files)
 
 

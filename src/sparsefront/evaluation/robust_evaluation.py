@@ -16,6 +16,7 @@ from torch import Tensor
 
 from attacks import NamedAttack
 from attacks.saved import SavedImages, save_images
+from sparsefront.common.checkpoint import file_digest
 from sparsefront.common.home import at_home
 from sparsefront.common.long_work import in_words
 from sparsefront.common.run_folder import find_checkpoint
@@ -45,6 +46,7 @@ from sparsefront.evaluation.weights_used import described, weights_used
 from sparsefront.processes import gathered
 from sparsefront.report.plain import plain
 from sparsefront.report.plots import panel_figure
+from sparsefront.report.same_evaluation import SAMPLES
 from sparsefront.stopping import keep_in_mind, undisturbed
 
 
@@ -290,9 +292,11 @@ class RobustEvaluation(EvaluationCallback):
         if self._progress is not None:
             self._progress.close(*(self._lines(stage, metrics, summed, failed) if len(samples) else ()))
         if trainer.is_global_zero and len(samples):
-            samples.write(self.results / f"{stage}_samples.csv")
+            file = self.results / f"{stage}_samples.csv"
+            samples.write(file)
             text = about(self._run.attacks, model.frontend.default_backward, summed, failed)
             text |= self._facts(trainer, model) | {"n_samples": len(samples), "time_budget_reached": any(late)}
+            text |= {"whole": False, SAMPLES: file_digest(file)}
             text |= slowest_form([form for form, _ in notices])
             findings = [against_one_class(samples)]
             findings += {finding.flag: finding for _, some in notices for finding in some}.values()
@@ -300,9 +304,9 @@ class RobustEvaluation(EvaluationCallback):
             self._write_about(stage, text, findings)  # probes may take long, or be killed
             if self.diagnostics:
                 findings += self._probed(model, [part for share in firsts for part in share], failed)
-                self._write_about(stage, text, findings)
             self._show_pictures(stage, trainer, model)
             self._log_flags(trainer, findings)
+            self._write_about(stage, text | {"whole": True}, findings)
             if self._partial is not None:
                 self._partial.remove()
 

@@ -1,13 +1,12 @@
 """Which weights an evaluation met."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn
 
-from sparsefront.common.checkpoint import Checkpoint
+from sparsefront.common.checkpoint import Checkpoint, file_digest
 from sparsefront.common.taken_weights import shown_from
 from sparsefront.common.tensor_digest import digest_of
 from sparsefront.defended import DefendedClassifier
@@ -36,8 +35,7 @@ def weights_used(trainer: pl.Trainer, model: DefendedClassifier, folder: Path) -
     elif trainer.ckpt_path is not None:
         path, (epoch, step) = Path(trainer.ckpt_path), model.reached or (None, None)
         found |= {"from": "checkpoint", "path": shown_from(path, run_dir), "epoch": epoch, "step": step}
-        with path.open("rb") as file:
-            found["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        found["sha256"] = file_digest(path)
     parts = {} if found["from"] == "checkpoint" else model.taken_from
     return found | {
         "tensors": digest_of(model.state_dict()),

@@ -12,10 +12,10 @@ def checked_about(about: Entry) -> Entry:
     about.at("system").text()
     about.at("data").text()
     about.at("attacks").parts()
-    for key in ("stage", "machine", "command"):
+    for key in ("stage", "machine", "command", "samples_sha256"):
         if (part := about.get(key)) is not None:
             part.text()
-    for key in ("cascade", "time_budget_reached"):
+    for key in ("cascade", "time_budget_reached", "whole"):
         if (part := about.get(key)) is not None:
             part.flag()
     for key, least in (("epoch", 0), ("n_samples", 0)):

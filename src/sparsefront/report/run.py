@@ -12,6 +12,7 @@ from sparsefront.report.picture_arrays import check_pictures
 from sparsefront.report.plain import plain
 from sparsefront.report.representation_record import RepresentationRecord
 from sparsefront.report.result_files import STAGES, Columns, locate, read_about, read_arrays, read_columns, read_text
+from sparsefront.report.same_evaluation import check_same_evaluation
 from sparsefront.report.whole_results import MEND, check_names, check_whole
 
 
@@ -65,6 +66,7 @@ class Run:
         attacks = tuple(AttackRecord.read(attack) for attack in entry.at("attacks").parts())
         check_names(entry.path, attacks)
         check_whole(results / f"{stage}_samples.csv", samples, attacks, about)
+        check_same_evaluation(results / f"{stage}_samples.csv", about)
         images = results / f"{stage}_images.npz"
         arrays = read_arrays(images) if images.is_file() else {}
         check_pictures(images, arrays, MEND)

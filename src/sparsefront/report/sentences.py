@@ -8,6 +8,7 @@ import numpy as np
 from sparsefront.report.attack_record import size_in_words
 from sparsefront.report.row import worst_row
 from sparsefront.report.run import Run
+from sparsefront.report.same_evaluation import unfinished
 from sparsefront.report.share import Share
 from sparsefront.report.unsearched import unsearched
 from sparsefront.report.weights import other_settings
@@ -88,6 +89,7 @@ def cautions(runs: Sequence[Run]) -> list[str]:
                 f"{run.about['time_budget']:g} seconds were left out, and it is over {run.n} samples."
             )
         found += [] if (other := other_settings(run)) is None else [other]
+        found += unfinished(run.name, run.about)
         found += [f"{run.name}, {sign['adversary']}: {sign['sentence']}" for sign in signs(run) if sign["raised"]]
     return found + _unlike(runs)
 
