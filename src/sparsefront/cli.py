@@ -42,6 +42,7 @@ from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
 from sparsefront.moved_run import moved_run
 from sparsefront.named_code import check_named
 from sparsefront.predictions import PredictionWriter
+from sparsefront.process_watch import wait_for_news
 from sparsefront.resumed_settings import ResumedSettings, follows_the_step
 from sparsefront.run_checkpoints import RunCheckpoints
 from sparsefront.run_progress import progress_of_run
@@ -390,6 +391,9 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
 def _or_exit(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) -> SparsefrontCLI:
     try:
         return _run(args, run, kind)
+    except RuntimeError as error:
+        wait_for_news(error)
+        raise
     except (ValueError, OSError, MisconfigurationException) as error:
         cause: BaseException = error
         if str(error).startswith("Does not validate against any of the Union subtypes") and error.__cause__:

@@ -9,12 +9,13 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.environments import SLURMEnvironment
+from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 from pytorch_lightning.trainer.states import TrainerFn
 
 from classifiers import ReadOut
 from frontends import FrontEnd
-from sparsefront import stopping
+from sparsefront import process_watch, stopping
 from sparsefront.common.run_folder import FOLDER, LAST, Checkpoint
 from sparsefront.slurm import requeue
 
@@ -144,11 +145,16 @@ class OwnSignals(_SignalConnector):
     """Leaves the handlers of `stopping` alone: Lightning's end with exit code 0, or wait for a process that is gone."""
 
     def register_signal_handlers(self) -> None:
-        """Register none; a process that was forked to work takes its own."""
+        """Register none; a process that was forked to work takes its own, and all look after each other."""
         stopping.adopt()
+        process_watch.begin(self.trainer.global_rank, self.trainer.world_size)
         signum = requeue_signal(self.trainer)
         if signum is not None:
             stopping.listen_to(signum)
+
+    def teardown(self) -> None:
+        """Nothing to give back; the others may go."""
+        process_watch.end()
 
 
 def requeue_signal(trainer: pl.Trainer) -> int | None:
@@ -160,6 +166,10 @@ def requeue_signal(trainer: pl.Trainer) -> int | None:
 
 
 def own_signals(trainer: pl.Trainer) -> pl.Trainer:
-    """The trainer, whose signals are `stopping`'s."""
+    """The trainer, whose signals are `stopping`'s, and whose processes end together."""
     trainer._signal_connector = OwnSignals(trainer)
+    launcher: Any = trainer.strategy.launcher
+    if type(launcher) is _SubprocessScriptLauncher:
+        given = launcher.cluster_environment, launcher.num_processes, launcher.num_nodes
+        trainer.strategy._launcher = process_watch.Launcher(*given)
     return trainer

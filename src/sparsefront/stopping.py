@@ -48,6 +48,8 @@ class _State:
     patience: float | None = None  # for so many seconds, where no more than a batch of attacks can be lost
     kept: str = "nothing is kept of it yet"
     more: Sequence[str] = field(default_factory=tuple)  # arguments of the command that goes on
+    program: str = ""
+    arguments: Sequence[str] = field(default_factory=tuple)
 
 
 _now = _State()
@@ -85,15 +87,19 @@ def command(program: str, arguments: Sequence[str], kept: str = "nothing is kept
     with stoppable():
         care_less()
         keep_in_mind(kept)
+        before = _now.program, _now.arguments
+        _now.program, _now.arguments = program, arguments
         try:
             yield
         except Stopped as stop:
-            _say_and_exit(stop, program, arguments)
+            _say_and_exit(stop)
         except Exception:
             if (signum := asked()) is None:
                 raise
             # What a process that was told to end leaves behind in those that worked with it.
-            _say_and_exit(Stopped(signum), program, arguments)
+            _say_and_exit(Stopped(signum))
+        finally:
+            _now.program, _now.arguments = before
 
 
 def adopt() -> None:
@@ -166,10 +172,15 @@ def keep_in_mind(kept: str, *more: str) -> None:
     _now.kept, _now.more = kept, more
 
 
-def _say_and_exit(stop: Stopped, program: str, arguments: Sequence[str]) -> NoReturn:
+def say(what: str) -> None:
+    """Say in one sentence what ends the command, what is kept of its work, and how to go on."""
+    words = f"{_now.program} {shlex.join(going_on(_now.arguments, _now.more))}".strip()
+    print(f"\n{_now.program}: {what}: {_now.kept}; go on with: {words}", file=sys.stderr, flush=True)
+
+
+def _say_and_exit(stop: Stopped) -> NoReturn:
     if getattr(rank_zero_only, "rank", 0) == 0:
-        words = " ".join([program, shlex.join(going_on(arguments, _now.more))]).strip()
-        print(f"\n{program}: stopped by {stop.name}: {_now.kept}; go on with: {words}", file=sys.stderr, flush=True)
+        say(f"stopped by {stop.name}")
     raise SystemExit(stop.code)
 
 
