@@ -21,8 +21,10 @@ from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.separate_run import LOG
 from sparsefront.separate_tests import has_results, separate_tests
+from sparsefront.system_errors import says_system_errors
 
 
+@says_system_errors("sparsefront-sweep")
 def main(args: Sequence[str] | None = None) -> int:
     """Test each value that has no results yet, then write the table and the picture over all that have.
 

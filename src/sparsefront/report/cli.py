@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sparsefront import stopping
-from sparsefront.common.whole_file import write_whole
+from sparsefront.common.whole_file import in_words, write_whole
 from sparsefront.report.html import write_page
 from sparsefront.report.markdown import markdown_text
 from sparsefront.report.plain import plain
@@ -67,7 +67,8 @@ def main(args: list[str] | None = None) -> int:
                 write_table(runs, given.table)
             page = write_page(runs, given.out)
     except (ValueError, OSError) as error:
-        print(f"sparsefront-report: {plain(str(error))}", file=sys.stderr)
+        said = in_words(error) if isinstance(error, OSError) else error
+        print(f"sparsefront-report: {plain(str(said))}", file=sys.stderr)
         return 1
     print(page)
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from sparsefront import stopping
 from sparsefront.cli import check
 from sparsefront.common.run_folder import has_checkpoint
+from sparsefront.common.whole_file import in_words
 from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.cli import show, write_table
 from sparsefront.report.html import write_page
@@ -18,8 +19,10 @@ from sparsefront.separate_tests import has_results
 from sparsefront.study.record import begin_fit, begin_test, check_same, end_fit, end_test, is_done, is_fitted
 from sparsefront.study.study_file import REPORT, pick, read_study
 from sparsefront.study.system import System
+from sparsefront.system_errors import says_system_errors
 
 
+@says_system_errors("sparsefront-study")
 def main(args: Sequence[str] | None = None) -> int:
     """Fit and test each system that has no results yet, then write the report over all that have.
 
@@ -116,7 +119,8 @@ def _report(folder: Path, systems: Sequence[System]) -> bool:
             write_table(runs, table)
         print(write_page(runs, page))
     except (ValueError, OSError) as error:
-        print(f"sparsefront-study: {error}", file=sys.stderr)
+        said = in_words(error) if isinstance(error, OSError) else error
+        print(f"sparsefront-study: {said}", file=sys.stderr)
         return False
     return True
 
