@@ -142,11 +142,6 @@ class SparsefrontCLI(LightningCLI):
         parser.link_arguments("data.image_shape", "model.image_shape", apply_on="instantiate")
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """As LightningCLI, with the home folder in the place of `~`."""
-        super().parse_arguments(parser, args)
-        at_home_throughout(self.config)
-
     def before_instantiate_classes(self) -> None:
         """See that what the settings name is what is wanted there, before anything of it is called."""
         parsers, verb = self._subcommand_parsers, self.subcommand
@@ -172,8 +167,9 @@ class SparsefrontCLI(LightningCLI):
         return super()._instantiate_trainer(config, [*callbacks, *progress_of_run(config, [*asked, *callbacks])])
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """A run that was moved or copied is where its configuration is, whatever that says."""
+        """With the home folder for `~`; a run that was moved or copied is where its configuration is, whatever it says."""
         super().parse_arguments(parser, args)
+        at_home_throughout(self.config)
         words = [str(word).split("=")[0] for word in (sys.argv[1:] if args is None else args)]
         config = self.config.get(str(self.config.get("subcommand")), self.config)
         home = moved_run(config["run_dir"], self._files_of(config)) if "--run_dir" not in words else None
