@@ -2,15 +2,21 @@
 
 import json
 import re
+import resource
 import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.demo_results import with_rows
 from benchmarks.table import table
 from sparsefront.cli import main
+from sparsefront.report import load_runs, rows_of
 from sparsefront.report.table import HEADER
+from sparsefront.report.table import cells as table_cells
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -74,3 +80,53 @@ def test_every_number_of_the_demo_stands_in_its_results_file():
     shown = [cells(line) for line in README.splitlines() if line.startswith(("| Identity +", "| TopT +"))]
     assert len(shown) > 5
     assert {tuple(row) for row in shown} <= measured
+
+
+def test_what_a_demo_found_takes_the_place_of_the_rows_that_the_readme_shows(tmp_path):
+    homes = []
+    for name in ("natural", "top_t"):
+        homes.append(tmp_path / name)
+        shutil.copytree(ROOT / "docs/results/mnist5k_demo" / name, homes[-1] / "results")
+    rows = [row for run in load_runs(homes, "val") for row in rows_of(run)]
+    found = with_rows(README, rows)
+    shown = [cells(line) for line in found.splitlines() if line.startswith(("| Identity +", "| TopT +"))]
+    results = {(row.system, row.attack): table_cells(row) for row in rows}
+    assert {tuple(row[:2]) for row in shown} >= {("TopT + ConvNet", "pgd_l1"), ("TopT + ConvNet", "worst case")}
+    for system, attack, adversary, clean, robust, interval in shown:
+        assert results[system, attack][2:3] + results[system, attack][4:7] == (adversary, clean, robust, interval)
+    outside = [line for line in README.splitlines() if not line.startswith("| ")]
+    assert [line for line in found.splitlines() if not line.startswith("| ")] == outside
+    with pytest.raises(ValueError, match="must have one table"):
+        with_rows("no table", rows)
+
+
+FIRST = re.search(r"## Use it\n\n((?:    .*\n)+)", README)[1].replace("\\\n", " ")
+COMMANDS = [shlex.split(line) for line in FIRST.splitlines()]
+
+
+def test_the_first_example_is_small_enough_for_a_cpu(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", ["sparsefront"])
+    fit = COMMANDS[0]
+    assert fit[:2] == ["sparsefront", "fit"]
+    settings = dict(zip(fit[2::2], fit[3::2], strict=True))
+    assert int(settings["--model.frontend.n_atoms"]) <= 100
+    assert int(settings["--evaluation.max_samples"]) <= 100  # in every epoch, on 500 images, attacks take hours
+    assert int(settings["--evaluation.every_n_epochs"]) >= 10
+    assert re.search(r"minutes? .*on two cores of a CPU", README)
+    assert "on a GPU" in README
+
+
+@pytest.mark.slow
+def test_the_first_example_takes_about_two_minutes(tmp_path):
+    def seconds():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    (tmp_path / "lightning_configs").symlink_to(ROOT / "lightning_configs")
+    before = seconds()
+    for command in COMMANDS:
+        program = Path(sys.executable).parent / command[0]
+        subprocess.run([program, *command[1:]], cwd=tmp_path, check=True, capture_output=True, timeout=1500)
+    assert seconds() - before < 240  # of processor time: two minutes of two cores
+    assert (tmp_path / "report.html").is_file()

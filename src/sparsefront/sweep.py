@@ -12,11 +12,12 @@ from sparsefront.cli import check
 from sparsefront.common.home import at_home
 from sparsefront.common.whole_file import whole_file, write_whole
 from sparsefront.common.working_folder import look_here_last
+from sparsefront.report.markdown import markdown_text
 from sparsefront.report.plots import setting_figure
 from sparsefront.report.result_files import read_json
 from sparsefront.report.row import rows_of
 from sparsefront.report.run import load_runs
-from sparsefront.report.sentences import cautions
+from sparsefront.report.sentences import cautions, reservation
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.separate_run import LOG
@@ -108,7 +109,8 @@ def _write(setting: str, folders: Mapping[str, Path], run_dir: Path, command: st
     systems = zip(folders, runs, strict=True)
     rows = {value: [replace(row, system=value) for row in rows_of(run)] for value, run in systems}
     text = to_wide_markdown(rows, _name(setting), psnr=True)
-    text += "".join(f"\n- Caution: {sentence}" for sentence in cautions(runs)) + "\n"
+    said = [*filter(None, map(reservation, runs)), *(f"Caution: {sentence}" for sentence in cautions(runs))]
+    text += "".join(f"\n- {markdown_text(sentence)}" for sentence in dict.fromkeys(said)) + "\n"
     print(text)
     write_whole(run_dir / "sweep.md", f"`{command}`\n\n{text}")
     write_whole(run_dir / "sweep.csv", to_csv([row for some in rows.values() for row in some], _name(setting)))
