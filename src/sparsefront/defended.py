@@ -31,6 +31,7 @@ from sparsefront.mismatch import explain_mismatch
 from sparsefront.place import place
 from sparsefront.read_out_fit import ReadOutFit, check_read_out
 from sparsefront.rebuilding import SOURCES, described_settings
+from sparsefront.single_image import explained
 
 Builder = Callable[[tuple[int, int, int]], FrontEnd]
 ClassifierBuilder = Callable[[int, int], nn.Module]
@@ -182,7 +183,8 @@ class DefendedClassifier(pl.LightningModule):
         if isinstance(self.classifier, ReadOut):
             self._collect(batch, self.classifier)
             return None
-        logits = self.read(batch.image) if isinstance(batch, ProjectedBatch) else self(batch.image)
+        with explained(len(batch.label)):
+            logits = self.read(batch.image) if isinstance(batch, ProjectedBatch) else self(batch.image)
         return self._log_training(logits, batch.label)
 
     def _collect(self, batch: Batch | NamedBatch, read_out: ReadOut) -> None:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from pytorch_lightning import LightningDataModule
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
@@ -100,6 +101,7 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
         self.augmenting = True
         self.projected: ProjectedSplit | None = None
         self.repeats = False
+        self._said = False
         self._augment = Augment(augment, image_shape[1:])
         self._parts = Parts(self.source, self.own_parts, self.cut, seed, self.keep)
 
@@ -178,7 +180,15 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
         sampler = TrainingSampler(split, self.seed, *process())
         # a resumed run's workers ask for their first batches before Lightning sets the epoch
         sampler.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)
-        return self._loader(split, sampler)
+        loader = self._loader(split, sampler)
+        if isinstance(loader, TrainingLoader) and loader.joins and not self._said:
+            self._said = True
+            rank_zero_only(print)(
+                f"The last training batch would hold one image, too few for batch normalisation: it joins the batch "
+                f"before, which holds {self.batch_size + 1}.",
+                flush=True,
+            )
+        return loader
 
     def _training_split(self) -> Split:
         source, positions = self._parts["train"]

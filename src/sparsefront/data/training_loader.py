@@ -4,22 +4,31 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
+
+from sparsefront.data.joined_batches import JoinedBatches
 
 
 class TrainingLoader(DataLoader):
     """Knows how many batches it has served of the present epoch, and begins one after as many as it is told.
 
     What it skips is not loaded. Its state is what Lightning keeps in a checkpoint and gives back before the epoch of an
-    interrupted training goes on.
+    interrupted training goes on. No batch holds a single image, see `JoinedBatches`.
     """
 
     _begin = 0
     _served = 0
 
     @property
+    def joins(self) -> bool:
+        """Whether the last batch holds one image more than the others, which would have been a batch of its own."""
+        return isinstance(self.batch_sampler, BatchSampler) and JoinedBatches.needed(self.batch_sampler)
+
+    @property
     def _index_sampler(self) -> Any:
         batches = super()._index_sampler
+        if self.joins:
+            batches = JoinedBatches(batches)
         return _From(batches, self._begin) if self._begin else batches
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
