@@ -20,7 +20,9 @@ def load_weights(module: nn.Module, path: str) -> None:
     if wrong:
         name = wrong[0]
         mend = (
-            "only sizes differ: set `num_classes` and `in_chans` to those that the file was saved with"
+            "only sizes differ: set `num_classes` and `in_chans` to those that the file was saved with, on the command "
+            "line by the data (where its folders are some of the network's classes, `data.classes` names all of these, "
+            "e.g. imagenet)"
             if all(name in own and name in given for name in wrong)
             else "names differ: choose the network that the file was saved from"
         )

@@ -38,6 +38,7 @@ from sparsefront.evaluation import RobustEvaluation, under_attack
 from sparsefront.exact_resume import ExactResume
 from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.home_folders import at_home_throughout
+from sparsefront.linked import linked_setting
 from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
 from sparsefront.moved_run import moved_run
 from sparsefront.named_code import check_named
@@ -95,7 +96,7 @@ def _in_one_sentence(message: str, owner: type | None = None) -> str:
         return f"{setting} must name a class of the project or one of yours as module.Class, found {unknown[1]}{hint}"
     if choice := re.search(r"Expected a typing.Literal\[(.*)\]. Got value: (.*)", message):
         return f"{setting} must be one of {choice[1]}, found {choice[2]}."
-    return message
+    return linked_setting(message) or message
 
 
 def _exit(message: str, error: Exception | None) -> NoReturn:

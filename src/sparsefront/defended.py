@@ -23,6 +23,7 @@ from sparsefront.common.checkpoint_file import read_checkpoint, read_whole_check
 from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.common.settings import checked_settings
 from sparsefront.common.weight_names import unwrapped
+from sparsefront.data.base import ImageData
 from sparsefront.data.batch import Batch
 from sparsefront.data.named_batch import NamedBatch
 from sparsefront.data.projected_batch import ProjectedBatch
@@ -93,6 +94,11 @@ class DefendedClassifier(pl.LightningModule):
         class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
+        if num_classes < 2:
+            raise ValueError(
+                f"`num_classes` must be at least 2, found {num_classes}: whatever is shown, a model of one class is"
+                " right and robust; add data of another class, or name a trained network's in `data.classes`."
+            )
         self.save_hyperparameters()
         # Named in YAML the parts are kept as text; classes given in Python would make the checkpoint unsafe to load.
         for name in [name for name, value in self.hparams.items() if callable(value)]:
@@ -259,14 +265,17 @@ class DefendedClassifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_fit_start(self) -> None:
-        """Refuse to train behind a front end that has not learned; a checkpoint is loaded by now."""
+        """Refuse to train behind a front end that has not learned, or on one class; a checkpoint is loaded by now."""
         if not self.frontend.learned:
             raise RuntimeError(
                 f"{type(self.frontend).__name__} has not learned yet: call "
                 "sparsefront.learn_front_end(model, data, trainer) first, or use `sparsefront fit`, which does it."
             )
-        if isinstance(self.classifier, ReadOut):
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(self.classifier, ReadOut):  # which looks at its labels itself
             self._read_out_fit.begin(self.trainer, self.classifier)
+        elif isinstance(data, ImageData):
+            data.check_training_labels()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Name the difference when the checkpoint's front end or classifier has other tensors than this model."""

@@ -157,6 +157,26 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
         """
         return positions
 
+    @property
+    def display_name(self) -> str:
+        """What tables and records call the data: its class, or, of data from a folder, the folder."""
+        return type(self).__name__
+
+    def check_training_labels(self) -> None:
+        """Refuse training images of one class, of which every answer would be right and every attack fail.
+
+        Raises:
+            ValueError: the training part has images of one class alone.
+        """
+        source, positions = self._parts["train"]
+        found = source.labels[positions].unique()
+        if len(found) < 2:
+            classes = " and ".join(self.class_names[label] for label in found.tolist())
+            raise ValueError(
+                f"`data` must have training images of two classes or more, found {len(positions)} of {len(found)}"
+                f" ({classes}) in {self.display_name}; a model of one class is right and robust whatever it is shown."
+            )
+
     def setup(self, stage: str | None = None) -> None:
         """Read what a stage needs, once.
 

@@ -17,6 +17,7 @@ from sparsefront.data.checks import check_count, check_share
 from sparsefront.data.class_folders import list_classes
 from sparsefront.data.face_parts import FaceParts
 from sparsefront.data.file_images import FileImages
+from sparsefront.data.folder_name import folder_name
 from sparsefront.data.name_pictures import SHAPE, check_font, name_pictures
 from sparsefront.data.named_split import NamedSplit
 from sparsefront.data.parts import PartName
@@ -102,9 +103,11 @@ class FaceIdentification(ImageData):
                 f"`positive_share` must lie between 0 and 1, found {positive_share}; write e.g. 0.25, or null to take "
                 "each picture once."
             )
+        self.root = root = at_home(root)
+        font = None if font is None else at_home(font)
         if names:
             check_font(font)
-        folder = list_classes(Path(at_home(root)), MEND)
+        folder = list_classes(Path(root), MEND)
         number = _number_of(positive, folder.names, root)
         self.folder = folder
         self.people = torch.tensor(folder.labels)
@@ -130,6 +133,11 @@ class FaceIdentification(ImageData):
         self.repeats = positive_share is not None
         self.font = font
         self.second_shape = SHAPE if names else None
+
+    @property
+    def display_name(self) -> str:
+        """The name of the folder, and who is looked for."""
+        return f"{folder_name(self.root)}, {self.class_names[1]}"
 
     def setup(self, stage: str | None = None) -> None:
         """Read what a stage needs, see the base class; first of all names that cannot be rendered are refused."""

@@ -8,13 +8,16 @@ import torch
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
+from sparsefront.common.home import at_home
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
 from sparsefront.data.checks import served_shape
 from sparsefront.data.class_folders import list_parts
+from sparsefront.data.class_list import ClassList
 from sparsefront.data.decoding import check_header
 from sparsefront.data.equal_files import equal_to
 from sparsefront.data.file_images import FileImages
+from sparsefront.data.folder_name import folder_name
 from sparsefront.data.parts import PartName
 from sparsefront.data.picture_error import PictureError, shown
 from sparsefront.data.picture_files import PictureFile
@@ -30,8 +33,8 @@ class ImageFolder(ImageData):
 
     Where `root` has a train/ folder, its train/, val/ and test/ folders are these parts, and a missing one is cut from
     train/; otherwise `root` holds the class folders itself and all three parts are cut from it. Classes are the sorted
-    folder names. A picture's `index` is its place in the listing of the folder its part comes from, which is
-    torchvision's without hidden files and folders and with each real file once, whatever links lead to it.
+    folder names, or `classes`. A picture's `index` is its place in the listing of the folder its part comes from, which
+    is torchvision's without hidden files and folders and with each real file once, whatever links lead to it.
 
     Each picture is in one part and one class. A file that links put in two is refused. Files of equal bytes in two
     parts are left out of the training part first, then of validation, with a warning. Pictures are served upright, as
@@ -54,11 +57,14 @@ class ImageFolder(ImageData):
         channels: 3 for RGB, 1 for gray; others are converted.
         check_files: whether to check, before training, the header of every file and whether files of two parts are
             equal.
+        classes: where the folders are some of a trained network's classes, all of these in its order, so that labels
+            are the network's outputs: "imagenet" for its 1,000 (folders named by WordNet number, e.g. n01440764, or by
+            name, e.g. tench), the path of a text file with a class a line, or a list. None: the folders, sorted.
 
     Raises:
         ValueError: batch_size < 1, image_size < 1, num_workers < 0, seed < 0, a size that is no count or fraction, a
             folder that is missing or has no pictures, parts whose classes differ or that are called otherwise, a file
-            in two classes or parts.
+            in two classes or parts, a folder that is none of `classes`.
     """
 
     def __init__(
@@ -74,13 +80,18 @@ class ImageFolder(ImageData):
         augment: Augmentation = "none",
         channels: Literal[1, 3] = 3,
         check_files: bool = True,
+        classes: str | list[str] | None = None,
     ) -> None:
-        self.folders = list_parts(root)
+        self.root = at_home(root)
+        self.folders = list_parts(self.root)
         train = self.folders["train"]
+        names = train.names
+        if classes is not None:
+            names = self._call(ClassList(classes))
         stored = (1, 1) if image_size is not None else _first_size(train.paths)
         super().__init__(
             image_shape=served_shape((channels, *stored), image_size),
-            class_names=train.names,
+            class_names=names,
             own_parts=tuple(self.folders),
             batch_size=batch_size,
             val_size=val_size,
@@ -93,6 +104,24 @@ class ImageFolder(ImageData):
         self.in_memory = in_memory
         self.decoders = num_workers
         self.check_files = check_files
+
+    @property
+    def display_name(self) -> str:
+        """The name of the folder."""
+        return folder_name(self.root)
+
+    def _call(self, classes: ClassList) -> list[str]:
+        """Number the folders' classes as a network does; gives the names of all its classes."""
+        names = list(classes.names)
+        folders = self.folders["train"].names
+        numbers = classes.numbers(folders, self.root)
+        for folder, number in zip(folders, numbers, strict=True):
+            names[number] = folder
+        self.folders = {
+            part: listing._replace(labels=[numbers[label] for label in listing.labels])
+            for part, listing in self.folders.items()
+        }
+        return names
 
     def source(self, part: PartName) -> ImageSource:
         """The pictures of a folder, in the order of its listing.

@@ -15,6 +15,8 @@ def stage_of(trainer: pl.Trainer) -> str:
 def name_of_data(trainer: pl.Trainer) -> str:
     """What the tables call the data."""
     data = getattr(trainer, "datamodule", None)
+    if isinstance(data, ImageData):
+        return data.display_name
     return type(data).__name__ if data is not None else "a data loader"
 
 
