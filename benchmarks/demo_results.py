@@ -6,7 +6,6 @@ puts the rows that the README shows in the place of those there.
 
 import re
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,4 +47,4 @@ def with_rows(readme: str, rows: Sequence[Row]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
