@@ -168,7 +168,7 @@ class SparsefrontCLI(LightningCLI):
         return super()._instantiate_trainer(config, [*callbacks, *progress_of_run(config, [*asked, *callbacks])])
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """With the home folder for `~`; a run that was moved or copied is where its configuration is, whatever it says."""
+        """With the home folder for `~`; a run that was moved is where its configuration is, whatever that says."""
         super().parse_arguments(parser, args)
         at_home_throughout(self.config)
         words = [str(word).split("=")[0] for word in (sys.argv[1:] if args is None else args)]

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from sparsefront.common.home import at_home
+
 
 def moved_run(run_dir: str, configs: Iterable[Path]) -> str | None:
     """Where the run is whose configuration was given, if that is not where it says.
@@ -23,9 +25,9 @@ def moved_run(run_dir: str, configs: Iterable[Path]) -> str | None:
         if not version.name.removeprefix("version_").isdecimal() or config.name != "config.yaml":
             continue
         said = yaml.safe_load(config.read_text(encoding="utf-8"))
-        own = isinstance(said, dict) and said.get("run_dir") == run_dir
+        own = isinstance(said, dict) and at_home(str(said.get("run_dir"))) == at_home(run_dir)
         home = version.parent if own else None
-    if home is None or home == Path(run_dir).expanduser().resolve():
+    if home is None or home == Path(at_home(run_dir)).resolve():
         return None
     here = Path.cwd().resolve()
     return str(home.relative_to(here) if home.is_relative_to(here) and home != here else home)
