@@ -1,13 +1,11 @@
 """The command line: LightningCLI with data, model, attacks and a run folder."""
 
-import difflib
-import inspect
 import logging
 import os
-import re
 import sys
 import tempfile
 import warnings
+from argparse import ArgumentError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -19,12 +17,10 @@ from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import zeros
 
-import attacks
 import classifiers
-import frontends
 from attacks import NamedAttack
 from classifiers import ReadOut
-from sparsefront import data, slurm, stopping
+from sparsefront import slurm, stopping
 from sparsefront.analysis import Representations
 from sparsefront.checkpoint_files import CheckpointFiles, write_checkpoint
 from sparsefront.common.checkpoint import Checkpoint
@@ -32,16 +28,19 @@ from sparsefront.common.checkpoint_file import read_whole_checkpoint
 from sparsefront.common.run_folder import FOLDER, FRONT_END, find_checkpoint, last_checkpoint
 from sparsefront.common.whole_file import in_words, sweep
 from sparsefront.common.working_folder import look_here_last
+from sparsefront.config_files import check_config_files
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation, under_attack
 from sparsefront.exact_resume import ExactResume
 from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.home_folders import at_home_throughout
-from sparsefront.linked import linked_setting
 from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
+from sparsefront.machine_check import check_machine
+from sparsefront.messages import in_one_sentence, of_entry, of_import, with_owner
 from sparsefront.moved_run import moved_run
 from sparsefront.named_code import check_named
+from sparsefront.optimizer_check import check_optimizer
 from sparsefront.predictions import PredictionWriter
 from sparsefront.process_watch import wait_for_news
 from sparsefront.resumed_settings import ResumedSettings, follows_the_step
@@ -64,39 +63,38 @@ class _Parser(LightningArgumentParser):
         for i, word in enumerate(words[:-1]):
             if word == "--model.classifier.help" and words[i + 1] in classifiers.__all__:
                 words[i + 1] = f"classifiers.{words[i + 1]}"
-        return super().parse_args(words, *rest, **kwargs)
+        if not self.exit_on_error:
+            return super().parse_args(words, *rest, **kwargs)
+        try:
+            check_config_files(words)
+            return super().parse_args(words, *rest, **kwargs)
+        except ValueError as error:
+            _exit(in_one_sentence(str(error)), error)
+        except OSError:
+            raise
+        except Exception as error:
+            _exit(of_import(error), error)
+
+    def parse_object(self, cfg_obj: Any, *rest: Any, **kwargs: Any) -> Any:
+        """Say which entry of a list it was about."""
+        try:
+            return super().parse_object(cfg_obj, *rest, **kwargs)
+        except ArgumentError as error:
+            raise ArgumentError(None, of_entry(cfg_obj, str(error))) from error
+
+    def instantiate(self, namespace: Any, *rest: Any, **kwargs: Any) -> Any:
+        """Say which entry of a list it was about."""
+        try:
+            return super().instantiate(namespace, *rest, **kwargs)
+        except ValueError as error:
+            error.args = (of_entry(namespace, str(error)), *error.args[1:])
+            raise
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        _exit(_in_one_sentence(message, _class_being_read()), ex)
-
-
-def _class_being_read() -> type | None:
-    """The class whose settings jsonargparse is reading: its frames know, its messages do not say."""
-    frame = inspect.currentframe()
-    while frame is not None:
-        if isinstance(found := frame.f_locals.get("val_class"), type):
-            return found
-        frame = frame.f_back
-    return None
-
-
-def _in_one_sentence(message: str, owner: type | None = None) -> str:
-    """What jsonargparse says of a class, a setting of `owner` or a choice that does not exist, with the mend."""
-    key = re.search(r'Parser key "([^"]+)"', message)
-    of = f" of {owner.__name__}" if owner else ""
-    setting = f"`{key[1]}`{of}" if key else f"this setting{of}"
-    if owner and (option := re.fullmatch(r"Option '([^']+)' is not accepted", message.strip())):
-        settings = list(inspect.signature(owner).parameters)
-        near = difflib.get_close_matches(option[1], settings, n=3, cutoff=0.5) or settings
-        return f"`{option[1]}` is no setting{of}; did you mean {' or '.join(near)}?"
-    if unknown := re.search(r"Expected a dot import path string: (\S+)", message):
-        known = {name for package in (frontends, classifiers, attacks, data) for name in package.__all__}
-        near = difflib.get_close_matches(unknown[1], known, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "."
-        return f"{setting} must name a class of the project or one of yours as module.Class, found {unknown[1]}{hint}"
-    if choice := re.search(r"Expected a typing.Literal\[(.*)\]. Got value: (.*)", message):
-        return f"{setting} must be one of {choice[1]}, found {choice[2]}."
-    return linked_setting(message) or message
+        if not self.exit_on_error:
+            super().error(message, ex)  # the parser around this one knows the rest
+        parsers = [self, *(self._subcommands_action.choices or {}).values()] if self._subcommands_action else [self]
+        _exit(in_one_sentence(message, [word for one in parsers for word in one._option_string_actions]), ex)
 
 
 def _exit(message: str, error: Exception | None) -> NoReturn:
@@ -146,6 +144,9 @@ class SparsefrontCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """See that what the settings name is what is wanted there, before anything of it is called."""
         parsers, verb = self._subcommand_parsers, self.subcommand
+        told = check_machine(self._get(self.config, "trainer"))
+        if told is not None:
+            rank_zero_info(told)
         check_named(*(self.parser, self.config) if verb is None else (parsers[verb], self.config[verb]))
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
@@ -204,6 +205,7 @@ class SparsefrontCLI(LightningCLI):
         """The checkpoint to go on from, if there is one."""
         self._check_before_long_work()
         self._callback(FrontEndCache).check(self.model, self.datamodule)
+        check_optimizer(self.model)
         if self._get(self.config, "may_differ"):
             raise ValueError("`may_differ` is for validate, test and predict; a fit that goes on keeps its settings.")
         found = self._checkpoint()
@@ -396,7 +398,7 @@ def _or_exit(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) 
         if str(error).startswith("Does not validate against any of the Union subtypes") and error.__cause__:
             cause = error.__cause__  # what the class said, without jsonargparse's account of where
         said = in_words(cause) if isinstance(cause, OSError) else str(cause)
-        _exit(_whose(cause) + _in_one_sentence(said), error)
+        _exit(in_one_sentence(with_owner(said, _whose(cause))), error)
 
 
 def _whose(error: BaseException) -> str:

@@ -1,0 +1,106 @@
+"""Configuration files are looked at before their settings are: what is no YAML is named with its file and line."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import yaml
+
+from sparsefront.nearest import nearest
+
+TOPS = (
+    "seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "ckpt_path", "run_dir", "attacks",
+    "evaluation", "analysis", "frontend_cache", "checkpoint", "config", "return_predictions", "verbose", "weights_only",
+    "may_differ", "fit", "validate", "test", "predict",
+)  # fmt: skip
+"""The settings at the top of a configuration file."""
+
+
+def check_config_files(words: Sequence[str]) -> None:
+    """Look at the files that a command line names with `--config` or `-c`.
+
+    Args:
+        words: of the command line.
+
+    Raises:
+        ValueError: one that cannot be read, is no YAML mapping, has a key twice, or is a study's; with the line.
+    """
+    for path in _named(words):
+        if not path.lstrip().startswith("{"):  # settings themselves in the place of a file
+            _check_file(Path(path).expanduser())
+
+
+def _named(words: Sequence[str]) -> Iterator[str]:
+    for word, after in pairwise([*words, ""]):
+        if word in ("--config", "-c") and after:
+            yield after
+        elif word.startswith("--config="):
+            yield word.removeprefix("--config=")
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "none" if not path.exists() else "a special file"
+        raise ValueError(f"`--config` must name a YAML file, found {found} at {path}; check the path.")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"`--config` {path}, line {line}, must be UTF-8 text, found other bytes; save it as UTF-8."
+        ) from None
+    except yaml.YAMLError as error:
+        raise ValueError(_of_yaml(path, error)) from None
+    _check_top(path, node)
+
+
+def _of_yaml(path: Path, error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f", line {mark.line + 1}," if mark is not None else ""
+    problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    opened = getattr(error, "context_mark", None)
+    since = f" in what begins in line {opened.line + 1}" if opened is not None else ""
+    mend = "indent with spaces" if "token" in problem else "look for a brace, bracket or quote that is not closed"
+    return f"`--config` {path}{where} must be YAML, found that the parser {problem}{since}; {mend}."
+
+
+def _check_top(path: Path, node: yaml.Node | None) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        found = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
+        raise ValueError(f"`--config` {path} must hold settings such as `trainer: {{max_epochs: 3}}`, found {found}.")
+    _check_twice(path, node)
+    keys = {key.value: key.start_mark.line + 1 for key, _ in node.value if isinstance(key, yaml.ScalarNode)}
+    if "systems" in keys:
+        raise ValueError(
+            f"`--config` {path} must hold the settings of one system, found `systems` in line {keys['systems']}: it "
+            f"is a study; run `sparsefront-study {path}`."
+        )
+    for key, line in keys.items():
+        top = re.split(r"[.+]", str(key))[0]
+        if top not in TOPS:
+            near = nearest(top, TOPS)
+            mend = f"did you mean {' or '.join(near)}?" if near else f"those are {', '.join(TOPS[:11])} and so on."
+            raise ValueError(
+                f"`--config` {path}, line {line}, must name settings, found `{key}`, which is none; {mend}"
+            )
+
+
+def _check_twice(path: Path, node: yaml.Node) -> None:
+    """YAML readers take the last of two equal keys and say nothing."""
+    if isinstance(node, yaml.SequenceNode):
+        for inner in node.value:
+            _check_twice(path, inner)
+    elif isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in seen and key.value != "<<":
+                    raise ValueError(
+                        f"`--config` {path}, line {line}, must name each setting once, found `{key.value}` a second "
+                        f"time after line {seen[key.value]}; keep one of them."
+                    )
+                seen[key.value] = line
+            _check_twice(path, value)

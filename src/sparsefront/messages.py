@@ -1,0 +1,66 @@
+"""What jsonargparse and Lightning say of a setting, as a sentence: the setting, the rule, what was found, the mend."""
+
+import re
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+from sparsefront.linked import linked_setting
+from sparsefront.message_place import ENTRY, innermost
+from sparsefront.message_rules import RULES
+from sparsefront.nearest import nearest
+
+
+def in_one_sentence(message: str, options: Iterable[str] = ()) -> str:
+    """The sentence for what jsonargparse or Lightning says, with its account of where it is taken apart.
+
+    Args:
+        message: theirs, or a sentence of the project, which is left as it is.
+        options: of the command line, among which a misspelt one is looked for.
+    """
+    if unknown := re.match(r"unrecognized arguments: (\S+)", message):
+        return _unknown_option(unknown[1], options)
+    if linked := linked_setting(message):
+        return linked
+    place, cause = innermost(message.strip())
+    for pattern, say in RULES:
+        if found := re.search(pattern, cause, re.DOTALL):
+            return place.before + " ".join(say(found, place).split())
+    text = " ".join(cause.split())
+    return place.before + (f"{place}: {text}" if place.setting and f"`{place.setting}`" not in text else text)
+
+
+def _unknown_option(word: str, options: Iterable[str]) -> str:
+    if not word.startswith("-"):
+        return f"a setting must follow its name, found {word} alone; write `--name {word}` or `--config {word}`."
+    name = word.partition("=")[0]
+    near = nearest(name, [option for option in options if not option.endswith(".help")])
+    mend = f"did you mean {' or '.join(near)}?" if near else "`--help` lists the settings."
+    return f"`{name}` is no setting, found on the command line; {mend}"
+
+
+def of_entry(settings: Any, message: str) -> str:
+    """A message about an entry of a list, with the entry's name if it has one."""
+    own = settings if isinstance(settings, dict) else getattr(settings, "__dict__", {})
+    name = own.get("name")
+    return message if not isinstance(name, str) or ENTRY.match(message) else f"Entry {name!r}: {message}"
+
+
+def with_owner(message: str, owner: str) -> str:
+    """The class that refused one of its own settings, behind the entry that it belongs to."""
+    entry = ENTRY.match(message)
+    return f"{entry[0]}{owner}{message[entry.end() :]}" if entry else owner + message
+
+
+def of_import(error: Exception) -> str:
+    """The sentence for a module of the user's that does not come through its import."""
+    if isinstance(error, SyntaxError):
+        return (
+            f"{error.filename}, line {error.lineno}, must be Python, found {error.msg}; mend it, or name another class."
+        )
+    trace = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())
+    return (
+        f"{trace.filename}, line {trace.lineno}, must run when its module is imported, found {type(error).__name__}: "
+        f"{text}; mend it, or name another class."
+    )

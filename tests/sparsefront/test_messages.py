@@ -1,0 +1,341 @@
+"""Whatever the command line refuses, it does so in one sentence: where, the rule, what was found, the mend."""
+
+import contextlib
+import io
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from sparsefront.cli import SparsefrontCLI, check, main
+from sparsefront.config_files import TOPS
+from sparsefront.messages import in_one_sentence
+
+CONFIGS = Path(__file__).parents[2] / "lightning_configs"
+BASE = ["--config", str(CONFIGS / "base.yaml"), "--config", str(CONFIGS / "data/mnist5k.yaml"),
+        "--config", str(CONFIGS / "classifiers/convnet.yaml"), "--trainer.accelerator", "cpu"]  # fmt: skip
+STUDY = CONFIGS / "studies/mnist5k.yaml"
+JARGON = ("Parser key", "Union", "ubtypes", "<class", "typing.", "collections.abc", "numpy", "Namespace(", "NoneType",
+          "Traceback", "subclass spec", "class_path '", "File \"", "not in bounds")  # fmt: skip
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+MODULE = """
+from torch import nn
+
+
+class Nothing(nn.Module):
+    pass
+
+
+class One(nn.Module):
+    def __init__(self, hidden=3):
+        super().__init__()
+
+
+class NotAModule:
+    def __init__(self, in_chans, num_classes):
+        pass
+
+
+class Fails(nn.Module):
+    def __init__(self, in_chans, num_classes):
+        super().__init__()
+        self.layer = undefined
+"""
+FILES = {
+    "brace.yaml": b"model: {classifier: {class_path: ConvNet\n",
+    "bracket.yaml": b"run_dir: a\nattacks: [{name: a}\n",
+    "quote.yaml": b"run_dir: 'a\n",
+    "tab.yaml": b"model:\n\tclassifier: ConvNet\n",
+    "twice.yaml": b"run_dir: a\ntrainer: {max_epochs: 1}\nrun_dir: b\n",
+    "twice_inside.yaml": b"trainer:\n  max_epochs: 1\n  max_epochs: 2\n",
+    "latin.yaml": b"trainer: {}\nrun_dir: caf\xe9\n",
+    "utf16.yaml": "run_dir: a\n".encode("utf-16"),
+    "list.yaml": b"- a\n- b\n",
+    "value.yaml": b"hello\n",
+    "empty.yaml": b"",
+    "key.yaml": b"trainer: {}\nmodell: {classifier: ConvNet}\n",
+    "null.yaml": b"data: {class_path: MNIST5k, init_args: {batch_size: null}}\n",
+    "nulls.yaml": b"run_dir: null\n",
+    "attack.yaml": b"{name: p, attack: {class_path: PGD}}\n",
+    "second.yaml": b"attacks+:\n- {name: one, attack: {class_path: PGD}}\n"
+    b"- {name: two, attack: {class_path: PGD, init_args: {steps: many}}}\n",
+    "mine_for_messages.py": MODULE.encode(),
+    "broken_for_messages.py": b"import nothing_like_this\nclass Net: pass\n",
+    "syntax_for_messages.py": b"x = 1\ndef f(:\n",
+    "raising_for_messages.py": b"\nx = 1 / 0\n",
+}
+
+
+def one(text):
+    return ["--attacks", "[{name: good, attack: {class_path: FGSM}}, " + text + "]"]
+
+
+CASES = [
+    # Classes that are not what is wanted.
+    (
+        ["--model.classifier", "mine_for_messages.Nothing"],
+        "`classifier` Nothing must be built from (in_chans, num_classes)",
+    ),
+    (
+        ["--model.classifier", "mine_for_messages.One"],
+        "`classifier` One must take (in_chans, num_classes) as its first",
+    ),
+    (
+        ["--model.classifier", "mine_for_messages.Fails"],
+        "`classifier` Fails must be built from (in_chans, num_classes), found",
+    ),
+    (
+        ["--model.classifier", "mine_for_messages.NotAModule"],
+        "`model.classifier` must name a classifier (a subclass of Module)",
+    ),
+    (
+        ["--model.classifier", "mine_for_messages.Othing"],
+        "found Othing, which is not in mine_for_messages; did you mean Nothing",
+    ),
+    (
+        ["--model.classifier", "nowhere.Net"],
+        "`model.classifier` must name a class that can be imported, found nowhere.Net",
+    ),
+    (["--model.frontend", "nowhere.deep.Net"], "`model.frontend` must name a class that can be imported"),
+    (["--data", "nowhere.Data"], "`data` must name a class that can be imported, found nowhere.Data"),
+    (
+        one("{name: p, attack: {class_path: nowhere.PGD}}"),
+        "Entry 'p': `attack` of NamedAttack must name a class that can",
+    ),
+    (["--model.classifier", "broken_for_messages.Net"], "which needs a missing module nothing_like_this"),
+    (["--model.classifier", "syntax_for_messages.Net"], "syntax_for_messages.py, line 2, must be Python"),
+    (
+        ["--model.classifier", "raising_for_messages.Net"],
+        "raising_for_messages.py, line 2, must run when its module is",
+    ),
+    (
+        ["--model.classifier", "attacks.PGD"],
+        "`model.classifier` must name a classifier (a subclass of Module), found attacks.PGD",
+    ),
+    (
+        ["--model.classifier", "PGD"],
+        "`model.classifier` must name a classifier, found PGD, which is an attack; write e.g. ConvNet",
+    ),
+    (["--model.frontend", "ConvNet"], "`model.frontend` must name a front end, found ConvNet, which is a classifier"),
+    (["--data", "TopT"], "`data` must name a data set, found TopT, which is a front end; write e.g. MNIST5k"),
+    (one("{name: p, attack: {class_path: ConvNet}}"), "must name an attack, found ConvNet, which is a classifier"),
+    (["--model.optimizer", "attacks.PGD"], "`model.optimizer` must name a subclass of Optimizer, found attacks.PGD"),
+    # Names in another writing.
+    (["--model.frontend", "top_t"], "found top_t; did you mean TopT?"),
+    (["--model.classifier", "conv-net"], "found conv-net; did you mean ConvNet?"),
+    (["--data", "mnist5k"], "found mnist5k; did you mean MNIST5k"),
+    (one("{name: p, attack: {class_path: pgd}}"), "found pgd; did you mean PGD"),
+    # Nothing, or no name, where a class is wanted.
+    (["--model.frontend", "null"], "`model.frontend` must name a front end, found None; write e.g. TopT"),
+    (["--model.classifier", "null"], "`model.classifier` must name a classifier, found None; write e.g. ConvNet"),
+    (["--model.classifier", "[ConvNet]"], "`model.classifier` must name a classifier, found ['ConvNet']"),
+    (["--model.classifier", ""], "`model.classifier` must name a class of the project or one of yours"),
+    # Entries of a list.
+    (one("{name: p}"), "Entry 'p': `attack` of NamedAttack must be given"),
+    (
+        one("{attack: {class_path: PGD}}"),
+        "`name` of NamedAttack must be given, found it nowhere; write e.g. name: mine",
+    ),
+    (
+        one("{name: b, attack: {class_path: PGD, init_args: {steps: many}}}"),
+        "Entry 'b': `steps` of PGD must be an integer, found",
+    ),
+    (
+        one("{name: b, attack: {class_path: PGD, init_args: {steps: null}}}"),
+        "Entry 'b': PGD: `steps` must be an integer, found",
+    ),
+    (
+        one("{name: b, attack: {class_path: PGD, init_args: {steps: -1}}}"),
+        "Entry 'b': PGD: `steps` must be at least 1, found -1",
+    ),
+    (
+        one("{name: b, attack: {class_path: PGD, init_args: {norm: L2, eps: 128}}}"),
+        "Attack 'b': `eps` must be at most 28 in L2",
+    ),
+    (
+        one("{name: b, attack: {class_path: PGD}, view: {class_path: WhiteBox, init_args: {backward: smoth}}}"),
+        "Attack 'b': `backward` of Identity must be one of exact, identity",
+    ),
+    (["--attacks", "hello"], "`attacks` must be a list, found hello; write e.g. [{name: mine"),
+    (["--attacks+", "attack.yaml"], "`attacks+` must be one entry such as"),
+    (
+        ["--attacks+", str(CONFIGS / "attacks/pgd_linf.yaml")],
+        "write `--config " + str(CONFIGS / "attacks/pgd_linf.yaml"),
+    ),
+    (["--config", "second.yaml"], "Entry 'two': `steps` of PGD must be an integer, found many"),
+    (
+        ["--analysis.variants", "[{name: v, attack: {class_path: LowPass, init_args: {sigma: x}}}]"],
+        "Entry 'v': `sigma` of LowPass",
+    ),
+    (
+        ["--model.frontend", "DSC", "--model.frontend.layers", "[{n_atoms: x}]"],
+        "`n_atoms` of DSCLayer must be an integer",
+    ),
+    (
+        ["--model.frontend", "Compose", "--model.frontend.parts", "[{class_path: JPEG, init_args: {quality: x}}]"],
+        "`quality` of JPEG must be an integer, found x",
+    ),
+    # Files.
+    (["--config", "brace.yaml"], "`--config` brace.yaml, line 2, must be YAML"),
+    (["--config=bracket.yaml"], "`--config` bracket.yaml, line 3, must be YAML"),
+    (["--config", "quote.yaml"], "`--config` quote.yaml, line 2, must be YAML"),
+    (["-c", "tab.yaml"], "`--config` tab.yaml, line 2, must be YAML"),
+    (["--config", "twice.yaml"], "`--config` twice.yaml, line 3, must name each setting once, found `run_dir`"),
+    (["--config", "twice_inside.yaml"], "`--config` twice_inside.yaml, line 3, must name each setting once"),
+    (["--config", "latin.yaml"], "`--config` latin.yaml, line 2, must be UTF-8 text"),
+    (["--config", "utf16.yaml"], "`--config` utf16.yaml, line 1, must be UTF-8 text"),
+    (["--config", "list.yaml"], "`--config` list.yaml must hold settings such as"),
+    (["--config", "value.yaml"], "`--config` value.yaml must hold settings such as"),
+    (["--config", "empty.yaml"], "`--config` empty.yaml must hold settings such as"),
+    (
+        ["--config", "key.yaml"],
+        "`--config` key.yaml, line 2, must name settings, found `modell`, which is none; did you mean model?",
+    ),
+    (["--config", "null.yaml"], "`batch_size` must be an integer, found None"),
+    (["--config", "nulls.yaml"], "`run_dir` must be"),
+    (["--config", "."], "`--config` must name a YAML file, found a folder at"),
+    (["--config", "nowhere.yaml"], "`--config` must name a YAML file, found none at nowhere.yaml"),
+    (["--config"], "`--config` must be followed by a value, found none"),
+    (["--config", str(STUDY)], f"run `sparsefront-study {STUDY}`"),
+    # The trainer's settings.
+    (
+        ["--trainer.accelerator", "gpuu"],
+        "`trainer.accelerator` must be one that Lightning knows (auto, cpu, cuda, mps, tpu)",
+    ),
+    (["--trainer.devices", "0"], "`trainer.devices` must be an integer of at least 1 or auto, found '0'"),
+    (["--trainer.devices", "x"], "`trainer.devices` must be an integer of at least 1 or auto, found 'x'"),
+    (["--trainer.max_epochs", "x"], "`trainer.max_epochs` must be an integer, found x"),
+    (["--trainer.max_epochs", "-5"], "`trainer.max_epochs` must be -1 or an integer of at least 0, found -5"),
+    (["--trainer.precision", "12"], "`trainer.precision` must be one of 64, 32, 16"),
+    (["--trainer.limit_train_batches", "-1"], "`trainer.limit_train_batches` must be a share from 0.0 to 1.0"),
+    (["--trainer.strategy", "nope"], "`trainer.strategy` must be one that Lightning knows"),
+    (["--seed_everything", "-1"], "`seed_everything` must be an integer from 0 to 4294967295, found -1"),
+    (["--seed_everything", "x"], "`seed_everything` must be true or false or an integer, found x"),
+    (
+        ["--model.optimizer", "torch.optim.Adam", "--model.optimizer.lr=-1"],
+        "`model.optimizer` must be built from parameters",
+    ),
+    (["--model.optimizer", "torch.optim.Adam", "--model.optimizer.lr", "x"], "`lr` of Adam must be a number"),
+    # Settings that do not exist, and values of another kind.
+    (
+        ["--model.frontnd", "TopT"],
+        "`--model.frontnd` is no setting, found on the command line; did you mean --model.frontend",
+    ),
+    (["--nonsense"], "`--nonsense` is no setting"),
+    (["hello"], "a setting must follow its name, found hello alone"),
+    (["--data.bach_size", "3"], "`bach_size` is no setting of MNIST5k; did you mean batch_size"),
+    (["--data.batch_size", "null"], "`batch_size` must be an integer, found None"),
+    (["--data.batch_size", "{a: 1}"], "`batch_size` of MNIST5k must be an integer, found {'a': 1}"),
+    (["--data.batch_size", "1" + 30 * "0"], "`batch_size` must be an integer"),
+    (["--evaluation.cascade", "maybe"], "`evaluation.cascade` must be true or false, found maybe"),
+    (["--model.classifier.width", "null"], "ConvNet: `width` must be an integer, found None"),
+    (["--model.class_weights", "[1, x]"], "`model.class_weights` must be a number, found x"),
+    (["--checkpoint.save_top_k", "x"], "`checkpoint.save_top_k` must be an integer, found x"),
+    (["--checkpoint.monitor", "a", "--checkpoint.mode", "upp"], "`mode` must be one of min, max, found upp"),
+]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_faults(tmp_path, monkeypatch):
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["sparsefront"])
+    yield
+    for name in [name for name in sys.modules if name.endswith("_for_messages")]:
+        del sys.modules[name]
+
+
+def said(run, args):
+    """What a command line says when it refuses; its exit code is 2 and there is no traceback."""
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()), pytest.raises(SystemExit) as stop:
+        run(args)
+    assert stop.value.code == 2
+    return told.getvalue()
+
+
+def sentence(text):
+    """The one line between the two of the frame, which says where, what must be, what was found."""
+    (line,) = [line for line in text.splitlines() if line.startswith("sparsefront: error: ")]
+    line = line.removeprefix("sparsefront: error: ")
+    assert not [word for word in JARGON if word in line], line
+    assert re.search(r"\bmust\b|is no setting|needs|cannot", line), line
+    assert "found" in line or "did you mean" in line, line
+    assert len(text.strip().splitlines()) == 2, text
+    return line
+
+
+@pytest.mark.parametrize(
+    ("args", "message"), CASES, ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else ""
+)
+def test_what_is_refused_is_said_in_one_sentence(args, message):
+    assert message in sentence(said(check, ["fit", *BASE, *args]))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "the first word must be one of fit, validate, test, predict, found none; write e.g. `sparsefront fit"),
+        (
+            ["fitt"],
+            "the first word must be one of 'fit', 'validate', 'test', 'predict', found 'fitt'; did you mean fit?",
+        ),
+        (
+            ["fit"],
+            "`model.classifier` and `data` must be given, found them nowhere; write e.g. --model.classifier ConvNet",
+        ),
+        (["test", "--data", "MNIST5k"], "`model.classifier` must be given, found it nowhere"),
+        (["--hlep"], "`--hlep` is no setting, found on the command line; did you mean --help?"),
+        ([*BASE[:2], "fit"], "must come after the verb, found it before fit"),
+    ],
+)
+def test_a_command_without_a_verb_or_a_part_is_told_what_to_write(args, message):
+    assert message in sentence(said(main, args))
+
+
+@pytest.mark.parametrize("asked", [["gpu"], ["cuda"], ["gpu", "--trainer.devices", "99"]])
+def test_a_gpu_that_is_not_there_is_named(asked, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    text = sentence(said(check, ["fit", *BASE, "--trainer.accelerator", *asked]))
+    assert f"`trainer.accelerator` must be one that this machine has, found {asked[0]} and no GPU" in text
+
+
+def test_more_gpus_than_there_are_is_named(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    text = sentence(said(check, ["fit", *BASE, "--trainer.accelerator", "gpu", "--trainer.devices", "99"]))
+    assert "`trainer.devices` must be at most 2, the GPUs of this machine, found 99" in text
+
+
+def test_processes_of_a_machine_without_a_gpu_are_said(monkeypatch, capsys):
+    told = []
+    monkeypatch.setattr("sparsefront.cli.rank_zero_info", told.append)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    check(["fit", *BASE, "--trainer.devices", "1"])
+    assert not told
+    check(["fit", *BASE, "--trainer.devices", "2"])
+    assert told == [
+        "trainer.devices: 2 without a GPU starts 2 processes that share this machine's processor; 1 is as fast for "
+        "most runs."
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["`eps` must be >= 0, found -1.", "plain words", "Attack 'p': `top_u` must be from 3 to 5."]
+)
+def test_a_sentence_of_the_project_stays_as_it_is(text):
+    assert in_one_sentence(text) == text
+
+
+def test_every_setting_at_the_top_of_a_file_is_known():
+    """Those of all verbs, as the parsers have them."""
+    found = set()
+    for verb in SparsefrontCLI.subcommands():
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
+            main([verb, "--data", "MNIST5k", "--model.classifier", "ConvNet", "--print_config"])
+        found |= set(re.findall(r"^(\w+):", told.getvalue(), re.MULTILINE))
+    assert {"model", "data", "attacks", "trainer"} < found <= set(TOPS)
