@@ -8,7 +8,7 @@ from torch import Tensor
 from attacks.apgd import APGD
 from attacks.base import Model, check_at_least, checked_logits, mean_over_passes
 from attacks.bounded import Found, best_of_attempts
-from attacks.losses import Goal, Loss
+from attacks.losses import LEAST_CLASSES, Goal, Loss
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class APGDT(APGD):
         check_at_least(self.n_target_classes, "n_target_classes", 1)
         if self.targeted:
             raise ValueError("`targeted` must be false, found true: the labels are the true classes; use APGD.")
+
+    @property
+    def least_classes(self) -> int:
+        """The targeted loss's."""
+        return LEAST_CLASSES[self.loss, True]
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Aim at class after class, sample by sample keeping the best."""

@@ -36,6 +36,15 @@ class Around(Attack):
         return getattr(self.attack, "early_stop", False)
 
     @property
+    def least_classes(self) -> int:
+        """The other attack's."""
+        return self.attack.least_classes
+
+    def check_classes(self, count: int) -> None:
+        """As the other attack does."""
+        self.attack.check_classes(count)
+
+    @property
     def by_gradient(self) -> bool:  # type: ignore[override]
         """Whether the other one is."""
         return self.attack.by_gradient

@@ -69,6 +69,19 @@ class Attack(CheckedSettings, ABC):
         """
         return None
 
+    @property
+    def least_classes(self) -> int:
+        """The fewest classes that it can do with: its loss may compare several."""
+        return 2
+
+    def check_classes(self, count: int) -> None:
+        """Raise a ValueError unless a model of `count` classes has enough of them."""
+        if count < self.least_classes:
+            raise ValueError(
+                f"`loss` dlr of {type(self).__name__} needs at least {self.least_classes} classes, found {count}; "
+                "use ce or cw."
+            )
+
     def walking_on(self) -> "Attack":
         """The attack that goes on where a sample has fallen, for models that draw random numbers; often itself.
 

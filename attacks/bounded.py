@@ -19,7 +19,7 @@ from attacks.base import (
     number,
     value_and_gradient,
 )
-from attacks.losses import Goal, Loss
+from attacks.losses import LEAST_CLASSES, Goal, Loss
 from attacks.noise import normal, uniform
 from attacks.norms import Norm, radii, random_point
 
@@ -70,6 +70,11 @@ class Bounded(Attack):
     def budget(self) -> Budget:
         """The ball."""
         return Budget(self.norm, self.radius, self.relative)
+
+    @property
+    def least_classes(self) -> int:
+        """The loss's."""
+        return LEAST_CLASSES[self.loss, self.targeted]
 
     def radii(self, images: Tensor) -> Tensor:
         """Of the ball around each image: (B, C, H, W) -> (B,)."""

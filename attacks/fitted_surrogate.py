@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from attacks.base import check_at_least, check_radius, number
+from attacks.base import check_at_least, check_radius, in_precision, number
 from attacks.views import Logits, Meter, View, unmetered
 
 KERNEL = 5  # side of the convolutions: three of them see 13 pixels
@@ -63,8 +63,10 @@ class FittedSurrogate(View):
                 raise ValueError("FittedSurrogate must be fitted first: call `fitted(model, images)`.")
             with torch.no_grad():
                 value = model.frontend(images.clone())  # which may write into what it is given
-            near = images + network(images)
-            return model.read(value + (near - near.detach()).repeat_interleave(model.frontend.n_copies, dim=0))
+            wide = images.to(torch.promote_types(images.dtype, torch.float32))  # the network's own precision
+            near = wide + network(wide)
+            nothing = (near - near.detach()).to(value.dtype)  # exactly 0: it changes the gradient alone
+            return model.read(value + nothing.repeat_interleave(model.frontend.n_copies, dim=0))
 
         return meter(logits)
 
@@ -79,6 +81,7 @@ class FittedSurrogate(View):
         return view
 
     def _fit(self, frontend: Any, images: Tensor) -> nn.Module:
+        dtype, images = images.dtype, in_precision(images)  # half precision would not learn
         network = _network(images.shape[1], self.width).to(images)
         optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
         radius = number(self.radius, "radius")
@@ -86,7 +89,7 @@ class FittedSurrogate(View):
             some = images[torch.randint(len(images), (self.batch_size,)).to(images.device)]
             some = (some + radius * (2 * torch.rand_like(some) - 1)).clamp(0, 1)
             with torch.no_grad():
-                wanted = frontend(some.clone()).unflatten(0, (len(some), -1)).mean(dim=1)
+                wanted = frontend(some.to(dtype, copy=True)).unflatten(0, (len(some), -1)).mean(dim=1)
             loss = (some + network(some) - wanted).square().mean()
             optimizer.zero_grad()
             loss.backward()

@@ -9,6 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Loss = Literal["ce", "cw", "dlr"]
+LEAST_CLASSES = {(loss, targeted): 2 for loss in ("ce", "cw") for targeted in (False, True)}
+LEAST_CLASSES |= {("dlr", False): 3, ("dlr", True): 4}
+"""Classes that a loss compares, by its name and whether it is targeted."""
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -25,7 +28,7 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
 
 def difference_of_logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:
     """max_{j != y} z_j - z_y over z_(1) - z_(3), the gap between the first and third logit (Croce and Hein 2020)."""
-    _check_classes(logits, 3, "dlr")
+    _check_classes(logits, LEAST_CLASSES["dlr", False], "dlr")
     ordered = logits.sort(dim=1, descending=True).values
     return margin(logits, labels) / (ordered[:, 0] - ordered[:, 2]).clamp_min(1e-12)
 
@@ -39,7 +42,7 @@ def lead(logits: Tensor, targets: Tensor, labels: Tensor | None = None) -> Tenso
 
 def targeted_difference_of_logits_ratio(logits: Tensor, targets: Tensor, labels: Tensor | None = None) -> Tensor:
     """The target's lead over z_(1) - (z_(3) + z_(4)) / 2 (Croce and Hein 2020, where the labels are given)."""
-    _check_classes(logits, 4, "targeted dlr")
+    _check_classes(logits, LEAST_CLASSES["dlr", True], "targeted dlr")
     ordered = logits.sort(dim=1, descending=True).values
     scale = ordered[:, 0] - (ordered[:, 2] + ordered[:, 3]) / 2
     return lead(logits, targets, labels) / scale.clamp_min(1e-12)

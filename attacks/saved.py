@@ -82,10 +82,14 @@ class SavedImages(Attack):
 def save_images(folder: Path, name: str, attack: Attack, images: Tensor, adversarial: Tensor, indices: Tensor) -> None:
     """Keep a batch for `SavedImages`: the attack, (B, C, H, W) images, what became of them, and (B,) sample numbers."""
     sizes = (adversarial - images).abs().flatten(1).amax(dim=1)
-    index, image, linf = (tensor.cpu().numpy() for tensor in (indices, adversarial, sizes))
+    index, image, linf = (tensor.cpu() for tensor in (indices, adversarial, sizes))
+    if image.dtype == torch.bfloat16:  # which NumPy does not know, and single precision holds
+        image, linf = image.float(), linf.float()
     origin = json.dumps({key: getattr(attack, key) for key in ("knowledge", "budget", "minimises")})
     with whole_file(folder / f"{name}.npz") as file:
-        np.savez_compressed(file, allow_pickle=False, index=index, image=image, linf=linf, origin=origin)
+        np.savez_compressed(
+            file, allow_pickle=False, index=index.numpy(), image=image.numpy(), linf=linf.numpy(), origin=origin
+        )
 
 
 def _origin(folder: str) -> dict[str, Any]:

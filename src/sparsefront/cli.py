@@ -15,7 +15,6 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.plugins import CheckpointIO
 from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from torch import zeros
 
 import classifiers
 from attacks import NamedAttack
@@ -23,6 +22,7 @@ from classifiers import ReadOut
 from sparsefront import slurm, stopping
 from sparsefront.analysis import Representations
 from sparsefront.checkpoint_files import CheckpointFiles, write_checkpoint
+from sparsefront.classifier_check import check_classifier
 from sparsefront.common.checkpoint import Checkpoint
 from sparsefront.common.checkpoint_file import read_whole_checkpoint
 from sparsefront.common.run_folder import FOLDER, FRONT_END, find_checkpoint, last_checkpoint
@@ -31,7 +31,7 @@ from sparsefront.common.working_folder import look_here_last
 from sparsefront.config_files import check_config_files
 from sparsefront.data import ImageData
 from sparsefront.defended import DefendedClassifier
-from sparsefront.evaluation import RobustEvaluation, under_attack
+from sparsefront.evaluation import RobustEvaluation
 from sparsefront.exact_resume import ExactResume
 from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.home_folders import at_home_throughout
@@ -313,25 +313,8 @@ class SparsefrontCLI(LightningCLI):
 
     def _check_before_long_work(self) -> None:
         """Attacks that suit the model, and a classifier that reads what the front end hands it."""
-        model = self.model
-        self.evaluation.check(model)
-        if not model.frontend.returns_images:
-            return
-        kind, shape = type(model.classifier).__name__, model.frontend.image_shape
-        try:
-            with under_attack(model):
-                logits = model.classifier(zeros(1, *shape))
-        except Exception as error:
-            raise ValueError(
-                f"`model.classifier` {kind} cannot read images of shape {shape} "
-                f"({str(error) or type(error).__name__}); set `data.image_size`, or the classifier's own size "
-                "(`resize` or `img_size` of Timm)."
-            ) from None
-        if tuple(logits.shape) != (1, self.datamodule.num_classes):
-            raise ValueError(
-                f"`model.classifier` {kind} must return logits (1, {self.datamodule.num_classes}) for one image, "
-                f"found {tuple(logits.shape)}."
-            )
+        self.evaluation.check(self.model)
+        check_classifier(self.model, self.datamodule.num_classes, training=self.subcommand == "fit")
 
     @property
     def evaluation(self) -> RobustEvaluation:

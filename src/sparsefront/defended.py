@@ -71,8 +71,9 @@ class DefendedClassifier(pl.LightningModule):
         differs: settings that are others than that checkpoint's, in words.
 
     Raises:
-        ValueError: a checkpoint of another front end, `class_weights` that are not one positive number a class, a
-            classifier of codes behind a front end that returns images, or a setting that the parts refuse.
+        ValueError: fewer than 2 classes, a checkpoint of another front end, `class_weights` that are not one positive
+            number a class, a classifier of codes behind a front end that returns images, or a setting that the parts
+            refuse.
         FileNotFoundError: no file at `frontend_checkpoint` or `classifier_checkpoint`.
     """
 
@@ -157,6 +158,11 @@ class DefendedClassifier(pl.LightningModule):
     def system(self) -> str:
         """What the tables call this model."""
         return f"{type(self.frontend).__name__} + {type(self.classifier).__name__}"
+
+    @property
+    def reads(self) -> torch.dtype:
+        """The precision of its weights, and so of the images that it reads."""
+        return next((one.dtype for one in self.parameters() if one.is_floating_point()), torch.get_default_dtype())
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (B, K) of the deployed model."""

@@ -48,4 +48,6 @@ class PredictionWriter(BasePredictionWriter):
             )
         if codes is not None:
             with whole_file(folder / f"codes{suffix}.npz") as temporary:
-                np.savez_compressed(temporary, codes=codes.numpy(), index=columns["index"], label=columns["label"])
+                np.savez_compressed(
+                    temporary, codes=codes.float().numpy(), index=columns["index"], label=columns["label"]
+                )

@@ -150,3 +150,72 @@ def test_it_is_refused_on_a_view_that_is_not_the_deployed_model():
 def test_an_unknown_version_is_named():
     with pytest.raises(ValueError, match="`version` must be one of standard, plus, rand, found 'strong'"):
         AutoAttack(version="strong")
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
+@pytest.mark.parametrize("version", ["standard", "plus", "rand"])
+@pytest.mark.parametrize("n_classes", [2, 3, 4, 5])
+def test_with_few_classes_the_parts_whose_loss_needs_more_fall_away(n_classes, version, norm):
+    """What the authors' checks call impossible is left out; all else runs, and is as strong as it can be."""
+    met = []
+
+    class Counted(AutoAttack):
+        @property
+        def parts(self):
+            return tuple(_Counted(part, met) for part in short(super().parts))
+
+    weight = torch.randn(n_classes, 9, generator=torch.Generator().manual_seed(1))
+    images = torch.rand(5, 1, 3, 3, generator=torch.Generator().manual_seed(2))
+
+    def model(x):
+        return (x - 0.5).flatten(1) @ weight.T
+
+    labels = model(images).argmax(dim=1)
+    found = Counted(eps=1e-6, norm=norm, version=version)(model, images, labels)
+    assert found.isfinite().all()
+    expected = [kind for kind, least in PUBLISHED[version] if least <= n_classes]
+    assert list(dict.fromkeys(met)) == list(dict.fromkeys(expected))
+
+
+PUBLISHED = {
+    "standard": [("APGD", 2), ("APGDT", 4), ("FAB", 2), ("Square", 2)],
+    "plus": [("APGD", 2), ("APGD", 3), ("FAB", 2), ("Square", 2), ("APGDT", 4), ("FAB", 2)],
+    "rand": [("APGD", 2), ("APGD", 3)],
+}
+
+
+def short(parts):
+    fewer = {"steps": 4, "n_queries": 4, "n_restarts": 1, "eot_iter": 2}
+    return [replace(part, **{name: value for name, value in fewer.items() if hasattr(part, name)}) for part in parts]
+
+
+@dataclass(frozen=True)
+class _Counted(Attack):
+    """A part that says its name when it runs."""
+
+    part: Attack
+    met: list
+
+    @property
+    def least_classes(self):
+        return self.part.least_classes
+
+    def perturb(self, model, images, labels, indices):
+        self.met.append(type(self.part).__name__)
+        return self.part(model, images, labels, indices)
+
+
+def test_two_classes_are_brought_down_as_far_as_the_ball_allows():
+    """A linear model of two classes: each image falls at a distance that has a closed form."""
+    weight = torch.randn(2, 16, generator=torch.Generator().manual_seed(3))
+    images = 0.3 + 0.4 * torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(4))
+
+    def model(x):
+        return (x - 0.5).flatten(1) @ weight.T
+
+    labels = model(images).argmax(dim=1)
+    direction = weight[1] - weight[0]
+    distance = ((images - 0.5).flatten(1) @ direction).abs() / direction.abs().sum()
+    found = AutoAttack(eps=0.03)(model, images, labels)
+    clear = (distance - 0.03).abs() > 1e-3
+    assert torch.equal((model(found).argmax(dim=1) != labels)[clear], (distance < 0.03)[clear])

@@ -52,7 +52,7 @@ def class_moments(model: DefendedClassifier, data: ImageData, number: int) -> Cl
     for items in tqdm(mine.split(data.batch_size), desc="selectivity", leave=False, disable=rank > 0 or None, delay=2):
         poll()
         batch = split.__getitems__(items.tolist())
-        hidden = last_hidden(model, batch.image.to(model.device)).representation.double().cpu()
+        hidden = last_hidden(model, batch.image.to(model.device, model.reads)).representation.double().cpu()
         label = _one_hot(batch.label, data.num_classes)
         found = [label.sum(dim=1), label @ hidden, label @ hidden.square()]
         sums = [old + new for old, new in zip(sums, found, strict=True)] if sums else found

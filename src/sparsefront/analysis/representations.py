@@ -127,7 +127,8 @@ class Representations(EvaluationCallback):
     def _check_neuron(self, model: DefendedClassifier) -> None:
         if self.neuron is None:
             return
-        number = last_hidden(model, torch.zeros(1, *model.frontend.image_shape, device=model.device)).weight.shape[1]
+        black = torch.zeros(1, *model.frontend.image_shape, device=model.device, dtype=model.reads)
+        number = last_hidden(model, black).weight.shape[1]
         if self.neuron >= number:
             raise ValueError(
                 f"`neuron` must be one of the {number} of the last hidden layer, numbered from 0, found {self.neuron}; "

@@ -139,9 +139,10 @@ def _gradients(seen: _Seen) -> tuple[int, int]:
     _, gradient = value_and_gradient(seen.logits, images, lambda found: cross_entropy(found, labels), labels)
     before, slope = value_and_gradient(seen.logits, images, lambda found: margin(found, labels), labels)
     draws = uniform(indices, images.shape[1:], seed=0, stream=-5).to(images)
-    moved = (images + torch.where(draws < 0.5, -_MOVE, _MOVE)).clamp(0, 1)
+    moved = (images + torch.where(draws < 0.5, -_MOVE, _MOVE)).clamp(0, 1).to(images)
     with torch.no_grad():
         change = (margin(seen.logits(moved), labels) - margin(before, labels)).abs()
+    gradient, slope = gradient.double(), slope.double()  # half precision holds no sum over pixels
     allowed = (slope * (moved - images)).abs().flatten(1).sum(dim=1)
     largest, steepest = (tensor.abs().flatten(1).amax(dim=1) for tensor in (gradient, slope))
     zero = largest == 0

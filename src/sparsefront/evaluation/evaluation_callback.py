@@ -85,10 +85,11 @@ class EvaluationCallback(CheckedSettings, pl.Callback, ABC):
 
 
 def check_views(kind: str, named: Iterable[NamedAttack], model: DefendedClassifier) -> None:
-    """Raise an error that names the attack, as the `kind` it serves as, if its ball or view does not suit the model."""
+    """Raise an error that names the attack, as the `kind` it serves as, if it does not suit the model."""
     for one in named:
         try:
             check_reach(one.attack, model.frontend.image_shape)
             one.view(model)
+            one.attack.check_classes(model.num_classes)
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"{kind} {one.name!r}: {error}") from None

@@ -48,8 +48,15 @@ class Pictures:
 
     def arrays(self, model: DefendedClassifier) -> dict[str, np.ndarray]:
         """Everything kept as arrays, with the front end's `atoms` (L, C, n, n) where it has them."""
-        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in self._kept.items()}
+        arrays = {name: as_array(tensor) for name, tensor in self._kept.items()}
         atoms = model.frontend.atoms()
         if atoms is not None:
-            arrays["atoms"] = atoms.cpu().numpy()
+            arrays["atoms"] = as_array(atoms)
         return arrays
+
+
+def as_array(tensor: Tensor) -> np.ndarray:
+    """The same numbers; those in half precision, which NumPy or those who draw do not know, in single."""
+    half = tensor.dtype in (torch.float16, torch.bfloat16)
+    array: np.ndarray = (tensor.float() if half else tensor).detach().cpu().numpy()
+    return array

@@ -218,7 +218,7 @@ def _inputs(model: DefendedClassifier, images: Tensor | None) -> Iterator[Tensor
     """What the classifier is to be compared on: what the front end returns, and where that are images, images."""
     generator = torch.Generator().manual_seed(0)
     if images is None:
-        images = torch.rand(4, *model.frontend.image_shape, generator=generator).to(model.device, _dtype(model))
+        images = torch.rand(4, *model.frontend.image_shape, generator=generator).to(model.device, model.reads)
     images = images[:MOST]
     with torch.random.fork_rng([images.device] if images.is_cuda else []):
         seen = model.frontend(images.clone())
@@ -226,7 +226,3 @@ def _inputs(model: DefendedClassifier, images: Tensor | None) -> Iterator[Tensor
     if model.frontend.returns_images:
         signs = torch.randint(2, images.shape, generator=generator).to(images) * 2 - 1
         yield (images + _MOVE * signs).clamp(0, 1)
-
-
-def _dtype(model: nn.Module) -> torch.dtype:
-    return next((one.dtype for one in model.parameters() if one.is_floating_point()), torch.get_default_dtype())

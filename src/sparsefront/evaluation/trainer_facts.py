@@ -46,9 +46,9 @@ def number_to_follow(limit: int | None, trainer: pl.Trainer) -> int | None:
 
 
 def training_images(trainer: pl.Trainer, number: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The first training images without augmentation, the same on every process."""
+    """The first training images without augmentation, in the trainer's precision, the same on every process."""
     data = getattr(trainer, "datamodule", None)
     if not isinstance(data, ImageData):
         raise ValueError("an attack that is fitted on training images needs a data module, found a data loader.")
-    batch = data.first_training_images(number)
+    batch = trainer.precision_plugin.convert_input(data.first_training_images(number))
     return batch.image.to(device), batch.label.to(device)
