@@ -1,5 +1,6 @@
 """What an adversary knows of a defended model."""
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -116,11 +117,14 @@ class Transfer(View):
 
     Args:
         checkpoint: a checkpoint that the same command line wrote, or a run's folder, whose newest it is; or several.
+        classes: your own classes of which such a checkpoint may be built, as `module.Class`, where nothing else in the
+            settings names them: what a checkpoint alone names is not imported.
     """
 
     knowledge = "transfer"
 
     checkpoint: str | list[str]
+    classes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.checkpoint:
@@ -128,6 +132,8 @@ class Transfer(View):
 
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Load the other models, frozen; they follow the images to their device."""
+        for name in self.classes:
+            _import(name)
         paths = [self.checkpoint] if isinstance(self.checkpoint, str) else self.checkpoint
         surrogates = [meter(self._surrogate(type(model), path)) for path in paths]
         return lambda images: torch.stack([logits(images) for logits in surrogates]).mean(dim=0)
@@ -160,6 +166,16 @@ class Transfer(View):
                 f"found {path}, which does not load ({why}); name another."
             ) from error
         return other.eval().requires_grad_(False)
+
+
+def _import(name: str) -> None:
+    module, _, kind = name.rpartition(".")
+    try:
+        getattr(importlib.import_module(module), kind)
+    except (ImportError, AttributeError, ValueError):
+        raise ValueError(
+            f"`classes` of Transfer must name classes of yours as module.Class, found {name!r}; check its spelling."
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,17 @@ class RunCheckpoints(ModelCheckpoint):
         return state | {"best_k_models": {Path(path).name: score for path, score in self.best_k_models.items()}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remember what the resumed run had kept; its folder is known when the fit starts."""
+        """Remember what the resumed run had kept; its folder is known when the fit starts.
+
+        Raises:
+            ValueError: files elsewhere: those that are no longer among the best are deleted later.
+        """
+        names = [*state_dict.get("best_k_models", {}), *(state_dict.get(key) or "" for key in _PATHS)]
+        if elsewhere := [name for name in names if not isinstance(name, str) or Path(name).name != name]:
+            raise ValueError(
+                f"`ckpt_path` must name a checkpoint whose best epochs lie beside it, found {elsewhere[0]!r} in it; "
+                "name another."
+            )
         self._earlier = state_dict
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 from attacks import Transfer
 from frontends import BitDepth, Compose, FrontEnd
 from sparsefront import DefendedClassifier
+from sparsefront.run_checkpoints import RunCheckpoints
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -161,6 +162,27 @@ def test_a_module_beside_the_checkpoint_is_built_once_the_user_has_imported_it()
     again = DefendedClassifier.load_from_checkpoint("other.ckpt")
     assert type(again.classifier) is beside.Net
     assert torch.equal(again.classifier.layers[1].weight, model.classifier.layers[1].weight)
+
+
+def test_classes_that_the_settings_name_for_a_surrogate_are_imported_and_no_others():
+    model = checkpoint(classifier={"class_path": "beside.Net", "init_args": {"width": 4}})
+    images = torch.rand(2, 1, 28, 28)
+    with pytest.raises(ValueError, match=r"found 'beside\.Net'; if it is yours, .* in `classes` of Transfer"):
+        Transfer("other.ckpt")(model)
+    assert torch.equal(Transfer("other.ckpt", ["beside.Net"])(model)(images), model(images))
+    for wrong in ("beside.Nets", "nowhere.Net", "Net", ""):
+        with pytest.raises(ValueError, match=r"`classes` of Transfer must name classes of yours as module\.Class"):
+            Transfer("other.ckpt", [wrong])(model)
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../epoch0.ckpt", "a/b.ckpt", 3])
+@pytest.mark.parametrize("key", ["best_k_models", "best_model_path", "kth_best_model_path", "last_model_path"])
+def test_a_checkpoint_names_no_file_elsewhere_that_would_be_deleted_as_no_longer_among_the_best(name, key):
+    state = {"best_k_models": {}, "best_model_path": "", "kth_best_model_path": "", "last_model_path": "last.ckpt"}
+    kept = RunCheckpoints()
+    kept.load_state_dict({**state, "best_k_models": {"epoch0.ckpt": 0.5}})
+    with pytest.raises(ValueError, match="whose best epochs lie beside it, found"):
+        kept.load_state_dict({**state, key: {name: 0.5} if key == "best_k_models" else name})
 
 
 def test_a_model_built_from_python_asks_for_its_parts_and_takes_them():

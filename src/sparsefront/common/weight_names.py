@@ -15,7 +15,8 @@ def unwrapped(
     """The tensors of a file under the names that a module has, as far as wrappers alone make the difference.
 
     `torch.compile` puts `_orig_mod.` before names, `DataParallel` and DDP put `module.`, a network that the saved one
-    was a part of puts its own name for it. Counters of batches are taken from the module where the file lacks them.
+    was a part of puts its own name for it, and a module that wraps one network adds a name. Counters of batches are
+    taken from the module where the file lacks them.
 
     Args:
         state: the file's.
@@ -27,6 +28,9 @@ def unwrapped(
     """
     wanted = {name for name in own if not name.endswith(COUNTER)}
     forms = [form for part in parts for form in _forms(state, part)]
+    inner = {name.split(".")[0] for name in wanted}
+    if len(inner) == 1:  # the module is itself little more than a wrapper: of a timm model, say
+        forms += [{f"{next(iter(inner))}.{name}": tensor for name, tensor in form.items()} for form in forms]
     nearest = max(forms, key=lambda form: len(wanted & form.keys()) - len(_uncounted(form) - wanted))
     counters = {name: tensor for name, tensor in own.items() if name.endswith(COUNTER)}
     return counters | {name: tensor for name, tensor in nearest.items() if not name.endswith(COUNTER) or name in own}

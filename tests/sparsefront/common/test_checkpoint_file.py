@@ -201,6 +201,19 @@ def test_weights_are_understood_whatever_they_were_saved_through(saved, around):
     assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in state.items())
 
 
+def test_a_module_that_wraps_one_network_takes_that_networks_own_weights():
+    class Normalised(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = network()
+
+    state, own = network().state_dict(), Normalised().state_dict()
+    for saved in SAVED:
+        found = unwrapped(SAVED[saved](state), own, ("classifier", ""))
+        assert all(torch.equal(found[f"model.{name}"], state[name]) for name in state if "batches" not in name)
+        assert found.keys() == own.keys()
+
+
 def test_a_network_whose_own_names_look_like_wrappers_keeps_them():
     class Outer(nn.Module):
         def __init__(self):
