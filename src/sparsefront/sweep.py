@@ -87,7 +87,8 @@ def _check_same(tests: Mapping[str, tuple[Path, Sequence[str]]]) -> None:
     """Raise a ValueError if a folder's results are of other arguments than would be given now."""
     for folder, arguments in tests.values():
         for path in folder.rglob("results/test_attacks.json"):
-            command = read_json(path, ("command",), "delete the folder to test the value anew").at("command").text()
+            mend = "delete the folder to test the value anew"
+            command = read_json(path, ("command",), mend, to_show=False).at("command").text()
             _, *found = shlex.split(command)
             if found != ["test", *arguments, "--run_dir", str(folder)]:
                 raise ValueError(

@@ -14,6 +14,7 @@ from sparsefront.cli import SparsefrontCLI, check, main
 from sparsefront.separate_run import last_words
 from sparsefront.study import cli as study
 from sparsefront.study import read_study
+from sparsefront.study.record import begin_fit, check_same
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "lightning_configs"
@@ -417,3 +418,26 @@ def test_every_study_is_accepted(path, monkeypatch, tmp_path):
     _, systems = read_study(path, tmp_path / "runs", more)
     for system in systems:
         check(["fit", *system.arguments_without(system.needs), "--run_dir", str(system.folder)])
+
+
+def test_settings_are_compared_as_they_were_given(tmp_path, faked):
+    odd = {"model": {"classifier": {"dict_kwargs": {"note": "two  blanks\nand \u202e more"}}}}
+    file = tmp_path / "odd.yaml"
+    file.write_text(yaml.safe_dump(STUDY | {"systems": {"one": {"settings": odd}}}))
+    (system,) = read_study(file, tmp_path / "runs", [])[1]
+    begin_fit(system)
+    (system.folder / "checkpoints").mkdir(parents=True)
+    (system.folder / "version_0/checkpoints").mkdir(parents=True)
+    (system.folder / "version_0/checkpoints/last.ckpt").touch()
+    check_same(system)
+
+
+def test_a_damaged_record_of_a_study_is_a_sentence(tmp_path, faked, capsys):
+    file = tmp_path / "s.yaml"
+    file.write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    (tmp_path / "runs/natural").mkdir(parents=True)
+    (tmp_path / "runs/natural/study.json").write_text("[" * 10000)
+    assert study.main([str(file), "--run_dir", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert "study.json must be JSON" in said
+    assert said.count("\n") == 1

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from sparsefront.common.whole_file import write_whole
 from sparsefront.report.attack_record import KNOWLEDGE
+from sparsefront.report.plain import plain
 from sparsefront.report.plots import (
     accuracy_figure,
     atoms_figure,
@@ -108,6 +109,7 @@ def _system(run: Run, key: str) -> dict[str, Any]:
     atoms = run.images.get("atoms")
     return {
         "run": run,
+        "folder": plain(str(run.folder)),
         "weights": weights(run),
         "sizes": _if_any(sizes_figure(run), f"{key}-sizes", f"Sizes of successful perturbations of {run.name}"),
         "robustness": _if_any(robustness_figure(run), f"{key}-robustness", f"Accuracy of {run.name} by size"),

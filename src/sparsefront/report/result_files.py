@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ def locate(folder: Path, stages: Sequence[str]) -> tuple[Path, str]:
     folder = at_home(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"The run folder {folder} is not there; give the folder that `sparsefront` wrote to.")
-    versions = [path for path in folder.glob("version_*") if path.name.removeprefix("version_").isdigit()]
+    versions = [path for path in folder.glob("version_*") if re.fullmatch("version_[0-9]+", path.name)]
     versions.sort(key=lambda path: int(path.name.removeprefix("version_")), reverse=True)
     for home in (folder, *versions):
         for stage in stages:
@@ -45,14 +46,22 @@ def read_about(path: Path, stage: str) -> Entry:
     return checked_about(read_json(path, ("system", "data", "attacks"), f"write it again with `sparsefront {verb}`"))
 
 
-def read_json(path: Path, keys: Sequence[str], mend: str) -> Entry:
-    """A JSON file of these keys at least, its texts fit to be shown; a ValueError, which ends in `mend`, if it is none.
+def read_json(path: Path, keys: Sequence[str], mend: str, *, to_show: bool = True) -> Entry:
+    """Read a JSON file: the one reader of all results that are JSON.
 
-    The one reader of all results that are JSON.
+    Args:
+        path: of the file.
+        keys: that it must have.
+        mend: what to do about a file that is none, the end of a sentence.
+        to_show: make its texts fit to be shown; False leaves them as they are, to be compared.
+
+    Raises:
+        ValueError: it is none.
     """
     entry = Entry(None, path, mend)
     try:
-        found = cleaned(json.loads(path.read_text(encoding="utf-8")), entry)
+        found = json.loads(path.read_text(encoding="utf-8"))
+        shown = cleaned(found, entry)
     except RecursionError:
         raise ValueError(f"{path} must be JSON, found objects nested too deep; {mend}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -65,7 +74,7 @@ def read_json(path: Path, keys: Sequence[str], mend: str) -> Entry:
         ) from None  # a number of 5,000 digits
     if absent := [key for key in keys if not isinstance(found, dict) or key not in found]:
         raise ValueError(f"{path} must have the keys {absent}, found none; {mend}.")
-    return replace(entry, value=found)
+    return replace(entry, value=shown if to_show else found)
 
 
 def read_columns(path: Path) -> Columns:

@@ -108,7 +108,8 @@ def _flat(layers: list[dict[str, Any]], start: str = "") -> dict[str, Any]:
 
 def _read(system: System) -> dict[str, Any]:
     path = system.folder / FILE
-    return read_json(path, (), "delete the folder to run the system anew").mapping() if path.is_file() else {}
+    mend = "delete the folder to run the system anew"
+    return read_json(path, (), mend, to_show=False).mapping() if path.is_file() else {}
 
 
 def _write(system: System, record: dict[str, Any]) -> None:

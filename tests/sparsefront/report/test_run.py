@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from sparsefront.report.result_files import read_json
 from sparsefront.report.run import Run, load_runs
 
 
@@ -118,3 +119,17 @@ def test_attack_settings_are_spelled_in_the_fields_units(make_run, entry):
     assert a.adversary == "white box, smooth"
     about = json.loads((folder / "results/val_attacks.json").read_text())
     assert about["attacks"][0]["attack"]["init_args"]["eps"] == pytest.approx(8 / 255)
+
+
+def test_texts_that_are_compared_stay_as_they_are(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({"command": "two  blanks\nand a \x1b line"}))
+    assert read_json(file, ("command",), "mend", to_show=False).value["command"] == "two  blanks\nand a \x1b line"
+    assert read_json(file, ("command",), "mend").value["command"] == r"two blanks and a \x1b line"
+
+
+@pytest.mark.parametrize("name", ["version_\u00b2", "version_\u0663", "version_", "version_-1", "version_1x"])
+def test_a_folder_that_is_numbered_otherwise_is_no_version(make_run, tmp_path, name):
+    make_run(f"run/{name}")
+    with pytest.raises(FileNotFoundError, match="holds no"):
+        Run.load(tmp_path / "run")
