@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from pytorch_lightning.utilities import rank_zero_only
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from sparsefront.common.home import at_home
 from sparsefront.data.part_names import check_beside_parts, check_flat
 from sparsefront.data.parts import PartName
 from sparsefront.data.picture_error import shown
-from sparsefront.data.picture_files import Identity, PictureFile, list_folders, list_pictures
+from sparsefront.data.picture_files import Identity, PictureFile, list_folders, list_pictures, loose_pictures
 
 MEND = "point --data.init_args.root to a folder of class folders, or of train/ and optional val/ and test/ with such"
 
@@ -85,7 +86,10 @@ def list_classes(folder: Path, mend: str) -> ClassFolders:
     if not folder.is_dir():
         raise ValueError(f"`root` must be a folder, found '{folder}', which is none; {mend}.")
     names = list_folders(folder)
-    by_class = [list_pictures(folder / name) for name in names]
+    for name in names:
+        _check_text(name, folder)
+    left_out = loose_pictures(folder)
+    by_class = [list_pictures(folder / name, left_out) for name in names]
     empty = [name for name, files in zip(names, by_class, strict=True) if not files]
     if empty or not names:
         found = f"no picture in {', '.join(map(shown, empty))}" if empty else "no class folder"
@@ -96,7 +100,27 @@ def list_classes(folder: Path, mend: str) -> ClassFolders:
     labels = [label for label, files in enumerate(by_class) for _ in files]
     files = [file for files in by_class for file in files]
     _refuse_two_classes(files, labels)
+    _say_left_out(left_out, folder)
     return ClassFolders(names, [file.path for file in files], labels, files)
+
+
+def _check_text(name: str, folder: Path) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"`root` must hold folders whose names are text in UTF-8, found {shown(name)} in '{folder}'; rename it."
+        ) from None
+
+
+@rank_zero_only
+def _say_left_out(paths: list[str], folder: Path) -> None:
+    if paths:
+        print(
+            f"{len(paths)} pictures in '{folder}' are left out, the first is {shown(paths[0])}: what counts lies in a"
+            f" class folder and its name ends in {', '.join(IMG_EXTENSIONS)}.",
+            flush=True,
+        )
 
 
 def _refuse_two_classes(files: list[PictureFile], labels: list[int]) -> None:

@@ -96,6 +96,8 @@ def _lines(classes: str | Sequence[str]) -> list[str]:
         return [f"{name} {info.label_name_to_description(name)}" for name in info.label_names()]
     path = Path(at_home(classes))
     try:
+        if path.exists() and not path.is_file():  # a named pipe would be waited for
+            raise OSError(0, "no ordinary file")
         return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"

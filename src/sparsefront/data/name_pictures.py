@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ def check_font(path: str | None) -> None:
         ValueError: no font at `path`.
     """
     try:
+        if path is not None and Path(path).exists() and not Path(path).is_file():  # a named pipe would be waited for
+            raise OSError("which is no ordinary file")
         _font(path, LARGEST)
     except OSError as error:
         raise ValueError(

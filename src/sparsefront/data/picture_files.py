@@ -12,6 +12,14 @@ from sparsefront.data.picture_error import shown
 # What operating systems and servers put beside pictures: metadata, things found again, thumbnails, rubbish.
 SYSTEM_FOLDERS = {"__macosx", "lost+found", "@eadir", "#recycle", "$recycle.bin", "system volume information"}
 
+# Names of pictures that torchvision's ImageFolder does not list.
+OTHER_EXTENSIONS = (
+    *(".apng", ".avif", ".avifs", ".dib", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpf", ".jpx"),
+    *(".jxl", ".pbm", ".pfm", ".pnm", ".psd", ".tga"),
+)
+
+ALL_EXTENSIONS = (*IMG_EXTENSIONS, *OTHER_EXTENSIONS)
+
 Identity = tuple[int, int]
 
 
@@ -48,7 +56,12 @@ def list_folders(folder: Path) -> list[str]:
     )
 
 
-def list_pictures(folder: Path) -> list[PictureFile]:
+def loose_pictures(folder: Path) -> list[str]:
+    """Paths of the pictures in a folder that are in no folder within it, hidden ones left out."""
+    return [entry.path for entry in _entries(str(folder)) if not _is_folder(entry) and _has(entry, ALL_EXTENSIONS)]
+
+
+def list_pictures(folder: Path, left_out: list[str] | None = None) -> list[PictureFile]:
     """List the pictures in a folder and the folders in it, as torchvision's ImageFolder does, but each real file once.
 
     Hidden files and folders are left out, links are followed: to each folder once, and never to what they lie in
@@ -56,6 +69,7 @@ def list_pictures(folder: Path) -> list[PictureFile]:
 
     Args:
         folder: to search.
+        left_out: gets the paths of pictures whose names have a suffix that is not listed.
 
     Returns:
         Files by the suffix of their names, sorted by folder and name.
@@ -65,6 +79,10 @@ def list_pictures(folder: Path) -> list[PictureFile]:
     """
     found: dict[Identity | str, tuple[bool, str, str, PictureFile]] = {}
     for inside, by_link, entry in _walk(folder):
+        if not _has(entry, IMG_EXTENSIONS):
+            if left_out is not None:
+                left_out.append(entry.path)
+            continue
         picture = _picture(entry)
         ranked = (by_link or entry.is_symlink(), inside, entry.name, picture)
         key = picture.real or picture.path
@@ -94,7 +112,7 @@ def _walk(folder: Path) -> Iterator[tuple[str, bool, os.DirEntry[str]]]:
                 elif (real := _identity(entry.path)) not in visited:
                     visited.add(real)
                     folders.append(entry.path)
-            elif entry.name.lower().endswith(IMG_EXTENSIONS):
+            elif _has(entry, ALL_EXTENSIONS):
                 yield inside, by_link, entry
 
 
@@ -107,6 +125,10 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
             f"`root` must hold folders that can be read, found {shown(folder)} ({error.strerror}); change its"
             " permissions, or remove it."
         ) from error
+
+
+def _has(entry: os.DirEntry[str], extensions: tuple[str, ...]) -> bool:
+    return entry.name.lower().endswith(extensions)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

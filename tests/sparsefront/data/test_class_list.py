@@ -1,5 +1,6 @@
 """Folders that are some of a trained network's classes get its numbers."""
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -87,6 +88,12 @@ def test_a_file_that_is_no_list_is_refused(make_tree, tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"^`classes` must .*names.txt.*; name .*\.$"):
         ImageFolder(make_tree({"": {"ant": 2, "bee": 2}}), classes=str(path))
+
+
+def test_a_named_pipe_is_no_list_and_not_waited_for(make_tree, tmp_path):
+    os.mkfifo(tmp_path / "names.txt")
+    with pytest.raises(ValueError, match=r"^`classes` must .*names.txt' \(no ordinary file\); name .*\.$"):
+        ImageFolder(make_tree({"": {"ant": 2, "bee": 2}}), classes=str(tmp_path / "names.txt"))
 
 
 @pytest.fixture

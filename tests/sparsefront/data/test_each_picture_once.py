@@ -302,6 +302,24 @@ def test_a_folder_that_cannot_be_read_is_named(make_tree, monkeypatch):
         ImageFolder(root)
 
 
+def test_pictures_that_are_left_out_are_counted(make_tree, capsys):
+    root = make_tree({"": {"ant": 3, "bee": 3}})
+    for name in ("ant/moving.GIF", "bee/phone.heic", "loose.png", ".hidden.png", "bee/notes.txt", "ant/.hidden.gif"):
+        shutil.copy(Path(root, "ant", "000.png"), Path(root, name))
+    assert len(list_parts(root)["train"].paths) == 6
+    said = capsys.readouterr().out
+    assert "3 pictures in" in said
+    assert "loose.png" in said
+    assert said.count("\n") == 1
+
+
+def test_a_class_whose_name_is_no_text_is_refused(make_tree):
+    root = make_tree({"": {"ant": 3, "bee": 3}})
+    Path(root, "ant").rename(Path(root, "ant\udcff"))
+    with pytest.raises(ValueError, match=r"`root` must hold folders whose names are text in UTF-8, found 'ant\\udcff'"):
+        ImageFolder(root)
+
+
 def test_the_listing_is_torchvisions_where_nothing_is_hidden_or_linked(make_tree):
     root = make_tree({"": {"b": 3, "B-a": 2, "a": 4}, "a": {"x": 2, "x-y": 2, "x/z": 1}})
     shutil.copy(Path(root, "b", "000.png"), Path(root, "b", "LOUD.PNG"))

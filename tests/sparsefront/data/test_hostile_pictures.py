@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from sparsefront.cli import main
 from sparsefront.data import ImageFolder
 from sparsefront.data.decoding import FORMATS, check_header, decode
 from sparsefront.data.picture_error import PictureError
@@ -160,6 +161,22 @@ def test_a_bad_picture_met_by_a_loaders_process_is_one_sentence(root, persistent
         ) as caught:
             list(loader)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_command_says_one_sentence_of_a_picture_that_a_worker_cannot_decode(root, tmp_path, capfd, monkeypatch):
+    broken_chunk(Path(root, "bee", "003.png"))
+    monkeypatch.setattr("sys.argv", ["sparsefront"])
+    args = ["--data", "ImageFolder", "--data.root", root, "--data.image_size", "16", "--data.num_workers", "1"]
+    args += ["--data.val_size", "0", "--data.test_size", "0", "--run_dir", str(tmp_path / "run")]
+    args += ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
+    with pytest.raises(SystemExit) as exit:
+        main(["fit", *args, "--model.classifier", "ConvNet"])
+    assert exit.value.code == 2
+    said = capfd.readouterr()
+    assert "Traceback" not in said.err + said.out
+    assert "sparsefront: error: `root` must hold readable pictures only, found '" in said.err
+    assert "bee/003.png" in said.err
 
 
 def test_all_bad_files_are_listed_the_first_ten_by_name(root):

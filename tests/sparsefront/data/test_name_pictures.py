@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import matplotlib
@@ -54,3 +55,12 @@ def test_names_that_cannot_be_told_apart_or_fit_nowhere_are_refused(tmp_path):
     (tmp_path / "arial.ttf").write_text("no font")
     with pytest.raises(ValueError, match=r"`font` must name a .ttf file"):
         check_font(str(tmp_path / "arial.ttf"))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_a_font_that_is_no_ordinary_file_is_refused_without_waiting_for_it(tmp_path, make):
+    make(tmp_path / "font.ttf")
+    with pytest.raises(
+        ValueError, match=r"`font` must name a .ttf file, found '.*font.ttf' \(which is no ordinary file\)"
+    ):
+        check_font(str(tmp_path / "font.ttf"))
