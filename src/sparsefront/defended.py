@@ -66,7 +66,7 @@ class DefendedClassifier(pl.LightningModule):
             which would let a rare class count for less where it occurs. A `ReadOut` has its own way.
 
     Attributes:
-        taken_from: the checkpoints that parts were taken from, by part.
+        taken_from: the checkpoints that its parts, or the whole `model`, were taken from, by part.
         reached: epoch and step of the checkpoint that was loaded, None if none was.
         differs: settings that are others than that checkpoint's, in words.
 
@@ -138,7 +138,7 @@ class DefendedClassifier(pl.LightningModule):
         """The model in a checkpoint; of what the file names, only classes that are known already are built.
 
         Args:
-            checkpoint_path: of a checkpoint that the command line wrote, or a Trainer.
+            checkpoint_path: of a checkpoint that the command line wrote, or a Trainer; or a run's folder.
             map_location: device of the model; None leaves it on the CPU.
             settings: constructor arguments that take the place of the checkpoint's, or that it has not, because the
                 model was built from Python.
@@ -148,10 +148,12 @@ class DefendedClassifier(pl.LightningModule):
             ValueError: no whole checkpoint, one that names a class that is not known or something else than a class,
                 or one of another model.
         """
-        checkpoint = read_whole_checkpoint(checkpoint_path, "checkpoint_path")
+        found = find_checkpoint(checkpoint_path, "checkpoint_path")
+        checkpoint = read_whole_checkpoint(found.path, "checkpoint_path")
         model = cls(**described_settings(cls, checkpoint.get("hyper_parameters", {}), settings))
         model.on_load_checkpoint(checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
+        model.taken_from = {"model": found}
         return model if map_location is None else model.to(map_location)
 
     @property

@@ -21,11 +21,11 @@ def weights_used(trainer: pl.Trainer, model: DefendedClassifier, folder: Path) -
         folder: of the run's version.
 
     Returns:
-        `from`: "checkpoint", "fit" (validated while it trains), or "parts" (as built, or from checkpoints of its
-        parts). `path`: of the file, or of the fit's version; relative to the run's folder where it lies in it. `epoch`
-        and `step`: what it had been trained for. `sha256`: of the file. `tensors`: SHA-256 of the weights themselves,
-        the one that checkpoints keep of theirs. `parts`: the same of each part that was taken from elsewhere.
-        `differs`: settings that are others than the checkpoint's, by permission.
+        `from`: "checkpoint", "fit" (validated while it trains), or "parts" (as built or as they were in memory, perhaps
+        from checkpoints of parts). `path`: of the file, or of the fit's version; relative to the run's folder where it
+        lies in it. `epoch` and `step`: what it had been trained for. `sha256`: of the file. `tensors`: SHA-256 of the
+        weights themselves, the one that checkpoints keep of theirs. `parts`: the same of each part that was taken from
+        elsewhere. `differs`: settings that are others than the checkpoint's, by permission.
     """
     run_dir = Path(trainer.default_root_dir)
     found: dict[str, Any] = {"from": "parts", "path": None, "epoch": None, "step": None, "sha256": None}

@@ -17,7 +17,7 @@ def weights(run: Run) -> str | None:
     if record.get("from") == "fit":
         words = f"those of {words}, while it was trained"
     elif record.get("from") != "checkpoint":
-        words = f"as built (tensors {_short(record.get('tensors'))})"
+        words = f"as they were in memory (tensors {_short(record.get('tensors'))})"
     parts = record.get("parts")
     found = parts.items() if isinstance(parts, Mapping) else ()
     taken = [f"{name} from {_words(part)}" for name, part in found if isinstance(part, Mapping)]
