@@ -85,7 +85,7 @@ def popen(command, stdout=None, stderr=None, **_):
     """Stands for `subprocess.Popen` of `python -m sparsefront.cli WORDS`, in the group of who calls it."""
     from sparsefront.cli import main
 
-    words = list(command[3:])
+    words = list(command[command.index("sparsefront.cli") + 1 :])
 
     def work():
         sys.argv = ["sparsefront", *words]
