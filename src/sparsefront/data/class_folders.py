@@ -1,6 +1,6 @@
 """Which pictures a tree of class folders holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,13 +24,11 @@ class ClassFolders(NamedTuple):
         paths: the pictures, class by class and sorted, as torchvision's ImageFolder lists them, but without hidden ones
             and each real file once.
         labels: their classes.
-        files: the same pictures with their real files.
     """
 
     names: list[str]
     paths: list[str]
     labels: list[int]
-    files: list[PictureFile]
 
 
 def list_parts(root: str) -> dict[PartName, ClassFolders]:
@@ -58,7 +56,8 @@ def list_parts(root: str) -> dict[PartName, ClassFolders]:
             f"`root` must hold train/ where it holds {present[0]}/, found none in '{root}'; add it, or to evaluate"
             f" alone write root: {folder / present[0]} with test_size: 1.0 and val_size: 0."
         )
-    parts = {name: list_classes(folder / name, MEND) for name in present}
+    files = {name: _by_class(folder / name, MEND) for name in present}
+    parts = {name: _joined(by_class) for name, by_class in files.items()}
     for name, part in parts.items():
         if differing := sorted({*part.names} ^ {*parts["train"].names}):
             raise ValueError(
@@ -66,7 +65,7 @@ def list_parts(root: str) -> dict[PartName, ClassFolders]:
                 f" them in '{root}', the first is '{differing[0]}'; add or remove class folders."
             )
     check_beside_parts(list_folders(folder), folder)
-    _refuse_leaks(parts)
+    _refuse_leaks(files)
     return parts
 
 
@@ -83,25 +82,33 @@ def list_classes(folder: Path, mend: str) -> ClassFolders:
     Raises:
         ValueError: no such folder, no class folder, a class folder without pictures, a file in two classes.
     """
+    return _joined(_by_class(folder, mend))
+
+
+def _by_class(folder: Path, mend: str) -> dict[str, list[PictureFile]]:
     if not folder.is_dir():
         raise ValueError(f"`root` must be a folder, found '{folder}', which is none; {mend}.")
     names = list_folders(folder)
     for name in names:
         _check_text(name, folder)
     left_out = loose_pictures(folder)
-    by_class = [list_pictures(folder / name, left_out) for name in names]
-    empty = [name for name, files in zip(names, by_class, strict=True) if not files]
+    by_class = {name: list_pictures(folder / name, left_out) for name in names}
+    empty = [name for name, files in by_class.items() if not files]
     if empty or not names:
         found = f"no picture in {', '.join(map(shown, empty))}" if empty else "no class folder"
         raise ValueError(
             f"`root` must hold pictures by class, found {found} in '{folder}', where a picture's name ends in"
             f" {', '.join(IMG_EXTENSIONS)}; {mend}."
         )
-    labels = [label for label, files in enumerate(by_class) for _ in files]
-    files = [file for files in by_class for file in files]
-    _refuse_two_classes(files, labels)
+    _refuse_two_classes(by_class)
     _say_left_out(left_out, folder)
-    return ClassFolders(names, [file.path for file in files], labels, files)
+    return by_class
+
+
+def _joined(by_class: Mapping[str, Sequence[PictureFile]]) -> ClassFolders:
+    paths = [file.path for files in by_class.values() for file in files]
+    labels = [label for label, files in enumerate(by_class.values()) for _ in files]
+    return ClassFolders(list(by_class), paths, labels)
 
 
 def _check_text(name: str, folder: Path) -> None:
@@ -123,20 +130,21 @@ def _say_left_out(paths: list[str], folder: Path) -> None:
         )
 
 
-def _refuse_two_classes(files: list[PictureFile], labels: list[int]) -> None:
-    first: dict[Identity, tuple[str, int]] = {}
-    for file, label in zip(files, labels, strict=True):
-        if file.real is not None and first.setdefault(file.real, (file.path, label))[1] != label:
-            raise ValueError(
-                f"`root` must hold each picture in one class, found one file in two: {shown(first[file.real][0])} and"
-                f" {shown(file.path)}; remove one of these links."
-            )
+def _refuse_two_classes(by_class: Mapping[str, Sequence[PictureFile]]) -> None:
+    first: dict[Identity, tuple[str, str]] = {}
+    for name, files in by_class.items():
+        for file in files:
+            if file.real is not None and first.setdefault(file.real, (file.path, name))[1] != name:
+                raise ValueError(
+                    f"`root` must hold each picture in one class, found one file in two: {shown(first[file.real][0])}"
+                    f" and {shown(file.path)}; remove one of these links."
+                )
 
 
-def _refuse_leaks(parts: Mapping[PartName, ClassFolders]) -> None:
+def _refuse_leaks(parts: Mapping[PartName, Mapping[str, Sequence[PictureFile]]]) -> None:
     first: dict[Identity, str] = {}
     for part in reversed(list(parts.values())):
-        own = {file.real: file.path for file in part.files if file.real is not None}
+        own = {file.real: file.path for files in part.values() for file in files if file.real is not None}
         if both := first.keys() & own.keys():
             other, one = min((first[real], own[real]) for real in both)
             raise ValueError(

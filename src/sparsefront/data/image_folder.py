@@ -20,7 +20,6 @@ from sparsefront.data.file_images import FileImages
 from sparsefront.data.folder_name import folder_name
 from sparsefront.data.parts import PartName
 from sparsefront.data.picture_error import PictureError, shown
-from sparsefront.data.picture_files import PictureFile
 from sparsefront.data.sources import ImageSource
 from sparsefront.data.views import CenterView, WholeView
 
@@ -143,13 +142,13 @@ class ImageFolder(ImageData):
         earlier = ORDER[: ORDER.index(part)]
         if not earlier or not self.check_files:
             return positions
-        listing = self.folders[part if part in self.folders else "train"].files
+        listing = self.folders[part if part in self.folders else "train"].paths
         own = [listing[number] for number in positions.tolist()]
-        equals = equal_to(own, [file for name in earlier for file in self._part_files[name]], self.decoders)
+        equals = equal_to(own, [path for name in earlier for path in self._part_paths[name]], self.decoders)
         if not equals:
             return positions
         first, other = next(iter(equals.items()))
-        pair = f"the first is {shown(own[first].path)}, equal to {shown(other.path)}"
+        pair = f"the first is {shown(own[first])}, equal to {shown(other)}"
         if len(equals) == len(own):
             raise ValueError(
                 f"`root` must hold pictures for the part '{part}' that are in no other, found all {len(own)} in"
@@ -164,12 +163,12 @@ class ImageFolder(ImageData):
         return positions[kept]
 
     @cached_property
-    def _part_files(self) -> dict[PartName, list[PictureFile]]:
+    def _part_paths(self) -> dict[PartName, list[str]]:
         """The files of each part, those that are left out later too."""
         cut = self.cut(self._files("train"))
-        listing = self.folders["train"].files
-        files = {name: [listing[number] for number in positions.tolist()] for name, positions in cut.items()}
-        return {name: folder.files for name, folder in self.folders.items()} | files
+        listing = self.folders["train"].paths
+        paths = {name: [listing[number] for number in positions.tolist()] for name, positions in cut.items()}
+        return {name: folder.paths for name, folder in self.folders.items()} | paths
 
     def _files(self, part: PartName) -> FileImages:
         folder = self.folders[part]

@@ -29,12 +29,10 @@ class PictureFile(NamedTuple):
     Attributes:
         path: where it was found.
         real: (device, number), the same for all names of one file; None for a link that leads nowhere.
-        size: bytes.
     """
 
     path: str
     real: Identity | None
-    size: int
 
 
 def is_hidden(name: str) -> bool:
@@ -140,10 +138,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _picture(entry: os.DirEntry[str]) -> PictureFile:
     try:
-        found = os.stat(entry.path)
+        return PictureFile(entry.path, _identity(entry.path))
     except OSError:  # said when it is read, with all other files that cannot be
-        return PictureFile(entry.path, None, 0)
-    return PictureFile(entry.path, (found.st_dev, found.st_ino), found.st_size)
+        return PictureFile(entry.path, None)
 
 
 def _identity(path: str) -> Identity:
