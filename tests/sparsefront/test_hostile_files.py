@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import io
 import pickle
+import shutil
 import sys
 import threading
 import typing
@@ -34,12 +35,12 @@ SMALL = ["--model.classifier", "ConvNet", *DATA, *QUIET, *BATCHES, "--trainer.li
 
 class Runs:
     def __reduce__(self):
-        return (Path.touch, (Path("ran").absolute(),))
+        return (Path.touch, (Path("ran"),))
 
 
 def torch_file():
     memory = io.BytesIO()
-    state = {**DefendedClassifier(ConvNet).state_dict(), "x": Runs()}
+    state = {"frontend.learned": torch.tensor(True), "classifier.x": Runs()}
     torch.save({"state_dict": state, "pytorch-lightning_version": pl.__version__, "hyper_parameters": Runs()}, memory)
     return memory.getvalue()
 
@@ -58,15 +59,19 @@ def one_array():
     return memory.getvalue()
 
 
-@pytest.fixture
-def hostile(tmp_path, monkeypatch):
-    """A folder of files that run something where they are unpickled, under every name that might be looked for."""
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["sparsefront"])
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A folder of files that run something where they are unpickled, under every name that might be looked for."""
     content = {".ckpt": torch_file(), ".pt": torch_file(), ".pkl": pickle.dumps(Runs()), ".npz": array_file(),
                ".npy": one_array(), ".safetensors": torch_file(), ".png": pickle.dumps(Runs()), "": torch_file(),
                ".json": pickle.dumps(Runs()), ".csv": pickle.dumps(Runs())}  # fmt: skip
-    folder = tmp_path / "hostile"
+    folder = tmp_path_factory.mktemp("hostile")
     for home in ("a", "b", "results/val_partial", "results/test_partial", "checkpoints", "version_0/checkpoints"):
         (folder / home).mkdir(parents=True)
         for name in ("x", "last", "about", "rows.0", "costs.0", "rows", "train", "frontend"):
@@ -189,7 +194,8 @@ def one_verb(monkeypatch):
 def test_no_option_of_the_command_line_runs_a_file(hostile, one_verb, option, capsys):
     verb = "fit" if option.startswith("frontend_cache") else "test"
     one_verb(verb)
-    for path in (hostile, hostile / "a/x.ckpt"):
+    own = shutil.copytree(hostile, Path("hostile"))  # it may be written to
+    for path in (own, own / "a/x.ckpt"):
         with contextlib.suppress(SystemExit):
             main([verb, *SMALL, "--model.frontend", "BitDepth", f"--{option}", str(path)])
         assert "Traceback" not in capsys.readouterr().err
@@ -222,10 +228,8 @@ def test_a_checkpoint_at_an_address_is_refused_and_not_asked_for(hostile, one_ve
     assert not Path("ran").exists()
 
 
-def test_a_folder_whose_name_begins_like_an_address_is_a_folder(tmp_path, one_verb, monkeypatch):
+def test_a_folder_whose_name_begins_like_an_address_is_a_folder(one_verb):
     """Lightning takes `http_runs/last.ckpt` for an address, and what it finds there it unpickles."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sparsefront"])
     one_verb("fit")
     cli = main(["fit", *SMALL, "--run_dir", "http_runs"])
     path = next(Path("http_runs").rglob("last.ckpt"))

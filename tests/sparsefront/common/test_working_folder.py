@@ -57,7 +57,7 @@ def test_a_fit_imports_the_libraries_and_finds_the_users_class(tmp_path):
 @pytest.mark.parametrize(
     ("module", "args"),
     [
-        ("sparsefront.cli", FIT),
+        pytest.param("sparsefront.cli", FIT, marks=pytest.mark.slow),
         pytest.param("sparsefront.report.cli", ["--help"], marks=pytest.mark.slow),
         pytest.param("sparsefront.study.cli", ["--help"], marks=pytest.mark.slow),
         pytest.param("sparsefront.sweep", ["--help"], marks=pytest.mark.slow),
