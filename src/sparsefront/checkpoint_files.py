@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from pytorch_lightning.utilities import rank_zero_info
 
 from sparsefront.common.checkpoint_file import read_whole_checkpoint
 from sparsefront.common.tensor_digest import DIGEST, digest_of
@@ -34,7 +35,12 @@ class CheckpointFiles(TorchCheckpointIO):
             FileNotFoundError: no such file.
             ValueError: no whole checkpoint.
         """
-        return read_whole_checkpoint(path, "ckpt_path")
+        content = read_whole_checkpoint(path, "ckpt_path")
+        if DIGEST not in content:
+            rank_zero_info(
+                f"{path} keeps no digest of its tensors, as older versions wrote it; its checksums are right."
+            )
+        return content
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:

@@ -72,8 +72,7 @@ def read_whole_checkpoint(path: str | Path, setting: str) -> dict[str, Any]:
     found = local_file(path, setting, "a checkpoint file")
     try:
         content = load(found)
-        _tensors(content[STATE])
-        _check_version(content)
+        _check_whole(content)
         return dict(content)
     except Exception as error:
         raise ValueError(
@@ -133,7 +132,10 @@ def _is_state(content: Any) -> bool:
     )
 
 
-def _check_version(content: Mapping[str, Any]) -> None:
+def _check_whole(content: Any) -> None:
+    if not isinstance(content, Mapping) or STATE not in content:
+        raise ValueError("it holds weights alone" if _is_state(content) else "it is no checkpoint")
+    _tensors({STATE: content[STATE]})
     version = content.get("pytorch-lightning_version")
     if version is None:
         raise ValueError("it holds no version of Lightning, as weights alone do not")

@@ -141,7 +141,7 @@ def test_the_digest_knows_names_types_shapes_and_values_and_not_their_order_or_p
     [
         ({"state_dict": {}, "epoch": 1}, "it holds no version of Lightning, as weights alone do not"),
         ({"state_dict": {"a": torch.zeros(1)}}, "it holds no version"),
-        ({"a": torch.zeros(1)}, "KeyError"),
+        ({"a": torch.zeros(1)}, "it holds weights alone"),
         (
             {"state_dict": {}, "pytorch-lightning_version": "0.1"},
             "Lightning 0.1 wrote it, which is too old; 2.0 is the",
@@ -151,8 +151,8 @@ def test_the_digest_knows_names_types_shapes_and_values_and_not_their_order_or_p
         ({"state_dict": {}, "pytorch-lightning_version": 3.5}, None),
         ({"state_dict": {"a": 3}, "pytorch-lightning_version": "2.6"}, "no tensors by name"),
         ({"state_dict": [], "pytorch-lightning_version": "2.6"}, "no tensors by name"),
-        ([torch.zeros(1)], "TypeError"),
-        (torch.zeros(1), "IndexError"),
+        ([torch.zeros(1)], "it is no checkpoint"),
+        (torch.zeros(1), "it is no checkpoint"),
     ],
 )
 def test_what_is_no_whole_checkpoint_of_today_is_said_in_one_sentence(content, why):
