@@ -11,6 +11,7 @@ from sparsecode.working_memory import signals_at_once
 
 # Steps between two looks at the gap, each of which costs half a step.
 _LOOK_EVERY = 10
+_PATIENCE = 20  # looks without a gap half as large, after which a signal beyond its precision is left
 # How much longer a step may be than the last, at first; and how much shorter it gets when it was too long.
 _GROWTH, _SHRINKAGE = 0.1, 0.5
 
@@ -31,6 +32,7 @@ def accelerate(
     max_steps: int,
     max_bytes: int,
     at_least: int = 1,
+    hopeless: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Minimise 1/2 ||y - D s||^2 + penalty(s) for every signal y (Beck and Teboulle 2009).
 
@@ -55,6 +57,8 @@ def accelerate(
         tolerance: relative gap at which a signal is done.
         max_steps: most steps.
         max_bytes: working memory; the batch is split to stay below it.
+        hopeless: bool (N,), signals whose gap rounding keeps from the tolerance; one of these leaves, unfinished, once
+            its gap has not halved in `_PATIENCE` looks.
         at_least: signals to take steps with in one go where memory allows, even if a CPU's caches hold fewer.
 
     Returns:
@@ -63,12 +67,14 @@ def accelerate(
     codes = start
     done = torch.zeros(len(signals), dtype=torch.bool, device=signals.device)
     least = 1 / max(operator.lipschitz(), torch.finfo(signals.dtype).tiny)  # a zero dictionary has no slope
+    hopeless = torch.zeros_like(done) if hopeless is None else hopeless
     number, at_once = signals_at_once(signals, operator, max_bytes)
     at_once = min(number, max(at_once, at_least))
     for first in range(0, len(signals), number):
         part = slice(first, first + number)
         codes[part] = prox(codes[part], codes.new_zeros(()))  # to where the penalty is finite
         run = _Run(signals[part], codes[part], operator, least, prox, gap, polish, tolerance, at_once)
+        run.hopeless = hopeless[part]
         run.to_the_end(codes[part], done[part], max_steps)
     return codes, done
 
@@ -179,19 +185,25 @@ class _Run:
         self.operator, self.least, self.prox, self.gap, self.polish = operator, least, prox, gap, polish
         self.tolerance, self.at_once = tolerance, at_once
         self.signals, self.seen = signals, start.clone()  # codes at the last look
+        self.hopeless = torch.zeros(len(signals), dtype=torch.bool, device=signals.device)
         self.at = _Iterate(*(field.clone() for field in _begin(start, operator, least)))
 
     def to_the_end(self, codes: Tensor, done: Tensor, max_steps: int) -> None:
         """Fill `codes`, and `done` with which reached the tolerance."""
         active = torch.arange(len(codes), device=codes.device)
+        halved, waited = codes.new_full((len(codes),), torch.inf), torch.zeros_like(active)
         for step in range(0, max_steps + _LOOK_EVERY, _LOOK_EVERY):
-            finished = torch.cat([self._look(part) for part in self._parts()])
-            codes[active], done[active] = self.at.s, finished
-            if step >= max_steps or finished.all():
+            gaps = torch.cat([self._look(part) for part in self._parts()])
+            codes[active], done[active] = self.at.s, gaps <= self.tolerance
+            better = gaps < halved / 2
+            halved, waited = torch.where(better, gaps, halved), torch.where(better, 0, waited + 1)
+            leaving = (gaps <= self.tolerance) | (self.hopeless & (waited > _PATIENCE))
+            if step >= max_steps or leaving.all():
                 return
-            if finished.any():
-                going = ~finished
+            if leaving.any():
+                going = ~leaving
                 active, self.signals, self.seen = active[going], self.signals[going], self.seen[going]
+                self.hopeless, halved, waited = self.hopeless[going], halved[going], waited[going]
                 self.at = self.at.select(going)
             for part in self._parts():
                 at, signals = self.at.select(part), self.signals[part]
@@ -204,11 +216,12 @@ class _Run:
         return [slice(first, first + self.at_once) for first in range(0, len(self.signals), self.at_once)]
 
     def _look(self, part: slice) -> Tensor:
-        """Which signals are done, (n,); the others are polished."""
+        """The signals' gaps, (n,); codes of those that are not done are polished."""
         at, signals = self.at.select(part), self.signals[part]
         residual = signals - at.image
         slack = self.operator.analyse(residual)
-        finished = self.gap(at.s, slack, residual, signals) <= self.tolerance
+        gaps = self.gap(at.s, slack, residual, signals)
+        finished = gaps <= self.tolerance
         if self.polish is not None:
             stable = (at.s.sign() == self.seen[part].sign()).flatten(1).all(dim=1)
             self.seen[part] = at.s
@@ -219,4 +232,4 @@ class _Run:
             image = self.operator.synthesise(polished)
             at.s[rows], at.z[rows], self.seen[part][rows] = polished, polished, polished
             at.image[rows], at.image_z[rows], at.t[rows] = image, image, 1.0
-        return finished
+        return gaps

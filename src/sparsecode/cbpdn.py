@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sparsecode.cbpdn_admm import admm, first_penalty, rotate
 from sparsecode.cbpdn_gradient import implicit, unrolled
-from sparsecode.checks import check_finite, check_positive, check_scale, check_unit_norm, warn_unless
+from sparsecode.checks import check_finite, check_positive, check_scale, check_unit_norm, warn_unless, whole_number
 from sparsecode.choices import Backend, Gradient, default_backend
 from sparsecode.circular import convolve, correlate, filter_gram
 from sparsecode.coded import Coded
@@ -79,6 +79,8 @@ def cbpdn(
         ValueError: shapes that do not fit, filters not of unit norm, NaN, numbers not positive, or an unknown name.
     """
     _check(images, filters)
+    max_steps = whole_number(max_steps, "max_steps")
+    unrolled_steps = whole_number(unrolled_steps, "unrolled_steps")
     check_positive(
         lmbda=lmbda, tolerance=tolerance, max_steps=max_steps, unrolled_steps=unrolled_steps, max_bytes=max_bytes
     )

@@ -1,8 +1,10 @@
 """The rules that arguments of all coders keep, each broken rule one sentence."""
 
+import operator
 import sys
 import warnings
 from pathlib import Path
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -74,6 +76,18 @@ def check_positive(**numbers: float) -> None:
     for name, number in numbers.items():
         if not 0 < number < float("inf"):
             raise ValueError(f"`{name}` must be above 0 and finite, found {number}.")
+
+
+def whole_number(value: SupportsIndex, name: str, least: int | None = None) -> int:
+    """An integer of Python's, NumPy's or torch's as Python's; raise a ValueError unless it is one from `least` up."""
+    rule = "a whole number" if least is None else f"at least {least}, a whole number"
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        raise ValueError(f"`{name}` must be {rule}, found {value!r}.")
+    return number
 
 
 def warn_unless(converged: Tensor, coder: str, mend: str) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsecode.checks import whole_number
 from sparsecode.circular import convolve, correlate_pairs
 from sparsecode.coded import Coded
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
@@ -197,7 +198,7 @@ def update_filters(filters: Tensor, a: Tensor, b: Tensor, steps: int = 50) -> Te
 
     current = ahead = filters
     momentum = 1.0
-    for _ in range(steps):
+    for _ in range(whole_number(steps, "steps", 0)):
         moved = ahead - sizes * gradient(ahead)
         moved = moved / _norms(moved).clamp_min(1)
         if ((ahead - moved) / sizes.clamp_min(1e-30) * (moved - current)).sum() > 0:  # momentum leads uphill

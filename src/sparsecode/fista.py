@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sparsecode.accelerated import accelerate, unroll
-from sparsecode.checks import check_finite, check_positive, check_scale, warn_unless
+from sparsecode.checks import check_finite, check_positive, check_scale, warn_unless, whole_number
 from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
@@ -15,6 +15,8 @@ from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.l1_gap import l1_gap
 from sparsecode.newton_step import newton_step
 from sparsecode.operators import Dense, Operator
+
+MEND = "raise `max_steps` or `tolerance`, or scale `lmbda` with the signals: far below them, only float64 resolves it"
 
 SomeOperator = TypeVar("SomeOperator", bound=Operator)
 
@@ -59,7 +61,8 @@ def fista(
             `tolerance` not positive; an unknown gradient.
     """
     check_positive(lmbda=lmbda, tolerance=tolerance)
-    check_gradient(gradient, unrolled_steps)
+    max_steps = whole_number(max_steps, "max_steps", 0)
+    unrolled_steps = check_gradient(gradient, unrolled_steps)
     signals, operator, dtype = prepare(signals, operator)
     prox = partial(_shrink, lmbda=lmbda, positive=positive)
     with torch.no_grad():
@@ -75,14 +78,24 @@ def fista(
             tolerance=tolerance,
             max_steps=max_steps,
             max_bytes=max_bytes,
+            hopeless=_beyond_precision(signals, operator, lmbda, tolerance),
         )
-    warn_unless(converged, "FISTA", "raise `max_steps` or `tolerance`")
+    warn_unless(converged, "FISTA", MEND)
     state = codes
     if gradient == "implicit":
         codes = differentiate_implicitly(codes, signals, operator, max_bytes=max_bytes)
     elif gradient == "unrolled":
         codes = unroll(codes, signals, operator, prox, unrolled_steps)
     return Coded(codes.to(dtype), converged, state)
+
+
+def _beyond_precision(signals: Tensor, operator: SomeOperator, lmbda: float, tolerance: float) -> Tensor:
+    """Bool (N,): rounding alone leaves a larger gap, because lmbda is small beside what y - D s is computed with.
+
+    The correlations D^T (y - D s), at most lmbda at the solution, are off by about eps ||y||, and the gap with them.
+    """
+    lengths = torch.linalg.vector_norm(signals.flatten(1), dim=1)
+    return torch.finfo(signals.dtype).eps * lengths > tolerance * lmbda
 
 
 def prepare(signals: Tensor, operator: SomeOperator) -> tuple[Tensor, SomeOperator, torch.dtype]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sparsecode.checks import warn_unless
+from sparsecode.checks import warn_unless, whole_number
 from sparsecode.choices import Gradient
 from sparsecode.newton_step import support_system
 from sparsecode.operators import Dense, Operator
@@ -16,12 +16,11 @@ from sparsecode.operators import Dense, Operator
 _WIDEST_DIRECT = 256
 
 
-def check_gradient(gradient: Gradient, unrolled_steps: int) -> None:
+def check_gradient(gradient: Gradient, unrolled_steps: int) -> int:
     """A known gradient, and at least one step to unroll."""
     if gradient not in get_args(Gradient):
         raise ValueError(f"`gradient` must be one of {', '.join(get_args(Gradient))}, found {gradient!r}.")
-    if unrolled_steps < 1:
-        raise ValueError(f"`unrolled_steps` must be at least 1, found {unrolled_steps}.")
+    return whole_number(unrolled_steps, "unrolled_steps", 1)
 
 
 def differentiate_implicitly(

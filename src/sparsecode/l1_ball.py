@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsecode.accelerated import accelerate, unroll
-from sparsecode.checks import check_positive, warn_unless
+from sparsecode.checks import check_finite, check_positive, warn_unless, whole_number
 from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
 from sparsecode.fista import prepare, starting_codes
@@ -27,9 +27,14 @@ def project_onto_l1_ball(points: Tensor, radius: float, *, positive: bool = Fals
         positive: the part of the ball at or above 0 alone.
 
     Raises:
-        ValueError: a radius that is not positive.
+        ValueError: a radius that is not positive, points that are not finite floating-point numbers.
     """
     check_positive(radius=radius)
+    check_finite(points=points)
+    return _projected(points, radius=radius, positive=positive)
+
+
+def _projected(points: Tensor, *, radius: float, positive: bool) -> Tensor:
     magnitudes = points.clamp_min(0) if positive else points.abs()
     sums = magnitudes.sort(dim=-1, descending=True).values.cumsum(dim=-1)
     counts = torch.arange(1, points.shape[-1] + 1, device=points.device, dtype=points.dtype)
@@ -78,9 +83,10 @@ def constrained_lasso(
             `tolerance` not positive; an unknown gradient.
     """
     check_positive(t=t, tolerance=tolerance)
-    check_gradient(gradient, unrolled_steps)
+    max_steps = whole_number(max_steps, "max_steps", 0)
+    unrolled_steps = check_gradient(gradient, unrolled_steps)
     signals, operator, dtype = prepare(signals, Dense(dictionary))
-    project = partial(project_onto_l1_ball, radius=t, positive=positive)
+    project = partial(_projected, radius=t, positive=positive)
     with torch.no_grad():
         codes, converged = accelerate(
             signals,

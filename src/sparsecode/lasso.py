@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsecode.blank_codes import blank_codes
-from sparsecode.checks import check_positive, check_signals, warn_unless
+from sparsecode.checks import check_positive, check_signals, warn_unless, whole_number
 from sparsecode.choices import Backend, Gradient, default_backend
 from sparsecode.coded import Coded
 from sparsecode.fista import checked_start, fista
@@ -58,7 +58,8 @@ def lasso(
     """
     check_signals(signals, dictionary)
     check_positive(lmbda=lmbda, tolerance=tolerance, max_bytes=max_bytes)
-    check_gradient(gradient, unrolled_steps)
+    max_steps = whole_number(max_steps, "max_steps", 0)
+    unrolled_steps = check_gradient(gradient, unrolled_steps)
     by_steps = partial(
         fista, signals, Dense(dictionary), lmbda, tolerance=tolerance, max_steps=max_steps, positive=positive,
         gradient=gradient, unrolled_steps=unrolled_steps, max_bytes=max_bytes,

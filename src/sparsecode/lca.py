@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sparsecode.checks import warn_unless
+from sparsecode.checks import warn_unless, whole_number
 from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
 from sparsecode.fista import prepare, starting_codes
@@ -101,7 +101,8 @@ def settled_code(
     max_bytes: int,
 ) -> Coded:
     """Run the dynamics to rest and differentiate the code as asked."""
-    check_gradient(gradient, unrolled_steps)
+    unrolled_steps = check_gradient(gradient, unrolled_steps)
+    n_steps = whole_number(n_steps, "n_steps")
     if n_steps < 0 or not tolerance >= 0:
         raise ValueError(f"`n_steps` and `tolerance` must be at least 0, found {n_steps} and {tolerance}.")
     signals, operator, dtype = prepare(signals, operator)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsecode.blank_codes import blank_codes
-from sparsecode.checks import check_positive, check_signals
+from sparsecode.checks import check_positive, check_signals, whole_number
 from sparsecode.choices import Backend, default_backend
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
@@ -92,12 +92,14 @@ def _most_atoms(n_nonzero_coefs: int | None, residual_tolerance: float | None, d
         raise ValueError(f"`residual_tolerance` must be at least 0, found {residual_tolerance}.")
     if n_nonzero_coefs is None:
         return min(dictionary.shape)
-    if not isinstance(n_nonzero_coefs, int) or not 1 <= n_nonzero_coefs <= dictionary.shape[1]:
-        raise ValueError(
-            f"`n_nonzero_coefs` must be a whole number from 1 to the {dictionary.shape[1]} atoms, found "
-            f"{n_nonzero_coefs!r}."
-        )
-    return min(n_nonzero_coefs, *dictionary.shape)  # more than m atoms cannot be independent
+    rule = f"`n_nonzero_coefs` must be a whole number from 1 to the {dictionary.shape[1]} atoms"
+    try:
+        number = whole_number(n_nonzero_coefs, "n_nonzero_coefs", 1)
+    except ValueError:
+        number = dictionary.shape[1] + 1
+    if number > dictionary.shape[1]:
+        raise ValueError(f"{rule}, found {n_nonzero_coefs!r}.")
+    return min(number, *dictionary.shape)  # more than m atoms cannot be independent
 
 
 def _least_part(rule: Rule, dtype: torch.dtype) -> float:

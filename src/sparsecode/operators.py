@@ -1,8 +1,8 @@
 """Dictionaries as linear operators: what first-order solvers know of a dictionary."""
 
 from functools import cached_property
-from typing import Protocol, Self
-
+from numbers import Integral
+from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -216,10 +216,10 @@ def _padding(padding: int | tuple[int, int] | str, taps: tuple[int, int]) -> tup
         if taps[0] % 2 == 0 or taps[1] % 2 == 0:
             raise ValueError(f"`padding` same needs filters of odd size, found {taps}; give the padding in pixels.")
         return taps[0] // 2, taps[1] // 2
-    both = (padding, padding) if isinstance(padding, int) else padding
+    both: Any = (padding, padding) if isinstance(padding, Integral) else padding
     if isinstance(both, str) or len(both) != 2 or not all(0 <= p < t for p, t in zip(both, taps, strict=True)):
         raise ValueError(f"`padding` must be `same` or from 0 to less than a filter's {taps} pixels, found {padding}.")
-    return both[0], both[1]
+    return int(both[0]), int(both[1])
 
 
 def _largest_eigenvalue(matrices: Tensor) -> float:
