@@ -3,6 +3,7 @@
 from functools import cached_property
 from numbers import Integral
 from typing import Any, Protocol, Self
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
