@@ -18,7 +18,7 @@ from attacks.logits import logits_of
 from classifiers import ReadOut
 from frontends import FrontEnd, Identity
 from sparsefront.common.build_part import build_part
-from sparsefront.common.checkpoint import Checkpoint
+from sparsefront.common.checkpoint import Checkpoint, content_of
 from sparsefront.common.checkpoint_file import read_checkpoint, read_whole_checkpoint
 from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.common.settings import checked_settings
@@ -32,6 +32,7 @@ from sparsefront.mismatch import explain_mismatch
 from sparsefront.place import place
 from sparsefront.read_out_fit import ReadOutFit, check_read_out
 from sparsefront.rebuilding import SOURCES, described_settings
+from sparsefront.same_settings import other_part
 from sparsefront.single_image import explained
 
 Builder = Callable[[tuple[int, int, int]], FrontEnd]
@@ -68,7 +69,7 @@ class DefendedClassifier(pl.LightningModule):
     Attributes:
         taken_from: the checkpoints that its parts, or the whole `model`, were taken from, by part.
         reached: epoch and step of the checkpoint that was loaded, None if none was.
-        differs: settings that are others than that checkpoint's, in words.
+        differs: settings that are others than those its weights were trained with, in words.
 
     Raises:
         ValueError: fewer than 2 classes, a checkpoint of another front end, `class_weights` that are not one positive
@@ -123,7 +124,10 @@ class DefendedClassifier(pl.LightningModule):
         if frontend_checkpoint is not None:
             self.taken_from["frontend"] = load_front_end(self.frontend, Path(frontend_checkpoint))
         if classifier_checkpoint is not None:
-            self.taken_from["classifier"] = load_classifier(self.classifier, Path(classifier_checkpoint))
+            found = load_classifier(self.classifier, Path(classifier_checkpoint))
+            self.taken_from["classifier"] = found
+            differing = other_part(content_of(found.path) or {}, "classifier", self.hparams)
+            self.differs = tuple(map(str, differing))
         # From here on they are in this model's own checkpoints.
         self.hparams.update({"frontend_checkpoint": None, "classifier_checkpoint": None})
         if isinstance(named := self.hparams.get("classifier"), dict):

@@ -34,6 +34,20 @@ def kept_settings(config: Mapping[str, Any], world_size: int) -> dict[str, Any]:
     }
 
 
+def other_part(content: Mapping[str, Any], part: str, model: Mapping[str, Any]) -> list[Difference]:
+    """What is given of one part otherwise than in the checkpoint that its weights are taken from.
+
+    Args:
+        content: of the checkpoint.
+        part: `frontend` or `classifier`.
+        model: the model's settings given.
+    """
+    before = content.get("hyper_parameters")
+    kept = {part: before[part]} if isinstance(before, Mapping) and part in before else {}
+    given = {part: model[part]} if part in model else {}
+    return other_settings({"hyper_parameters": kept}, given, {})
+
+
 def other_settings(content: Mapping[str, Any], model: Mapping[str, Any], run: Mapping[str, Any]) -> list[Difference]:
     """What is given otherwise than in a checkpoint, but for the sources of first weights.
 

@@ -147,9 +147,11 @@ def test_a_record_the_tables_foot_and_the_page_say_which_weights_a_number_is_of(
     transfer = (
         "{name: t, attack: {class_path: FGSM}, view: {class_path: Transfer, init_args: {checkpoint: s/version_0}}}"
     )
-    built = main(["test", *SMALL, "--run_dir", "t", "--model.classifier_checkpoint", "s", "--attacks+", transfer])
+    taken = ["--model.classifier_checkpoint", "s", "--model.classifier.dropout", "0.5"]
+    built = main(["test", *SMALL, "--run_dir", "t", *taken, "--attacks+", transfer])
     found = record(built.trainer.log_dir)
     assert found["weights"]["from"] == "parts"
+    assert found["weights"]["differs"] == ["model.classifier.dropout: 0.0 → 0.5"]
     assert found["weights"]["parts"]["classifier"] == {
         "path": "s/version_2/checkpoints/last.ckpt", "epoch": 1, "step": 6, "sha256": digest
     }  # fmt: skip

@@ -26,7 +26,7 @@ def taken_weights(folder: Path, setting: str) -> Checkpoint:
     try:
         record = json.loads(note.read_text(encoding="utf-8"))
         path, digest = str(record["path"]), record["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{note} must say where weights are from, found {error!r}; name a checkpoint.") from None
     file = next((file for file in (folder.parent / path, Path(path)) if file.is_file()), None)
     if file is None or (found := Checkpoint.at(file)).digest != digest:
