@@ -75,8 +75,14 @@ def check_resumed(found: Iterable[Difference], content: Mapping[str, Any], path:
         closed: whether the learning rate's schedule, if there is one, follows from the step alone.
 
     Raises:
-        ValueError: others would be lost, or mixed with the checkpoint's.
+        ValueError: others would be lost, or mixed with the checkpoint's; or the checkpoint holds weights alone.
     """
+    if "optimizer_states" not in content or "lr_schedulers" not in content:
+        raise ValueError(
+            f"`ckpt_path` {path} must hold the optimizer's state for a fit to go on, found weights alone "
+            "(`checkpoint.save_weights_only`); take them by `--model.frontend_checkpoint` and "
+            "`--model.classifier_checkpoint`, and start anew."
+        )
     some = [one for one in found if _last(one) not in _OF_NO_MATTER]
     batches = _between_epochs(content) and not any(one.name == BATCH for one in some)
     refused = [one for one in some if not _is_taken(one, batches) or (not closed and _bends_the_schedule(one))]

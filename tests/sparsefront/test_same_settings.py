@@ -60,7 +60,7 @@ def compared(model=MODEL, config=CONFIG, world_size=1, middle=False):
     if middle:
         loops["fit_loop"]["epoch_loop.batch_progress"]["is_last_batch"] = False
     content = {"hyper_parameters": MODEL, "sparsefront": {"settings": kept_settings(CONFIG, 1)}, "loops": loops}
-    content["global_step"] = 6
+    content |= {"global_step": 6, "optimizer_states": [], "lr_schedulers": []}
     return other_settings(content, model, kept_settings(config, world_size)), content
 
 
@@ -132,6 +132,15 @@ def test_a_resumed_fit_takes_and_says_what_it_can(name, value):
 def test_fewer_epochs_than_are_done_are_refused():
     with pytest.raises(ValueError, match=r"`trainer\.max_epochs` must be at least 2, which r has behind it, found 1"):
         check_resumed(*one("trainer.max_epochs", 1), "r", closed=True)
+
+
+@pytest.mark.parametrize("absent", ["optimizer_states", "lr_schedulers"])
+def test_weights_alone_are_no_fit_to_go_on_with(absent):
+    found, content = compared()
+    del content[absent]
+    with pytest.raises(ValueError, match="found weights alone") as refusal:
+        check_resumed(found, content, "p", closed=True)
+    assert "--model.classifier_checkpoint" in str(refusal.value)
 
 
 def test_a_schedule_of_one_length_and_peak_is_not_bent():
