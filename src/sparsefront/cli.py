@@ -205,6 +205,7 @@ class SparsefrontCLI(LightningCLI):
         """The checkpoint to go on from, if there is one."""
         self._check_before_long_work()
         self._callback(FrontEndCache).check(self.model, self.datamodule)
+        self.datamodule.check_before_fit()
         check_optimizer(self.model)
         if self._get(self.config, "may_differ"):
             raise ValueError("`may_differ` is for validate, test and predict; a fit that goes on keeps its settings.")

@@ -169,11 +169,21 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
             ValueError: the training part has images of one class alone.
         """
         source, positions = self._parts["train"]
-        found = source.labels[positions].unique()
+        self._refuse_one_class(source.labels[positions])
+
+    def check_before_fit(self) -> None:
+        """Refuse, before anything is learned or read, data that `check_training_labels` would refuse.
+
+        Raises:
+            ValueError: see there.
+        """
+
+    def _refuse_one_class(self, labels: Tensor) -> None:
+        found = labels.unique()
         if len(found) < 2:
             classes = " and ".join(self.class_names[label] for label in found.tolist())
             raise ValueError(
-                f"`data` must have training images of two classes or more, found {len(positions)} of {len(found)}"
+                f"`data` must have training images of two classes or more, found {len(labels)} of {len(found)}"
                 f" ({classes}) in {self.display_name}; a model of one class is right and robust whatever it is shown."
             )
 

@@ -122,6 +122,11 @@ class ImageFolder(ImageData):
         }
         return names
 
+    def check_before_fit(self) -> None:
+        """See the base class: the listing says which classes training has."""
+        labels = torch.tensor(self.folders["train"].labels)
+        self._refuse_one_class(labels[self.cut(self._files("train"))["train"]])
+
     def source(self, part: PartName) -> ImageSource:
         """The pictures of a folder, in the order of its listing.
 

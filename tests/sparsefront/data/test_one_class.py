@@ -56,6 +56,16 @@ def test_training_images_of_one_class_are_refused_before_training(make_tree, mak
         trainer().fit(model, data)
 
 
+@pytest.mark.parametrize("make", [few, listed])
+def test_the_command_refuses_them_before_a_front_end_learns(make_tree, make):
+    data = make(make_tree)
+    data.source = None  # nothing is read
+    with pytest.raises(
+        ValueError, match=r"^`data` must have training images of two classes .* of 1 \((ant|bee)\) in tree;"
+    ):
+        data.check_before_fit()
+
+
 def test_two_classes_of_ten_are_enough():
     data = MNIST5k(val_size=0, test_size=4990, batch_size=4)
     data.setup("fit")
