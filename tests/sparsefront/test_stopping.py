@@ -1,10 +1,14 @@
 """A signal ends every command with its own exit code, one sentence, and what goes on from it."""
 
 import csv
+import os
 import re
 import shlex
+import shutil
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,9 @@ import torch
 from small_command import BASE, PGD2
 
 from attacks import PGD
+from frontends import DSC, TopT
 from sparsefront.cli import SparsefrontCLI, main
+from sparsefront.defended import DefendedClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -45,6 +51,7 @@ def kick_at(monkeypatch, owner, name, times, signum):
         return method(*args, **kwargs)
 
     monkeypatch.setattr(owner, name, kicked)
+    return left
 
 
 def stopped(args, capsys, code):
@@ -70,8 +77,6 @@ def rows(folder, stage):
 def test_a_stopped_fit_says_so_and_the_command_that_it_names_ends_in_the_same_weights(
     signum, code, only, capsys, monkeypatch
 ):
-    from sparsefront.defended import DefendedClassifier
-
     only("fit")
     whole = main(["fit", *BASE, *PGD2, "--run_dir", "whole"])
     with monkeypatch.context() as patch:
@@ -118,8 +123,6 @@ def test_an_evaluation_is_stopped_within_a_batch_of_attacks_and_goes_on_from_its
 
 
 def test_a_stop_while_the_front_end_learns_says_that_it_begins_anew(only, capsys, monkeypatch):
-    from frontends import TopT
-
     only("fit")
     kick_at(monkeypatch, TopT, "learn_from", 2, signal.SIGTERM)
     args = ["fit", *BASE, "--model.frontend", "TopT", "--model.frontend.n_atoms", "20", "--model.frontend.top_t", "3",
@@ -131,3 +134,107 @@ def test_a_stop_while_the_front_end_learns_says_that_it_begins_anew(only, capsys
         r"stopped by SIGTERM: the front end .* begins anew; go on with: sparsefront fit", capsys.readouterr().err
     )
     assert not list(Path("runs").rglob("*.ckpt"))
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """A job of SLURM, as far as a process sees it, and what `scontrol` was asked for."""
+    asked = tmp_path / "asked.txt"
+    program = tmp_path / "bin/scontrol"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    for name, value in {"JOB_ID": "42", "NTASKS": "1", "JOB_NAME": "train", "PROCID": "0", "LOCALID": "0",
+                        "NODEID": "0", "NODELIST": "here"}.items():  # fmt: skip
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    return asked
+
+
+def test_before_its_time_limit_a_slurm_job_is_kept_and_requeued_and_goes_on_by_itself(only, capsys, monkeypatch, job):
+    only("fit")
+    args = ["fit", *BASE, *PGD2, "--run_dir"]
+    whole = main([*args, "whole"])
+    with monkeypatch.context() as patch:
+        kick_at(patch, DefendedClassifier, "training_step", 5, signal.SIGUSR1)
+        assert stopped([*args, "cut"], capsys, 138)[-2:] == ["--ckpt_path", "last"]
+    assert job.read_text() == "requeue 42\n"
+    assert not list(Path("cut").rglob("hpc_ckpt*"))
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    again = main([*args, "cut"])  # the script of a job says the same each time
+    assert again.trainer.global_step == whole.trainer.global_step
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, again.model.state_dict()[name]), name
+
+
+def test_a_task_of_an_array_is_requeued_by_its_own_number_also_within_a_validation(only, capsys, monkeypatch, job):
+    only("fit")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "40")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "7")
+    kick_at(monkeypatch, DefendedClassifier, "validation_step", 2, signal.SIGUSR1)
+    stopped(["fit", *BASE, *PGD2], capsys, 138)
+    assert job.read_text() == "requeue 40_7\n"
+
+
+def test_a_job_that_cannot_be_requeued_says_so(only, capsys, monkeypatch, job, tmp_path):
+    only("fit")
+    (tmp_path / "bin/scontrol").write_text("#!/bin/sh\nexit 3\n")
+    kick_at(monkeypatch, DefendedClassifier, "training_step", 5, signal.SIGUSR1)
+    with pytest.raises(SystemExit):
+        main(["fit", *BASE])
+    assert "`scontrol requeue 42` failed, it ended with 3; submit the job again" in capsys.readouterr().err
+
+
+def test_what_an_earlier_version_saved_for_slurm_is_found_if_it_is_the_newest(only, capsys, monkeypatch):
+    only("fit")
+    args = ["fit", *BASE, "--run_dir", "run"]
+    with monkeypatch.context() as patch:
+        kick_at(patch, DefendedClassifier, "training_step", 5, signal.SIGTERM)
+        stopped(args, capsys, 143)
+    last = next(Path("run").rglob("last.ckpt"))
+    shutil.copy(last, "run/hpc_ckpt_2.ckpt")
+    other = torch.load(last, weights_only=True)
+    shutil.copy(next(Path("run").rglob("epoch0.ckpt")), last)
+    assert torch.load(last, weights_only=True)["global_step"] < other["global_step"] == 5
+    again = main([*args, "--ckpt_path", "last"])
+    assert str(again.trainer.ckpt_path).endswith("hpc_ckpt_2.ckpt")
+
+
+READ_OUT = [
+    "--model.frontend", "DSC", "--model.frontend.output", "code", "--model.frontend.n_iterations", "2",
+    "--model.frontend.layers", "[{n_atoms: 9, size: 7, stride: 7, lmbda: 0.5}, {n_atoms: 12, lmbda: 0.1}]",
+    "--model.frontend.tolerance", "0.1", "--model.classifier", "LinearSVM",
+]  # fmt: skip
+
+
+def test_an_epoch_that_solves_a_read_out_begins_anew_with_the_front_end_that_was_learned(only, capsys, monkeypatch):
+    only("fit")
+    args = ["fit", *BASE, *READ_OUT, "--data.batch_size", "40", "--run_dir"]
+    whole = main([*args, "whole"])
+    with monkeypatch.context() as patch:
+        kick_at(patch, DefendedClassifier, "training_step", 2, signal.SIGTERM)
+        words = stopped([*args, "cut"], capsys, 143)
+    only("test")
+    with pytest.raises(SystemExit):  # nothing was solved yet
+        main(["test", *BASE, *READ_OUT, "--run_dir", "cut", "--ckpt_path", "last"])
+    assert "of a fit that was stopped before its first batch" in capsys.readouterr().err
+    only("fit")
+    learned = kick_at(monkeypatch, DSC, "learn_from_batch", -1, signal.SIGTERM)
+    again = main(words)
+    assert learned == [-1]
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(tensor, again.model.state_dict()[name]), name
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path):
+    code = "import signal, time; from sparsefront import stopping\n"
+    code += "with stopping.command('sparsefront', ['fit']):\n    stopping.take_care(); print('ready', flush=True)\n"
+    code += "    time.sleep(60) or [time.sleep(60)]\n"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+        assert run.wait(10) == 130
+        assert b"at once" in run.stderr.read()

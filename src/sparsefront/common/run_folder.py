@@ -18,7 +18,8 @@ def find_checkpoint(asked: str | Path, setting: str, front_end: bool = False) ->
     """The checkpoint that a path means: a file; or a folder's newest whole one.
 
     In the folder of a run it is that of the version of the highest number that has a whole checkpoint, in the folder of
-    a version the one of the highest step. Steps are those in the files: a copy is as old as what it was copied from.
+    a version the one of the highest step. Steps are those in the files: a copy is as old as what it was copied from. A
+    file `hpc_ckpt_N.ckpt` in the folder of a run is taken if it is further than that.
 
     Args:
         asked: a file, the folder of a run, of one of its versions, or its `checkpoints`; `~` is the home folder.
@@ -34,9 +35,9 @@ def find_checkpoint(asked: str | Path, setting: str, front_end: bool = False) ->
     path = at_home(Path(asked))
     if path.is_file():
         return Checkpoint.at(path)
-    for folder in _homes(path):
-        if (found := newest_checkpoint(folder, setting)) is not None:
-            return found
+    found = next((one for folder in _homes(path) if (one := newest_checkpoint(folder, setting)) is not None), None)
+    if whole := [*([] if found is None else [found]), *_saved_for_slurm(path)]:
+        return max(whole, key=lambda one: one.step or 0)
     files = [file for folder in _homes(path) for file in _files(folder)]
     if front_end and (alone := [file for file in files if file.name == FRONT_END and content_of(file) is not None]):
         return Checkpoint.at(alone[0])
@@ -124,6 +125,12 @@ def _homes(folder: Path) -> Sequence[Path]:
 def _files(folder: Path) -> list[Path]:
     home = folder if folder.name == FOLDER else folder / FOLDER
     return sorted(path for path in home.glob("*.ckpt") if path.is_file() and not path.name.startswith("."))
+
+
+def _saved_for_slurm(folder: Path) -> list[Checkpoint]:
+    """What Lightning alone saves in a run's folder before the time limit of a job."""
+    found = [Checkpoint.at(path) for path in sorted(folder.glob("hpc_ckpt_*.ckpt"))]
+    return [one for one in found if one.step is not None]
 
 
 def _shown(path: Path) -> Path:
