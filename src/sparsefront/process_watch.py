@@ -144,7 +144,7 @@ class _Wakeup:
         if not self._open:
             return []
         with contextlib.suppress(BlockingIOError):
-            return [signum for signum in os.read(self._read, 64) if signum in stopping.SIGNALS]
+            return [signum for signum in os.read(self._read, 64) if signum in stopping.SIGNALS]  # the ignored wake none
         return []
 
     def close(self) -> None:

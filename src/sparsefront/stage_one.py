@@ -11,7 +11,7 @@ from frontends import FrontEnd
 from sparsefront import stopping
 from sparsefront.common.long_work import LongWork, in_words
 from sparsefront.data.base import ImageData
-from sparsefront.stop_points import own_signals
+from sparsefront.stop_points import LearningStops, own_signals
 
 
 class _Progress(pl.Callback):
@@ -94,7 +94,7 @@ def learn_front_end(frontend: FrontEnd, data: ImageData, trainer: pl.Trainer) ->
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,
-        callbacks=[_Progress()] if trainer.progress_bar_callback is not None else [],
+        callbacks=[LearningStops(), *([_Progress()] if trainer.progress_bar_callback is not None else [])],
         limit_val_batches=0,
     )
     own_signals(stage)

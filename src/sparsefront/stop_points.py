@@ -112,6 +112,14 @@ class StopPoints(pl.Callback):
         return "--ckpt_path", "last" if beside <= {path.resolve().parents[1]} else str(path)
 
 
+class LearningStops(pl.Callback):
+    """Looks at the signals after every batch that a front end learns from; there is nothing to keep of a part."""
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Stop if another process was asked to; this one's own signals stop it at once."""
+        stopping.poll()
+
+
 def check_trained(checkpoint: Checkpoint) -> None:
     """Raise a ValueError if it is what a fit that was stopped before its first batch has kept."""
     if checkpoint.path.name == LAST and checkpoint.step == 0 and not checkpoint.ended:

@@ -62,7 +62,9 @@ def stoppable() -> Iterator[None]:
         yield
         return
     vars(_now).update(vars(_State(process=os.getpid(), depth=1)))
-    before = {signum: signal.signal(signum, _ask) for signum in SIGNALS}
+    # What is ignored already stays so: `nohup` has a run outlive its terminal.
+    heard = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
+    before = {signum: signal.signal(signum, _ask) for signum in heard}
     before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _out_of_patience)
     try:
         yield
@@ -160,6 +162,8 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         _now.careful, _now.patience = before
+        if _now.asked is not None and _now.patience is not None:
+            signal.setitimer(signal.ITIMER_REAL, _now.patience)
 
 
 def keep_in_mind(kept: str, *more: str) -> None:
@@ -175,7 +179,8 @@ def keep_in_mind(kept: str, *more: str) -> None:
 def say(what: str) -> None:
     """Say in one sentence what ends the command, what is kept of its work, and how to go on."""
     words = f"{_now.program} {shlex.join(going_on(_now.arguments, _now.more))}".strip()
-    print(f"\n{_now.program}: {what}: {_now.kept}; go on with: {words}", file=sys.stderr, flush=True)
+    then = f": {_now.kept}; go on with: {words}" if _now.program else "."
+    print(f"\n{_now.program or 'sparsefront'}: {what}{then}", file=sys.stderr, flush=True)
 
 
 def _say_and_exit(stop: Stopped) -> NoReturn:

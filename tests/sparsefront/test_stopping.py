@@ -17,6 +17,7 @@ from small_command import BASE, PGD2
 
 from attacks import PGD
 from frontends import DSC, TopT
+from sparsefront import stopping
 from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.defended import DefendedClassifier
 
@@ -224,6 +225,40 @@ def test_an_epoch_that_solves_a_read_out_begins_anew_with_the_front_end_that_was
     assert learned == [-1]
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, again.model.state_dict()[name]), name
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    """As `nohup` and shells that start a run in the background have it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopping.command("sparsefront", []):
+            signal.raise_signal(signal.SIGHUP)
+            stopping.poll()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_step_that_does_not_come_to_its_end_is_given_up_where_nothing_is_written():
+    written = []
+
+    def work(early):
+        with stopping.command("sparsefront", []):
+            stopping.take_care(0.2)
+            if early:
+                signal.raise_signal(signal.SIGTERM)
+            with stopping.undisturbed():
+                if not early:
+                    signal.raise_signal(signal.SIGTERM)
+                time.sleep(0.5)
+                written.append(early)
+            time.sleep(30)
+
+    for early in (True, False):
+        with pytest.raises(SystemExit) as end:
+            work(early)
+        assert end.value.code == 143
+    assert written == [True, False]
 
 
 def test_a_second_interrupt_ends_at_once(tmp_path):
