@@ -18,7 +18,7 @@ def checked_about(about: Entry) -> Entry:
     for key in ("cascade", "time_budget_reached", "whole"):
         if (part := about.get(key)) is not None:
             part.flag()
-    for key, least in (("epoch", 0), ("n_samples", 0)):
+    for key, least in (("epoch", 0), ("n_samples", 1)):
         if (part := about.get(key)) is not None:
             part.count(least)
     if (budget := about.get("time_budget")) is not None:

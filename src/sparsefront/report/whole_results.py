@@ -31,6 +31,7 @@ def check_whole(path: Path, samples: Columns, attacks: Sequence[AttackRecord], a
         attacks: what the attacks' file says was run.
         about: the attacks' file.
     """
+    other = f"{path.name.removesuffix('_samples.csv')}_attacks.json"
     completed = [attack.name for attack in attacks if attack.error is None]
     whole = ["index", "label", "clean_pred", *(f"{name}/{key}" for name in completed for key in ("pred", "success"))]
     sizes = [f"{name}/{norm}" for name in completed for norm in ("linf", "l2")]
@@ -38,10 +39,10 @@ def check_whole(path: Path, samples: Columns, attacks: Sequence[AttackRecord], a
     if len(balls) > 1:  # then all are asked what they found inside each
         sizes += [f"{a.name}/{norm.lower()}" for a in attacks if a.error is None for norm, _ in balls]
     if absent := [name for name in dict.fromkeys([*whole, *sizes]) if name not in samples]:
-        raise ValueError(f"{path} must have the columns {absent}, which its attacks file promises, found none; {MEND}.")
+        raise ValueError(f"{path} must have the columns {absent}, which {other} promises, found none; {MEND}.")
     count, promised = len(samples["label"]), about.get("n_samples")
     if count == 0 or count != (count if promised is None else promised):
-        raise ValueError(f"{path} must have {promised or 'some'} rows, found {count}; {MEND}.")
+        raise ValueError(f"{path} must have {promised or 'some'} rows, found {count}, unlike {other}; {MEND}.")
     if blank := [name for name in whole if np.isnan(samples[name]).any()]:
         raise ValueError(f"{path} must have no empty cell in {blank}, for no error was noted, found some; {MEND}.")
     _check_values(path, samples, completed)
