@@ -1,5 +1,6 @@
 """What the README shows is run as it stands there."""
 
+import importlib
 import json
 import re
 import resource
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 
 from benchmarks.demo_results import with_rows
 from benchmarks.table import table
@@ -43,6 +46,37 @@ def test_a_part_of_ones_own_is_one_file_and_one_argument(code, argument, tmp_pat
     cli = main(["fit", *configs, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *own])
     used = [cli.model.frontend, cli.model.classifier, *(named.attack for named in cli.evaluation.attacks)]
     assert module in {type(part).__module__ for part in used}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_a_network_that_is_trained_already_is_its_class_and_a_file(suffix, tmp_path, monkeypatch):
+    """The README's own classifier, with weights that no run of the project made."""
+    (tmp_path / "mynetworks.py").write_text(OWN[2][0])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sparsefront"])
+    (block,) = re.findall(r"### A network that is trained already\n.*?\n\n((?:    [^\n]*\n)+)", README, flags=re.DOTALL)
+    words = shlex.split(
+        block.replace("\\\n", " ").replace("mymodule", "mynetworks").replace("weights.pt", f"w.{suffix}")
+    )
+    words = [str(ROOT / word) if word.startswith("lightning_configs/") else word for word in words]
+    network = importlib.import_module("mynetworks").Linear(1, 10)
+    save = safetensors.torch.save_file if suffix == "safetensors" else torch.save
+    save(network.state_dict(), f"w.{suffix}")
+    quick = ["--trainer.limit_test_batches", "1", "--data.batch_size", "4", "--trainer.accelerator", "cpu"]
+    cli = main([*words[1:], *quick])
+    images = torch.rand(3, 1, 28, 28)
+    assert torch.equal(cli.model.cpu().eval()(images), network(images))
+    del sys.modules["mynetworks"]
+
+
+def test_a_network_that_is_built_already_is_handed_over_by_a_function():
+    (code,) = [code for code in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "lambda" in code]
+    names = {}
+    exec(code, names)
+    assert names["model"].classifier is names["network"]
+    names["evaluation"].check(names["model"])
 
 
 def test_the_engines_example_runs_and_restores_images():
@@ -100,7 +134,7 @@ def test_what_a_demo_found_takes_the_place_of_the_rows_that_the_readme_shows(tmp
         with_rows("no table", rows)
 
 
-FIRST = re.search(r"## Use it\n\n((?:    .*\n)+)", README)[1].replace("\\\n", " ")
+FIRST = re.search(r"## Use it\n\n((?:    [^\n]*\n)+)", README)[1].replace("\\\n", " ")
 COMMANDS = [shlex.split(line) for line in FIRST.splitlines()]
 
 

@@ -17,6 +17,10 @@ TOPS = (
 """The settings at the top of a configuration file."""
 
 
+GROUPS = ("trainer", "model", "evaluation", "analysis", "frontend_cache", "checkpoint")
+"""Those that hold others."""
+
+
 def check_config_files(words: Sequence[str]) -> None:
     """Look at the files that a command line names with `--config` or `-c`.
 
@@ -77,6 +81,12 @@ def _check_top(path: Path, node: yaml.Node | None) -> None:
             f"`--config` {path} must hold the settings of one system, found `systems` in line {keys['systems']}: it "
             f"is a study; run `sparsefront-study {path}`."
         )
+    for key, value in node.value:
+        if key.value in GROUPS and isinstance(value, yaml.ScalarNode) and value.value not in ("", "null", "~"):
+            raise ValueError(
+                f"`--config` {path}, line {value.start_mark.line + 1}: `{key.value}` must hold settings, each with its "
+                f"name, found {value.value!r}."
+            )
     for key, line in keys.items():
         top = re.split(r"[.+]", str(key))[0]
         if top not in TOPS:

@@ -53,7 +53,7 @@ def innermost(text: str, place: Place | None = None) -> tuple[Place, str]:
 _MORE = r"Parser key|Entry|Problem|Option|Does not|Group|Required|the following"
 _UNION = (
     r"Does not validate against any of the Union subtypes.*?Errors:\n(.*)"
-    r"\n\s*Given value type: .*?\n\s*Given value: (.*)"
+    r"\n\s*Given value type: .*?\n\s*Given value: ?(.*)"
 )
 
 

@@ -126,7 +126,7 @@ def _wrong_kind(found: re.Match[str], place: Place) -> str:
 def _no_class(found: re.Match[str], place: Place) -> str:
     _, kind, example = PLACES.get(place.setting.rpartition(".")[2], (None, "a class", ""))
     mend = f"; write e.g. {example}." if example else "."
-    return f"{place} must name {kind}, found {found[1].strip().rstrip('.')}{mend}"
+    return f"{place} must name {kind}, found {(found[1] or place.found or 'nothing').strip().rstrip('.')}{mend}"
 
 
 def _required(found: re.Match[str], place: Place) -> str:
@@ -135,6 +135,18 @@ def _required(found: re.Match[str], place: Place) -> str:
     missing = " and ".join(f"`{name}`" for name in names)
     whose = f" of {place.owner.rpartition('.')[2]}" if place.owner else ""
     return f"{missing}{whose} must be given, found {'it' if len(names) == 1 else 'them'} nowhere; write e.g. {shown}."
+
+
+def _several(found: re.Match[str], place: Place) -> str:
+    package = PLACES.get(place.setting.rpartition(".")[2], (None,))[0]
+    mend = "write one of them whole"
+    if package is not None and found[1] in package.__all__:
+        mend = f"write {package.__name__}.{found[1]}"
+    return f"{place} must name one class, found {found[1]}, which several are called: {found[2].rstrip('.')}; {mend}."
+
+
+def _no_group(found: re.Match[str], place: Place) -> str:
+    return f"`{place.setting}` must hold settings, each with its name, or name a file of them, found {found[1]!r}."
 
 
 def _not_lightnings(found: re.Match[str], place: Place) -> str:
@@ -153,16 +165,19 @@ _EXAMPLES = {
 RULES: list[tuple[str, Callable[[re.Match[str], Place], str]]] = [
     (r"^Expected a (?:<class|typing\.Literal).*", _kinds),
     (r"^Option '([^']+)' is not accepted\s*$", _no_setting),
-    (r"Expected a dot import path string: ?(.*)", _unknown_class),
+    (r"Expected a dot import path string: ?([^\n]*)", _unknown_class),
     (r"Unexpected import path format: (\S+\.(?:ya?ml|json))", lambda found, place: _file_for_entry(found[1], place)),
     (r"Unexpected import path format: (.*)", _unknown_class),
+    (r"Multiple subclasses with name (\w+)\. .*?: (.*)", _several),
+    (r"Unable to load config [\"'](.*?)[\"']", _no_group),
+    (r"Subcommand '\w+' does not accept option '([^']+)'", _no_setting),
     (r"No module named '([^']+)'", _no_module),
     (r"module '([^']+)' has no attribute '([^']+)'", _no_attribute),
     (r"Expected '([^']+)' to be a (?:subclass of|function that returns) <class '(?:\w+\.)*(\w+)'>", _wrong_kind),
     (r"Import path (\S+) does not correspond to a subclass of (\w+)", _wrong_kind),
     (r"Expected an import path or a subclass spec, but got (.*?)(?:\. Got value|$)", _no_class),
     (r"Dict must include a class_path and optionally init_args, but got (.*?)(?:\. Got value|$)", _no_class),
-    (r"Not a valid subclass of \w+\. Got value: (.*?)\n", _no_class),
+    (r"Not a valid subclass of \w+(?:\. Got value: ([^\n]*))?\n", _no_class),
     (r"the following arguments are required: (.*)", _required),
     (
         r"(\S+) is not in bounds, numpy accepts from (\d+) to (\d+)",

@@ -19,15 +19,32 @@ def in_one_sentence(message: str, options: Iterable[str] = ()) -> str:
         options: of the command line, among which a misspelt one is looked for.
     """
     if unknown := re.match(r"unrecognized arguments: (\S+)", message):
-        return _unknown_option(unknown[1], options)
+        return _with_what_is_absent(_unknown_option(unknown[1], options))
     if linked := linked_setting(message):
         return linked
+    return _with_what_is_absent(_said(message))
+
+
+def _said(message: str) -> str:
     place, cause = innermost(message.strip())
     for pattern, say in RULES:
         if found := re.search(pattern, cause, re.DOTALL):
             return place.before + " ".join(say(found, place).split())
     text = " ".join(cause.split())
     return place.before + (f"{place}: {text}" if place.setting and f"`{place.setting}`" not in text else text)
+
+
+def _with_what_is_absent(sentence: str) -> str:
+    """Say that there is none where adversarial training is asked for, which is no matter of spelling."""
+    if not re.search(r"adv\w*[-_ .]?train|trades\b", sentence, re.IGNORECASE) or not re.search(_UNKNOWN, sentence):
+        return sentence
+    return (
+        f"{sentence.partition(';')[0].rstrip('.')}; there is no adversarial training here, models are trained on clean "
+        "images: train the network elsewhere and name its weights in `model.classifier_checkpoint`."
+    )
+
+
+_UNKNOWN = "is no setting|must name"
 
 
 def _unknown_option(word: str, options: Iterable[str]) -> str:

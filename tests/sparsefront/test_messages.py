@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from one_sentence import sentence
 
 from sparsefront.cli import SparsefrontCLI, check, main
 from sparsefront.config_files import TOPS
@@ -16,8 +17,6 @@ CONFIGS = Path(__file__).parents[2] / "lightning_configs"
 BASE = ["--config", str(CONFIGS / "base.yaml"), "--config", str(CONFIGS / "data/mnist5k.yaml"),
         "--config", str(CONFIGS / "classifiers/convnet.yaml"), "--trainer.accelerator", "cpu"]  # fmt: skip
 STUDY = CONFIGS / "studies/mnist5k.yaml"
-JARGON = ("Parser key", "Union", "ubtypes", "<class", "typing.", "collections.abc", "numpy", "Namespace(", "NoneType",
-          "Traceback", "subclass spec", "class_path '", "File \"", "not in bounds")  # fmt: skip
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 MODULE = """
@@ -56,6 +55,9 @@ FILES = {
     "value.yaml": b"hello\n",
     "empty.yaml": b"",
     "key.yaml": b"trainer: {}\nmodell: {classifier: ConvNet}\n",
+    "group.yaml": b"run_dir: a\nevaluation: true\n",
+    "adversarial.yaml": b"run_dir: a\nadversarial_training: {eps: 0.1}\n",
+    "plus.yaml": b"evaluation+: [1]\n",
     "null.yaml": b"data: {class_path: MNIST5k, init_args: {batch_size: null}}\n",
     "nulls.yaml": b"run_dir: null\n",
     "attack.yaml": b"{name: p, attack: {class_path: PGD}}\n",
@@ -193,6 +195,10 @@ CASES = [
         ["--config", "key.yaml"],
         "`--config` key.yaml, line 2, must name settings, found `modell`, which is none; did you mean model?",
     ),
+    (["--config", "group.yaml"], "`--config` group.yaml, line 2: `evaluation` must hold settings, each with its name"),
+    (["--evaluation", "x"], "`evaluation` must hold settings, each with its name, or name a file of them, found 'x'"),
+    (["--model.classifier", "MLP"], "`model.classifier` must name one class, found MLP, which several are called"),
+    (["--config", "plus.yaml"], "`evaluation+` is no setting"),
     (["--config", "null.yaml"], "`batch_size` must be an integer, found None"),
     (["--config", "nulls.yaml"], "`run_dir` must be"),
     (["--config", "."], "`--config` must name a YAML file, found a folder at"),
@@ -258,22 +264,28 @@ def said(run, args):
     return told.getvalue()
 
 
-def sentence(text):
-    """The one line between the two of the frame, which says where, what must be, what was found."""
-    (line,) = [line for line in text.splitlines() if line.startswith("sparsefront: error: ")]
-    line = line.removeprefix("sparsefront: error: ")
-    assert not [word for word in JARGON if word in line], line
-    assert re.search(r"\bmust\b|is no setting|needs|cannot", line), line
-    assert "found" in line or "did you mean" in line, line
-    assert len(text.strip().splitlines()) == 2, text
-    return line
-
-
 @pytest.mark.parametrize(
     ("args", "message"), CASES, ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else ""
 )
 def test_what_is_refused_is_said_in_one_sentence(args, message):
     assert message in sentence(said(check, ["fit", *BASE, *args]))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--model.adversarial_training", "true"],
+        ["--adv_train"],
+        ["--model.classifier.adversarial_training", "true"],
+        ["--config", "adversarial.yaml"],
+        ["--model.classifier", "AdversarialTraining"],
+        ["--trainer.callbacks", "[sparsefront.AdversarialTraining]"],
+    ],
+)
+def test_adversarial_training_is_said_to_be_absent(args):
+    assert "there is no adversarial training here, models are trained on clean images" in sentence(
+        said(check, ["fit", *BASE, *args])
+    )
 
 
 @pytest.mark.parametrize(
