@@ -109,3 +109,22 @@ def test_the_command_tests_in_processes_of_their_own_and_one_that_fails_is_named
     assert separate.separate_tests({good: COMMON, bad: [*COMMON, "--model.frontend.bits=0"]}) == [bad]
     assert "`bits` must be" in (bad / "log.txt").read_text()
     assert sorted(good.rglob("*")) == before
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("given", [["--ckpt_path", "runs/a"], ["--ckpt_path=runs/a"]])
+def test_a_whole_checkpoint_is_swept_with_its_one_setting_allowed_to_differ(given):
+    tests = sweep._tests("model.frontend.bits", ["1", "2"], Path("runs/s"), given)
+    for value, (_, arguments) in tests.items():
+        assert arguments == [*given, f"--model.frontend.bits={value}", "--may_differ+", "model.frontend.bits"]
+    for _, arguments in sweep._tests("model.frontend.bits", ["1"], Path("runs/s"), []).values():
+        assert "--may_differ+" not in arguments
+
+
+def test_a_sweep_of_one_trained_model_says_what_differs_from_its_weights(ran, capsys):
+    quick = ["--trainer.limit_train_batches", "2", "--trainer.max_epochs", "1", "--trainer.limit_val_batches", "0"]
+    main(["fit", *COMMON, *quick, "--model.frontend.bits", "2", "--run_dir", "runs/a"])
+    assert sweep.main([*bits("1", "2"), "--ckpt_path", "runs/a"]) == 0
+    said = Path("runs/s/sweep.md").read_text()
+    assert "weights are of: model.frontend.bits: 2 → 1" in said
+    assert said.count("tested with other settings") == 1
