@@ -7,6 +7,8 @@ look_here_last_if_run()  # before anything else is imported
 import importlib  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
+from sparsefront import starting  # noqa: E402
+
 if TYPE_CHECKING:
     from sparsefront.defended import DefendedClassifier
     from sparsefront.evaluation import RobustEvaluation
@@ -21,6 +23,8 @@ _HOMES = {
     "RobustEvaluation": "sparsefront.evaluation",
     "learn_front_end": "sparsefront.stage_one",
 }
+
+starting.begin()
 
 
 def __getattr__(name: str) -> Any:

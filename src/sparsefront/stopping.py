@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 from pytorch_lightning.utilities import rank_zero_only
 
+from sparsefront import starting
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 PATIENCE = 10.0  # seconds that a step of an evaluation may take to come to its end
 
@@ -61,6 +63,7 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or _now.depth:
         yield
         return
+    starting.over()
     vars(_now).update(vars(_State(process=os.getpid(), depth=1)))
     # What is ignored already stays so: `nohup` has a run outlive its terminal.
     heard = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]

@@ -273,3 +273,36 @@ def test_a_second_interrupt_ends_at_once(tmp_path):
         run.send_signal(signal.SIGINT)
         assert run.wait(10) == 130
         assert b"at once" in run.stderr.read()
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    "program",
+    [["-m", "sparsefront.cli", "fit"], ["-m", "sparsefront.sweep"], ["-P", "-m", "sparsefront.study.cli", "a b"]],
+)
+def test_a_command_that_is_stopped_while_it_starts_says_so(tmp_path, program, signum, code):
+    """Stopped while it imports torch, which never ends here."""
+    slow = tmp_path / "slow/torch"
+    slow.mkdir(parents=True)
+    (slow / "__init__.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    for name in ("pytorch_lightning", "tqdm", "numpy", "rich"):  # whichever a command imports first
+        (tmp_path / f"slow/{name}.py").write_text("import torch\n")
+    path = os.pathsep.join([str(tmp_path / "slow"), *(str(Path(one).resolve()) for one in sys.path if one)])
+    with subprocess.Popen(
+        [sys.executable, *program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": path},
+    ) as run:
+        assert run.stdout.readline() == b"importing\n"
+        run.send_signal(signum)
+        assert run.wait(10) == code
+        said = run.stderr.read().decode()
+    name = {"cli": "sparsefront", "sweep": "sparsefront-sweep"}.get(program[1].split(".")[-1], "sparsefront-study")
+    words = shlex.join([name, *program[2 + program.index("-m") :]])
+    assert said == f"\n{name}: stopped by {signum.name}: it had not begun; go on with: {words}\n"
+
+
+def test_a_library_that_is_imported_leaves_signals_alone():
+    code = "import signal, sparsefront; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
