@@ -11,7 +11,7 @@ from attacks.base import value_and_gradient
 
 Model = Callable[[Tensor], Tensor]
 
-MOST = 32  # images that models are compared on
+MOST = 16  # images that models are compared on
 COARSEST = 0.3  # relative difference of gradients up to which one may stand for the other, whatever the precision
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from attacks import NamedAttack, size
 from sparsefront.data.batch import Batch
 from sparsefront.defended import DefendedClassifier, classes
+from sparsefront.evaluation.agreement import MOST
 from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.finding import Finding
 from sparsefront.evaluation.meter import Cost, metered
@@ -184,7 +185,7 @@ class AttackRun:
         named, searched = self.ready(named)
         images, goal, indices = batch
         adversarial = self._clipped(named, searched, batch)
-        if self._misled(named, torch.cat([images, adversarial])):
+        if self._misled(named, torch.cat([images[:MOST], adversarial[:MOST]])):
             named, searched = self.ready(named)
             adversarial = self._clipped(named, searched, batch)
         if not named.view.is_deployed or self.model.frontend.randomised:

@@ -46,6 +46,8 @@ def _state(model: nn.Module) -> Iterator[tuple[str, Any]]:
 
 def _kept(value: Any, depth: int = 0) -> Any:
     """A value as it is now, None where it is none that calls would change."""
+    if isinstance(value, nn.Parameter) and not value.is_inference():
+        return [id(value), value._version]  # many, and large: no copies
     if isinstance(value, Tensor):
         return None if nn.parameter.is_lazy(value) else value.detach().clone()
     if isinstance(value, bool | int | float | str):

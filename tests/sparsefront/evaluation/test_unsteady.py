@@ -172,3 +172,28 @@ def test_the_record_names_it(tmp_path):
     assert "classifier.calls" in raised[0]["sentence"]
     assert about["search_form"] == "as it is"
     assert "classifier.calls" in about["search_form_reason"]
+
+
+class WholeBatches(Linear):
+    """Code for one size of batch."""
+
+    def forward(self, images):
+        return super().forward(images.view(6, *SHAPE))
+
+
+class TrainsItself(Linear):
+    """Test-time adaptation: parameters that move."""
+
+    def forward(self, images):
+        with torch.no_grad():
+            self.linear.bias += 0.01
+        return super().forward(images)
+
+
+def test_a_model_of_one_size_of_batch_is_left_to_the_attacks_own_errors():
+    assert list(unsteady(defended(WholeBatches).eval(), IMAGES)) == []
+
+
+def test_parameters_that_move_are_named():
+    with pytest.warns(UserWarning, match=r"lassifier\.linear\.bias of the model changes"):
+        assert list(unsteady(defended(TrainsItself).eval(), IMAGES))
