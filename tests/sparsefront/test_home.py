@@ -104,6 +104,9 @@ def test_so_do_studies_and_sweeps(home, capsys, monkeypatch):
     assert folder == home / "study"
     assert systems[0].folder == home / "study/a"
     assert read_study(home / "study.yaml", Path("~/given"))[0] == home / "given"
+    content["systems"]["b"] = {"settings": {"model": {"classifier_checkpoint": "~/study/a/version_0"}}}
+    (home / "study.yaml").write_text(yaml.safe_dump(content))
+    assert [other.name for other in read_study(home / "study.yaml")[1][1].needs] == ["a"]
     assert study(["~/nowhere.yaml"]) == 2
     assert str(home / "nowhere.yaml") in capsys.readouterr().err
     tested = []

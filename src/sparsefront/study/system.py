@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sparsefront.common.home import at_home
+
 
 class Layer(NamedTuple):
     """What one `--config` gives.
@@ -72,9 +74,9 @@ def inline(settings: dict[str, Any]) -> Layer:
 
 
 def strings(settings: Any) -> Iterator[str]:
-    """All texts that are values in nested settings."""
+    """All texts that are values in nested settings, `~` read as the commands will read it."""
     if isinstance(settings, str):
-        yield settings
+        yield at_home(settings)
     elif isinstance(settings, dict):
         for value in settings.values():
             yield from strings(value)
