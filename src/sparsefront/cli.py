@@ -143,11 +143,11 @@ class SparsefrontCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """See that what the settings name is what is wanted there, before anything of it is called."""
-        parsers, verb = self._subcommand_parsers, self.subcommand
+        verb = self.subcommand
         told = check_machine(self._get(self.config, "trainer"))
         if told is not None:
             rank_zero_info(told)
-        check_named(*(self.parser, self.config) if verb is None else (parsers[verb], self.config[verb]))
+        check_named(self._parser(verb), self.config if verb is None else self.config[verb])
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """Always log to CSV, whose folder is the run's; whatever loggers are asked for come beside it."""

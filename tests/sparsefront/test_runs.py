@@ -305,3 +305,9 @@ def test_an_evaluation_that_was_stopped_before_its_end_or_changed_since_says_so(
     samples.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")  # the same numbers even
     assert report(["r", "--out", "page.html"]) == 1
     assert "must be as it was written, with test_attacks.json" in capsys.readouterr().err
+
+
+def test_a_command_line_that_is_built_and_not_run_leaves_nothing():
+    cli = main([*SMALL, "--run_dir", "r"], run=False)
+    assert cli.model.system == "Identity + ConvNet"
+    assert not list(Path("r").iterdir())
