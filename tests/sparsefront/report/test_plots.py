@@ -233,3 +233,7 @@ def test_systems_are_compared_under_attacks_that_two_have_met_the_gray_box_first
     rows = [row(3, pair, "pgd"), row(3, pair), row(3, pair, "alone"), row(3, None, "codes")]
     rows += [row(3, pair, "pgd", "b"), row(3, pair, system="b"), row(3, None, "codes", "b")]
     assert interval_attacks(rows) == ["gray", "pgd"]
+
+
+def test_metrics_without_steps_are_not_drawn():
+    assert curves_figure({"train/loss": np.array([2.0, 1.0, 0.5])}) is None

@@ -18,9 +18,11 @@ def curves_figure(metrics: Mapping[str, np.ndarray]) -> Figure | None:
         metrics: columns of Lightning's `metrics.csv`, each (rows,), NaN where a cell is empty.
 
     Returns:
-        The figure; None if no loss or accuracy was logged at two steps or more.
+        The figure; None if no loss or accuracy was logged at two steps or more, or no step.
     """
-    step = metrics.get("step", np.empty(0))
+    step = metrics.get("step")
+    if step is None:
+        return None  # and so nowhere to draw them
     curves = {name: _points(step, column) for name, column in metrics.items()}
     curves = {name: points for name, points in curves.items() if points.shape[1] > 1}
     losses = {name: points for name, points in curves.items() if _has(name, "loss")}
