@@ -12,6 +12,7 @@ from sparsecode.choices import Backend, Gradient, default_backend
 from sparsecode.circular import convolve, correlate, filter_gram
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
+from sparsecode.named_kinds import named_kinds
 
 _ADMM_MAPS = 16  # maps of the codes' size that an image needs at once
 _CACHE = 2**22  # bytes; on a CPU, images that together need more are solved faster one after the other
@@ -32,6 +33,7 @@ class CbpdnState(NamedTuple):
 
 
 @full_precision
+@named_kinds
 def cbpdn(
     images: Tensor,
     filters: Tensor,

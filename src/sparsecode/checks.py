@@ -19,6 +19,7 @@ class NotConverged(UserWarning):
 
 def check_signals(signals: Tensor, dictionary: Tensor) -> None:
     """Signals (N, m) and dictionary (m, K) that fit, finite, of one floating dtype and device, columns of unit norm."""
+    check_tensors(signals=signals, dictionary=dictionary)
     if signals.ndim != 2 or dictionary.ndim != 2 or signals.shape[1] != dictionary.shape[0] or not dictionary.numel():
         raise ValueError(
             f"`signals` (N, m) and `dictionary` (m, K) must share m > 0 and K must be > 0, found "
@@ -53,8 +54,19 @@ def check_scale(**tensors: Tensor) -> None:
             )
 
 
+def check_tensors(**values: object) -> None:
+    """Tensors, not what could be made into one."""
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"`{name}` must be a torch tensor, found {type(value).__module__}.{type(value).__name__}; write "
+                f"`torch.as_tensor({name})`."
+            )
+
+
 def check_finite(**tensors: Tensor) -> None:
     """Finite floating tensors of one dtype and on one device."""
+    check_tensors(**tensors)
     name, first = next(iter(tensors.items()))
     for other, tensor in tensors.items():
         if not tensor.is_floating_point():

@@ -13,6 +13,7 @@ from sparsecode.coded import Coded
 from sparsecode.convolutional_dictionary import unit_filters, worst_patches
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 from sparsecode.full_precision import full_precision
+from sparsecode.named_kinds import named_kinds
 
 
 class ConsensusConvolutionalDictionary:
@@ -46,6 +47,7 @@ class ConsensusConvolutionalDictionary:
             filter, or `iterations` below 1.
     """
 
+    @named_kinds
     def __init__(
         self,
         images: Tensor,

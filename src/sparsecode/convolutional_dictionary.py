@@ -11,6 +11,7 @@ from sparsecode.circular import convolve, correlate_pairs
 from sparsecode.coded import Coded
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 from sparsecode.full_precision import full_precision
+from sparsecode.named_kinds import named_kinds
 from sparsecode.unit_norm import unit_norm
 
 _GATHERED = 2**27  # bytes of codes around nonzeros that are looked at together
@@ -44,6 +45,7 @@ class OnlineConvolutionalDictionary:
         ValueError: filters that are not (K, C, h, w), a zero filter, `rho` below 0 or `dead_after` below 1.
     """
 
+    @named_kinds
     def __init__(
         self,
         filters: Tensor,

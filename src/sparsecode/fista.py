@@ -13,6 +13,7 @@ from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.l1_gap import l1_gap
+from sparsecode.named_kinds import named_kinds
 from sparsecode.newton_step import newton_step
 from sparsecode.operators import Dense, Operator
 
@@ -22,6 +23,7 @@ SomeOperator = TypeVar("SomeOperator", bound=Operator)
 
 
 @full_precision
+@named_kinds
 def fista(
     signals: Tensor,
     operator: Operator,

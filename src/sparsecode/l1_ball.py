@@ -12,10 +12,12 @@ from sparsecode.coded import Coded
 from sparsecode.fista import prepare, starting_codes
 from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient, differentiate_implicitly
+from sparsecode.named_kinds import named_kinds
 from sparsecode.newton_step import newton_step
 from sparsecode.operators import Dense
 
 
+@named_kinds
 def project_onto_l1_ball(points: Tensor, radius: float, *, positive: bool = False) -> Tensor:
     """The nearest points of norm ||s||_1 <= radius: the points shrunk by theta, exactly (Duchi et al. 2008).
 
@@ -43,6 +45,7 @@ def _projected(points: Tensor, *, radius: float, positive: bool) -> Tensor:
 
 
 @full_precision
+@named_kinds
 def constrained_lasso(
     signals: Tensor,
     dictionary: Tensor,

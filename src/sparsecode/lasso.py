@@ -12,10 +12,12 @@ from sparsecode.coded import Coded
 from sparsecode.fista import checked_start, fista
 from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient
+from sparsecode.named_kinds import named_kinds
 from sparsecode.operators import Dense
 
 
 @full_precision
+@named_kinds
 def lasso(
     signals: Tensor,
     dictionary: Tensor,

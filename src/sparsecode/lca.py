@@ -3,19 +3,21 @@
 import torch
 from torch import Tensor
 
-from sparsecode.checks import warn_unless, whole_number
+from sparsecode.checks import check_tensors, warn_unless, whole_number
 from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
 from sparsecode.fista import prepare, starting_codes
 from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.lca_dynamics import LCADynamics, Threshold
+from sparsecode.named_kinds import named_kinds
 from sparsecode.operators import Convolution, Dense, Operator
 
 MEND = "raise `n_steps` or `tolerance`, or `tau` where it does not come to rest at all"
 
 
 @full_precision
+@named_kinds
 def lca(
     signals: Tensor,
     dictionary: Tensor,
@@ -78,6 +80,7 @@ def operator_of(
     dictionary: Tensor, signals: Tensor, stride: int = 1, padding: int | tuple[int, int] | str = 0
 ) -> Operator:
     """(m, K) -> `Dense`; filters (K, C, h, w) -> `Convolution` on signals of this size."""
+    check_tensors(signals=signals, dictionary=dictionary)
     if dictionary.ndim == 4 and signals.ndim == 4:
         return Convolution(dictionary, (signals.shape[2], signals.shape[3]), stride, padding)
     if dictionary.ndim == 2 and signals.ndim == 2:

@@ -8,6 +8,7 @@ from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
 from sparsecode.lca import MEND, operator_of, settled_code
 from sparsecode.lca_dynamics import FeedbackOn, LCADynamics, Threshold
+from sparsecode.named_kinds import named_kinds
 from sparsecode.operators import Operator
 
 
@@ -37,6 +38,7 @@ class LCALayer(nn.Module):
         ValueError: a dictionary or settings that cannot be.
     """
 
+    @named_kinds
     def __init__(
         self,
         dictionary: Tensor,

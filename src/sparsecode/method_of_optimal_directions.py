@@ -10,6 +10,7 @@ from sparsecode.coded import Coded
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 from sparsecode.full_precision import full_precision
 from sparsecode.moments import Moments
+from sparsecode.named_kinds import named_kinds
 from sparsecode.unit_norm import unit_norm
 from sparsecode.update_atoms import update_atoms
 
@@ -51,6 +52,7 @@ class MethodOfOptimalDirections:
         ValueError: a zero column, or `lmbda` below 0.
     """
 
+    @named_kinds
     def __init__(self, dictionary: Tensor, coder: Callable[[Tensor, Tensor], Coded], *, lmbda: float = 0.0) -> None:
         if not lmbda >= 0:
             raise ValueError(f"`lmbda` must be at least 0, found {lmbda}.")

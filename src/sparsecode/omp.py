@@ -13,6 +13,7 @@ from sparsecode.choices import Backend, default_backend
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
 from sparsecode.implicit import differentiate_implicitly
+from sparsecode.named_kinds import check_number
 from sparsecode.operators import Dense
 
 Rule = Literal["omp", "ormp"]
@@ -65,6 +66,8 @@ def omp(
         ValueError: shapes that do not fit, NaN, atoms that are not of unit norm, or settings out of range.
     """
     check_signals(signals, dictionary)
+    check_number("residual_tolerance", residual_tolerance, float, optional=True)
+    check_number("max_bytes", max_bytes, int)
     check_positive(max_bytes=max_bytes)
     atoms = _most_atoms(n_nonzero_coefs, residual_tolerance, dictionary)
     if rule not in ("omp", "ormp"):

@@ -9,6 +9,7 @@ from sparsecode.coded import Coded
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 from sparsecode.full_precision import full_precision
 from sparsecode.moments import Moments
+from sparsecode.named_kinds import named_kinds
 from sparsecode.unit_norm import unit_norm
 from sparsecode.update_atoms import update_atoms
 
@@ -39,6 +40,7 @@ class OnlineDictionary:
         ValueError: a zero column, `rho` below 0 or `dead_after` below 1.
     """
 
+    @named_kinds
     def __init__(
         self,
         dictionary: Tensor,

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsecode.checks import check_finite
+from sparsecode.named_kinds import named_kinds
 
 # tr(M^p)^(1/p) with p = 2^6 exceeds the largest eigenvalue of a d x d matrix by d^(1/64) at most: 8 % at d = 192.
 _SQUARINGS = 6
@@ -128,6 +129,7 @@ class Convolution:
             below 1; a padding that is negative, as large as a filter, or `same` with filters of even size.
     """
 
+    @named_kinds
     def __init__(
         self, filters: Tensor, size: tuple[int, int], stride: int = 1, padding: int | tuple[int, int] | str = 0
     ) -> None:

@@ -4,7 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsecode.named_kinds import named_kinds
 
+
+@named_kinds
 def extract_patches(images: Tensor, patch_size: int, stride: int, *, cover: bool = False) -> Tensor:
     """Cut (B, C, H, W) images into patches (B, P, C n n), n = `patch_size`.
 
@@ -31,6 +34,7 @@ def extract_patches(images: Tensor, patch_size: int, stride: int, *, cover: bool
     return _join(rows, dim=1).flatten(1, 2)
 
 
+@named_kinds
 def average_patches(patches: Tensor, image_size: tuple[int, int], patch_size: int, stride: int) -> Tensor:
     """Rebuild images from overlapping patches: every pixel is the mean of all patches that hold it.
 

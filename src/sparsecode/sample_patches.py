@@ -4,12 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsecode.named_kinds import named_kinds
 from sparsecode.patches import check_patches
 
 # Sum of squares, a pixel being in [0, 1], up to which a patch is empty: half a gray level in a 4x4 patch is 6e-5.
 _EMPTY = 1e-8
 
 
+@named_kinds
 def sample_patches(images: Tensor, patch_size: int, stride: int, number: int, generator: torch.Generator) -> Tensor:
     """Draw patches that are not empty from (B, C, H, W) images, each at most once, in random order.
 

@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
+from sparsecode.named_kinds import named_kinds
 
+
+@named_kinds
 def tikhonov_split(images: Tensor, lmbda: float = 5.0, padding: int = 16) -> tuple[Tensor, Tensor]:
     """Split images into a low-pass and a high-pass part that sum to them.
 

@@ -5,12 +5,14 @@ from torch import Tensor
 
 from sparsecode.checks import check_finite
 from sparsecode.choices import Backend, default_backend
+from sparsecode.named_kinds import named_kinds
 
 # Atoms whose common product with A is one matrix product; within a block atoms go one by one.
 _BLOCK = 128
 
 
 @torch.no_grad()
+@named_kinds
 def update_atoms(dictionary: Tensor, a: Tensor, b: Tensor, *, backend: Backend | None = None) -> Tensor:
     """One pass of block-coordinate descent on 1/2 tr(D^T D A) - tr(D^T B) over unit-norm atoms.
 
