@@ -19,6 +19,7 @@ SearchPrecision = Literal["32", "bf16"]
 AS_IT_IS = "as it is"
 FORMS = (None, "folded", "unfolded copy", AS_IT_IS)
 """From the fastest to the model itself; None where no attack was run."""
+_NOISE = 1 / 255  # share of the largest value
 _MOVE = 8 / 255  # of each pixel, up or down: forms are compared around the images too
 
 
@@ -191,8 +192,8 @@ class Compared:
         make: Callable[[nn.Module], nn.Module | None] | None,
     ) -> str | None:
         if self.answers is None:
-            self.answers = [answers_of(self.model.classify, part) for part in self.inputs]
-        found = [answers_of(with_classifier(self.model, form).classify, part) for part in self.inputs]
+            self.answers = self._answers(self.model.classify)
+        found = self._answers(with_classifier(self.model, form).classify)
         own = self.answers[0].values[0].dtype if dtype is None else dtype
         reason = difference(found, self.answers, own)
         if reason is None or make is None or own != torch.float32:
@@ -200,16 +201,18 @@ class Compared:
         little = difference(found, self.answers, torch.bfloat16) is None
         return None if little and self._agrees_in_double(form.form, make) else reason
 
+    def _answers(self, model: Callable[[Tensor], Tensor], dtype: torch.dtype | None = None) -> list[Answers]:
+        """Logits of the first inputs, logits and gradients of those with noise; in their own precision or another."""
+        first, *others = (part.to(dtype) if dtype else part for part in self.inputs)
+        return [logits_on(model, first), *(answers_of(model, part) for part in others)]
+
     def _agrees_in_double(self, name: str, make: Callable[[nn.Module], nn.Module | None]) -> bool:
         double = copy.deepcopy(self.model.classifier).double()
         made = make(double)
         if made is None:
             return False
         forms: Sequence[nn.Module] = (SearchClassifier(made, name), double)
-        found, wanted = (
-            [answers_of(with_classifier(self.model, one).classify, part.double()) for part in self.inputs]
-            for one in forms
-        )
+        found, wanted = (self._answers(with_classifier(self.model, one).classify, torch.float64) for one in forms)
         return difference(found, wanted, torch.float64) is None
 
 
@@ -222,7 +225,12 @@ def _inputs(model: DefendedClassifier, images: Tensor | None) -> Iterator[Tensor
     images = images[:MOST]
     with torch.random.fork_rng([images.device] if images.is_cuda else []):
         seen = model.frontend(images.clone())
-    yield seen[:MOST]
+    seen = seen[:MOST]
+    yield seen
+    # Flat regions tie in a maximum, whose gradient may go either way: a little noise decides.
+    draws = torch.rand(seen.shape, generator=generator).to(seen)
+    yield seen + _NOISE * seen.abs().amax() * (draws - seen / seen.abs().amax().clamp_min(1e-12))
     if model.frontend.returns_images:
         signs = torch.randint(2, images.shape, generator=generator).to(images) * 2 - 1
-        yield (images + _MOVE * signs).clamp(0, 1)
+        draws = torch.rand(images.shape, generator=generator).to(images)
+        yield (1 - _NOISE) * (images + _MOVE * signs).clamp(0, 1) + _NOISE * draws

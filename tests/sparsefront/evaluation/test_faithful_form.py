@@ -190,3 +190,18 @@ def test_any_wiring_of_convolutions_and_norms_is_folded_faithfully(data, depth, 
     found, expected = (asked(one, images) for one in (search_form(model, images=images), model))
     for one, other in zip(found, expected, strict=True):
         assert (one - other).norm() <= 2e-3 * other.norm() + 1e-7
+
+
+def test_ties_in_a_maximum_speak_against_no_form():
+    """On flat images a layout may send the gradient to another of equal pixels; both are right."""
+
+    class Pooled(Net):
+        def forward(self, x):
+            return self.head(self.bn(self.conv(nn.functional.max_pool2d(self.a(x), 2))))
+
+    flat = torch.zeros(4, *SHAPE)
+    flat[:, :, 4:9, 4:9] = 1.0
+    for dtype in (torch.float32, torch.float64):
+        model = defended(Pooled).to(dtype)
+        classifier = search_form(model, images=flat.to(dtype)).classifier
+        assert (classifier.form, classifier.reason) == ("folded", None)
