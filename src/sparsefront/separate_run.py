@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sparsefront.stopping import poll
+
 LOG = "log.txt"
 
 
@@ -24,6 +26,7 @@ def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
     Returns:
         Whether it came to a good end.
     """
+    poll()
     folder.mkdir(parents=True, exist_ok=True)
     words = [verb, *arguments, "--run_dir", str(folder)]
     with (folder / LOG).open("a") as log:

@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from sparsefront import starting
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+AGAIN = 5.0  # seconds after which `Stopped` is raised once more, should a library have swallowed it
 PATIENCE = 10.0  # seconds that a step of an evaluation may take to come to its end
 
 
@@ -46,6 +47,7 @@ class _State:
     process: int = 0  # whose signals these are; those that it forks for its data are ended by it
     depth: int = 0
     asked: int | None = None
+    heard: int | None = None  # by this process's own handler
     careful: bool = False  # the signal waits for `poll`
     patience: float | None = None  # for so many seconds, where no more than a batch of attacks can be lost
     kept: str = "nothing is kept of it yet"
@@ -97,6 +99,7 @@ def command(program: str, arguments: Sequence[str], kept: str = "nothing is kept
         try:
             yield
         except Stopped as stop:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             _say_and_exit(stop)
         except Exception:
             if (signum := asked()) is None:
@@ -132,6 +135,7 @@ def poll() -> None:
     """Raise `Stopped` if a signal has asked for it; to be called where what is done so far is whole."""
     signum = asked()
     if _now.depth and signum is not None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         raise Stopped(signum)
 
 
@@ -208,14 +212,16 @@ def going_on(arguments: Sequence[str], more: Sequence[str]) -> list[str]:
 def _ask(signum: int, frame: FrameType | None) -> None:
     if _now.process != os.getpid():
         return  # one that loads data; who forked it ends it
-    if _now.asked is not None:
-        if signum == signal.SIGINT:
-            os.write(2, b"\nstopped at once: what was being saved is not.\n")
-            os._exit(128 + signum)
+    if signum == signal.SIGINT and _now.heard == signum:
+        os.write(2, b"\nstopped at once: what was being saved is not.\n")
+        os._exit(128 + signum)
+    first, _now.heard = _now.heard is None, _now.heard or signum  # others may have asked before
+    if not first:
         return
-    _now.asked = signum
+    ask(signum)
     if not _now.careful:
-        raise Stopped(signum)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        raise Stopped(_now.asked or signum)
     if _now.patience is not None:
         signal.setitimer(signal.ITIMER_REAL, _now.patience)
 
@@ -226,4 +232,5 @@ def _out_of_patience(signum: int, frame: FrameType | None) -> None:
     if _now.careful and _now.patience is None:
         signal.setitimer(signal.ITIMER_REAL, 1.0)  # something is written; the step after it is given up
         return
+    signal.setitimer(signal.ITIMER_REAL, AGAIN)
     raise Stopped(_now.asked)

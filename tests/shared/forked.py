@@ -9,6 +9,8 @@ import time
 import traceback
 from pathlib import Path
 
+from sparsefront import stopping
+
 
 class Forked:
     """A process like `subprocess.Popen`'s that calls a function; what it returns or exits with is its exit code.
@@ -65,6 +67,7 @@ def _become(work, said, group):
             os.setpgid(0, 0)
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_DFL)
+        vars(stopping._now).update(vars(stopping._State()))  # a program of its own would know of no signal
         file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, 1)
         os.dup2(file, 2)

@@ -1,5 +1,6 @@
 """A signal ends every command with its own exit code, one sentence, and what goes on from it."""
 
+import contextlib
 import csv
 import os
 import re
@@ -259,6 +260,34 @@ def test_a_step_that_does_not_come_to_its_end_is_given_up_where_nothing_is_writt
             work(early)
         assert end.value.code == 143
     assert written == [True, False]
+
+
+def test_a_stop_that_a_library_swallows_is_raised_again(monkeypatch):
+    monkeypatch.setattr(stopping, "AGAIN", 0.2)
+
+    def work():
+        with stopping.command("sparsefront", []):
+            with contextlib.suppress(BaseException):
+                signal.raise_signal(signal.SIGTERM)
+            time.sleep(30)
+
+    with pytest.raises(SystemExit) as end:
+        work()
+    assert end.value.code == 143
+
+
+def test_one_interrupt_that_another_process_was_quicker_to_tell_of_is_one(capsys):
+    def work():
+        with stopping.command("sparsefront", []):
+            stopping.take_care()
+            stopping.ask(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            stopping.poll()
+
+    with pytest.raises(SystemExit) as end:
+        work()
+    assert end.value.code == 130
+    assert "stopped by SIGINT" in capsys.readouterr().err
 
 
 def test_a_second_interrupt_ends_at_once(tmp_path):
