@@ -11,7 +11,7 @@ from frontends.base import ImageMap
 from frontends.descent import DescentFrontEnd, convolution
 from frontends.rules import check_rules, not_negative, one_of
 
-Layer = int | Literal["average", "max"]
+Layer = int | str
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 ERRORS = {"mse": F.mse_loss, "mae": F.l1_loss}
 
@@ -51,8 +51,8 @@ class MagNet(DescentFrontEnd):
         image_shape: tuple[int, int, int],
         structure: Sequence[Layer] | None = None,
         noise: float | None = None,
-        activation: Literal["sigmoid", "relu"] = "sigmoid",
-        loss: Literal["mse", "mae"] = "mse",
+        activation: Literal["relu", "sigmoid"] = "sigmoid",
+        loss: Literal["mae", "mse"] = "mse",
         n_iterations: int = 21_500,
         learning_rate: float = 1e-3,
         seed: int = 0,
