@@ -1,5 +1,6 @@
 """Whether the machine has what the trainer is asked to run on."""
 
+import os
 import re
 from typing import Any
 
@@ -31,6 +32,12 @@ def check_machine(trainer: Any) -> str | None:
     number = _number(devices)
     if gpu and number is not None and number > gpus:
         raise ValueError(f"`trainer.devices` must be at most {gpus}, the GPUs of this machine, found {devices}.")
+    cores = os.cpu_count() or 1
+    if not gpu and number is not None and number > max(2, cores):  # two can always be tried
+        raise ValueError(
+            f"`trainer.devices` must be at most {max(2, cores)} without a GPU, the cores of this machine, found "
+            f"{devices}; each starts a process."
+        )
     if not gpu and number is not None and number > 1:
         return (
             f"trainer.devices: {number} without a GPU starts {number} processes that share this machine's processor; "

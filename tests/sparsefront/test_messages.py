@@ -211,6 +211,7 @@ CASES = [
         "`trainer.accelerator` must be one that Lightning knows (auto, cpu, cuda, mps, tpu)",
     ),
     (["--trainer.devices", "0"], "`trainer.devices` must be an integer of at least 1 or auto, found '0'"),
+    (["--trainer.devices", "9999"], "without a GPU, the cores of this machine, found 9999"),
     (["--trainer.devices", "x"], "`trainer.devices` must be an integer of at least 1 or auto, found 'x'"),
     (["--trainer.max_epochs", "x"], "`trainer.max_epochs` must be an integer, found x"),
     (["--trainer.max_epochs", "-5"], "`trainer.max_epochs` must be -1 or an integer of at least 0, found -5"),
