@@ -12,7 +12,7 @@ from sparsefront.separate_run import LOG, separate_run
 def separate_tests(tests: Mapping[Path, Sequence[str]]) -> list[Path]:
     """Run `sparsefront test` into each folder that has no results yet, under a progress bar.
 
-    One that fails is said and keeps the others from nothing.
+    A failing test is reported; the others still run.
 
     Args:
         tests: the arguments of `sparsefront test`, without `--run_dir`, by the folder to write to.

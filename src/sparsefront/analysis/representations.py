@@ -114,7 +114,7 @@ class Representations(EvaluationCallback):
         return bool(self.variants) and trainer.state.fn != TrainerFn.FITTING
 
     def begin(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
-        """Begin with empty hands."""
+        """Start an analysis without rows."""
         self._parts: list[Rows] = []
         self._weight: Tensor | None = None
         self._pictures = Pictures(self.n_images)

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -60,7 +61,10 @@ def whole_file(path: Path) -> Iterator[Path]:
         NotWrittenError: the disk is full, or `path` cannot be written to; `path` is as it was.
     """
     path = at_home(path)
+    path = path.resolve() if path.is_symlink() else path  # the link stays, what it points to is written
     with writing(path):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError(errno.EINVAL, "it is a device, pipe or socket, which a file must not replace")
         path.parent.mkdir(parents=True, exist_ok=True)
         for stray in path.parent.glob(f"{_escaped(f'.{path.stem}.')}*"):
             _remove_stray(stray)

@@ -35,7 +35,7 @@ class EvaluationCallback(CheckedSettings, pl.Callback, ABC):
 
     @abstractmethod
     def begin(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
-        """Begin with empty hands; `stage` is `val` or `test`."""
+        """Start an evaluation without rows; `stage` is `val` or `test`."""
 
     @abstractmethod
     def follow(self, trainer: pl.Trainer, model: DefendedClassifier, batch: Batch, stage: str) -> None:

@@ -180,7 +180,7 @@ class RobustEvaluation(EvaluationCallback):
         return (due or not fitting) and not trainer.sanity_checking
 
     def begin(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
-        """Begin with empty hands, or with those of an interrupted evaluation."""
+        """Start an evaluation, without rows or with those of an interrupted one."""
         self._parts: list[Samples] = []
         self._first: list[Batch] = []  # samples that are right, for the diagnostics
         self._late = False  # whether the time budget kept samples from being attacked

@@ -23,6 +23,8 @@ def checked_about(about: Entry) -> Entry:
             part.count(least)
     if (budget := about.get("time_budget")) is not None:
         budget.number(0)
+    elif (late := about.get("time_budget_reached")) is not None and late.flag():
+        about.at("time_budget").number(0)
     if (versions := about.get("versions")) is not None:
         for name in versions.mapping():
             versions.at(name).text()

@@ -51,7 +51,11 @@ def main(args: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="sparsefront-report", description="Show how systems fared under attack.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder; several give one table")
-    parser.add_argument("--stage", choices=STAGES, help="which evaluation (default: test if there, else val)")
+    parser.add_argument(
+        "--stage",
+        choices=STAGES,
+        help="which evaluation of the newest version that has one (default: its test, else val)",
+    )
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page (default: report.html)")
     parser.add_argument("--table", type=Path, help="also write the table here: .csv, or .md with what is said of it")
     given = parser.parse_args(args)

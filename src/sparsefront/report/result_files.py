@@ -77,20 +77,28 @@ def read_json(path: Path, keys: Sequence[str], mend: str, *, to_show: bool = Tru
     return replace(entry, value=shown if to_show else found)
 
 
-def read_columns(path: Path) -> Columns:
-    """Columns of a CSV of numbers, an empty cell is NaN; raises a ValueError if it is none."""
+def read_columns(path: Path, mend: str = "write it anew", *, growing: bool = False) -> Columns:
+    """Columns of a CSV of numbers, an empty cell is NaN; raises a ValueError if it is none.
+
+    Args:
+        path: the file.
+        mend: what to do where it is none.
+        growing: whether it is written line by line, so that its last line may not be whole; that one is left out.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             names, *rows = list(csv.reader(file)) or [[]]
+        if growing and rows and len(rows[-1]) != len(names):
+            rows.pop()
         cells = [[float(cell) if cell else np.nan for cell in row] for row in rows]
         table = np.array(cells, dtype=np.float64).reshape(len(rows), len(names))
     except (ValueError, OverflowError, csv.Error) as error:
         raise ValueError(
-            f"{path} must hold one number a cell under its header, found {plain(str(error))}; write it anew."
+            f"{path} must hold one number a cell under its header, found {plain(str(error))}; {mend}."
         ) from None
     header = [plain(name) for name in names]
     if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise ValueError(f"{path} must have each column once, found {twice[:3]} more than once; write it anew.")
+        raise ValueError(f"{path} must have each column once, found {twice[:3]} more than once; {mend}.")
     return {name: table[:, column] for column, name in enumerate(header)}
 
 

@@ -80,7 +80,9 @@ class Run:
             attacks=attacks,
             samples=samples,
             images=arrays,
-            metrics=read_columns(metrics) if metrics.is_file() else {},
+            metrics=read_columns(metrics, "delete it: it has the curves alone", growing=True)
+            if metrics.is_file()
+            else {},
             config=read_text(config) if config.is_file() else None,
             representations=RepresentationRecord.read(results, stage),
         )

@@ -98,3 +98,25 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_leaves_the_one_before(tmp_p
     ran = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert "table.csv could not be written (File too large)" in ran.stderr
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("table.csv", "before")]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe"])
+def test_what_is_no_regular_file_is_refused_and_stays_what_it_is(tmp_path, kind):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    path = pipe if kind == "pipe" else tmp_path / "link"
+    if path != pipe:
+        path.symlink_to(pipe)
+    with pytest.raises(NotWrittenError, match=r"pipe could not be written \(it is a device, pipe or socket"):
+        write_whole(path, "text")
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_and_what_it_points_to_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    link, target = tmp_path / "link.md", tmp_path / "there" / "table.md"
+    target.write_text("before")
+    link.symlink_to(target)
+    write_whole(link, "after")
+    assert link.is_symlink()
+    assert target.read_text() == "after"

@@ -356,3 +356,27 @@ def test_an_eps_that_is_no_size_is_no_ball_and_takes_no_time(make_run, entry, tm
     code, printed, _, _ = reported(home, tmp_path)
     assert code == 0
     assert "worst Linf 8/255" in printed
+
+
+def test_a_time_budget_that_is_said_to_be_reached_must_be_there(make_run, tmp_path):
+    home = make_run(extras=False)
+    path = home / "results/val_attacks.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"time_budget_reached": True, "time_budget": None}))
+    code, _, said, _ = reported(home, tmp_path)
+    assert code == 1
+    assert "`time_budget`" in said
+    assert said.count("\n") == 1
+
+
+def test_a_last_line_of_metrics_that_a_kill_tore_is_left_out_and_one_in_between_is_named(make_run, tmp_path):
+    home = make_run()
+    path = home / "metrics.csv"
+    whole = path.read_text()
+    path.write_text(whole + whole.splitlines()[-1].rpartition(",")[0])
+    assert reported(home, tmp_path)[0] == 0
+    lines = whole.splitlines()
+    path.write_text("\n".join([lines[0], "1", *lines[1:]]))
+    code, _, said, _ = reported(home, tmp_path)
+    assert code == 1
+    assert "metrics.csv must hold one number a cell" in said
+    assert "delete it" in said
