@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from sparsefront.class_entries import check_class_entries, check_inline_entries
+from sparsefront.group_settings import group_settings
 from sparsefront.nearest import nearest
 
 TOPS = (
@@ -20,19 +22,24 @@ TOPS = (
 GROUPS = ("trainer", "model", "evaluation", "analysis", "frontend_cache", "checkpoint")
 """Those that hold others."""
 
+PLAIN = {*yaml.SafeLoader.yaml_constructors, "tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"}
+"""The tags of YAML's own values, and of `<<` and `=`."""
+
 
 def check_config_files(words: Sequence[str]) -> None:
-    """Look at the files that a command line names with `--config` or `-c`.
+    """Look at the files that a command line names with `--config` or `-c`, and at the classes that it names in braces.
 
     Args:
         words: of the command line.
 
     Raises:
-        ValueError: one that cannot be read, is no YAML mapping, has a key twice, or is a study's; with the line.
+        ValueError: one that cannot be read, is no YAML mapping, has a key twice, or is a study's, holds what
+            is no plain value, or settings of a class beside its `class_path`; with the line.
     """
     for path in _named(words):
         if not path.lstrip().startswith("{"):  # settings themselves in the place of a file
             _check_file(Path(path).expanduser())
+    check_inline_entries(words)
 
 
 def _named(words: Sequence[str]) -> Iterator[str]:
@@ -62,6 +69,11 @@ def _check_file(path: Path) -> None:
 
 def _of_yaml(path: Path, error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
+    if mark is not None and "another document" in str(error):
+        return (
+            f"`--config` {path}, line {mark.line + 1}, must hold one YAML document, found that a second begins there; "
+            "remove the line `---`, or give each its own file."
+        )
     where = f", line {mark.line + 1}," if mark is not None else ""
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
     opened = getattr(error, "context_mark", None)
@@ -75,6 +87,7 @@ def _check_top(path: Path, node: yaml.Node | None) -> None:
         found = "nothing" if node is None else "a list" if isinstance(node, yaml.SequenceNode) else "a single value"
         raise ValueError(f"`--config` {path} must hold settings such as `trainer: {{max_epochs: 3}}`, found {found}.")
     _check_twice(path, node)
+    _check_plain(path, node)
     keys = {key.value: key.start_mark.line + 1 for key, _ in node.value if isinstance(key, yaml.ScalarNode)}
     if "systems" in keys:
         raise ValueError(
@@ -95,6 +108,37 @@ def _check_top(path: Path, node: yaml.Node | None) -> None:
             raise ValueError(
                 f"`--config` {path}, line {line}, must name settings, found `{key}`, which is none; {mend}"
             )
+    _check_groups(path, node)
+    check_class_entries(node, f"`--config` {path}")
+
+
+def _check_groups(path: Path, node: yaml.MappingNode) -> None:
+    """The settings of the groups have known names too."""
+    for group, value in node.value:
+        known = group_settings(str(group.value))
+        for key in [key for key, _ in value.value] if known and isinstance(value, yaml.MappingNode) else []:
+            name = re.split(r"[.+]", str(key.value))[0]
+            if isinstance(key, yaml.ScalarNode) and name not in known and name != "<<":
+                near = nearest(name, known)
+                mend = f"did you mean {' or '.join(near)}?" if near else f"those are {', '.join(known)}."
+                raise ValueError(
+                    f"`--config` {path}, line {key.start_mark.line + 1}, must name settings of `{group.value}`, found "
+                    f"`{name}`, which is none; {mend}"
+                )
+
+
+def _check_plain(path: Path, node: yaml.Node) -> None:
+    """A tag such as `!!python/name:os.system` asks for an object, and settings are data."""
+    if node.tag not in PLAIN:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise ValueError(
+            f"`--config` {path}, line {node.start_mark.line + 1}, must hold plain values, found the tag {tag}; write "
+            "the value, or a class as `class_path`."
+        )
+    if isinstance(node, yaml.CollectionNode):
+        for inner in node.value:
+            for one in inner if isinstance(inner, tuple) else (inner,):
+                _check_plain(path, one)
 
 
 def _check_twice(path: Path, node: yaml.Node) -> None:

@@ -10,7 +10,7 @@ import pytest
 from one_sentence import sentence
 
 from sparsefront.cli import SparsefrontCLI, check, main
-from sparsefront.config_files import TOPS
+from sparsefront.config_files import TOPS, check_config_files
 from sparsefront.messages import in_one_sentence
 
 CONFIGS = Path(__file__).parents[2] / "lightning_configs"
@@ -63,6 +63,24 @@ FILES = {
     "attack.yaml": b"{name: p, attack: {class_path: PGD}}\n",
     "second.yaml": b"attacks+:\n- {name: one, attack: {class_path: PGD}}\n"
     b"- {name: two, attack: {class_path: PGD, init_args: {steps: many}}}\n",
+    "beside.yaml": b"model:\n  frontend: {class_path: TopT, top_t: 3}\n",
+    "beside_data.yaml": b"data:\n  class_path: MNIST5k\n  init_args: {}\n  batch_size: 3\n",
+    "beside_classifier.yaml": b"model: {classifier: {class_path: ConvNet, width: 3}}\n",
+    "beside_optimizer.yaml": b"model: {optimizer: {class_path: torch.optim.Adam, lr: 0.1}}\n",
+    "beside_misspelt.yaml": b"model: {frontend: {class_path: TopT, init_arg: {top_t: 3}}}\n",
+    "beside_dotted.yaml": b"model: {frontend: {class_path: TopT, init_args.top_t: 3}}\n",
+    "beside_attack.yaml": b"attacks:\n- {name: p, attack: {class_path: PGD, eps: 0.1}}\n",
+    "beside_part.yaml": b"model: {frontend: {class_path: Compose, init_args: {\n"
+    b"  parts: [{class_path: TopT, top_t: 3}]}}}\n",
+    "beside_merged.yaml": b"model:\n  frontend: &one {class_path: TopT}\n  classifier: {<<: *one, width: 3}\n",
+    "beside_name.yaml": b"attacks+:\n- {name: p, class_path: PGD}\n",
+    "epoch.yaml": b"run_dir: a\ntrainer: {max_epoch: 1}\n",
+    "sample.yaml": b"evaluation:\n  max_sample: 3\n",
+    "front.yaml": b"model:\n  frontent: TopT\n",
+    "top_k.yaml": b"checkpoint: {save_topk: 1}\n",
+    "python.yaml": b"run_dir: a\ntrainer: {max_epochs: !!python/object/apply:os.getpid []}\n",
+    "tag.yaml": b"run_dir: !mine a\n",
+    "documents.yaml": b"run_dir: a\n---\nrun_dir: b\n",
     "mine_for_messages.py": MODULE.encode(),
     "broken_for_messages.py": b"import nothing_like_this\nclass Net: pass\n",
     "syntax_for_messages.py": b"x = 1\ndef f(:\n",
@@ -205,6 +223,49 @@ CASES = [
     (["--config", "nowhere.yaml"], "`--config` must name a YAML file, found none at nowhere.yaml"),
     (["--config"], "`--config` must be followed by a value, found none"),
     (["--config", str(STUDY)], f"run `sparsefront-study {STUDY}`"),
+    (
+        ["--config", "epoch.yaml"],
+        "epoch.yaml, line 2, must name settings of `trainer`, found `max_epoch`, which is none; "
+        "did you mean max_epochs",
+    ),
+    (
+        ["--config", "sample.yaml"],
+        "sample.yaml, line 2, must name settings of `evaluation`, found `max_sample`, which is",
+    ),
+    (
+        ["--config", "front.yaml"],
+        "front.yaml, line 2, must name settings of `model`, found `frontent`, which is none; did",
+    ),
+    (["--config", "top_k.yaml"], "of `checkpoint`, found `save_topk`, which is none; did you mean save_top_k"),
+    (
+        ["--config", "python.yaml"],
+        "python.yaml, line 2, must hold plain values, found the tag !!python/object/apply:os.",
+    ),
+    (["--config", "tag.yaml"], "`--config` tag.yaml, line 1, must hold plain values, found the tag !mine"),
+    (["--config", "documents.yaml"], "documents.yaml, line 2, must hold one YAML document, found that a second begins"),
+    # Settings of a class beside its name.
+    (
+        ["--config", "beside.yaml"],
+        "`--config` beside.yaml, line 2, must put `top_t` under `init_args` of TopT, found `top_t` beside "
+        "`class_path`; write {class_path: TopT, init_args: {top_t: ...}}",
+    ),
+    (["--config", "beside_data.yaml"], "beside_data.yaml, line 4, must put `batch_size` under `init_args` of MNIST5k"),
+    (["--config", "beside_classifier.yaml"], "line 1, must put `width` under `init_args` of ConvNet"),
+    (["--config", "beside_optimizer.yaml"], "line 1, must put `lr` under `init_args` of Adam"),
+    (
+        ["--config", "beside_misspelt.yaml"],
+        "settings of TopT as `init_args`, found `init_arg`; did you mean init_args?",
+    ),
+    (["--config", "beside_dotted.yaml"], "must put `top_t` under `init_args` of TopT, found `init_args.top_t` beside"),
+    (["--config", "beside_attack.yaml"], "beside_attack.yaml, line 2, must put `eps` under `init_args` of PGD"),
+    (["--config", "beside_part.yaml"], "must put `top_t` under `init_args` of TopT"),
+    (["--config", "beside_merged.yaml"], "beside_merged.yaml, line 3, must put `width` under `init_args` of TopT"),
+    (["--config", "beside_name.yaml"], "beside_name.yaml, line 2, must put PGD under `attack`, found it beside `name`"),
+    (["--model.frontend", "{class_path: TopT, top_t: 3}"], "`--model.frontend` must put `top_t` under `init_args` of"),
+    (['--data={"class_path": "MNIST5k", "batch_size": 3}'], "`--data` must put `batch_size` under `init_args` of MNI"),
+    (one("{name: p, attack: {class_path: PGD, eps: 0.1}}"), "`--attacks` must put `eps` under `init_args` of PGD"),
+    (["--attacks+", "{name: p, class_path: PGD}"], "`--attacks+` must put PGD under `attack`, found it beside `name`"),
+    (["--config", "{model: {frontend: {class_path: TopT, top_t: 3}}}"], "must put `top_t` under `init_args` of TopT"),
     # The trainer's settings.
     (
         ["--trainer.accelerator", "gpuu"],
@@ -308,6 +369,12 @@ def test_adversarial_training_is_said_to_be_absent(args):
 )
 def test_a_command_without_a_verb_or_a_part_is_told_what_to_write(args, message):
     assert message in sentence(said(main, args))
+
+
+def test_every_configuration_of_the_project_passes():
+    files = [path for path in sorted(CONFIGS.rglob("*.yaml")) if path.parent.name != "studies"]
+    assert len(files) > 50
+    check_config_files([word for path in files for word in ("--config", str(path))])
 
 
 @pytest.mark.parametrize("asked", [["gpu"], ["cuda"], ["gpu", "--trainer.devices", "99"]])
