@@ -218,7 +218,7 @@ class SparsefrontCLI(LightningCLI):
 
     def _take_over(self, found: Checkpoint, settings: dict[str, Any]) -> None:
         """Refuse settings that a resumed fit would lose, say and take those that it can."""
-        content = read_whole_checkpoint(found.path, "ckpt_path")
+        content = read_whole_checkpoint(found.path, "ckpt_path", to_resume=True)
         other = other_settings(content, self.model.hparams, settings)
         taken = check_resumed(other, content, str(found.path), follows_the_step(self.model.hparams.get("scheduler")))
         self._nothing_left = found.ended and reached_end(content, self.trainer.max_epochs, self.trainer.max_steps)

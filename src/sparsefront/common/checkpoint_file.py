@@ -58,12 +58,13 @@ def read_checkpoint(path: str | Path, setting: str) -> dict[str, Tensor]:
         ) from None
 
 
-def read_whole_checkpoint(path: str | Path, setting: str) -> dict[str, Any]:
+def read_whole_checkpoint(path: str | Path, setting: str, *, to_resume: bool = False) -> dict[str, Any]:
     """All that Lightning keeps of a run, to go on from or to judge: settings, tensors, optimizers, counters.
 
     Args:
         path: of the file.
         setting: what the user named it by, for the sentence.
+        to_resume: whether a fit will go on from it, so that counters and optimizers must be there.
 
     Raises:
         FileNotFoundError: no such file.
@@ -73,6 +74,8 @@ def read_whole_checkpoint(path: str | Path, setting: str) -> dict[str, Any]:
     try:
         content = load(found)
         _check_whole(content)
+        if to_resume:
+            _check_to_resume(content)
         return dict(content)
     except Exception as error:
         raise ValueError(
@@ -136,11 +139,32 @@ def _check_whole(content: Any) -> None:
     if not isinstance(content, Mapping) or STATE not in content:
         raise ValueError("it holds weights alone" if _is_state(content) else "it is no checkpoint")
     _tensors({STATE: content[STATE]})
+    for key in ("epoch", "global_step"):
+        if not isinstance(content.get(key, 0), int):
+            raise ValueError(f"its {key} is {content[key]!r}, where a number should be")
     version = content.get("pytorch-lightning_version")
     if version is None:
         raise ValueError("it holds no version of Lightning, as weights alone do not")
     if not str(version).split(".")[0].isdigit() or int(str(version).split(".")[0]) < 2:
         raise ValueError(f"Lightning {version} wrote it, which is too old; 2.0 is the first that is read")
+
+
+def _check_to_resume(content: Mapping[str, Any]) -> None:
+    """Raise a ValueError unless what a fit goes on from is of the kinds that Lightning writes."""
+    kinds: dict[str, type] = {"loops": Mapping, "callbacks": Mapping, "optimizer_states": list, "lr_schedulers": list}
+    for key, kind in kinds.items():
+        if key in content and not isinstance(content[key], kind):
+            raise ValueError(f"its {key} are damaged")
+    loop = content.get("loops", {}).get("fit_loop")
+    if "optimizer_states" in content and not (
+        isinstance(loop, Mapping) and isinstance(loop.get("state_dict"), Mapping)
+    ):
+        raise ValueError("it does not say how far its fit had come")
+    if not all(isinstance(state, Mapping) for state in content.get("callbacks", {}).values()):
+        raise ValueError("its callbacks are damaged")
+    for state in content.get("optimizer_states", []):
+        if not (isinstance(state, Mapping) and isinstance(state.get("param_groups"), list)):
+            raise ValueError("its optimizer_states are damaged")
 
 
 def _why(error: Exception) -> str:

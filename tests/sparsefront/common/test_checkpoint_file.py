@@ -168,6 +168,37 @@ def test_what_is_no_whole_checkpoint_of_today_is_said_in_one_sentence(content, w
     assert "\n" not in str(refused.value)
 
 
+GOING_ON = {
+    "state_dict": {}, "pytorch-lightning_version": "2.6.0", "epoch": 1, "global_step": 8,
+    "loops": {"fit_loop": {"state_dict": {}}}, "callbacks": {"Kept": {}}, "optimizer_states": [{"param_groups": []}],
+    "lr_schedulers": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("loops", 3, "its loops are damaged"),
+        ("loops", {}, "how far its fit had come"),
+        ("loops", {"fit_loop": None}, "how far its fit had come"),
+        ("callbacks", [1], "its callbacks are damaged"),
+        ("callbacks", {"Kept": "x"}, "its callbacks are damaged"),
+        ("optimizer_states", [{}], "its optimizer_states are damaged"),
+        ("optimizer_states", {}, "its optimizer_states are damaged"),
+        ("epoch", "x", "its epoch is 'x'"),
+        ("global_step", None, "its global_step is None"),
+        ("pytorch-lightning_version", "two", "Lightning two wrote it"),
+    ],
+)
+def test_what_a_fit_cannot_go_on_from_is_said_in_one_sentence(key, value, why):
+    torch.save(GOING_ON, "x.ckpt")
+    assert read_whole_checkpoint("x.ckpt", "ckpt_path", to_resume=True) == GOING_ON
+    torch.save(GOING_ON | {key: value}, "x.ckpt")
+    with pytest.raises(ValueError, match=r"^`ckpt_path` must be a whole checkpoint that ") as refused:
+        read_whole_checkpoint("x.ckpt", "ckpt_path", to_resume=True)
+    assert why in str(refused.value)
+
+
 def named(change, **more):
     return lambda state: {change(name): tensor for name, tensor in state.items()} | more
 
@@ -182,6 +213,15 @@ SAVED = {
     "no counters": lambda state: {name: tensor for name, tensor in state.items() if "num_batches" not in name},
     "in a model": named(lambda name: f"classifier.{name}", **{"frontend.learned": torch.tensor(1)}),
     "in a model in DDP": named(lambda name: f"module.classifier.{name}"),
+    "a part in DataParallel": named(lambda name: name.replace("0.", "0.module.", 1)),
+    "averaged": named(lambda name: f"module.{name}", n_averaged=torch.tensor(4)),
+    "averaged, compiled": named(lambda name: f"_orig_mod.module.{name}", n_averaged=torch.tensor(4)),
+    "in FSDP": named(lambda name: f"_fsdp_wrapped_module.{name}".replace("0.", "0._fsdp_wrapped_module.")),
+    "in a training module": named(lambda name: f"model.{name}"),
+    "in two": named(lambda name: f"net.model.{name}"),
+    "in a training module in DDP": named(lambda name: f"module.model.{name}"),
+    "in DDP in a training module": named(lambda name: f"model.module.{name}"),
+    "compiled in a training module": named(lambda name: f"model._orig_mod.{name}"),
     "compiled in a model": named(lambda name: f"classifier._orig_mod.{name}", **{"x.y": torch.zeros(1)}),
 }
 
