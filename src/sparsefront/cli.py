@@ -41,6 +41,7 @@ from sparsefront.messages import in_one_sentence, of_entry, of_import, with_owne
 from sparsefront.moved_run import moved_run
 from sparsefront.named_code import check_named
 from sparsefront.optimizer_check import check_optimizer
+from sparsefront.overridden_flags import keep_checkpoint
 from sparsefront.predictions import PredictionWriter
 from sparsefront.process_watch import wait_for_news
 from sparsefront.resumed_settings import ResumedSettings, follows_the_step
@@ -67,7 +68,7 @@ class _Parser(LightningArgumentParser):
             return super().parse_args(words, *rest, **kwargs)
         try:
             check_config_files(words)
-            return super().parse_args(words, *rest, **kwargs)
+            return super().parse_args(keep_checkpoint(words), *rest, **kwargs)
         except ValueError as error:
             _exit(in_one_sentence(str(error)), error)
         except OSError:

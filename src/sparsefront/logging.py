@@ -35,7 +35,10 @@ class SaveConfig(SaveConfigCallback):
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Called on the first process alone, before anything is logged."""
-        text = self.parser.dump(self.config, skip_none=False)
+        settings = self.config.clone()
+        if settings.get("ckpt_path") is None:
+            settings.pop("ckpt_path", None)  # it would override a `--ckpt_path` that comes before this file
+        text = self.parser.dump(settings, skip_none=False)
         folder = Path(trainer.loggers[0].log_dir if trainer.loggers else trainer.default_root_dir)  # type: ignore[arg-type]
         write_whole(folder / "config.yaml", text)
         for logger in trainer.loggers:

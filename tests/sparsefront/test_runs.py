@@ -311,3 +311,14 @@ def test_a_command_line_that_is_built_and_not_run_leaves_nothing():
     cli = main([*SMALL, "--run_dir", "r"], run=False)
     assert cli.model.system == "Identity + ConvNet"
     assert not list(Path("r").iterdir())
+
+
+def test_a_checkpoint_named_before_the_configuration_is_tested_and_gone_on_from():
+    main(["fit", *SMALL, "--run_dir", "r"])
+    config = Path("r/version_0/config.yaml")
+    assert "ckpt_path" not in yaml.safe_load(config.read_text())
+    config.write_text(f"ckpt_path: null\n{config.read_text()}")  # as older runs have it
+    trained = Path("r/version_0/checkpoints/last.ckpt")
+    assert same_weights(main(["test", "--ckpt_path", "last", "--config", str(config)]).model, trained)
+    more = ["--trainer.max_epochs", "2"]
+    assert main(["fit", "--ckpt_path=r/version_0", "--config", str(config), *more]).trainer.global_step == 6
