@@ -37,7 +37,7 @@ from sparsefront.frontend_cache import FrontEndCache
 from sparsefront.home_folders import at_home_throughout
 from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
 from sparsefront.machine_check import check_machine
-from sparsefront.messages import in_one_sentence, of_entry, of_import, with_owner
+from sparsefront.messages import in_one_sentence, of_entry, of_import, of_missing, with_owner
 from sparsefront.moved_run import moved_run
 from sparsefront.named_code import check_named
 from sparsefront.optimizer_check import check_optimizer
@@ -50,6 +50,7 @@ from sparsefront.run_progress import progress_of_run
 from sparsefront.same_settings import check_resumed, check_tested, kept_settings, other_settings, reached_end
 from sparsefront.stage_one import learn_front_end
 from sparsefront.stop_points import StopPoints, check_trained, own_signals
+from sparsefront.trainer_check import check_trainer
 from sparsefront.version_folder import claim_version
 
 Kind = TypeVar("Kind", bound=Callback)
@@ -145,6 +146,7 @@ class SparsefrontCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """See that what the settings name is what is wanted there, before anything of it is called."""
         verb = self.subcommand
+        check_trainer(self._get(self.config, "trainer"), verb)
         told = check_machine(self._get(self.config, "trainer"))
         if told is not None:
             rank_zero_info(told)
@@ -378,6 +380,8 @@ def _or_exit(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) 
     except RuntimeError as error:
         wait_for_news(error)
         raise
+    except ImportError as error:
+        _exit(of_missing(error), error)
     except (ValueError, OSError, MisconfigurationException) as error:
         cause: BaseException = error
         if str(error).startswith("Does not validate against any of the Union subtypes") and error.__cause__:

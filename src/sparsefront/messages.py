@@ -81,3 +81,25 @@ def of_import(error: Exception) -> str:
         f"{trace.filename}, line {trace.lineno}, must run when its module is imported, found {type(error).__name__}: "
         f"{text}; mend it, or name another class."
     )
+
+
+_ASKING = {"accelerators": "accelerator", "precision": "precision", "strategies": "strategy", "loggers": "logger",
+           "profilers": "profiler", "callbacks": "callbacks"}  # fmt: skip
+"""Of a folder of Lightning's: the trainer's setting that asks for what is in it."""
+
+
+def of_missing(error: ImportError) -> str:
+    """The sentence for a package that the settings need and that is not installed."""
+    folders = [re.split(r"[/\\]", frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    asking = next(
+        (
+            setting
+            for folder in reversed(folders)
+            for name, setting in _ASKING.items()
+            if name in folder and {"pytorch_lightning", "lightning_fabric"} & set(folder)
+        ),
+        None,
+    )
+    who = f"`trainer.{asking}`" if asking else "the settings"
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{who} must ask for what is installed, found a missing package ({text}); install it, or ask for another."

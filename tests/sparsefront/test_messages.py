@@ -12,6 +12,7 @@ from one_sentence import sentence
 from sparsefront.cli import SparsefrontCLI, check, main
 from sparsefront.config_files import TOPS, check_config_files
 from sparsefront.messages import in_one_sentence
+from sparsefront.trainer_check import check_trainer
 
 CONFIGS = Path(__file__).parents[2] / "lightning_configs"
 BASE = ["--config", str(CONFIGS / "base.yaml"), "--config", str(CONFIGS / "data/mnist5k.yaml"),
@@ -279,6 +280,22 @@ CASES = [
     (["--trainer.precision", "12"], "`trainer.precision` must be one of 64, 32, 16"),
     (["--trainer.limit_train_batches", "-1"], "`trainer.limit_train_batches` must be a share from 0.0 to 1.0"),
     (["--trainer.strategy", "nope"], "`trainer.strategy` must be one that Lightning knows"),
+    (["--trainer.accumulate_grad_batches", "0"], "`trainer.accumulate_grad_batches` must be an integer of at least 1"),
+    (["--trainer.check_val_every_n_epoch", "0"], "`trainer.check_val_every_n_epoch` must be an integer of at least 1"),
+    (["--trainer.check_val_every_n_epoch", "-3"], "or null with val_check_interval, found -3"),
+    (["--trainer.val_check_interval", "0"], "`trainer.val_check_interval` must be a share above 0.0 up to 1.0"),
+    (["--trainer.val_check_interval", "0.0"], "`trainer.val_check_interval` must be a share above 0.0 up to 1.0"),
+    (["--trainer.val_check_interval", "-2"], "or an integer of at least 1, found -2"),
+    (["--trainer.limit_train_batches", "0"], "`trainer.limit_train_batches` must leave something to train on, found 0"),
+    (["--trainer.limit_train_batches", "0.0"], "`trainer.limit_train_batches` must leave something to train on, found"),
+    (["--trainer.gradient_clip_val", "-1"], "`trainer.gradient_clip_val` must be a number of at least 0, or null for"),
+    (["--trainer.gradient_clip_val", ".nan"], "`trainer.gradient_clip_val` must be a number of at least 0, or null"),
+    (["--trainer.num_sanity_val_steps", "-3"], "`trainer.num_sanity_val_steps` must be -1 for all, or an integer of"),
+    (["--trainer.log_every_n_steps", "-1"], "`trainer.log_every_n_steps` must be an integer of at least 0, found -1"),
+    (["--trainer.num_nodes", "0"], "`trainer.num_nodes` must be an integer of at least 1, found 0"),
+    (["--trainer.num_nodes", "2"], "`trainer.num_nodes` must be 1 where no cluster starts the processes, found 2 and"),
+    (["--trainer.accelerator", "tpu"], "`trainer.accelerator` must ask for what is installed, found a missing package"),
+    (["--trainer.precision", "transformer-engine"], "`trainer.precision` must ask for what is installed, found a mis"),
     (["--seed_everything", "-1"], "`seed_everything` must be an integer from 0 to 4294967295, found -1"),
     (["--seed_everything", "x"], "`seed_everything` must be true or false or an integer, found x"),
     (
@@ -375,6 +392,32 @@ def test_every_configuration_of_the_project_passes():
     files = [path for path in sorted(CONFIGS.rglob("*.yaml")) if path.parent.name != "studies"]
     assert len(files) > 50
     check_config_files([word for path in files for word in ("--config", str(path))])
+
+
+@pytest.mark.parametrize("name", ["SLURM_NTASKS", "MASTER_ADDR", "LOCAL_RANK", "TORCHELASTIC_RUN_ID"])
+def test_several_nodes_are_taken_where_something_starts_them(name, monkeypatch):
+    monkeypatch.setenv(name, "1")
+    check_trainer({"num_nodes": 2}, "fit")
+
+
+@pytest.mark.parametrize("verb", ["validate", "test", "predict", None])
+def test_no_batches_to_train_on_are_refused_of_a_fit_alone(verb):
+    check_trainer({"limit_train_batches": 0}, verb)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"check_val_every_n_epoch": None, "val_check_interval": 5},
+        {"val_check_interval": "00:01:00:00"},
+        {"val_check_interval": {"minutes": 5}},
+        {"gradient_clip_val": None, "num_sanity_val_steps": -1, "log_every_n_steps": 0},
+        {"gradient_clip_val": 0, "limit_train_batches": None, "limit_val_batches": 0},
+        {"limit_train_batches": 0, "fast_dev_run": True},
+    ],
+)
+def test_numbers_that_can_be_are_taken(settings):
+    check_trainer(settings, "fit")
 
 
 @pytest.mark.parametrize("asked", [["gpu"], ["cuda"], ["gpu", "--trainer.devices", "99"]])
