@@ -54,7 +54,7 @@ def read_checkpoint(path: str | Path, setting: str) -> dict[str, Tensor]:
     except Exception as error:
         raise ValueError(
             f"`{setting}` must be a whole checkpoint that `sparsefront fit` wrote, found {path}, which does not load "
-            f"({_why(error)}); name another."
+            f"({_why(error)}); name another, or save a network's weights with `torch.save(net.state_dict(), path)`."
         ) from None
 
 
@@ -120,13 +120,16 @@ def part_of(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
 
 
 def _tensors(content: Any) -> dict[str, Tensor]:
-    if _is_state(content):
-        return dict(content)
-    if isinstance(content, Mapping):
-        for key in _WRAPPERS:
-            if _is_state(content.get(key)):
-                return dict(content[key])
-    raise ValueError("no tensors by name")
+    wrapped = [content.get(key) for key in _WRAPPERS] if isinstance(content, Mapping) else []
+    state = next((one for one in (content, *wrapped) if _is_state(one)), None)
+    if state is None:
+        raise ValueError("no tensors by name")
+    for name, tensor in state.items():
+        if tensor.layout is not torch.strided or tensor.is_quantized:
+            raise ValueError(f"its tensor {name} is sparse or quantized; save it dense")
+        if tensor.is_meta:
+            raise ValueError(f"its tensor {name} is on the device meta, without values")
+    return dict(state)
 
 
 def _is_state(content: Any) -> bool:

@@ -265,3 +265,30 @@ def test_a_network_whose_own_names_look_like_wrappers_keeps_them():
     assert unwrapped(SAVED["DataParallel"](own), own).keys() == own.keys()
     assert unwrapped(SAVED["compiled in a model"](own), own, ("classifier", "")).keys() == own.keys()
     assert bare(SAVED["compiled in DDP"](network().state_dict())).keys() == network().state_dict().keys()
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("tensor", "why"),
+    [
+        (lambda: torch.eye(3).to_sparse(), "its tensor a is sparse or quantized; save it dense"),
+        (lambda: torch.eye(3).to_sparse_csr(), "its tensor a is sparse or quantized; save it dense"),
+        (lambda: torch.empty(3, device="meta"), "its tensor a is on the device meta, without values"),
+    ],
+    ids=["coo", "csr", "meta"],
+)
+@pytest.mark.filterwarnings("ignore:.*Sparse")
+def test_tensors_that_no_layer_takes_are_named(read, tensor, why):
+    torch.save(whole({"a": tensor()}), "x.ckpt")
+    with pytest.raises(ValueError, match=r"^`classifier_checkpoint` must") as refused:
+        read("x.ckpt", "classifier_checkpoint")
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize("read", [read_weights, read_checkpoint])
+def test_a_pickled_network_is_told_to_save_its_weights(read):
+    torch.save(network(), "net.pt")
+    with pytest.raises(
+        ValueError, match=r"^`classifier_checkpoint` must .* found .*net\.pt.*\.state_dict\(\), path\)`\.$"
+    ):
+        read("net.pt", "classifier_checkpoint")
