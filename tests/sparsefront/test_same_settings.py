@@ -1,6 +1,8 @@
 """Which settings may be others than a checkpoint's."""
 
 import copy
+import importlib
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -90,6 +92,70 @@ trees = st.recursive(values, lambda inner: st.dictionaries(st.sampled_from("abcd
 def test_settings_do_not_differ_from_themselves_nor_where_one_side_does_not_know_them(settings):
     assert differences(settings, copy.deepcopy(settings)) == []
     assert differences(settings, {"e": settings}) == differences({}, settings) == []
+
+
+def of_classes(before, now):
+    """What differs between two classifiers."""
+    return [str(one) for one in differences({"model": {"classifier": before}}, {"model": {"classifier": now}})]
+
+
+def test_two_classes_of_one_name_in_one_package_are_two_and_one_that_is_handed_on_is_one(tmp_path, monkeypatch):
+    package = tmp_path / "netpkg"
+    package.mkdir()
+    for module in "ab":
+        (package / f"{module}.py").write_text("class Net: ...\nclass Outer:\n    class Inner: ...\n")
+    (package / "__init__.py").write_text("from netpkg.a import Net\nfrom netpkg import b\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    other = {"class_path": "netpkg.b.Net"}
+    for path in ("netpkg.a.Net", "netpkg.Net"):
+        for _ in range(2):  # before the package is in use, and after
+            assert of_classes({"class_path": path}, other) == [f"model.classifier: {path} → netpkg.b.Net"]
+            importlib.import_module("netpkg")
+        for name in [name for name in sys.modules if name.startswith("netpkg")]:
+            monkeypatch.delitem(sys.modules, name)
+    importlib.import_module("netpkg")
+    assert of_classes({"class_path": "netpkg.a.Net"}, {"class_path": "netpkg.Net"}) == []
+    listed = [{"class_path": "netpkg.a.Net"}], [other]
+    assert len(of_classes(*({"class_path": "x.Y", "init_args": {"parts": parts}} for parts in listed))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("torch.optim.Adam", "torch.optim.adam.Adam"), ("classifiers.ConvNet", "classifiers.convnet.ConvNet"),
+        ("frontends.moved.TopT", "frontends.TopT"), ("torch.nn.ReLU", "torch.nn.modules.activation.ReLU"),
+    ],
+)  # fmt: skip
+def test_short_and_full_paths_of_known_classes_are_the_same(path, other):
+    assert of_classes({"class_path": path}, {"class_path": other}) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (None, {"neg": True}), ({"neg": True}, None), ({}, {"neg": True}), ({"neg": True}, {}),
+        ({"neg": True}, {"neg": False}), ({"a": 1}, {"a": 1, "b": 2}), ({"a": {"b": None}}, {"a": {"b": 0}}),
+        ({"a": 1}, {"class_path": "x.Y"}), ([{"a": 1}], [{"a": 1, "b": 1}]),
+    ],
+)  # fmt: skip
+def test_a_mapping_is_compared_as_one_value(before, now):
+    with_options = ({"class_path": "x.Y", "init_args": {"options": options}} for options in (before, now))
+    (found,) = of_classes(*with_options)
+    assert found.startswith("model.classifier.options: ")
+    (found,) = differences({"model": {"options": before}}, {"model": {"options": now}})
+    assert found.name == "model.options"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        ({"a": 1}, {}, "a: 1 → null"), ({}, {"a": 1}, "a: null → 1"), ({"a": 1}, {"a": 2}, "a: 1 → 2"),
+        (None, {"a": {"b": 1}}, "a: null → {'b': 1}"), ({"a": (1, 2)}, {"a": [1, 2]}, None), ({}, None, None),
+    ],
+)  # fmt: skip
+def test_settings_that_a_class_takes_by_any_name_are_compared_in_both_directions(before, now, found):
+    sides = ({"class_path": "x.Y", "init_args": {"b": 1}, "dict_kwargs": kwargs} for kwargs in (before, now))
+    assert of_classes(*sides) == ([] if found is None else [f"model.classifier.{found}"])
 
 
 def test_a_class_that_is_another_one_stands_for_its_settings():
