@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from sparsefront.common.plain_parts import plain_parts
 from sparsefront.common.run_folder import find_checkpoint, has_checkpoint
 from sparsefront.defended import DefendedClassifier
 
@@ -71,7 +72,8 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 
 def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+    parts = (part.cpu().contiguous().view(-1).view(torch.uint8) for part in plain_parts(tensor.detach()))
+    return b"".join(part.numpy().tobytes() for part in parts)
 
 
 def paths(settings: Any, names: Sequence[str] = _FILES) -> Iterator[str]:

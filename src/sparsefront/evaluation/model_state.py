@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sparsefront.common.plain_parts import plain_parts
 from sparsefront.evaluation.agreement import drawing
 
 _COMMON = frozenset(vars(nn.Module()))
@@ -37,7 +38,8 @@ def changed_by_calls(model: nn.Module, call: Callable[[], Any], device: torch.de
 def _state(model: nn.Module) -> Iterator[tuple[str, Any]]:
     for path, module in model.named_modules():
         own: dict[str, Any] = {name: value for name, value in vars(module).items() if name not in _COMMON}
-        own |= module._parameters | module._buffers
+        # What a TorchScript module keeps them in is no dictionary.
+        own |= dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
         for name, value in own.items():
             kept = _kept(value)
             if kept is not None:
@@ -49,7 +51,7 @@ def _kept(value: Any, depth: int = 0) -> Any:
     if isinstance(value, nn.Parameter) and not value.is_inference():
         return [id(value), value._version]  # many, and large: no copies
     if isinstance(value, Tensor):
-        return None if nn.parameter.is_lazy(value) else value.detach().clone()
+        return _values(value)
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, torch.Generator):
@@ -62,6 +64,16 @@ def _kept(value: Any, depth: int = 0) -> Any:
         items = value.values() if isinstance(value, Mapping) else value
         return [len(value), *(_kept(item, depth + 1) for item in items)]
     return None
+
+
+def _values(tensor: Tensor) -> list[Tensor] | None:
+    """A tensor's as they are now; None where torch cannot read them, for this is to warn and never to end a run."""
+    if nn.parameter.is_lazy(tensor):
+        return None
+    try:
+        return [part.detach().clone() for part in plain_parts(tensor)]
+    except Exception:  # not every operation is there for every kind of tensor, other people's kinds among them
+        return None
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -10,6 +10,8 @@ from torch import nn
 
 from attacks import PGD, NamedAttack, Square
 from frontends import Identity
+from sparsefront.classifier_check import check_classifier
+from sparsefront.common.plain_parts import plain_parts
 from sparsefront.evaluation.model_state import changed_by_calls
 from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.unsteady import unsteady
@@ -197,3 +199,116 @@ def test_a_model_of_one_size_of_batch_is_left_to_the_attacks_own_errors():
 def test_parameters_that_move_are_named():
     with pytest.warns(UserWarning, match=r"lassifier\.linear\.bias of the model changes"):
         assert list(unsteady(defended(TrainsItself).eval(), IMAGES))
+
+
+class PartInTorchScript(Linear):
+    """Counts its calls where it is told to."""
+
+    def __init__(self, in_chans, num_classes, counts=False):
+        super().__init__(in_chans, num_classes)
+        self.norm = torch.jit.script(Counted(in_chans, counts)).eval()
+
+    def forward(self, images):
+        return super().forward(self.norm(images))
+
+
+class Counted(nn.Module):
+    def __init__(self, in_chans: int, counts: bool):
+        super().__init__()
+        self.norm, self.counts = nn.BatchNorm2d(in_chans), counts
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, images):
+        if self.counts:
+            self.calls += 1
+        return self.norm(images)
+
+
+class CountsInTorchScript(PartInTorchScript):
+    def __init__(self, in_chans, num_classes):
+        super().__init__(in_chans, num_classes, counts=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
+def test_a_part_in_torchscript_is_looked_into():
+    assert list(unsteady(defended(PartInTorchScript).eval(), IMAGES)) == []
+    model = defended(CountsInTorchScript).eval()
+    before = model.classifier.norm.calls.clone()
+    with under_attack(model):
+        model(IMAGES)
+    assert torch.equal(model.classifier.norm.calls, before)
+    with pytest.warns(UserWarning, match=r"lassifier\.norm\.calls of the model changes"):
+        assert list(unsteady(model, IMAGES))
+
+
+KINDS = {
+    "sparse": lambda scale: (scale * torch.eye(3)).to_sparse(),
+    "by rows": lambda scale: (scale * torch.eye(3)).to_sparse_csr(),
+    "by columns": lambda scale: (scale * torch.eye(3)).to_sparse_csc(),
+    "float8": lambda scale: torch.full((3,), scale).to(torch.float8_e4m3fn),
+    "quantised": lambda scale: torch.quantize_per_tensor(torch.full((3,), scale), 0.1, 0, torch.quint8),
+    "nested": lambda scale: torch.nested.nested_tensor([torch.full((2,), scale), torch.full((3,), scale)]),
+    "complex": lambda scale: torch.full((3,), scale, dtype=torch.complex64),
+    "unsigned": lambda scale: torch.full((3,), int(scale), dtype=torch.uint16),
+    "not a number": lambda scale: torch.tensor([torch.nan, scale]),
+    "meta": lambda scale: torch.ones(3, device="meta"),
+}
+KINDS_OF_TENSOR = pytest.mark.parametrize("kind", KINDS)
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*(nested|[Ss]parse).*:UserWarning",
+    "ignore:.*quantiz.*:UserWarning",
+    "ignore:.*quantiz.*:DeprecationWarning",
+)
+
+
+def holding(kind, buffer=True, moves=False):
+    """A model with a tensor of that kind, which its calls may put another in the place of."""
+
+    class Holding(Linear):
+        def __init__(self, in_chans, num_classes):
+            super().__init__(in_chans, num_classes)
+            self.calls = iter(range(1, 100))
+            if buffer:
+                self.register_buffer("held", KINDS[kind](1.0), persistent=False)
+            else:
+                self.held = KINDS[kind](1.0)
+
+        def forward(self, images):
+            if moves:
+                self.held = KINDS[kind](float(next(self.calls)))
+            return super().forward(images)
+
+    return Holding
+
+
+@KINDS_OF_TENSOR
+@pytest.mark.parametrize("buffer", [True, False])
+def test_a_tensor_of_any_kind_is_looked_at_and_ends_no_run(kind, buffer):
+    assert list(unsteady(defended(holding(kind, buffer)).eval(), IMAGES)) == []
+    model = defended(holding(kind, buffer, moves=True)).eval()
+    if kind == "meta":  # which holds no values
+        assert list(unsteady(model, IMAGES)) == []
+    else:
+        with pytest.warns(UserWarning, match=r"lassifier\.held of the model changes"):
+            assert list(unsteady(model, IMAGES))
+
+
+def read_out(tensor):
+    return [part.tolist() for part in plain_parts(tensor)]
+
+
+@KINDS_OF_TENSOR
+def test_an_attack_leaves_buffers_of_any_kind_as_they_were(kind):
+    model = defended(holding(kind, moves=True)).eval()
+    held, values = model.classifier.held, repr(read_out(model.classifier.held))
+    with under_attack(model):
+        model(IMAGES)
+    assert model.classifier.held is held
+    with under_attack(model):
+        if kind != "nested":  # which torch cannot write into
+            held.copy_(KINDS[kind](2.0))
+    assert repr(read_out(model.classifier.held)) == values
+    images = torch.zeros(1, *SHAPE)
+    with torch.no_grad():
+        expected = model.classifier(images)
+    check_classifier(model, expected.shape[1])
