@@ -11,9 +11,10 @@ from dataclasses import is_dataclass
 from typing import Any, Union
 
 from jsonargparse import ArgumentParser, Namespace
+from jsonargparse._util import import_object
 
-from sparsefront.known_classes import imported
-from sparsefront.rebuilding import CLASS, SETTINGS, hints_of
+from sparsefront.open_settings import OPEN, is_open, may_be_built, returned
+from sparsefront.rebuilding import CLASS, MORE, SETTINGS, hints_of
 
 
 def check_named(parser: ArgumentParser, settings: Namespace) -> None:
@@ -29,13 +30,13 @@ def check_named(parser: ArgumentParser, settings: Namespace) -> None:
 
 
 def _check(hint: Any, value: Any, setting: str) -> None:
-    if inspect.isroutine(value) and (wanted := list(_kinds(hint))):
-        _check_kind(value, wanted, setting)
+    if inspect.isroutine(value) and list(_kinds(hint)):  # else it is handed on as it is, not called to build a part
+        _check_kind(value, hint, setting)
     elif _names_a_class(value):
-        named = imported(str(value[CLASS]))
-        _check_kind(named, list(_kinds(hint)), setting)
+        named = _resolved(str(value[CLASS]))
+        _check_kind(named, hint, setting)
         hints = hints_of(named)
-        for name, inner in _items(value.get(SETTINGS) or {}):
+        for name, inner in [*_items(value.get(SETTINGS) or {}), *_items(value.get(MORE) or {})]:
             _check(hints.get(name, Any), inner, f"{setting}.{name}")
     elif isinstance(value, list | tuple):
         for i, inner in enumerate(value):
@@ -49,36 +50,43 @@ def _check(hint: Any, value: Any, setting: str) -> None:
             _check(fields.get(name, each), inner, f"{setting}.{name}")
 
 
-def _check_kind(named: Any, wanted: list[type], setting: str) -> None:
-    """Of something called `named`, which is called if this passes; nothing is known of what is wanted of if empty."""
+def _check_kind(named: Any, hint: Any, setting: str) -> None:
+    """Of something called `named`, which is called if this passes."""
     if named is None:
-        return  # not imported: nothing that could be called
-    found = named
-    if not isinstance(named, type):
-        try:
-            found = typing.get_type_hints(named).get("return")
-        except (NameError, TypeError, AttributeError, ValueError):
-            found = None
-        if not wanted and isinstance(found, type):
-            return
-    elif not wanted:
+        return  # no name of anything: nothing that could be called
+    wanted = list(_kinds(hint))
+    anything = not wanted or any(map(is_open, _wanted(hint)))
+    found = named if isinstance(named, type) else returned(named)
+    if (isinstance(found, type) and issubclass(found, tuple(wanted))) or (anything and may_be_built(named)):
         return
-    if isinstance(found, type) and issubclass(found, tuple(wanted)):
-        return
-    kinds = " or ".join(f"{kind.__module__.split('.')[0]}'s {kind.__name__}" for kind in wanted) or "class"
+    kinds = " or ".join(f"{kind.__module__.split('.')[0]}'s {kind.__name__}" for kind in wanted)
+    rule = f"a subclass of {kinds}, or a function annotated to return one" if kinds else OPEN
     name = f"{getattr(named, '__module__', None)}.{getattr(named, '__qualname__', named)}"
-    raise ValueError(
-        f"`{setting}` must name a subclass of {kinds}, or a function annotated to return one, found {name}; it was not "
-        "called."
-    )
+    raise ValueError(f"`{setting}` must name {rule}, found {name}; it was not called.")
+
+
+def _resolved(name: str) -> Any:
+    """What jsonargparse calls by this name, inherited and bound methods too, else None."""
+    try:
+        return import_object(name)
+    except (ImportError, AttributeError, ValueError):
+        return None  # so it is for jsonargparse
 
 
 def _kinds(hint: Any) -> Iterator[type]:
     """The classes that a setting may name subclasses of."""
+    plain = (str, int, float, list, tuple, dict, type(None))
+    for option in _wanted(hint):
+        if isinstance(option, type) and not is_open(option) and not issubclass(option, plain):
+            yield option
+
+
+def _wanted(hint: Any) -> Iterator[Any]:
+    """What annotations say that a setting is, or that it returns; `Any` of a bare `Callable`."""
     for option in _options(hint):
-        if typing.get_origin(option) is collections.abc.Callable:
-            yield from _kinds(typing.get_args(option)[-1])
-        elif isinstance(option, type) and not issubclass(option, str | int | float | list | tuple | dict | type(None)):
+        if collections.abc.Callable in (option, typing.get_origin(option)):
+            yield from _wanted((typing.get_args(option) or [Any])[-1])
+        else:
             yield option
 
 
