@@ -1,5 +1,7 @@
 """The checkpoints of a run, in the folder of its version."""
 
+import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,11 +27,15 @@ class RunCheckpoints(ModelCheckpoint):
     Args:
         kwargs: as `ModelCheckpoint`, but for the folder.
 
+    Raises:
+        ValueError: a `filename` in another folder.
+
     Attributes:
         settings: what the run is made with, plain values by dotted names; kept in each checkpoint.
     """
 
     def __init__(self, **kwargs: Any) -> None:
+        _check_name(kwargs.get("filename"), bool(kwargs.get("auto_insert_metric_name", True)))
         super().__init__(dirpath=None, **kwargs)
         self.settings: dict[str, Any] = {}
         self._before_validation = False  # of what is being written
@@ -120,6 +126,17 @@ class RunCheckpoints(ModelCheckpoint):
             setattr(self, key, str(own / earlier[key]) if earlier[key] else "")
         for key in ("best_model_score", "current_score", "kth_value"):
             setattr(self, key, earlier[key])
+
+
+def _check_name(name: str | None, with_metrics: bool) -> None:
+    """Raise a ValueError if files would lie elsewhere; the name of a metric, in braces, stands for a number."""
+    written = name or ""
+    written = written if with_metrics else re.sub(r"\{[^{}]*\}", "", written)
+    if "/" in written or os.sep in written:
+        raise ValueError(
+            f"`checkpoint.filename` must be a file's name, found {name!r}; it lies in the run's version: leave out "
+            "folders, and name metrics with a slash in braces with `checkpoint.auto_insert_metric_name: false`."
+        )
 
 
 def has_ended(trainer: pl.Trainer) -> bool:

@@ -17,6 +17,7 @@ from classifiers import ReadOut
 from frontends import FrontEnd
 from sparsefront import process_watch, stopping
 from sparsefront.common.run_folder import FOLDER, LAST, Checkpoint
+from sparsefront.run_checkpoints import RunCheckpoints
 from sparsefront.slurm import requeue
 
 
@@ -66,7 +67,7 @@ class StopPoints(pl.Callback):
         """A batch of attacks may be given up."""
         if trainer.sanity_checking:
             return
-        path, saves = _last(trainer), getattr(trainer.checkpoint_callback, "save_last", None)
+        path, saves = _last(trainer), getattr(_own(trainer), "save_last", None)
         if trainer.state.fn == TrainerFn.FITTING and path is not None and saves:
             reached = f"epoch {trainer.current_epoch}, before this validation, is"
             stopping.keep_in_mind(f"{reached} kept in {path}", *self._from(path))
@@ -129,8 +130,14 @@ def check_trained(checkpoint: Checkpoint) -> None:
         )
 
 
+def _own(trainer: pl.Trainer) -> RunCheckpoints | None:
+    """The run's; a `ModelCheckpoint` of the user's keeps what the user wants where the user wants it."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback for callback in callbacks if isinstance(callback, RunCheckpoints)), None)
+
+
 def _last(trainer: pl.Trainer) -> Path | None:
-    folder = getattr(trainer.checkpoint_callback, "dirpath", None)
+    folder = getattr(_own(trainer), "dirpath", None)
     return None if folder is None or trainer.fast_dev_run else Path(folder, LAST)  # type: ignore[attr-defined]
 
 

@@ -21,6 +21,7 @@ from frontends import DSC, TopT
 from sparsefront import stopping
 from sparsefront.cli import SparsefrontCLI, main
 from sparsefront.defended import DefendedClassifier
+from sparsefront.run_checkpoints import RunCheckpoints
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -89,6 +90,28 @@ def test_a_stopped_fit_says_so_and_the_command_that_it_names_ends_in_the_same_we
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, again.model.state_dict()[name]), name
     assert rows(again.trainer.log_dir, "val") == rows(whole.trainer.log_dir, "val")
+
+
+def test_a_stop_is_kept_in_the_runs_version_whatever_else_the_user_has_checkpoints_for(only, capsys, monkeypatch):
+    only("fit")
+    own = "{class_path: ModelCheckpoint, init_args: {dirpath: mine, filename: own}}"
+    with monkeypatch.context() as patch:
+        kick_at(patch, DefendedClassifier, "training_step", 2, signal.SIGTERM)
+        stopped(["fit", *BASE, "--trainer.callbacks", f"[{own}]", "--run_dir", "cut"], capsys, 143)
+    assert Path("cut/version_0/checkpoints/last.ckpt").is_file()
+    assert not Path("mine/last.ckpt").exists()
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x", "a/b", "a/{epoch}", "../{epoch}"])
+def test_checkpoints_lie_in_the_folder_of_the_runs_version(name):
+    with pytest.raises(ValueError, match=r"`checkpoint\.filename` must be a file's name"):
+        RunCheckpoints(filename=name, auto_insert_metric_name=False)
+
+
+def test_a_metric_in_a_checkpoints_name_may_have_a_slash_where_its_number_alone_is_written():
+    RunCheckpoints(filename="{epoch}-{val/acc:.2f}", auto_insert_metric_name=False)
+    with pytest.raises(ValueError, match="auto_insert_metric_name: false"):
+        RunCheckpoints(filename="{epoch}-{val/acc:.2f}")
 
 
 @pytest.fixture(scope="module")
