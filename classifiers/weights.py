@@ -3,7 +3,7 @@
 from torch import nn
 
 from sparsefront.common.checkpoint_file import read_weights
-from sparsefront.common.weight_names import unwrapped
+from sparsefront.common.weight_names import shapes_of, unwrapped
 
 
 def load_weights(module: nn.Module, path: str) -> None:
@@ -14,8 +14,8 @@ def load_weights(module: nn.Module, path: str) -> None:
         ValueError: a file of something else, or names or shapes that are not the module's.
     """
     state = unwrapped(read_weights(path, "checkpoint_path"), module.state_dict())
-    own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    given = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    own = shapes_of(module.state_dict())
+    given = shapes_of(state)
     wrong = sorted(name for name in own.keys() | given.keys() if own.get(name) != given.get(name))
     if wrong:
         name = wrong[0]

@@ -14,7 +14,7 @@ from sparsecode.full_precision import full_precision
 from sparsefront.common.build_part import build_part
 from sparsefront.common.checkpoint_file import read_checkpoint
 from sparsefront.common.run_folder import find_checkpoint
-from sparsefront.common.weight_names import unwrapped
+from sparsefront.common.weight_names import shapes_of, unwrapped
 
 
 class PixelDeflection(FrontEnd):
@@ -144,8 +144,7 @@ class PixelDeflection(FrontEnd):
         assert self.attention is not None
         state = read_checkpoint(path, "attention_checkpoint")
         state = unwrapped(state, self.attention.state_dict(), ("classifier", ""))
-        own = {key: value.shape for key, value in self.attention.state_dict().items()}
-        if own != {key: value.shape for key, value in state.items()}:
+        if shapes_of(state) != shapes_of(self.attention.state_dict()):
             raise ValueError(
                 f"`attention_checkpoint` {path} must hold a {type(self.attention).__name__} as `attention` and "
                 "`attention_classes` describe it, found another classifier; its run's config.yaml has its settings."

@@ -11,7 +11,7 @@ from frontends.denoising_autoencoder import N_FEATURES, DenoisingAutoencoder
 from frontends.nearest import nearest
 from sparsefront.common.checkpoint_file import read_checkpoint
 from sparsefront.common.run_folder import find_checkpoint
-from sparsefront.common.weight_names import unwrapped
+from sparsefront.common.weight_names import shapes_of, unwrapped
 
 _AT_ONCE = 512  # images whose features are found together
 
@@ -128,8 +128,7 @@ class Strata(nn.Module):
         """
         whole = read_checkpoint(find_checkpoint(path, setting, front_end=True).path, setting)
         state = unwrapped(whole, self.state_dict(), ("strata", "frontend.strata"))
-        shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
-        if shapes != {key: tuple(tensor.shape) for key, tensor in self.state_dict().items()}:
+        if shapes_of(state) != shapes_of(self.state_dict()):
             raise ValueError(
                 f"`{setting}` must hold the clusters of an STL with the same channels, `n_components` and "
                 f"`n_references`, found others or none in {path}; give the settings that it was learned with."

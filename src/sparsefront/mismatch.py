@@ -2,11 +2,13 @@
 
 from torch import Tensor, nn
 
+from sparsefront.common.weight_names import shapes_of
+
 
 def explain_mismatch(module: nn.Module, state: dict[str, Tensor], origin: str, whose: str) -> None:
     """Raise one sentence if the names or shapes in `state` differ from those of `module`."""
-    own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    other = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    own = shapes_of(module.state_dict())
+    other = shapes_of(state)
     if own == other:
         return
     differing = sorted(name for name in own.keys() | other.keys() if own.get(name) != other.get(name))

@@ -13,6 +13,7 @@ from sparsefront.common.home import at_home
 from sparsefront.common.tensor_digest import DIGEST, check_digest
 
 STATE = "state_dict"
+EXTRA = "_extra_state"  # of a module, by `get_extra_state`: torch's name of what need be no tensor
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")  # of training scripts, in order
 
 
@@ -124,7 +125,10 @@ def _tensors(content: Any) -> dict[str, Tensor]:
     state = next((one for one in (content, *wrapped) if _is_state(one)), None)
     if state is None:
         raise ValueError("no tensors by name")
+    own = DIGEST in content  # written here: of the model's own buffers, which may be of any kind
     for name, tensor in state.items():
+        if own or not isinstance(tensor, Tensor):
+            continue
         if tensor.layout is not torch.strided or tensor.is_quantized:
             raise ValueError(f"its tensor {name} is sparse or quantized; save it dense")
         if tensor.is_meta:
@@ -134,14 +138,15 @@ def _tensors(content: Any) -> dict[str, Tensor]:
 
 def _is_state(content: Any) -> bool:
     return isinstance(content, Mapping) and all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+        isinstance(key, str) and (isinstance(value, Tensor) or key.split(".")[-1] == EXTRA)
+        for key, value in content.items()
     )
 
 
 def _check_whole(content: Any) -> None:
     if not isinstance(content, Mapping) or STATE not in content:
         raise ValueError("it holds weights alone" if _is_state(content) else "it is no checkpoint")
-    _tensors({STATE: content[STATE]})
+    _tensors({key: content[key] for key in (STATE, DIGEST) if key in content})
     for key in ("epoch", "global_step"):
         if not isinstance(content.get(key, 0), int):
             raise ValueError(f"its {key} is {content[key]!r}, where a number should be")

@@ -1,10 +1,11 @@
 """Names that tensors got from what a network was wrapped in when it was saved."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
-from sparsefront.common.checkpoint_file import part_of
+from sparsefront.common.checkpoint_file import EXTRA, part_of
 
 COUNTER = "num_batches_tracked"  # of batch norm: bookkeeping that older files lack
 _WORDS = ("module", "_orig_mod", "_fsdp_wrapped_module")  # of DataParallel and DDP, torch.compile, FSDP
@@ -36,6 +37,11 @@ def unwrapped(
     nearest = max(forms, key=lambda form: len(wanted & form.keys()) - len(_uncounted(form) - wanted))
     counters = {name: tensor for name, tensor in own.items() if name.endswith(COUNTER)}
     return counters | {name: tensor for name, tensor in nearest.items() if not name.endswith(COUNTER) or name in own}
+
+
+def shapes_of(state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Shapes by name; () of what a module keeps besides its tensors, which may change its shape."""
+    return {name: () if name.split(".")[-1] == EXTRA else tuple(value.shape) for name, value in state.items()}
 
 
 def bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

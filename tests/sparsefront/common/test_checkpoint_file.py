@@ -2,6 +2,7 @@
 
 import pickle
 import zipfile
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
+from classifiers.weights import load_weights
+from sparsefront.checkpoint_files import write_checkpoint
 from sparsefront.common.checkpoint_file import read_checkpoint, read_weights, read_whole_checkpoint
 from sparsefront.common.tensor_digest import DIGEST, digest_of
 from sparsefront.common.weight_names import bare, unwrapped
+from sparsefront.mismatch import explain_mismatch
 
 READERS = [read_weights, read_checkpoint, read_whole_checkpoint]
 
@@ -292,3 +296,84 @@ def test_a_pickled_network_is_told_to_save_its_weights(read):
         ValueError, match=r"^`classifier_checkpoint` must .* found .*net\.pt.*\.state_dict\(\), path\)`\.$"
     ):
         read("net.pt", "classifier_checkpoint")
+
+
+EXTRA = {
+    "numbers and words": {"scale": 1.5, "seen": 3, "name": "x", "none": None},
+    "nested": OrderedDict(a=[1, (2.0, True)], b={"t": torch.ones(2)}),
+    "a number": 3,
+    "a tensor": torch.arange(3),
+    "none": None,
+}
+
+
+class KeepsMore(torch.nn.Linear):
+    kept = None
+
+    def get_extra_state(self):
+        return self.kept
+
+    def set_extra_state(self, state):
+        self.kept = state
+
+
+@pytest.mark.parametrize("kind", EXTRA)
+@pytest.mark.parametrize("inner", [True, False])
+def test_what_a_module_keeps_besides_tensors_is_written_and_read(kind, inner):
+    def module():
+        return torch.nn.Sequential(KeepsMore(2, 2)) if inner else KeepsMore(2, 2)
+
+    model, other = module(), module()
+    part = model[0] if inner else model
+    part.kept = EXTRA[kind]
+    state = model.state_dict()
+    write_checkpoint(whole(state), Path("x.ckpt"))
+    for read in READERS[:2]:
+        found = read("x.ckpt", "option")
+        assert found.keys() == state.keys()
+    explain_mismatch(other, found, "this", "that")
+    load_weights(other, "x.ckpt")
+    assert repr((other[0] if inner else other).kept) == repr(EXTRA[kind])
+    found = read_whole_checkpoint("x.ckpt", "option")
+    assert found[DIGEST] == digest_of(state)
+    (name,) = [name for name in state if name.endswith("_extra_state")]
+    torch.save({**found, "state_dict": {**state, name: "another"}}, "x.ckpt")
+    with pytest.raises(ValueError, match="its tensors are not those that were written"):
+        read_checkpoint("x.ckpt", "option")
+
+
+def test_what_is_kept_besides_tensors_needs_its_name():
+    torch.save({"a": torch.zeros(1), "b": {"extra": 1}}, "x.ckpt")
+    with pytest.raises(ValueError, match="no tensors by name"):
+        read_weights("x.ckpt", "option")
+
+
+@pytest.mark.parametrize("change", [{"a": 2}, {"b": [1, 2]}, {"a": 1.0}, {"c": torch.ones(1)}, {"b": (1,)}])
+def test_the_digest_knows_what_a_module_keeps_besides(change):
+    kept = {"a": 1, "b": [1], "c": torch.zeros(1), "d": {"x", "y", "z"}}
+    same = dict(reversed([*kept.items(), ("d", {"z", "y", "x"})]))
+    assert digest_of({"n._extra_state": kept}) == digest_of({"n._extra_state": same})
+    assert digest_of({"n._extra_state": kept}) != digest_of({"n._extra_state": {**kept, **change}})
+
+
+@pytest.mark.filterwarnings("ignore:.*[Ss]parse.*:UserWarning", "ignore:.*quantiz.*", "ignore:TypedStorage")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda scale: (scale * torch.eye(3)).to_sparse(),
+        lambda scale: (scale * torch.eye(3)).to_sparse_csr(),
+        lambda scale: torch.full((3,), scale).to(torch.float8_e4m3fn),
+        lambda scale: torch.quantize_per_tensor(torch.full((3,), scale), 0.1, 0, torch.quint8),
+    ],
+    ids=["sparse", "by rows", "float8", "quantised"],
+)
+def test_a_buffer_of_any_kind_is_written_and_digested(make):
+    state = {"a": make(1.0)}
+    write_checkpoint(whole(state), Path("x.ckpt"))
+    found = read_whole_checkpoint("x.ckpt", "option")
+    assert (
+        found[DIGEST]
+        == digest_of(read_checkpoint("x.ckpt", "option"))
+        == digest_of(state)
+        != digest_of({"a": make(2.0)})
+    )
