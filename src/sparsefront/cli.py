@@ -25,6 +25,7 @@ from sparsefront.checkpoint_files import CheckpointFiles, write_checkpoint
 from sparsefront.classifier_check import check_classifier
 from sparsefront.common.checkpoint import Checkpoint
 from sparsefront.common.checkpoint_file import read_whole_checkpoint
+from sparsefront.common.home import at_home
 from sparsefront.common.run_folder import FOLDER, FRONT_END, find_checkpoint, last_checkpoint
 from sparsefront.common.whole_file import in_words, sweep
 from sparsefront.common.working_folder import look_here_last
@@ -38,7 +39,7 @@ from sparsefront.home_folders import at_home_throughout
 from sparsefront.logging import MetricsFile, SaveConfig, check_wandb
 from sparsefront.machine_check import check_machine
 from sparsefront.messages import in_one_sentence, of_entry, of_import, of_missing, with_owner
-from sparsefront.moved_run import moved_run
+from sparsefront.moved_run import moved_paths, moved_run, said_folder
 from sparsefront.named_code import check_named
 from sparsefront.optimizer_check import check_optimizer
 from sparsefront.overridden_flags import keep_checkpoint
@@ -175,12 +176,18 @@ class SparsefrontCLI(LightningCLI):
         """With the home folder for `~`; a run that was moved is where its configuration is, whatever that says."""
         super().parse_arguments(parser, args)
         at_home_throughout(self.config)
-        words = [str(word).split("=")[0] for word in (sys.argv[1:] if args is None else args)]
+        words = [str(word).split("=")[0].removeprefix("--") for word in (sys.argv[1:] if args is None else args)]
         config = self.config.get(str(self.config.get("subcommand")), self.config)
-        home = moved_run(config["run_dir"], self._files_of(config)) if "--run_dir" not in words else None
-        if home is not None:
+        said = said_folder(files := self._files_of(config))
+        home = None if said is None else moved_run(said, files)
+        if said is None or home is None:
+            return
+        if "run_dir" not in words and at_home(config["run_dir"]) == said:
             rank_zero_info(f"`run_dir` is {home}, where the configuration is, no longer {config['run_dir']}.")
             config["run_dir"] = config["trainer"]["default_root_dir"] = home
+        for name, path in moved_paths(config, said, home, words).items():
+            rank_zero_info(f"`{name}` is {path}, in the folder where the configuration is, no longer {config[name]}.")
+            config[name] = path
 
     def _parse_ckpt_path(self) -> None:
         """Leave the settings as the user gave them: LightningCLI would put the checkpoint's in their place unsaid.

@@ -1,11 +1,59 @@
 """Runs that are no longer where they were made."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from sparsefront.common.home import at_home
+
+FROM_ELSEWHERE = ("ckpt_path", "evaluation.resume_from", "model.frontend_checkpoint", "model.classifier_checkpoint")
+"""Settings that may name something in the run's own folder."""
+
+
+def said_folder(configs: Iterable[Path]) -> str | None:
+    """The `run_dir` that the last configuration says which a run left, None without such a one."""
+    said = None
+    for config in configs:
+        if _is_of_version(config):
+            settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+            said = settings.get("run_dir") if isinstance(settings, dict) else None
+    return None if said is None else str(at_home(str(said)))
+
+
+def moved_paths(settings: Any, said: str, home: str, named: Iterable[str]) -> dict[str, str]:
+    """What lay in a run's folder lies in the one that it was moved or copied to.
+
+    Args:
+        settings: by dotted names.
+        said: the folder that the run's configuration says.
+        home: the one that the configuration is in.
+        named: settings that were named apart from it, which mean what they say.
+
+    Returns:
+        The settings of `FROM_ELSEWHERE` that are other ones now, relative to `home` as they were to `said`.
+    """
+    found, own = {}, set(named)
+    for name in FROM_ELSEWHERE:
+        path = settings.get(name)
+        if name in own or not isinstance(path, str) or path in ("last", "best") or "://" in path:
+            continue
+        inside = _inside(Path(at_home(path)), Path(said))
+        if inside is not None:
+            found[name] = str(Path(home) / inside)
+    return found
+
+
+def _inside(path: Path, folder: Path) -> Path | None:
+    one, other = (Path(os.path.abspath(at)) for at in (path, folder))  # as written: a link may be elsewhere by now
+    return one.relative_to(other) if one.is_relative_to(other) else None
+
+
+def _is_of_version(config: Path) -> bool:
+    version = config.resolve().parent.name
+    return version.removeprefix("version_").isdecimal() and config.name == "config.yaml"
 
 
 def moved_run(run_dir: str, configs: Iterable[Path]) -> str | None:
@@ -22,7 +70,7 @@ def moved_run(run_dir: str, configs: Iterable[Path]) -> str | None:
     home = None
     for config in configs:
         version = config.resolve().parent
-        if not version.name.removeprefix("version_").isdecimal() or config.name != "config.yaml":
+        if not _is_of_version(config):
             continue
         said = yaml.safe_load(config.read_text(encoding="utf-8"))
         own = isinstance(said, dict) and at_home(str(said.get("run_dir"))) == at_home(run_dir)

@@ -17,7 +17,7 @@ from sparsefront.common.run_folder import find_checkpoint
 from sparsefront.common.tensor_digest import digest_of
 from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation
-from sparsefront.moved_run import moved_run
+from sparsefront.moved_run import moved_paths, moved_run
 from sparsefront.report import main as report
 from sparsefront.report.run import Run
 from sparsefront.report.sentences import cautions
@@ -322,3 +322,33 @@ def test_a_checkpoint_named_before_the_configuration_is_tested_and_gone_on_from(
     assert same_weights(main(["test", "--ckpt_path", "last", "--config", str(config)]).model, trained)
     more = ["--trainer.max_epochs", "2"]
     assert main(["fit", "--ckpt_path=r/version_0", "--config", str(config), *more]).trainer.global_step == 6
+
+
+@pytest.mark.parametrize("name", ["ckpt_path", "evaluation.resume_from", "model.classifier_checkpoint"])
+@pytest.mark.parametrize(
+    ("path", "said", "now"),
+    [
+        ("r/version_0", "r", "rc/version_0"), ("./r", "r", "rc"),
+        ("/a/r/version_1/x.ckpt", "/a/r", "rc/version_1/x.ckpt"),
+        ("r/../r/version_0", "./r", "rc/version_0"), ("r2/version_0", "r", None), ("other", "r", None),
+        ("last", ".", None), ("r/../version_0", "r", None), (None, "r", None), ("https://r/x", ".", None),
+    ],
+)  # fmt: skip
+def test_what_lay_in_a_runs_folder_lies_where_the_run_is_now(name, path, said, now):
+    assert moved_paths({name: path}, said, "rc", ["run_dir"]) == ({} if now is None else {name: now})
+    assert moved_paths({name: path}, said, "rc", [name]) == {}
+
+
+def test_the_test_of_a_copied_run_means_the_weights_in_the_copy(capsys):
+    main(["fit", *SMALL, "--run_dir", "r"])
+    main(["test", "--config", "r/version_0/config.yaml", "--ckpt_path", "r/version_0"])
+    shutil.copytree("r", "rc")
+    shutil.rmtree("r/version_0/checkpoints")
+    cli = main(["test", "--config", "rc/version_1/config.yaml"])
+    assert same_weights(cli.model, "rc/version_0/checkpoints/last.ckpt")
+    cli = main(["test", "--config", "rc/version_1/config.yaml", "--run_dir", "elsewhere"])
+    assert same_weights(cli.model, "rc/version_0/checkpoints/last.ckpt")
+    assert Path(cli.trainer.log_dir) == Path("elsewhere/version_0")
+    with pytest.raises(SystemExit):  # what is named on the line is what it says
+        main(["test", "--config", "rc/version_1/config.yaml", "--ckpt_path", "r/version_0"])
+    assert "found none in r/version_0" in capsys.readouterr().err
