@@ -2,15 +2,17 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sparsefront.common.home import at_home
 
-_STRAY = re.compile(r"\..+\.(\d+)\.tmp(\.[^.]+)?")
+_STRAY = re.compile(r"\..+\.(\d+)(?:@([0-9a-f]{8}))?\.tmp(\.[^.]+)?")  # older versions named no machine
 
 
 class NotWrittenError(OSError):
@@ -54,8 +56,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A file beside `path` to write to; it takes the place of `path` at the end, or goes away if that is not reached.
 
     Its name ends in the suffix of `path`, by which some libraries choose a format. What it holds is on the disk before
-    it takes that place, so that a power cut leaves the one or the other. Beginnings that a killed process left beside
-    `path` are removed.
+    it takes that place, so that a power cut leaves the one or the other. Beginnings that a killed process of this
+    machine left beside `path` are removed.
 
     Raises:
         NotWrittenError: the disk is full, or `path` cannot be written to; `path` is as it was.
@@ -68,7 +70,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         for stray in path.parent.glob(f"{_escaped(f'.{path.stem}.')}*"):
             _remove_stray(stray)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}@{_machine()}.tmp{path.suffix}")
         try:
             yield temporary
             _to_disk(temporary)
@@ -89,21 +91,30 @@ def write_whole(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def sweep(folder: Path) -> None:
-    """Remove, in a folder and all below it, the beginnings of files whose process is gone.
+def sweep(run_dir: Path) -> None:
+    """Remove, in a run's versions, the beginnings of files whose process is gone.
+
+    What lies elsewhere in `run_dir` may be of other programs, and numbers of processes say nothing of those of another
+    machine that shares the folder: both are left alone.
 
     Raises:
         NotWrittenError: one cannot be removed.
     """
-    for path in folder.rglob(".*.tmp*"):
-        _remove_stray(path)
+    for version in run_dir.glob("version_*"):
+        for path in version.rglob(".*.tmp*"):
+            _remove_stray(path)
 
 
 def _remove_stray(path: Path) -> None:
     found = _STRAY.fullmatch(path.name)
-    if found and path.is_file() and not _runs(int(found[1])):
+    if found and found[2] in (None, _machine()) and path.is_file() and not _runs(int(found[1])):
         with writing(path):
             path.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """Eight signs for this machine's name, which may be too long for a file's."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 def _runs(process: int) -> bool:

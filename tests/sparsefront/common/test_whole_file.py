@@ -51,7 +51,7 @@ STOPPED = 4_194_305  # above the largest number that Linux gives a process
 )
 @pytest.mark.parametrize("sweeping", ["the same file again", "the folder above"])
 def test_the_beginnings_that_a_killed_process_left_are_swept_and_nothing_else_is(tmp_path, target, strays, sweeping):
-    home = tmp_path / "run" / "checkpoints"
+    home = tmp_path / "version_0" / "checkpoints"
     home.mkdir(parents=True)
     kept = [".hidden", "last.tmp.ckpt", f".last.{os.getppid()}.tmp.ckpt", ".last.x.tmp.ckpt", ".gitignore", "notes.txt"]
     for name in [*strays, *kept]:
@@ -60,6 +60,40 @@ def test_the_beginnings_that_a_killed_process_left_are_swept_and_nothing_else_is
         sweep(tmp_path)
     write_whole(home / target, "whole")
     assert {path.name for path in home.iterdir()} == {target, *kept}
+
+
+def stopped_while_writing(path):
+    """The beginning that a process leaves which is killed."""
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        name, process = temporary.name, str(os.getpid())
+    stray = path.with_name(name.replace(process, str(STOPPED), 1))
+    stray.write_text("half")
+    return stray
+
+
+@pytest.mark.parametrize("target", ["last.ckpt", "rows", "epoch=1.5.ckpt"])
+def test_what_another_machine_is_writing_is_left_alone_and_this_ones_beginnings_are_not(tmp_path, monkeypatch, target):
+    path = tmp_path / "version_0" / "checkpoints" / target
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "another.example.org")
+        foreign = stopped_while_writing(path)
+    own = stopped_while_writing(path)
+    assert own != foreign
+    sweep(tmp_path)
+    assert set(path.parent.iterdir()) == {path, foreign}
+    own.write_text("half")
+    write_whole(path, "whole")
+    assert set(path.parent.iterdir()) == {path, foreign}
+
+
+@pytest.mark.parametrize("folder", [".", "mine", "mine/version_0", "versions"])
+def test_files_of_other_programs_outside_of_a_runs_versions_are_left_alone(tmp_path, folder):
+    path = tmp_path / folder / f".x.{STOPPED}.tmp"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+    sweep(tmp_path)
+    assert path.is_file()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO])
