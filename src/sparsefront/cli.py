@@ -69,7 +69,7 @@ class _Parser(LightningArgumentParser):
         if not self.exit_on_error:
             return super().parse_args(words, *rest, **kwargs)
         try:
-            check_config_files(words)
+            words = check_config_files(words)
             return super().parse_args(keep_checkpoint(words), *rest, **kwargs)
         except ValueError as error:
             _exit(in_one_sentence(str(error)), error)

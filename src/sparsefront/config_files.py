@@ -10,6 +10,7 @@ import yaml
 from sparsefront.class_entries import check_class_entries, check_inline_entries
 from sparsefront.group_settings import group_settings
 from sparsefront.nearest import nearest
+from sparsefront.piped_configs import piped_texts, with_texts
 
 TOPS = (
     "seed_everything", "trainer", "model", "data", "optimizer", "lr_scheduler", "ckpt_path", "run_dir", "attacks",
@@ -26,20 +27,25 @@ PLAIN = {*yaml.SafeLoader.yaml_constructors, "tag:yaml.org,2002:merge", "tag:yam
 """The tags of YAML's own values, and of `<<` and `=`."""
 
 
-def check_config_files(words: Sequence[str]) -> None:
+def check_config_files(words: Sequence[str]) -> list[str]:
     """Look at the files that a command line names with `--config` or `-c`, and at the classes that it names in braces.
 
     Args:
         words: of the command line.
 
+    Returns:
+        The words, with what came through pipes in the place of their names, because it is there once.
+
     Raises:
         ValueError: one that cannot be read, is no YAML mapping, has a key twice, or is a study's, holds what
             is no plain value, or settings of a class beside its `class_path`; with the line.
     """
+    piped = piped_texts(_named(words))
     for path in _named(words):
         if not path.lstrip().startswith("{"):  # settings themselves in the place of a file
-            _check_file(Path(path).expanduser())
+            _check_file(Path(path).expanduser(), piped.get(path))
     check_inline_entries(words)
+    return with_texts(words, piped)
 
 
 def _named(words: Sequence[str]) -> Iterator[str]:
@@ -50,15 +56,15 @@ def _named(words: Sequence[str]) -> Iterator[str]:
             yield word.removeprefix("--config=")
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
+def _check_file(path: Path, piped: bytes | None = None) -> None:
+    if piped is None and not path.is_file():
         found = "a folder" if path.is_dir() else "none" if not path.exists() else "a special file"
         raise ValueError(f"`--config` must name a YAML file, found {found} at {path}; check the path.")
+    read = path.read_bytes() if piped is None else piped
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(read.decode("utf-8-sig"), Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = read[: error.start].count(b"\n") + 1
         raise ValueError(
             f"`--config` {path}, line {line}, must be UTF-8 text, found other bytes; save it as UTF-8."
         ) from None
