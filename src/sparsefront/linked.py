@@ -6,6 +6,7 @@ _MENDS = {
     "model.num_classes": "; where folders are some of a trained network's classes, name these in `data.classes`, e.g. "
     "imagenet",
     "model.image_shape": "; `data.image_size` sets it",
+    "trainer.default_root_dir": "; name the folder there",
 }
 
 
@@ -20,5 +21,10 @@ def linked_setting(message: str) -> str | None:
     """
     found = re.search(r'Linked "([^"]+)" must be given via "([^"]+)"', message)
     if found is None:
-        return None
-    return f"`{found[1]}` must be left out, because it follows from `{found[2]}`{_MENDS.get(found[1], '')}."
+        found = re.search(r"argument (?P<source>\S+) --> (?P<target>\S+): invalid .*?: (?P<value>.*)", message)
+        return _follows(found["target"], found["source"], f", found {found['value']}") if found else None
+    return _follows(found[1], found[2])
+
+
+def _follows(target: str, source: str, value: str = "") -> str:
+    return f"`{target}` must be left out, because it follows from `{source}`{value}{_MENDS.get(target, '')}."

@@ -33,6 +33,9 @@ KINDS = {
     "list": "a list",
     "dict": "a mapping",
 }
+SORTS: dict[str, type] = {"attack": attacks.Attack, "view": attacks.View}
+"""Of a setting whose package holds other classes too: what its own are."""
+ENTRIES = ("attacks", "variants")
 ATTACKS = "[{name: mine, attack: {class_path: PGD}}]"
 
 
@@ -77,16 +80,30 @@ def _settings_of(owner: Any) -> list[str]:
 def _unknown_class(found: re.Match[str], place: Place) -> str:
     word = (found[1] if found.lastindex else place.found or "").strip()
     last = place.setting.rpartition(".")[2]
+    if last in ENTRIES:
+        wanted = f"{place} must hold entries such as {ATTACKS[1:-1]}"
+        return f"{wanted}, found {word or repr(word)}; give it a name so."
     package, kind, example = PLACES.get(last, (None, "a class", ""))
     if last not in PLACES and place.owner:
         return f"{place} must be a number, or name a class as module.Class, found {word!r}."
-    other = next((said for room, said, _ in PLACES.values() if room is not package and word in room.__all__), None)
+    own = _names(last) if package is not None else []
+    other = next((said for name, (_, said, _) in PLACES.items() if word in _names(name) and word not in own), None)
     if other and package is not None:
         return f"{place} must name {kind}, found {word}, which is {other}; write e.g. {example}."
-    names = package.__all__ if package is not None else {name for room, *_ in PLACES.values() for name in room.__all__}
-    near = nearest(word, names) if word else []
+    names = own if package is not None else {one for name in PLACES for one in _names(name)}
+    near = [name for name in nearest(word, names) if name != word] if word else []
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return f"{place} must name a class of the project or one of yours as module.Class, found {word or repr(word)}{hint}"
+
+
+def _names(setting: str) -> list[str]:
+    """The classes of the project that a setting of `PLACES` may name."""
+    package, sort = PLACES[setting][0], SORTS.get(setting)
+    return [
+        name
+        for name in package.__all__
+        if sort is None or (isinstance(kind := getattr(package, name), type) and issubclass(kind, sort))
+    ]
 
 
 def _no_module(found: re.Match[str], place: Place) -> str:
@@ -121,6 +138,15 @@ def _wrong_kind(found: re.Match[str], place: Place) -> str:
     said = kind if found[2] in kind else f"{kind} (a subclass of {found[2]})"
     mend = f"write e.g. {example}" if example else "name another class"
     return f"{place} must name {said}, found {found[1]}, which is none; {mend}."
+
+
+def _a_module(found: re.Match[str], place: Place) -> str:
+    """A path that ends where the class should follow."""
+    _, kind, _ = PLACES.get(place.setting.rpartition(".")[2], (None, "a class", ""))
+    place.owner = ""
+    return (
+        f"{place} must name {kind}, found {found[1]}, which is a module; write {found[1]}.Class with the class's name."
+    )
 
 
 def _no_class(found: re.Match[str], place: Place) -> str:
@@ -174,6 +200,15 @@ RULES: list[tuple[str, Callable[[re.Match[str], Place], str]]] = [
     (r"No module named '([^']+)'", _no_module),
     (r"module '([^']+)' has no attribute '([^']+)'", _no_attribute),
     (r"Expected '([^']+)' to be a (?:subclass of|function that returns) <class '(?:\w+\.)*(\w+)'>", _wrong_kind),
+    (r"Unexpected import object <module '([^']+)'", _a_module),
+    (
+        r"Import path does not correspond to a subclass of (\w+)\. Got value: (\S+)",
+        lambda found, place: (
+            _a_module(module, place)
+            if found[2] in sys.modules and (module := re.match(r"(.*)", found[2]))
+            else f"{place} must name a subclass of {found[1]}, found {found[2]}, which is none; name another class."
+        ),
+    ),
     (r"Import path (\S+) does not correspond to a subclass of (\w+)", _wrong_kind),
     (r"Expected an import path or a subclass spec, but got (.*?)(?:\. Got value|$)", _no_class),
     (r"Dict must include a class_path and optionally init_args, but got (.*?)(?:\. Got value|$)", _no_class),
@@ -187,7 +222,11 @@ RULES: list[tuple[str, Callable[[re.Match[str], Place], str]]] = [
         r"invalid choice: '(.*)' \(choose from (.*)\)",
         lambda found, _: (
             f"the first word must be one of {found[2]}, found '{found[1]}'"
-            + (f"; did you mean {near[0]}?" if (near := nearest(found[1], re.findall(r"\w+", found[2]), 1)) else ".")
+            + (
+                f"; did you mean {near[0]}?"
+                if (near := nearest(found[1], re.findall(r"\w+", found[2]), 1))
+                else "; write it before all settings, e.g. `sparsefront fit --config ...`."
+            )
         ),
     ),
     (

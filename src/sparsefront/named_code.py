@@ -13,6 +13,7 @@ from typing import Any, Union
 from jsonargparse import ArgumentParser, Namespace
 from jsonargparse._util import import_object
 
+from frontends import FrontEnd
 from sparsefront.open_settings import OPEN, is_open, may_be_built, returned
 from sparsefront.rebuilding import CLASS, MORE, SETTINGS, hints_of
 
@@ -35,6 +36,7 @@ def _check(hint: Any, value: Any, setting: str) -> None:
     elif _names_a_class(value):
         named = _resolved(str(value[CLASS]))
         _check_kind(named, hint, setting)
+        _check_no_front_end(named, setting)
         hints = hints_of(named)
         for name, inner in [*_items(value.get(SETTINGS) or {}), *_items(value.get(MORE) or {})]:
             _check(hints.get(name, Any), inner, f"{setting}.{name}")
@@ -71,6 +73,15 @@ def _resolved(name: str) -> Any:
         return import_object(name)
     except (ImportError, AttributeError, ValueError):
         return None  # so it is for jsonargparse
+
+
+def _check_no_front_end(named: Any, setting: str) -> None:
+    """A front end is a module too, and would be built with a classifier's sizes."""
+    if setting == "model.classifier" and isinstance(named, type) and issubclass(named, FrontEnd):
+        raise ValueError(
+            f"`{setting}` must name a classifier, found {named.__name__}, which is a front end; write e.g. ConvNet, "
+            f"and {named.__name__} as `model.frontend`."
+        )
 
 
 def _kinds(hint: Any) -> Iterator[type]:

@@ -16,6 +16,14 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "num_nodes": (lambda value: value >= 1, "an integer of at least 1"),
 }
 """Of a number: whether it can be, and the rule. Lightning takes any of these, and divides by zero or does nothing."""
+_SWITCHES = {
+    "enable_checkpointing": (
+        True,
+        "a run keeps its checkpoints; `checkpoint.save_top_k` sets how many beside the last",
+    ),
+    "barebones": (False, "a run always logs to its folder and keeps its checkpoints, which that switches off"),
+}
+"""The position that a run needs, and why."""
 _LAUNCHED = ("SLURM_NTASKS", "MASTER_ADDR", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK")
 """A cluster, or a user who starts the processes, sets some of them."""
 
@@ -34,6 +42,9 @@ def check_trainer(trainer: Any, verb: str | None) -> None:
         value = trainer.get(name)
         if isinstance(value, int | float) and not holds(value):
             raise ValueError(f"`trainer.{name}` must be {rule}, found {value}.")
+    for name, (taken, why) in _SWITCHES.items():
+        if (value := trainer.get(name)) is (not taken):
+            raise ValueError(f"`trainer.{name}` must be {str(taken).lower()} or left out, found {value}: {why}.")
     batches = trainer.get("limit_train_batches")
     if verb == "fit" and batches is not None and batches == 0 and not trainer.get("fast_dev_run"):
         raise ValueError(

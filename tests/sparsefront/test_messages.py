@@ -148,6 +148,36 @@ CASES = [
     (["--model.classifier", "conv-net"], "found conv-net; did you mean ConvNet?"),
     (["--data", "mnist5k"], "found mnist5k; did you mean MNIST5k"),
     (one("{name: p, attack: {class_path: pgd}}"), "found pgd; did you mean PGD"),
+    # Classes in a place of another sort.
+    (
+        ["--model.classifier", "TopT"],
+        "`model.classifier` must name a classifier, found TopT, which is a front end; wri",
+    ),
+    (["--model.classifier", "frontends.JPEG"], "must name a classifier, found JPEG, which is a front end; write e.g."),
+    (
+        ["--attacks+", "PGD"],
+        "`attacks` must hold entries such as {name: mine, attack: {class_path: PGD}}, found PGD; g",
+    ),
+    (["--attacks", "[PGD]"], "`attacks` must hold entries such as {name: mine, attack: {class_path: PGD}}, found PGD;"),
+    (["--analysis.variants+", "LowPass"], "`analysis.variants` must hold entries such as {name: mine, attack: {cl"),
+    (
+        one("{name: p, attack: {class_path: PGD}, view: PGD}"),
+        "Entry 'p': `view` of NamedAttack must name what an adversary knows, found PGD, which is an attack; write e.g.",
+    ),
+    (one("{name: p, attack: {class_path: PGD}, view: {class_path: PGD}}"), "found PGD, which is an attack; write e.g."),
+    (
+        one("{name: p, attack: WhiteBox}"),
+        "must name an attack, found WhiteBox, which is what an adversary knows; write",
+    ),
+    (
+        ["--model.classifier", "torch.nn"],
+        "`model.classifier` must name a classifier, found torch.nn, which is a module; write torch.nn.Class with the",
+    ),
+    (
+        ["--model.frontend", "frontends.jpeg"],
+        "`model.frontend` must name a front end, found frontends.jpeg, which is a",
+    ),
+    (["--data", "sparsefront.data"], "`data` must name a data set, found sparsefront.data, which is a module; write"),
     # Nothing, or no name, where a class is wanted.
     (["--model.frontend", "null"], "`model.frontend` must name a front end, found None; write e.g. TopT"),
     (["--model.classifier", "null"], "`model.classifier` must name a classifier, found None; write e.g. ConvNet"),
@@ -294,6 +324,12 @@ CASES = [
     (["--trainer.log_every_n_steps", "-1"], "`trainer.log_every_n_steps` must be an integer of at least 0, found -1"),
     (["--trainer.num_nodes", "0"], "`trainer.num_nodes` must be an integer of at least 1, found 0"),
     (["--trainer.num_nodes", "2"], "`trainer.num_nodes` must be 1 where no cluster starts the processes, found 2 and"),
+    (
+        ["--trainer.default_root_dir", "/x"],
+        "`trainer.default_root_dir` must be left out, because it follows from `run_dir`, found '/x'; name the folder",
+    ),
+    (["--trainer.enable_checkpointing", "false"], "`trainer.enable_checkpointing` must be true or left out, found Fal"),
+    (["--trainer.barebones", "true"], "`trainer.barebones` must be false or left out, found True: a run always logs"),
     (["--trainer.accelerator", "tpu"], "`trainer.accelerator` must ask for what is installed, found a missing package"),
     (["--trainer.precision", "transformer-engine"], "`trainer.precision` must ask for what is installed, found a mis"),
     (["--seed_everything", "-1"], "`seed_everything` must be an integer from 0 to 4294967295, found -1"),
@@ -380,6 +416,10 @@ def test_adversarial_training_is_said_to_be_absent(args):
             "`model.classifier` and `data` must be given, found them nowhere; write e.g. --model.classifier ConvNet",
         ),
         (["test", "--data", "MNIST5k"], "`model.classifier` must be given, found it nowhere"),
+        (
+            ["--model.classifier", "ConvNet"],
+            "found 'ConvNet'; write it before all settings, e.g. `sparsefront fit --config ...`",
+        ),
         (["--hlep"], "`--hlep` is no setting, found on the command line; did you mean --help?"),
         ([*BASE[:2], "fit"], "must come after the verb, found it before fit"),
     ],
