@@ -131,7 +131,7 @@ class Transfer(View):
             raise ValueError("`checkpoint` of Transfer must name at least one checkpoint, found none.")
 
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
-        """Load the other models, frozen; they follow the images to their device."""
+        """Load the other models, frozen; they follow the images to their device, and these them to their precision."""
         for name in self.classes:
             _import(name)
         paths = [self.checkpoint] if isinstance(self.checkpoint, str) else self.checkpoint
@@ -150,7 +150,9 @@ class Transfer(View):
             if any(tensor.device != images.device for tensor in other.parameters()):
                 with torch.inference_mode(False):
                     other.to(images.device)
-            return logits(images)
+            # A surrogate may be of another precision than the deployed model, whose the images are.
+            wide = torch.promote_types(images.dtype, torch.float32)
+            return logits(images.to(_precision(other))).to(wide)
 
         return follow
 
@@ -166,6 +168,11 @@ class Transfer(View):
                 f"found {path}, which does not load ({why}); name another."
             ) from error
         return other.eval().requires_grad_(False)
+
+
+def _precision(model: nn.Module) -> torch.dtype:
+    """Of its weights, and so of the images that it reads."""
+    return next((one.dtype for one in model.parameters() if one.is_floating_point()), torch.get_default_dtype())
 
 
 def _import(name: str) -> None:

@@ -132,6 +132,19 @@ def test_transfer_follows_the_images_to_their_device(checkpoint):
     assert logits(torch.rand(2, 1, 4, 4, device="meta")).device.type == "meta"
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_transfer_brings_images_to_the_surrogates_precision(checkpoint, dtype):
+    path, other = checkpoint
+    logits, images = Transfer([path, path])(Defended()), torch.rand(2, 1, 4, 4).to(dtype)
+    wide = torch.promote_types(dtype, torch.float32)
+    torch.testing.assert_close(logits(images), other(images.float()).to(wide))
+    exact = gradient(WhiteBox()(other), images.float()).to(dtype)
+    torch.testing.assert_close(gradient(logits, images), exact)
+    found = PGD(steps=2)(logits, images, torch.tensor([0, 1]))
+    assert found.dtype == dtype
+    assert not torch.equal(found, images)
+
+
 def test_transfer_averages_the_logits_of_several_models(checkpoint, tmp_path):
     path, first = checkpoint
     second = Defended()

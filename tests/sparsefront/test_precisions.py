@@ -10,6 +10,7 @@ import torch
 
 from attacks import (
     FAB,
+    FGSM,
     FMN,
     PGD,
     ZOO,
@@ -18,7 +19,10 @@ from attacks import (
     FittedSurrogate,
     HopSkipJump,
     NamedAttack,
+    Neighbourhood,
+    SavedImages,
     Square,
+    Transfer,
     UniversalPerturbation,
 )
 from classifiers import ConvNet
@@ -76,3 +80,44 @@ def test_attacks_pictures_and_diagnostics_run_to_their_end(tmp_path, precision):
     if precision.endswith("-true"):
         wanted = {"bf16-true": torch.bfloat16, "16-true": torch.float16, "64-true": torch.float64}[precision]
         assert next(model.parameters()).dtype == wanted
+
+
+def trained(folder, evaluation, model, precision="64-true"):
+    """A tiny run; its results and checkpoint."""
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", precision=precision, logger=pl.loggers.CSVLogger(folder, name=""),
+        callbacks=[evaluation], limit_train_batches=2, limit_val_batches=0, limit_test_batches=1,
+        num_sanity_val_steps=0, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+    )  # fmt: skip
+    data = MNIST5k(batch_size=16, val_size=16, test_size=4584)
+    trainer.fit(model, data)
+    trainer.test(model, data, verbose=False)
+    trainer.save_checkpoint(folder / "x.ckpt")
+    return Path(trainer.log_dir) / "results"
+
+
+def deployed():
+    return DefendedClassifier(ConvNet, optimizer=lambda some: torch.optim.SGD(some, lr=0.05))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_surrogates_and_saved_images_are_met_in_every_precision(tmp_path, precision):
+    other = NamedAttack("fgsm", FGSM(eps=0.1))
+    made = {}
+    for kind in (precision, "32"):
+        evaluation = RobustEvaluation([other], max_samples=4, save_images=True)
+        made[kind] = trained(tmp_path / kind, evaluation, deployed(), precision=kind)
+    paths = [str(tmp_path / kind / "x.ckpt") for kind in made]
+    met = [
+        NamedAttack(f"saved {i}", SavedImages(str(one / "test_adversarial/fgsm")))
+        for i, one in enumerate(made.values())
+    ]
+    met += [NamedAttack(f"transfer {i}", PGD(eps=0.1, steps=2), Transfer(one)) for i, one in enumerate([*paths, paths])]
+    met += [
+        NamedAttack("around", FGSM(eps=0.1), Neighbourhood(Transfer(paths[1]), n_samples=2)),
+        NamedAttack("answers", Square(eps=0.1, n_queries=3), Transfer(paths[1])),
+    ]
+    results = trained(tmp_path / "met", RobustEvaluation(met, max_samples=4), deployed(), precision=precision)
+    about = json.loads((results / "test_attacks.json").read_text())
+    assert {entry["name"]: entry["error"] for entry in about["attacks"]} == dict.fromkeys(one.name for one in met)
