@@ -37,11 +37,17 @@ def project_onto_l1_ball(points: Tensor, radius: float, *, positive: bool = Fals
 
 
 def _projected(points: Tensor, *, radius: float, positive: bool) -> Tensor:
+    """Computed with magnitudes less the largest: beside large ones a radius would be lost in rounding."""
     magnitudes = points.clamp_min(0) if positive else points.abs()
-    sums = magnitudes.sort(dim=-1, descending=True).values.cumsum(dim=-1)
+    if points.shape[-1] == 0:
+        return points.clone()
+    largest = magnitudes.detach().amax(dim=-1, keepdim=True)  # it cancels, in the gradient too
+    below = magnitudes - largest
+    sums = below.sort(dim=-1, descending=True).values.cumsum(dim=-1)
     counts = torch.arange(1, points.shape[-1] + 1, device=points.device, dtype=points.dtype)
-    theta = ((sums - radius) / counts).amax(dim=-1, keepdim=True).clamp_min(0)
-    return points.sign() * (magnitudes - theta).clamp_min(0)
+    theta = ((sums - radius) / counts).amax(dim=-1, keepdim=True)
+    shrunk = torch.where(theta > -largest, (below - theta).clamp_min(0), magnitudes)
+    return points.sign() * shrunk
 
 
 @full_precision
@@ -118,4 +124,4 @@ def _gap(codes: Tensor, slack: Tensor, residual: Tensor, signals: Tensor, *, rad
     spare = (radius - codes.abs().sum(dim=1)).clamp_min(0)
     gap = (codes.abs() * most - codes * slack).sum(dim=1) + spare * most[:, 0]
     gained = ((signals + residual) * (signals - residual)).sum(dim=1).clamp_min(0) / 2
-    return torch.where(gap > 0, gap / (gained + gap), 0.0)
+    return torch.where(gap <= 0, 0.0, gap / (gained + gap))  # NaN, of numbers out of range, is no gap of 0

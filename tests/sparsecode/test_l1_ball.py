@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -171,3 +173,64 @@ def test_a_problem_that_cannot_be_is_named(settings, message):
     given_settings = {"signals": torch.zeros(2, 4), "dictionary": torch.eye(4), "t": 1.0, **settings}
     with pytest.raises(ValueError, match=message):
         constrained_lasso(**given_settings)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    scale=st.integers(-6, 30).map(lambda power: 10.0**power),
+    radius=st.sampled_from([1e-3, 1.0, 30.0]),
+    k=st.integers(1, 12),
+    positive=st.booleans(),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    seed=st.integers(0, 99),
+)
+@example(scale=1e8, radius=1.0, k=2, positive=False, dtype=torch.float32, seed=0)
+def test_points_of_any_length_are_projected(scale, radius, k, positive, dtype, seed):
+    points = scale * torch.randn(4, k, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    points[:, 1:2] = 1.0
+    points[3, -1] = points[3, 0]  # a tie
+    points = points.to(dtype)
+    projected = project_onto_l1_ball(points, radius, positive=positive)
+    for point, found in zip(points.double().numpy(), projected.double().numpy(), strict=True):
+        magnitudes = np.maximum(point, 0) if positive else np.abs(point)
+        below = np.sort(magnitudes - magnitudes.max())[::-1]  # no less exact where the radius is lost beside them
+        theta = max((np.cumsum(below) - radius) / np.arange(1, k + 1))
+        inside = magnitudes.sum() <= radius
+        expected = magnitudes if inside else np.maximum(magnitudes - magnitudes.max() - theta, 0)
+        loss = 10 * k * torch.finfo(dtype).eps
+        np.testing.assert_allclose(found, np.sign(point) * expected, rtol=loss, atol=loss * radius * 10)
+
+
+def test_a_long_point_is_projected_to_the_nearest_corner():
+    expected = torch.tensor([[1.0, 0.0]])
+    assert torch.equal(project_onto_l1_ball(torch.tensor([[1e8, 1.0]]), 1.0), expected)
+    assert torch.equal(project_onto_l1_ball(torch.tensor([[-3e38, 2e38]]), 1.0), -expected)
+    assert project_onto_l1_ball(torch.zeros(2, 0), 1.0).shape == (2, 0)
+
+
+def test_the_projection_is_differentiated_as_without_the_shift():
+    points = 3 * torch.randn(4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    points[0] /= 100  # inside
+    assert torch.autograd.gradcheck(lambda x: project_onto_l1_ball(x, 2.0), points.requires_grad_())
+
+
+@settings(max_examples=20, deadline=None)
+@given(power=st.integers(0, 14), positive=st.booleans(), seed=st.integers(0, 99))
+@example(power=8, positive=False, seed=0)
+def test_signals_of_any_length_are_solved_or_said_not_to_be(power, positive, seed):
+    signals, dictionary = problem(m=16, k=32, seed=seed, dtype=torch.float32)
+    signals = signals * 10.0**power
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConverged)
+        codes, converged, _ = constrained_lasso(signals, dictionary, 1.0, positive=positive, max_steps=500)
+        double = (signals.double(), dictionary.double())
+        best = constrained_lasso(*double, 1.0, positive=positive, tolerance=1e-9, max_steps=2000).codes
+    assert codes.isfinite().all()
+    # What a code gains over none, without the square of the signal, beside which it would be lost.
+    correlations = double[0] @ double[1]
+
+    def gains(codes):
+        return (codes * correlations).sum(dim=1) - (codes @ double[1].T).square().sum(dim=1) / 2
+
+    assert (gains(codes.double()) >= (1 - 5e-3) * gains(best))[converged].all()
+    assert power > 6 or converged.all()
