@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from attacks.logits import logits_of
+from sparsefront.common.kept_buffers import KeptBuffers
 
 _called: list[nn.Module] = []
 """Networks that the attacks in progress have called, outermost ones."""
@@ -33,6 +35,7 @@ class Guarded:
     def __init__(self, model: Callable[[Tensor], Any], dtype: torch.dtype) -> None:
         self.model, self.dtype = model, dtype
         self.quiet: list[tuple[nn.Module, bool]] = []  # modules and their modes before
+        self.kept: list[KeptBuffers] = []  # of parts that stay in training mode
         self.looked = False
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -56,6 +59,7 @@ class Guarded:
         """Put a network that was left in training mode into evaluation mode; one whose parts alone were stays so."""
         _called.append(network)
         if not network.training:
+            self._keep(network)
             return
         self.quiet += [(module, module.training) for module in network.modules()]
         minding = [type(module).__name__ for module in network.modules() if module.training and _minds(type(module))]
@@ -67,8 +71,23 @@ class Guarded:
                 stacklevel=2,
             )
 
+    def _keep(self, network: nn.Module) -> None:
+        """Set aside what the parts that stay in training mode would move, running statistics above all."""
+        training = [module for module in network.modules() if module.training and _minds(type(module))]
+        self.kept.append(KeptBuffers(part for module in training for part in module.modules()))
+        norms = [type(module).__name__ for module in training if isinstance(module, _BatchNorm)]
+        if norms:
+            warnings.warn(
+                f"a part of {type(network).__name__}, its {norms[0]}, was left in training mode; it is attacked so, by "
+                "the statistics of each batch, and its running statistics are put back: call `.eval()` of the whole "
+                "network first, unless this is meant.",
+                stacklevel=2,
+            )
+
     def restore(self) -> None:
-        """Give the networks back the modes that they had."""
+        """Give the networks back the modes and the buffers that they had."""
+        for buffers in self.kept:
+            buffers.restore()
         for module, training in self.quiet:
             module.training = training
 

@@ -189,6 +189,55 @@ def test_parts_chosen_to_stay_in_training_mode_do():
     assert all(met)
 
 
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("attack", [FGSM(eps=0.1), PGD(eps=0.1, steps=3), Square(eps=0.1, n_queries=5)])
+@pytest.mark.parametrize("call", CALLS)
+def test_statistics_of_a_part_left_in_training_mode_do_not_move(call, attack, momentum):
+    net = Modes().eval()
+    net.norm.momentum = momentum
+    net.norm.train()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    places = {name: tensor.data_ptr() for name, tensor in net.named_buffers()}
+    with pytest.warns(UserWarning, match="BatchNorm2d, was left in training mode.*running statistics are put back"):
+        attack(call(net), IMAGES, LABELS)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert {name: tensor.data_ptr() for name, tensor in net.named_buffers()} == places
+    assert net.norm.training
+    assert not net.training
+
+
+def test_statistics_come_back_where_the_attack_fails():
+    net = Modes().eval()
+    net.norm.train()
+    with pytest.warns(UserWarning, match="left in training mode"), pytest.raises(ValueError, match="`labels` must lie"):
+        FGSM()(net, IMAGES, LABELS + 3)
+    assert torch.equal(net.norm.running_mean, torch.zeros(1))
+    assert net.norm.num_batches_tracked == 0
+
+
+class Averaging(nn.Module):
+    """A norm of somebody's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, x):
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean()
+        return x - self.mean
+
+
+def test_buffers_of_other_parts_left_in_training_mode_come_back_too():
+    averaging, net = Averaging(), Net()
+    mean = averaging.mean
+    whole = nn.Sequential(averaging, net).eval()
+    averaging.train()
+    FGSM()(whole, IMAGES, LABELS)
+    assert averaging.mean is mean
+    assert mean == 0
+
+
 def test_a_network_that_minds_no_mode_is_attacked_without_a_word():
     assert FGSM()(Net(), IMAGES, LABELS).shape == IMAGES.shape
 

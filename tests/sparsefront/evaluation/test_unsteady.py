@@ -151,6 +151,7 @@ def test_a_model_that_draws_numbers_is_left_to_the_diagnostics():
     assert list(unsteady(defended(AlwaysDropping).eval(), IMAGES)) == []
 
 
+@pytest.mark.filterwarnings("ignore:a part of .*BatchNorm2d, was left in training mode")
 @pytest.mark.parametrize("kind", [MovingNorm, WithBuffer], ids=lambda kind: kind.__name__)
 def test_an_attack_leaves_buffers_as_they_were_also_after_an_error(kind):
     model = defended(kind).eval()
