@@ -102,3 +102,7 @@ def write_table(runs: Sequence[Run], out: Path) -> None:
         text = "\n".join([to_markdown(rows), *(table.markdown() for table in variant_tables(runs))])
         text += "".join(f"\n- {markdown_text(sentence)}" for sentence in said) + "\n"
     write_whole(out, text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
