@@ -74,7 +74,8 @@ def _rule(key: str, named: str, name: str, has_name: bool) -> str:
     if name in _LISTS and has_name:
         mend = f"write {{name: mine, attack: {{class_path: {named}}}}}"
         return f"must put {short} under `attack`, found it beside `name`; {mend}."
-    near = nearest(key.partition(".")[0], BESIDE, 1)
+    first = key.partition(".")[0]
+    near = [first] if first in BESIDE else nearest(first, BESIDE, 1)
     if near and not key.startswith(f"{near[0]}."):
         return f"must give the settings of {short} as `{near[0]}`, found `{key}`; did you mean {near[0]}?"
     inner = key.partition(".")[2] if near else key

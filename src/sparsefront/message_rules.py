@@ -57,6 +57,11 @@ def _kinds(found: re.Match[str], place: Place) -> str:
 def _no_setting(found: re.Match[str], place: Place) -> str:
     owner = imported(place.owner) if place.owner else None
     known = _settings_of(owner)
+    if found[1] in known:
+        return (
+            f"`{found[1]}` of {place.owner.rpartition('.')[2]} cannot be set here, found it among the first arguments, "
+            "which are handed over; name a class of yours that takes what is handed over first, and its settings after."
+        )
     near = difflib.get_close_matches(found[1].partition(".")[0], known, n=3, cutoff=0.5) or known
     of = f" of {place.owner.rpartition('.')[2]}" if place.owner else ""
     return (
@@ -159,7 +164,13 @@ def _required(found: re.Match[str], place: Place) -> str:
     names = [re.sub(r"^(fit|validate|test|predict)\.", "", name.strip()) for name in found[1].split(",")]
     shown = " ".join(_EXAMPLES.get(name, f"`{name}: ...`") for name in names)
     missing = " and ".join(f"`{name}`" for name in names)
-    whose = f" of {place.owner.rpartition('.')[2]}" if place.owner else ""
+    last, short = place.setting.rpartition(".")[2], place.owner.rpartition(".")[2]
+    if last in _HANDED_OVER and inspect.isroutine(imported(place.owner)):
+        return (
+            f"{missing} of {short} must be handed over, found a function as `class_path`; write the function alone, "
+            f"`{last}: {place.owner}`, or a class where it needs settings."
+        )
+    whose = f" of {short}" if short else ""
     return f"{missing}{whose} must be given, found {'it' if len(names) == 1 else 'them'} nowhere; write e.g. {shown}."
 
 
@@ -187,6 +198,9 @@ _EXAMPLES = {
     "attack": "attack: {class_path: PGD}",
     "name": "name: mine",
 }
+
+_HANDED_OVER = ("classifier", "frontend", "optimizer", "scheduler")
+"""Parts that are called with sizes, parameters or an optimizer first."""
 
 RULES: list[tuple[str, Callable[[re.Match[str], Place], str]]] = [
     (r"^Expected a (?:<class|typing\.Literal).*", _kinds),

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """Names that are written like a word, whatever its case and underscores."""
-    plain = {_plain(name): name for name in known}
+    """Other names that are written like a word, whatever its case and underscores."""
+    plain = {_plain(name): name for name in known if name != word}
     return [plain[one] for one in difflib.get_close_matches(_plain(word), plain, n=n, cutoff=0.6)]
 
 

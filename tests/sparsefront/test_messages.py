@@ -12,6 +12,7 @@ from one_sentence import sentence
 from sparsefront.cli import SparsefrontCLI, check, main
 from sparsefront.config_files import TOPS, check_config_files
 from sparsefront.messages import in_one_sentence
+from sparsefront.nearest import nearest
 from sparsefront.trainer_check import check_trainer
 
 CONFIGS = Path(__file__).parents[2] / "lightning_configs"
@@ -345,6 +346,19 @@ CASES = [
         "`--model.frontnd` is no setting, found on the command line; did you mean --model.frontend",
     ),
     (["--nonsense"], "`--nonsense` is no setting"),
+    # Settings that exist, in a place that is handed over.
+    (
+        ["--model.scheduler={class_path: torch.optim.lr_scheduler.OneCycleLR, init_args: {max_lr: 0.1}}"],
+        "`max_lr` of OneCycleLR cannot be set here, found it among the first arguments",
+    ),
+    (
+        ["--model.classifier={class_path: torch.nn.Sequential, init_args: {args: [1]}}"],
+        "`args` of Sequential cannot be set here, found it among the first arguments",
+    ),
+    (
+        ["--model.classifier={class_path: torch.nn.utils.fusion.fuse_linear_bn_eval}"],
+        "must be handed over, found a function as `class_path`; write the function alone, `classifier: torch.nn.utils",
+    ),
     (["hello"], "a setting must follow its name, found hello alone"),
     (["--data.bach_size", "3"], "`bach_size` is no setting of MNIST5k; did you mean batch_size"),
     (["--data.batch_size", "null"], "`batch_size` must be an integer, found None"),
@@ -356,6 +370,13 @@ CASES = [
     (["--checkpoint.save_top_k", "x"], "`checkpoint.save_top_k` must be an integer, found x"),
     (["--checkpoint.monitor", "a", "--checkpoint.mode", "upp"], "`mode` must be one of min, max, found upp"),
 ]
+
+
+@pytest.mark.parametrize("word", ["lr", "max_lr", "Compose"])
+def test_a_word_is_not_suggested_in_its_own_place(word):
+    assert nearest(word, [word, f"{word}s", "unlike"]) == [f"{word}s"]
+    assert nearest(word, [word]) == []
+    assert nearest(word.upper(), [word]) == [word]
 
 
 @pytest.fixture(autouse=True)
