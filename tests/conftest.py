@@ -1,8 +1,13 @@
+import signal
+
 import pytest
 import pytorch_lightning  # noqa: F401  before scikit-learn, see classifiers/linear_svm.py
 import torch
 
 torch.set_num_threads(1)  # small tensors: threads cost more than they bring, above all on a busy machine
+
+# A shell in the background leaves SIGINT ignored, which what the tests start and interrupt would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
