@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)  ## train with and without the top-T front end, attack both, write the report
-	$(BIN)/python -m sparsefront.demo
+	$(BIN)/python -m sparsefront.cli.demo
 
 test: $(STAMP)  ## the tests; `make slow` runs the rest
 	$(BIN)/python -m pytest

@@ -1,34 +1,34 @@
 """Attacks: an adversary's arithmetic, and what the adversary knows."""
 
-from attacks.apgd import APGD
-from attacks.apgd_t import APGDT
-from attacks.auto_attack import AutoAttack
-from attacks.base import Attack
-from attacks.bim import BIM
-from attacks.boundary import Boundary
-from attacks.carlini_wagner import CarliniWagner
-from attacks.deep_fool import DeepFool
-from attacks.fab import FAB
-from attacks.fgsm import FGSM
-from attacks.fitted_surrogate import FittedSurrogate
-from attacks.fmn import FMN
-from attacks.growing import Growing
-from attacks.hop_skip_jump import HopSkipJump
-from attacks.jsma import JSMA
-from attacks.low_pass import LowPass
-from attacks.mi_fgsm import MIFGSM
-from attacks.named import NamedAttack
-from attacks.nes import NES
-from attacks.noise_control import NoiseControl
-from attacks.norms import size
-from attacks.pgd import PGD
-from attacks.r_fgsm import RFGSM
-from attacks.rescaled import Rescaled
-from attacks.saved import SavedImages
-from attacks.square import Square
-from attacks.universal import UniversalPerturbation
-from attacks.views import GrayBox, Neighbourhood, Transfer, View, WhiteBox
-from attacks.zoo import ZOO
+from sparsefront.attacks.apgd import APGD
+from sparsefront.attacks.apgd_t import APGDT
+from sparsefront.attacks.auto_attack import AutoAttack
+from sparsefront.attacks.base import Attack
+from sparsefront.attacks.bim import BIM
+from sparsefront.attacks.boundary import Boundary
+from sparsefront.attacks.carlini_wagner import CarliniWagner
+from sparsefront.attacks.deep_fool import DeepFool
+from sparsefront.attacks.fab import FAB
+from sparsefront.attacks.fgsm import FGSM
+from sparsefront.attacks.fmn import FMN
+from sparsefront.attacks.gaussian_blur_control import LowPass
+from sparsefront.attacks.growing import Growing
+from sparsefront.attacks.hop_skip_jump import HopSkipJump
+from sparsefront.attacks.jsma import JSMA
+from sparsefront.attacks.mi_fgsm import MIFGSM
+from sparsefront.attacks.named import NamedAttack
+from sparsefront.attacks.nes import NES
+from sparsefront.attacks.noise_control import NoiseControl
+from sparsefront.attacks.parts.norms import size
+from sparsefront.attacks.pgd import PGD
+from sparsefront.attacks.r_fgsm import RFGSM
+from sparsefront.attacks.rescaled import Rescaled
+from sparsefront.attacks.saved_images import SavedImages
+from sparsefront.attacks.square import Square
+from sparsefront.attacks.universal_perturbation import UniversalPerturbation
+from sparsefront.attacks.views.fitted_surrogate import FittedSurrogate
+from sparsefront.attacks.views.view import GrayBox, Neighbourhood, Transfer, View, WhiteBox
+from sparsefront.attacks.zoo import ZOO
 
 __all__ = [
     "APGD",

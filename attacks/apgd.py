@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.apgd_walk import Walk, checks
-from attacks.base import Model, check_at_least
-from attacks.bounded import Bounded, Found, best_of_attempts, check_restarts, improve, random_start
-from attacks.losses import Goal
-from attacks.norms import confine
+from sparsefront.attacks.base import Model, check_at_least
+from sparsefront.attacks.parts.apgd_walk import Walk, checks
+from sparsefront.attacks.parts.bounded import Bounded, Found, best_of_attempts, check_restarts, improve, random_start
+from sparsefront.attacks.parts.losses import Goal
+from sparsefront.attacks.parts.norms import confine
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.apgd import APGD
-from attacks.base import Model, check_at_least, checked_logits, mean_over_passes
-from attacks.bounded import Found, best_of_attempts
-from attacks.losses import LEAST_CLASSES, Goal, Loss
+from sparsefront.attacks.apgd import APGD
+from sparsefront.attacks.base import Model, check_at_least, checked_logits, mean_over_passes
+from sparsefront.attacks.parts.bounded import Found, best_of_attempts
+from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
 
 
 @dataclass(frozen=True)

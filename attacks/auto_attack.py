@@ -6,13 +6,13 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from attacks.apgd import APGD
-from attacks.apgd_t import APGDT
-from attacks.base import Attack, Budget, Model, check_choice, check_radius, mean_logits, number
-from attacks.fab import FAB
-from attacks.losses import fooled
-from attacks.norms import Norm
-from attacks.square import Square
+from sparsefront.attacks.apgd import APGD
+from sparsefront.attacks.apgd_t import APGDT
+from sparsefront.attacks.base import Attack, Budget, Model, check_choice, check_radius, mean_logits, number
+from sparsefront.attacks.fab import FAB
+from sparsefront.attacks.parts.losses import fooled
+from sparsefront.attacks.parts.norms import Norm
+from sparsefront.attacks.square import Square
 
 Version = Literal["standard", "plus", "rand"]
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from attacks.differentiation import gradient_of, retried
-from attacks.guarded import guarded
-from attacks.reach import check_reach
+from sparsefront.attacks.parts.differentiation import gradient_of, retried
+from sparsefront.attacks.parts.guarded import guarded
+from sparsefront.attacks.parts.reach import check_reach
 from sparsefront.common.settings import CheckedSettings
 
 Model = Callable[[Tensor], Tensor]

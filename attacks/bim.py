@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.ascent import Ascent
-from attacks.base import Model
+from sparsefront.attacks.base import Model
+from sparsefront.attacks.parts.ascent import Ascent
 
 
 @dataclass(frozen=True)

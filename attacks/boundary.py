@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.base import Model, check_at_least
-from attacks.decision import DecisionAttack, to_boundary
-from attacks.noise import normal
-from attacks.norms import size
-from attacks.queries import fools
+from sparsefront.attacks.base import Model, check_at_least
+from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
+from sparsefront.attacks.parts.noise import normal
+from sparsefront.attacks.parts.norms import size
+from sparsefront.attacks.parts.queries import fools
 
 CHECK = 3  # every so many steps the sideways move alone is asked about too
 WINDOW = 5  # answers that a change of a step size is decided on

@@ -6,9 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Model, check_at_least, value_and_gradient
-from attacks.minimum_norm import MinimumNorm, lead_of
-from attacks.norms import Norm, size
+from sparsefront.attacks.base import Model, check_at_least, value_and_gradient
+from sparsefront.attacks.parts.minimum_norm import MinimumNorm, lead_of
+from sparsefront.attacks.parts.norms import Norm, size
 
 GAIN = 0.9999  # a descent that brings the loss no lower than this share of it is over
 LEAST_WINDOW = 20  # steps; in fewer the loss may rise and fall

@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Model, check_at_least, checked_logits
-from attacks.jacobian import runners_up
-from attacks.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
-from attacks.norms import Norm, steepest
+from sparsefront.attacks.base import Model, check_at_least, checked_logits
+from sparsefront.attacks.parts.jacobian import runners_up
+from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
+from sparsefront.attacks.parts.norms import Norm, steepest
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.base import Model, check_at_least, checked_logits
-from attacks.bounded import random_start
-from attacks.hyperplane import to_hyperplane
-from attacks.jacobian import runners_up
-from attacks.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
-from attacks.norms import Norm, size
+from sparsefront.attacks.base import Model, check_at_least, checked_logits
+from sparsefront.attacks.parts.bounded import random_start
+from sparsefront.attacks.parts.hyperplane import to_hyperplane
+from sparsefront.attacks.parts.jacobian import runners_up
+from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
+from sparsefront.attacks.parts.norms import Norm, size
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.base import Model
-from attacks.bounded import Bounded
-from attacks.norms import linear_maximiser
+from sparsefront.attacks.base import Model
+from sparsefront.attacks.parts.bounded import Bounded
+from sparsefront.attacks.parts.norms import linear_maximiser
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.base import Model, check_at_least, checked_logits, value_and_gradient
-from attacks.jacobian import runners_up
-from attacks.losses import lead
-from attacks.minimum_norm import MinimumNorm, boundaries, diameter, dual_size, lead_of, rounding
-from attacks.norms import confine, size, steepest
+from sparsefront.attacks.base import Model, check_at_least, checked_logits, value_and_gradient
+from sparsefront.attacks.parts.jacobian import runners_up
+from sparsefront.attacks.parts.losses import lead
+from sparsefront.attacks.parts.minimum_norm import MinimumNorm, boundaries, diameter, dual_size, lead_of, rounding
+from sparsefront.attacks.parts.norms import confine, size, steepest
 
 
 @dataclass(frozen=True)

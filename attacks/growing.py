@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from attacks.around import Around
-from attacks.base import Attack, Budget, Model, check_radius, mean_logits, number
-from attacks.losses import fooled
+from sparsefront.attacks.base import Attack, Budget, Model, check_radius, mean_logits, number
+from sparsefront.attacks.parts.losses import fooled
+from sparsefront.attacks.parts.wrapped_attack import Around
 
 
 @dataclass(frozen=True)

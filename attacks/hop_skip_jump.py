@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from attacks.base import Model, check_at_least, check_choice
-from attacks.decision import DecisionAttack, to_boundary
-from attacks.noise import normal, uniform
-from attacks.norms import size, steepest
-from attacks.queries import fools
+from sparsefront.attacks.base import Model, check_at_least, check_choice
+from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
+from sparsefront.attacks.parts.noise import normal, uniform
+from sparsefront.attacks.parts.norms import size, steepest
+from sparsefront.attacks.parts.queries import fools
 
 # Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.
 BLOCK = 10

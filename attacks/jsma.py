@@ -6,10 +6,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Model, check_choice
-from attacks.jacobian import logit_gradients
-from attacks.losses import fooled
-from attacks.pairs import best_pair
+from sparsefront.attacks.base import Attack, Model, check_choice
+from sparsefront.attacks.parts.jacobian import logit_gradients
+from sparsefront.attacks.parts.losses import fooled
+from sparsefront.attacks.parts.salient_pairs import best_pair
 
 PairSearch = Literal["exact", "top2"]
 LEAST_THETA = 1e-3  # less would take a thousand steps to move one pair

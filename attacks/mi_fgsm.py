@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.ascent import Ascent
-from attacks.base import Model
+from sparsefront.attacks.base import Model
+from sparsefront.attacks.parts.ascent import Ascent
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, check_choice
-from attacks.noise import uniform
-from attacks.views import View, WhiteBox
+from sparsefront.attacks.base import Attack, check_choice
+from sparsefront.attacks.parts.noise import uniform
+from sparsefront.attacks.views.view import View, WhiteBox
 from sparsefront.common.settings import checked_settings
 
 Target = Literal["most_likely", "least_likely", "random"]

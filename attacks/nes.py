@@ -6,12 +6,12 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from attacks.base import Model, check_at_least, check_choice, number
-from attacks.bounded import Bounded, improve
-from attacks.losses import Goal, Loss
-from attacks.noise import normal, uniform
-from attacks.norms import confine, radii, steepest
-from attacks.queries import in_chunks
+from sparsefront.attacks.base import Model, check_at_least, check_choice, number
+from sparsefront.attacks.parts.bounded import Bounded, improve
+from sparsefront.attacks.parts.losses import Goal, Loss
+from sparsefront.attacks.parts.noise import normal, uniform
+from sparsefront.attacks.parts.norms import confine, radii, steepest
+from sparsefront.attacks.parts.queries import in_chunks
 
 Directions = Literal["normal", "sign"]
 # Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.

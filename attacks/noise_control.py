@@ -6,10 +6,10 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from attacks.around import Around, at_size
-from attacks.base import Budget, Model, check_choice
-from attacks.noise import normal, uniform
-from attacks.norms import Norm, size
+from sparsefront.attacks.base import Budget, Model, check_choice
+from sparsefront.attacks.parts.noise import normal, uniform
+from sparsefront.attacks.parts.norms import Norm, size
+from sparsefront.attacks.parts.wrapped_attack import Around, at_size
 
 Distribution = Literal["gaussian", "uniform", "sign"]
 Match = Literal["norm", "moments"]

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from attacks.base import Model, number
-from attacks.bounded import Bounded
-from attacks.noise import normal
-from attacks.norms import linear_maximiser, radii, steepest
+from sparsefront.attacks.base import Model, number
+from sparsefront.attacks.parts.bounded import Bounded
+from sparsefront.attacks.parts.noise import normal
+from sparsefront.attacks.parts.norms import linear_maximiser, radii, steepest
 
 
 @dataclass(frozen=True)

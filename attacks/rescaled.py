@@ -5,9 +5,9 @@ from typing import get_args
 
 from torch import Tensor
 
-from attacks.around import Around, at_size
-from attacks.base import Budget, Model, check_choice, check_radius, number
-from attacks.norms import Norm, radii
+from sparsefront.attacks.base import Budget, Model, check_choice, check_radius, number
+from sparsefront.attacks.parts.norms import Norm, radii
+from sparsefront.attacks.parts.wrapped_attack import Around, at_size
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Model, check_at_least
-from attacks.bounded import Bounded, Found, best_of_attempts, improve
-from attacks.losses import Goal, Loss
-from attacks.noise import uniform
-from attacks.norms import confine, size
-from attacks.windows import cut_windows, random_places, square_mask, unit_windows, window_shape
+from sparsefront.attacks.base import Model, check_at_least
+from sparsefront.attacks.parts.bounded import Bounded, Found, best_of_attempts, improve
+from sparsefront.attacks.parts.losses import Goal, Loss
+from sparsefront.attacks.parts.noise import uniform
+from sparsefront.attacks.parts.norms import confine, size
+from sparsefront.attacks.parts.windows import cut_windows, random_places, square_mask, unit_windows, window_shape
 
 # Queries of 10,000 after which the squares' share of the image is halved once more (the paper's section 4).
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)

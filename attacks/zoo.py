@@ -6,11 +6,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Budget, Model, check_at_least, number
-from attacks.losses import adversarial_loss
-from attacks.noise import uniform
-from attacks.norms import radii, size
-from attacks.queries import answers, fools
+from sparsefront.attacks.base import Attack, Budget, Model, check_at_least, number
+from sparsefront.attacks.parts.losses import adversarial_loss
+from sparsefront.attacks.parts.noise import uniform
+from sparsefront.attacks.parts.norms import radii, size
+from sparsefront.attacks.parts.queries import answers, fools
 
 BETAS = (0.9, 0.999)  # Adam's, as in the paper
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contest import Contest, gemm_rate, hold
-from sparsefront.common.whole_file import write_whole
+from sparsefront.common.atomic_file import write_whole
 
 
 def processor() -> str:

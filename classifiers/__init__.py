@@ -1,15 +1,15 @@
 """Classifiers: images in [0, 1], or a front end's codes, to logits; normalisation inside."""
 
-from classifiers.cifar_resnet import CIFARResNet
-from classifiers.code_reader import CodeReader
-from classifiers.convnet import ConvNet
-from classifiers.linear_svm import LinearSVM
-from classifiers.logistic import Logistic
-from classifiers.mlp import MLP
-from classifiers.neuron_threshold import NeuronThreshold
-from classifiers.read_out import ReadOut
-from classifiers.resnet32 import ResNet32
-from classifiers.timm_model import Timm
+from sparsefront.classifiers.cifar_resnet import CIFARResNet
+from sparsefront.classifiers.convnet import ConvNet
+from sparsefront.classifiers.linear_svm import LinearSVM
+from sparsefront.classifiers.logistic import Logistic
+from sparsefront.classifiers.mlp import MLP
+from sparsefront.classifiers.neuron_threshold import NeuronThreshold
+from sparsefront.classifiers.parts.code_reader import CodeReader
+from sparsefront.classifiers.read_out import ReadOut
+from sparsefront.classifiers.resnet32 import ResNet32
+from sparsefront.classifiers.timm_model import Timm
 
 __all__ = [
     "MLP",

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classifiers.normalize import Normalize
-from classifiers.weights import load_weights
+from sparsefront.classifiers.parts.normalize import Normalize
+from sparsefront.classifiers.parts.weights import load_weights
 from sparsefront.common.settings import check_counts, checked_settings
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from classifiers.read_out import ReadOut
+from sparsefront.classifiers.read_out import ReadOut
 
 PENALTIES = tuple(10.0**power for power in range(-6, 1))
 """What cross-validation chooses from."""

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from classifiers.code_reader import CodeReader, common_scale
+from sparsefront.classifiers.parts.code_reader import CodeReader, common_scale
 from sparsefront.common.settings import check_counts
 
 

@@ -6,7 +6,7 @@ from numbers import Integral
 
 from torch import Tensor, nn
 
-from classifiers.code_reader import CodeReader, common_scale
+from sparsefront.classifiers.parts.code_reader import CodeReader, common_scale
 from sparsefront.common.settings import check_counts
 
 
@@ -32,7 +32,7 @@ class MLP(CodeReader):
         if not hidden or not all(isinstance(units, Integral) and units >= 1 for units in hidden):
             raise ValueError(
                 f"`hidden` must list at least one layer of at least 1 unit, found {list(hidden)}; "
-                "without a hidden layer it is classifiers.Logistic."
+                "without a hidden layer it is sparsefront.classifiers.Logistic."
             )
         if not 0 <= dropout <= 1:
             raise ValueError(f"`dropout` must be from 0 to 1, found {dropout}.")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from classifiers.read_out import ReadOut
+from sparsefront.classifiers.read_out import ReadOut
 
 
 class NeuronThreshold(ReadOut):

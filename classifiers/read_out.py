@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from classifiers.code_reader import CodeReader
+from sparsefront.classifiers.parts.code_reader import CodeReader
 
 
 class ReadOut(CodeReader, ABC):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classifiers.normalize import Normalize
-from classifiers.weights import load_weights
+from sparsefront.classifiers.parts.normalize import Normalize
+from sparsefront.classifiers.parts.weights import load_weights
 from sparsefront.common.settings import check_counts, checked_settings
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)

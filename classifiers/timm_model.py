@@ -8,11 +8,11 @@ import timm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from classifiers.normalize import Normalize
-from classifiers.weights import load_weights
-from sparsefront.common.checkpoint_file import read_weights
+from sparsefront.classifiers.parts.normalize import Normalize
+from sparsefront.classifiers.parts.weights import load_weights
+from sparsefront.common.checkpoints.checkpoint_file import read_weights
+from sparsefront.common.checkpoints.weight_names import bare
 from sparsefront.common.settings import check_counts, checked_settings
-from sparsefront.common.weight_names import bare
 
 
 @checked_settings

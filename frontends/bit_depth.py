@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.rounding import Slope, rounded
-from frontends.rules import between, check_rules
+from sparsefront.common.rules import between, check_rules
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.rounding import Slope, rounded
 
 
 class BitDepth(FrontEnd):

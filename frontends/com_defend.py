@@ -6,9 +6,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from frontends.base import ImageMap
-from frontends.descent import DescentFrontEnd, convolution
-from frontends.rules import at_least, check_rules, not_negative, positive
+from sparsefront.common.rules import at_least, check_rules, not_negative, positive
+from sparsefront.frontends.base import ImageMap
+from sparsefront.frontends.parts.descent import DescentFrontEnd, convolution
 
 
 class ComDefend(DescentFrontEnd):

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from frontends.base import ImageMap
-from frontends.combination import Builder, Combination
+from sparsefront.frontends.base import ImageMap
+from sparsefront.frontends.parts.combination import Builder, Combination
 
 
 class Compose(Combination):

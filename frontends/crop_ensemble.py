@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.resample import resample, scaled_places, whole_draws
-from frontends.rules import at_least, check_rules, fraction, shares
+from sparsefront.common.rules import at_least, check_rules, fraction, shares
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.resample import resample, scaled_places, whole_draws
 
 
 class CropEnsemble(FrontEnd):

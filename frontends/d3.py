@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.found_again import found_again
-from frontends.rules import at_least, between, check_rules, covering, fraction, shares
 from sparsecode import average_patches, extract_patches, omp, sample_patches
 from sparsecode.full_precision import full_precision
+from sparsefront.common.recompute_in_backward import found_again
+from sparsefront.common.rules import at_least, between, check_rules, covering, fraction, shares
+from sparsefront.frontends.base import FrontEnd, ImageMap
 
 _MAX_BYTES = 2**30  # of codes; images are taken in runs to keep it
 

@@ -8,13 +8,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.found_again import found_again
-from frontends.negligible import without_negligible
-from frontends.patch_learners import Factorisation, KeptPatches
-from frontends.rules import at_least, between, check_rules, covering, from_0_to_1, number, one_of, positive, settings_of
 from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
 from sparsecode.full_precision import full_precision
+from sparsecode.patch_learners import Factorisation, KeptPatches
+from sparsefront.common.recompute_in_backward import found_again
+from sparsefront.common.rules import (
+    at_least,
+    between,
+    check_rules,
+    covering,
+    from_0_to_1,
+    number,
+    one_of,
+    positive,
+    settings_of,
+)
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.zero_tiny_patches import without_negligible
 
 _MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
 _N_NONZERO_COEFS = 2  # the default

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.filters import filter_separably
-from frontends.rules import check_rules, positive
+from sparsefront.common.rules import check_rules, positive
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.filters import filter_separably
 
 
 class GaussianBlur(FrontEnd):

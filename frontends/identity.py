@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd, ImageMap
 
 
 class Identity(FrontEnd):

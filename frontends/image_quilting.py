@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.minimum_cut import join_overlapping
-from frontends.nearest import nearest
-from frontends.rules import at_least, between, check_rules, fitting, integers
 from sparsecode import extract_patches
 from sparsecode.full_precision import full_precision
+from sparsefront.common.rules import at_least, between, check_rules, fitting, integers
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.minimum_cut import join_overlapping
+from sparsefront.frontends.parts.nearest import nearest
 
 
 class ImageQuilting(FrontEnd):

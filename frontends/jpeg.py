@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.jpeg_tables import fixed_point_dct, quantisation_tables
-from frontends.rounding import Slope, rounded
-from frontends.rules import between, check_rules, one_of
+from sparsefront.common.rules import between, check_rules, one_of
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.jpeg_tables import fixed_point_dct, quantisation_tables
+from sparsefront.frontends.parts.rounding import Slope, rounded
 
 Subsampling = Literal["4:2:0", "4:4:4"]
 

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.rules import check_rules, one_of
+from sparsefront.common.rules import check_rules, one_of
+from sparsefront.frontends.base import FrontEnd, ImageMap
 
 
 class LowPassFilter(FrontEnd):

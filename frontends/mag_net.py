@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from frontends.base import ImageMap
-from frontends.descent import DescentFrontEnd, convolution
-from frontends.rules import check_rules, not_negative, one_of
+from sparsefront.common.rules import check_rules, not_negative, one_of
+from sparsefront.frontends.base import ImageMap
+from sparsefront.frontends.parts.descent import DescentFrontEnd, convolution
 
 Layer = int | str
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.filters import filter_separably
-from frontends.rules import check_rules, fitting
+from sparsefront.common.rules import check_rules, fitting
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.filters import filter_separably
 
 
 class MeanFilter(FrontEnd):

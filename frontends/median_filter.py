@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.filters import pad_symmetric, window
-from frontends.rules import check_rules, fitting
+from sparsefront.common.rules import check_rules, fitting
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.filters import pad_symmetric, window
 
 Chooser = Callable[[Tensor, Tensor], Tensor]
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.filters import within_range
-from frontends.rules import check_rules, integers, number, one_of, positive
-from frontends.shifts import Offset, half_window, pairs, shifted_mean
+from sparsefront.common.rules import check_rules, integers, number, one_of, positive
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.filters import within_range
+from sparsefront.frontends.parts.shifts import Offset, half_window, pairs, shifted_mean
 
 PatchWeights = Literal["uniform", "gaussian"]
 

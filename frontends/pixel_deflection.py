@@ -6,15 +6,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.class_activation import robust_class_activation
-from frontends.rules import at_least, check_rules, one_of, positive
-from frontends.wavelet import denoise_wavelet
 from sparsecode.full_precision import full_precision
 from sparsefront.common.build_part import build_part
-from sparsefront.common.checkpoint_file import read_checkpoint
-from sparsefront.common.run_folder import find_checkpoint
-from sparsefront.common.weight_names import shapes_of, unwrapped
+from sparsefront.common.checkpoints.checkpoint_file import read_checkpoint
+from sparsefront.common.checkpoints.run_folder import find_checkpoint
+from sparsefront.common.checkpoints.weight_names import shapes_of, unwrapped
+from sparsefront.common.rules import at_least, check_rules, one_of, positive
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.class_activation import robust_class_activation
+from sparsefront.frontends.parts.wavelet import denoise_wavelet
 
 
 class PixelDeflection(FrontEnd):
@@ -24,7 +24,7 @@ class PixelDeflection(FrontEnd):
     r around p, within the image, and p becomes what q was before. With `attention`, p is drawn with probability
     proportional to 1 - M(p), M its robust class activation map (R-CAM), so that pixels that matter for the classes are
     spared; else uniformly. Then the details of a Haar wavelet transform are soft-thresholded by BayesShrink (see
-    `frontends.wavelet`).
+    `sparsefront.frontends.parts.wavelet`).
 
     Defaults are those of the authors' code for ImageNet: K = 200 at 224x224, r = 10, sigma = 0.04. That code replaces
     (and counts) single channels and reads pixels that were replaced before; here, as Algorithm 1 has it, whole pixels

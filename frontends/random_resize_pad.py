@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.resample import resample, scaled_places, whole_draws
-from frontends.rules import check_rules, fraction, from_0_to_1, one_of, shares
+from sparsefront.common.rules import check_rules, fraction, from_0_to_1, one_of, shares
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.resample import resample, scaled_places, whole_draws
 
 
 class RandomResizePad(FrontEnd):

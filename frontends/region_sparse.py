@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.benign_patches import SMOOTHING_PATCH, Normalise, benign_patches, deviation
-from frontends.bilateral import bilateral_filter, check_bilateral
-from frontends.dct import overcomplete_dct
-from frontends.found_again import found_again
-from frontends.localisation import Keep, Threshold, check_localisation, object_region
-from frontends.negligible import without_negligible
-from frontends.patch_grid import PatchGrid, cut, paste
-from frontends.rules import at_least, between, check_rules, covering, from_0_to_1, number, one_of, positive
 from sparsecode import Coded, OnlineDictionary, lasso, omp
+from sparsecode.dct import overcomplete_dct
 from sparsecode.full_precision import full_precision
+from sparsecode.patch_grid import PatchGrid, cut, paste
+from sparsefront.common.recompute_in_backward import found_again
+from sparsefront.common.rules import at_least, between, check_rules, covering, from_0_to_1, number, one_of, positive
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.bilateral import bilateral_filter, check_bilateral
+from sparsefront.frontends.parts.benign_patches import SMOOTHING_PATCH, Normalise, benign_patches, deviation
+from sparsefront.frontends.parts.localisation import Keep, Threshold, check_localisation, object_region
+from sparsefront.frontends.parts.zero_tiny_patches import without_negligible
 
 Region = Literal["mask", "box", "all"]
 Dictionary = Literal["learned", "dct", "random"]
@@ -44,7 +44,7 @@ class RegionSparse(FrontEnd):
     random patches of each, z-scored image by image, and online dictionary learning (Mairal et al. 2009; here earlier
     batches are forgotten, by (1 - 1/t)^2 before batch t, and atoms that nothing uses make room for patches).
 
-    The region: `frontends.localisation.object_region`; see it by `region`. Where nothing is found, `fallback` decides.
+    The region: `object_region`; see it by `region`. Where nothing is found, `fallback` decides.
 
     The paper's ablations: noTR `dictionary="dct"` or `"random"`, noIS `smoothing=False`, noPN `normalise="none"`, noBS
     `suppress_background=False`; whole-image coding `region="all"`.

@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.dct import overcomplete_dct
-from frontends.decoders import Decoder, build_decoder
-from frontends.rules import at_least, between, check_rules, fitting, not_negative, number, positive
 from sparsecode import OnlineDictionary, extract_patches, lasso, sample_patches
+from sparsecode.dct import overcomplete_dct
+from sparsefront.common.rules import at_least, between, check_rules, fitting, not_negative, number, positive
+from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.decoders import Decoder, build_decoder
 
 Slope = Callable[[Tensor, Tensor], Tensor | float]
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from frontends.base import FrontEnd, ImageMap
-from frontends.rules import at_least, check_rules, positive, shares
+from sparsefront.common.rules import at_least, check_rules, positive, shares
+from sparsefront.frontends.base import FrontEnd, ImageMap
 
 State = tuple[Tensor, Tensor, Tensor, Tensor]  # z, its extrapolation, and the two components of the dual variable
 

@@ -1,60 +1,100 @@
-"""Imports point one way."""
+"""Rooms, and the arrows between them and between files."""
 
 import ast
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-COMMON = "sparsefront.common"  # lowest: files, written whole and read as data
-OURS = {COMMON, "sparsefront", "sparsecode", "frontends", "classifiers", "attacks", "tests", "benchmarks"}
-ALLOWED = {
-    "src/sparsecode": {"sparsecode"},
-    "frontends": {"frontends", "sparsecode", COMMON},
-    "classifiers": {"classifiers", COMMON},
-    "attacks": {"attacks", COMMON},
-    "src/sparsefront/common": {COMMON},
-    "src/sparsefront": {COMMON, "sparsefront", "frontends", "classifiers", "attacks"},
+from tests.helpers.places import ROOT
+
+PLUGINS = ("attacks", "classifiers", "frontends")
+ROOMS = {
+    "sparsecode": set(),
+    "sparsefront.common": {"sparsecode"},
+    "sparsefront.frontends": {"sparsecode", "sparsefront.common"},
+    "sparsefront.classifiers": {"sparsefront.common"},
+    "sparsefront.attacks": {"sparsefront.common"},
+    "sparsefront.data": {"sparsefront.common"},
+    "sparsefront.runs": {"sparsefront.common"},
+    "sparsefront.results": {"sparsefront.attacks", "sparsefront.common"},
 }
 
 
-def package(module):
-    return COMMON if f"{module}.".startswith(f"{COMMON}.") else module.split(".")[0]
+def module_of(path: Path) -> str:
+    """The name a file is imported by: the plug-ins' folders lie at the top and are linked into the package."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    parts = ["sparsefront", *parts] if parts[0] in PLUGINS else parts[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path):
-    for node in ast.walk(path if isinstance(path, ast.Module) else ast.parse(path.read_text())):
+FILES = {
+    module_of(path): path
+    for top in ("src/sparsecode", "src/sparsefront", *PLUGINS)
+    for path in sorted((ROOT / top).rglob("*.py"))
+    if not any(part.is_symlink() for part in (path, *path.parents) if part.is_relative_to(ROOT))
+}
+
+
+def nodes(path, *, when_imported=False):
+    tree = ast.parse(path.read_text())
+    ahead = list(tree.body) if when_imported else [tree]
+    while ahead:
+        node = ahead.pop()
+        yield node
+        if when_imported and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if when_imported and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        ahead.extend(ast.iter_child_nodes(node))
+
+
+def imported(path, **how):
+    """The modules that a file imports: those of ours by the name of a file, others by their dotted name."""
+    for node in nodes(path, **how):
         if isinstance(node, ast.Import):
-            yield from (package(alias.name) for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield package(node.module)
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in FILES else node.module
 
 
-@pytest.mark.parametrize("folder", sorted(ALLOWED))
-def test_imports_point_the_right_way(folder):
-    files = list((ROOT / folder).rglob("*.py"))
-    assert files
-    for path in files:
-        wrong = (set(imported(path)) & OURS) - ALLOWED[folder]
-        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+def room_of(module):
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "sparsefront" else parts[0]
 
 
-@pytest.mark.parametrize("folder", ["src/sparsecode", "attacks", "classifiers"])
-def test_numerics_know_nothing_of_lightning(folder):
-    for path in (ROOT / folder).rglob("*.py"):
-        assert not {"pytorch_lightning", "lightning"} & set(imported(path)), path
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_arrows_point_the_right_way(room):
+    met = [name for name in FILES if room_of(name) == room]
+    assert met
+    for name in met:
+        wrong = {one for one in imported(FILES[name]) if one.split(".")[0] in ("sparsecode", "sparsefront")}
+        wrong = {one for one in wrong if room_of(one) not in ROOMS[room] | {room}}
+        assert not wrong, f"{name} imports {wrong}"
+
+
+def test_no_file_is_imported_under_a_name_at_the_top():
+    for path in FILES.values():
+        assert not set(PLUGINS) & {name.split(".")[0] for name in imported(path)}, path
+
+
+@pytest.mark.parametrize("room", ["sparsecode", "sparsefront.attacks", "sparsefront.classifiers"])
+def test_numerics_know_nothing_of_lightning(room):
+    for name, path in FILES.items():
+        if room_of(name) == room:
+            assert not {"pytorch_lightning", "lightning"} & {one.split(".")[0] for one in imported(path)}, path
 
 
 def test_classifiers_import_scikit_learn_where_it_is_used():
     """They may be imported before Lightning, whose Trainer would then read 1 batch as all of them."""
-    for path in (ROOT / "classifiers").rglob("*.py"):
-        module = ast.parse(path.read_text())
-        module.body = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
-        assert "sklearn" not in set(imported(module)), path
+    for name, path in FILES.items():
+        if room_of(name) == "sparsefront.classifiers":
+            assert "sklearn" not in {one.split(".")[0] for one in imported(path, when_imported=True)}, path
 
 
 def test_the_two_lightnings_are_never_mixed():
     for path in ROOT.glob("**/*.py"):
         if ".venv" not in path.parts:
-            assert "lightning" not in set(imported(path)), path
+            assert "lightning" not in {name.split(".")[0] for name in imported(path)}, path

@@ -16,12 +16,12 @@ import torch
 
 from benchmarks.demo_results import with_rows
 from benchmarks.table import table
-from sparsefront.cli import main
+from sparsefront.cli.command import main
 from sparsefront.report import load_runs, rows_of
 from sparsefront.report.table import HEADER
 from sparsefront.report.table import cells as table_cells
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 OWN = re.findall(r"```python\n(.*?)```\n\n    (--.*?)\n", README, flags=re.DOTALL)
 

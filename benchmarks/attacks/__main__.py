@@ -15,7 +15,9 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attacks", description=__doc__)
     parser.add_argument("--paths", nargs="+", default=list(PATHS), choices=PATHS)
-    parser.add_argument("--weights", required=True, help="of a classifiers.ResNet32, best trained adversarially")
+    parser.add_argument(
+        "--weights", required=True, help="of a sparsefront.classifiers.ResNet32, best trained adversarially"
+    )
     parser.add_argument("--images", default="", help="a folder of 32x32 test pictures by class; absent: CIFAR-10")
     parser.add_argument("--root", default="data", help="folder of the download")
     parser.add_argument(

@@ -10,9 +10,9 @@ from art.estimators.classification import PyTorchClassifier
 from pyautoattack import AutoAttack as PyAutoAttack
 from torch import Tensor, nn
 
-from attacks import PGD, AutoAttack
 from benchmarks.attacks.inputs import Inputs, Ours, robust
 from benchmarks.contest import Check, Contest, Goal
+from sparsefront.attacks import PGD, AutoAttack
 
 EPS, STEPS, RESTARTS = 8 / 255, 40, 10
 POINTS = 0.5  # that our robust accuracy may lie above the rival's

@@ -12,12 +12,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.datasets import CIFAR10
 from torchvision.transforms.functional import pil_to_tensor
 
-from attacks import Attack, NamedAttack
-from classifiers import ConvNet, ResNet32
 from sparsefront import DefendedClassifier
+from sparsefront.attacks import Attack, NamedAttack
+from sparsefront.classifiers import ConvNet, ResNet32
 from sparsefront.data.batch import Batch
-from sparsefront.data.class_folders import list_classes
-from sparsefront.data.decoding import decode
+from sparsefront.data.files.class_folders import list_classes
+from sparsefront.data.files.decoding import decode
 from sparsefront.evaluation import under_attack
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.meter import Cost

@@ -6,9 +6,9 @@ from typing import Any
 import foolbox
 from torch import Tensor, nn
 
-from attacks import FMN, CarliniWagner, DeepFool
 from benchmarks.attacks.inputs import Inputs, Ours, robust
 from benchmarks.contest import Check, Contest, Goal
+from sparsefront.attacks import FMN, CarliniWagner, DeepFool
 from sparsefront.data.batch import Batch
 
 

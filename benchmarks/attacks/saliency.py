@@ -7,11 +7,11 @@ import torch
 from art.attacks.evasion import SaliencyMapMethod
 from torch import Tensor
 
-from attacks import JSMA
 from benchmarks.attacks.bounded import art_classifier
 from benchmarks.attacks.inputs import Inputs
 from benchmarks.contest import Check, Contest, Goal
 from sparsefront import DefendedClassifier
+from sparsefront.attacks import JSMA
 from sparsefront.evaluation.search_form import search_form
 
 TOUCHED = 110  # pixels that may be changed

@@ -7,13 +7,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from sparsefront.common.whole_file import whole_file, write_whole
+from sparsefront.common.atomic_file import whole_file, write_whole
 from sparsefront.report.plots import atoms_figure, interval_figure, panel_figure
 from sparsefront.report.row import rows_of
-from sparsefront.report.run import Run, load_runs
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
-from sparsefront.separate_tests import separate_tests
+from sparsefront.results.run import Run, load_runs
+from sparsefront.studies.separate_tests import separate_tests
 
 HERE = Path(__file__).parent
 FRAGMENTS = Path("lightning_configs/frontends")

@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from benchmarks.contest import Check, Contest, Goal
 from benchmarks.frontends.cost import pictures
-from frontends import DSC
-from frontends.dsc import FACES
-from frontends.dsc_layer import DSCLayer
-from frontends.euler import Euler
-from frontends.hierarchy import Hierarchy
-from frontends.joint_operator import JointOperator
-from frontends.proximal import Proximal
+from sparsecode.hierarchy.euler import Euler
+from sparsecode.hierarchy.hierarchy import Hierarchy
+from sparsecode.hierarchy.joint_operator import JointOperator
+from sparsecode.hierarchy.proximal import Proximal
+from sparsefront.frontends import DSC
+from sparsefront.frontends.dsc.dsc import FACES
+from sparsefront.frontends.dsc.layer import DSCLayer
 
 TOLERANCE = 1e-2  # of rest, the front end's own
 LAYERS = {

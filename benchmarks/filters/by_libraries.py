@@ -9,7 +9,7 @@ from skimage.filters import threshold_otsu
 from sklearn.decomposition import sparse_encode
 from sklearn.preprocessing import StandardScaler
 
-from frontends import RegionSparse
+from sparsefront.frontends import RegionSparse
 
 Array = np.ndarray
 

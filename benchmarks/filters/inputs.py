@@ -10,8 +10,8 @@ from skimage import data
 from torch import Tensor
 from torchvision.transforms.functional import center_crop, pil_to_tensor, resize
 
-from sparsefront.data.decoding import decode
-from sparsefront.data.picture_files import list_pictures
+from sparsefront.data.files.decoding import decode
+from sparsefront.data.files.picture_files import list_pictures
 
 # Those in colour that scikit-image brings along.
 PICTURES = (

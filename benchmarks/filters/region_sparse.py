@@ -10,11 +10,11 @@ from torch import Tensor
 from benchmarks.contest import Check, Contest, Goal
 from benchmarks.filters.by_libraries import ByLibraries
 from benchmarks.filters.inputs import one_by_one, pictures, psnr, together
-from frontends import RegionSparse
-from frontends.benign_patches import benign_patches
-from frontends.bilateral import bilateral_filter
-from frontends.patch_grid import PatchGrid, cut, paste
 from sparsecode import OnlineDictionary, omp
+from sparsecode.patch_grid import PatchGrid, cut, paste
+from sparsefront.frontends import RegionSparse
+from sparsefront.frontends.bilateral import bilateral_filter
+from sparsefront.frontends.parts.benign_patches import benign_patches
 
 STEPS = ("region", "background", "cut", "code", "paste")
 

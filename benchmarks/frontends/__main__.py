@@ -15,7 +15,7 @@ from numpy import format_float_positional
 from tqdm import tqdm
 
 from benchmarks.record import processor
-from sparsefront.common.whole_file import write_whole
+from sparsefront.common.atomic_file import write_whole
 
 HERE = Path(__file__).parent
 SIZES = {"28x28x1": (1, 28, 28, 50), "32x32x3": (3, 32, 32, 50), "224x224x3": (3, 224, 224, 4)}

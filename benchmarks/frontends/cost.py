@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.frontends.growth import growth
-from frontends import D3, DSC, STL, FrontEnd, PixelDeflection
-from sparsefront.defended import Builder
+from sparsefront.frontends import D3, DSC, STL, FrontEnd, PixelDeflection
+from sparsefront.model.defended import Builder
 
 ROUNDS = 3
 PATIENCE = 10.0  # seconds, after which no further round begins

@@ -14,13 +14,13 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
 
-from attacks import PGD, NamedAttack
 from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
-from sparsefront.cli import SparsefrontCLI, main
-from sparsefront.common.run_folder import find_checkpoint, has_checkpoint
-from sparsefront.common.whole_file import write_whole
+from sparsefront.attacks import PGD, NamedAttack
+from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.common.atomic_file import write_whole
+from sparsefront.common.checkpoints.run_folder import find_checkpoint, has_checkpoint
 from sparsefront.evaluation import Samples
-from sparsefront.evaluation.about import machine, versions
+from sparsefront.results.provenance import machine, versions
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "lightning_configs" / "experiments"

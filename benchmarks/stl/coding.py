@@ -10,8 +10,8 @@ from torch import Tensor
 from benchmarks.by_sporco import objective, rebuilt
 from benchmarks.contest import Check, Contest, Goal
 from benchmarks.stl.inputs import Inputs
-from frontends import STL
-from frontends.previous_codes import PreviousCodes
+from sparsefront.frontends import STL
+from sparsefront.frontends.parts.previous_codes import PreviousCodes
 
 COLD, WARM = 12.0, 30.0  # times as fast as SPORCO
 STEP = 2 / 255

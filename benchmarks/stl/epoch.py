@@ -10,12 +10,12 @@ from torch import Tensor
 
 from benchmarks.contest import Contest, Goal
 from benchmarks.stl.inputs import N_LEARNED, SMALL, Inputs
-from classifiers import CIFARResNet
-from frontends import FrontEnd, Identity
 from sparsefront import DefendedClassifier, FrontEndCache
+from sparsefront.classifiers import CIFARResNet
 from sparsefront.data import ImageData
 from sparsefront.data.parts import PartName
 from sparsefront.data.sources import ArrayImages, ImageSource
+from sparsefront.frontends import FrontEnd, Identity
 
 PLAIN, KEPT, ANEW = "no front end", "STL, 4 clusters, cached", "STL, 4 clusters, anew"
 

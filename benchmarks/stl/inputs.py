@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.cpu import inputs as cpu
 from benchmarks.filters.inputs import pictures
-from frontends import STL
+from sparsefront.frontends import STL
 
 SMALL, MIDDLE, LARGE = 32, 128, 224
 N_LEARNED = {SMALL: 1200, MIDDLE: 160}  # pictures that front ends learn from

@@ -1,9 +1,9 @@
 """Sparse coding in torch: patches, LASSO, dictionary learning. Knows nothing of adversaries, Lightning or files."""
 
+from sparsecode._choices import Backend, Gradient
+from sparsecode._circular import convolve, correlate
 from sparsecode.cbpdn import CbpdnState, cbpdn
 from sparsecode.checks import NotConverged
-from sparsecode.choices import Backend, Gradient
-from sparsecode.circular import convolve, correlate
 from sparsecode.coded import Coded
 from sparsecode.convolutional_consensus import ConsensusConvolutionalDictionary
 from sparsecode.convolutional_dictionary import OnlineConvolutionalDictionary

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sparsecode._working_memory import signals_at_once
 from sparsecode.operators import Operator
-from sparsecode.working_memory import signals_at_once
 
 # Steps between two looks at the gap, each of which costs half a step.
 _LOOK_EVERY = 10

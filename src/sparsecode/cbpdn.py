@@ -5,14 +5,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sparsecode.cbpdn_admm import admm, first_penalty, rotate
-from sparsecode.cbpdn_gradient import implicit, unrolled
+from sparsecode._cbpdn_admm import admm, first_penalty, rotate
+from sparsecode._cbpdn_gradient import implicit, unrolled
+from sparsecode._choices import Backend, Gradient, default_backend
+from sparsecode._circular import convolve, correlate, filter_gram
+from sparsecode._named_kinds import named_kinds
 from sparsecode.checks import check_finite, check_positive, check_scale, check_unit_norm, warn_unless, whole_number
-from sparsecode.choices import Backend, Gradient, default_backend
-from sparsecode.circular import convolve, correlate, filter_gram
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
-from sparsecode.named_kinds import named_kinds
 
 _ADMM_MAPS = 16  # maps of the codes' size that an image needs at once
 _CACHE = 2**22  # bytes; on a CPU, images that together need more are solved faster one after the other
@@ -193,8 +193,8 @@ def _by_admm(
 def _by_descent(
     images: Tensor, filters: Tensor, lmbda: float, tolerance: float, max_steps: int, start: CbpdnState | None
 ) -> tuple[CbpdnState, Tensor]:
-    from sparsecode.native.lgcd import descend
-    from sparsecode.native.parallel import over_signals
+    from sparsecode._native.lgcd import descend
+    from sparsecode._native.parallel import over_signals
 
     shape = (len(images), len(filters), *images.shape[2:])
     codes = images.new_zeros(shape) if start is None else start.codes.clone(memory_format=torch.contiguous_format)

@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.fft import irfft2, rfft2
 from torch.nn import functional as F
 
-from sparsecode.cbpdn_admm import RELAXATION
-from sparsecode.circular import convolve
+from sparsecode._cbpdn_admm import RELAXATION
+from sparsecode._circular import convolve
+from sparsecode._named_kinds import named_kinds
 from sparsecode.coded import Coded
 from sparsecode.convolutional_dictionary import unit_filters, worst_patches
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 from sparsecode.full_precision import full_precision
-from sparsecode.named_kinds import named_kinds
 
 
 class ConsensusConvolutionalDictionary:

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsecode._circular import convolve, correlate_pairs
+from sparsecode._named_kinds import named_kinds
+from sparsecode._unit_norm import unit_norm
 from sparsecode.checks import whole_number
-from sparsecode.circular import convolve, correlate_pairs
 from sparsecode.coded import Coded
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 from sparsecode.full_precision import full_precision
-from sparsecode.named_kinds import named_kinds
-from sparsecode.unit_norm import unit_norm
 
 _GATHERED = 2**27  # bytes of codes around nonzeros that are looked at together
 
@@ -150,7 +150,7 @@ def shifted_products(codes: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if codes.device.type != "cpu":
         return surroundings_products(codes, size)
-    from sparsecode.native.shifted_products import add_shifted_products
+    from sparsecode._native.shifted_products import add_shifted_products
 
     products = codes.new_zeros(codes.shape[1], codes.shape[1], 2 * size[0] - 1, 2 * size[1] - 1)
     add_shifted_products(codes.contiguous().numpy(), products.numpy())

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from sparsecode._choices import Gradient
+from sparsecode._newton_step import support_system
 from sparsecode.checks import warn_unless, whole_number
-from sparsecode.choices import Gradient
-from sparsecode.newton_step import support_system
 from sparsecode.operators import Dense, Operator
 
 # Wider supports than this are solved by conjugate gradients, which touch no (w, w) matrix.

@@ -5,14 +5,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from sparsecode.blank_codes import blank_codes
+from sparsecode._blank_codes import blank_codes
+from sparsecode._choices import Backend, Gradient, default_backend
+from sparsecode._named_kinds import named_kinds
 from sparsecode.checks import check_positive, check_signals, warn_unless, whole_number
-from sparsecode.choices import Backend, Gradient, default_backend
 from sparsecode.coded import Coded
 from sparsecode.fista import checked_start, fista
 from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient
-from sparsecode.named_kinds import named_kinds
 from sparsecode.operators import Dense
 
 
@@ -90,8 +90,8 @@ def _solve_native(
     max_bytes: int,
 ) -> tuple[Tensor, Tensor]:
     """Codes, and which signals converged; `starts` (0, K) is a cold start."""
-    from sparsecode.native.lasso import solve
-    from sparsecode.native.parallel import correlated, over_signals
+    from sparsecode._native.lasso import solve
+    from sparsecode._native.parallel import correlated, over_signals
 
     dictionary = dictionary.contiguous()
     gram = (dictionary.T @ dictionary).numpy()

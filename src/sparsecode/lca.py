@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
+from sparsecode._choices import Gradient
+from sparsecode._named_kinds import named_kinds
 from sparsecode.checks import check_tensors, warn_unless, whole_number
-from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
 from sparsecode.fista import prepare, starting_codes
 from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.lca_dynamics import LCADynamics, Threshold
-from sparsecode.named_kinds import named_kinds
 from sparsecode.operators import Convolution, Dense, Operator
 
 MEND = "raise `n_steps` or `tolerance`, or `tau` where it does not come to rest at all"

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsecode._working_memory import signals_at_once
 from sparsecode.checks import check_positive
 from sparsecode.operators import Operator
-from sparsecode.working_memory import signals_at_once
 
 # Steps between two looks at which signals are at rest.
 _LOOK_EVERY = 10

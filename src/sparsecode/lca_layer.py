@@ -2,13 +2,13 @@
 
 from torch import Tensor, nn
 
+from sparsecode._choices import Gradient
+from sparsecode._named_kinds import named_kinds
 from sparsecode.checks import check_finite, warn_unless
-from sparsecode.choices import Gradient
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
 from sparsecode.lca import MEND, operator_of, settled_code
 from sparsecode.lca_dynamics import FeedbackOn, LCADynamics, Threshold
-from sparsecode.named_kinds import named_kinds
 from sparsecode.operators import Operator
 
 

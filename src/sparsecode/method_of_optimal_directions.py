@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from sparsecode._moments import Moments
+from sparsecode._named_kinds import named_kinds
+from sparsecode._unit_norm import unit_norm
 from sparsecode.coded import Coded
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 from sparsecode.full_precision import full_precision
-from sparsecode.moments import Moments
-from sparsecode.named_kinds import named_kinds
-from sparsecode.unit_norm import unit_norm
 from sparsecode.update_atoms import update_atoms
 
 # Share of the way to the optimum at which halving it has shown that no share of it helps.

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode.blank_codes import blank_codes
+from sparsecode._blank_codes import blank_codes
+from sparsecode._choices import Backend, default_backend
+from sparsecode._named_kinds import check_number
 from sparsecode.checks import check_positive, check_signals, whole_number
-from sparsecode.choices import Backend, default_backend
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
 from sparsecode.implicit import differentiate_implicitly
-from sparsecode.named_kinds import check_number
 from sparsecode.operators import Dense
 
 Rule = Literal["omp", "ormp"]
@@ -118,8 +118,8 @@ def _pursue_native(
     signals: Tensor, dictionary: Tensor, atoms: int, tolerance: float | None, rule: Rule, max_bytes: int
 ) -> tuple[Tensor, Tensor]:
     """Codes and squared residual norms by the compiled kernel."""
-    from sparsecode.native.omp import pursue
-    from sparsecode.native.parallel import correlated, over_signals
+    from sparsecode._native.omp import pursue
+    from sparsecode._native.parallel import correlated, over_signals
 
     dictionary = dictionary.contiguous()
     gram = (dictionary.T @ dictionary).numpy()

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsecode._named_kinds import named_kinds
 from sparsecode.checks import check_finite
-from sparsecode.named_kinds import named_kinds
 
 # tr(M^p)^(1/p) with p = 2^6 exceeds the largest eigenvalue of a d x d matrix by d^(1/64) at most: 8 % at d = 192.
 _SQUARINGS = 6

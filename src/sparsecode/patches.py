@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode.named_kinds import named_kinds
+from sparsecode._named_kinds import named_kinds
 
 
 @named_kinds

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode.named_kinds import named_kinds
+from sparsecode._named_kinds import named_kinds
 from sparsecode.patches import check_patches
 
 # Sum of squares, a pixel being in [0, 1], up to which a patch is empty: half a gray level in a 4x4 patch is 6e-5.

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sparsecode.named_kinds import named_kinds
+from sparsecode._named_kinds import named_kinds
 
 
 @named_kinds

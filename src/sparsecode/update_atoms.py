@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from sparsecode._choices import Backend, default_backend
+from sparsecode._named_kinds import named_kinds
 from sparsecode.checks import check_finite
-from sparsecode.choices import Backend, default_backend
-from sparsecode.named_kinds import named_kinds
 
 # Atoms whose common product with A is one matrix product; within a block atoms go one by one.
 _BLOCK = 128
@@ -57,7 +57,7 @@ def update_atoms(dictionary: Tensor, a: Tensor, b: Tensor, *, backend: Backend |
 
 
 def _sweep_native(atoms: Tensor, rest: Tensor, a: Tensor, unused: float) -> None:
-    from sparsecode.native.update_atoms import sweep
+    from sparsecode._native.update_atoms import sweep
 
     sweep(atoms.numpy(), rest.numpy(), a.numpy(), unused)
 

@@ -7,21 +7,21 @@ look_here_last_if_run()  # before anything else is imported
 import importlib  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
-from sparsefront import starting  # noqa: E402
+from sparsefront.common import starting  # noqa: E402
 
 if TYPE_CHECKING:
-    from sparsefront.defended import DefendedClassifier
     from sparsefront.evaluation import RobustEvaluation
-    from sparsefront.frontend_cache import FrontEndCache
-    from sparsefront.stage_one import learn_front_end
+    from sparsefront.model.defended import DefendedClassifier
+    from sparsefront.training.frontend_cache import FrontEndCache
+    from sparsefront.training.stage_one import learn_front_end
 
 __all__ = ["DefendedClassifier", "FrontEndCache", "RobustEvaluation", "learn_front_end"]
 
 _HOMES = {
-    "DefendedClassifier": "sparsefront.defended",
-    "FrontEndCache": "sparsefront.frontend_cache",
+    "DefendedClassifier": "sparsefront.model.defended",
+    "FrontEndCache": "sparsefront.training.frontend_cache",
     "RobustEvaluation": "sparsefront.evaluation",
-    "learn_front_end": "sparsefront.stage_one",
+    "learn_front_end": "sparsefront.training.stage_one",
 }
 
 starting.begin()

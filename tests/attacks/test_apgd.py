@@ -4,8 +4,8 @@ import pytest
 import torch
 from scipy.optimize import linprog
 
-from attacks import APGD, PGD, size
-from attacks.losses import adversarial_loss
+from sparsefront.attacks import APGD, PGD, size
+from sparsefront.attacks.parts.losses import adversarial_loss
 
 NORMS = [("Linf", 0.05), ("L2", 0.4), ("L1", 1.0)]
 ALL_NORMS = pytest.mark.parametrize(("norm", "eps"), NORMS)

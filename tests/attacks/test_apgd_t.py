@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from attacks import APGD, APGDT
+from sparsefront.attacks import APGD, APGDT
 
 
 def samples(model, count):

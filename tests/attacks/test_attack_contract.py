@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from attacks import (
+from sparsefront.attacks import (
     APGD,
     APGDT,
     BIM,
@@ -40,10 +40,10 @@ from attacks import (
     UniversalPerturbation,
     size,
 )
-from attacks.base import checked_logits
-from attacks.losses import margin
-from attacks.norms import Norm, radii
-from attacks.saved import save_images
+from sparsefront.attacks.base import checked_logits
+from sparsefront.attacks.parts.losses import margin
+from sparsefront.attacks.parts.norms import Norm, radii
+from sparsefront.attacks.saved_images import save_images
 
 
 class ShortAutoAttack(AutoAttack):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from attacks import APGD, APGDT, FAB, Attack, AutoAttack, NamedAttack, Square, Transfer
+from sparsefront.attacks import APGD, APGDT, FAB, Attack, AutoAttack, NamedAttack, Square, Transfer
 
 
 def published(norm, version):

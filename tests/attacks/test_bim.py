@@ -4,7 +4,7 @@ import foolbox
 import pytest
 import torch
 
-from attacks import BIM, PGD
+from sparsefront.attacks import BIM, PGD
 
 
 @pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.05), ("L2", 0.4)])

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from attacks import Boundary, size
-from attacks.boundary import CHECK, WINDOW, _adapted
+from sparsefront.attacks import Boundary, size
+from sparsefront.attacks.boundary import CHECK, WINDOW, _adapted
 
 
 def test_proposals_lie_on_the_sphere_and_a_share_nearer():

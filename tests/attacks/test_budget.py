@@ -2,7 +2,7 @@
 
 import pytest
 
-from attacks import (
+from sparsefront.attacks import (
     APGD,
     FAB,
     FGSM,

@@ -3,8 +3,8 @@
 import foolbox
 import torch
 
-from attacks import CarliniWagner, size
-from attacks.losses import margin
+from sparsefront.attacks import CarliniWagner, size
+from sparsefront.attacks.parts.losses import margin
 
 
 def some(conv_net, n=25):

@@ -4,7 +4,7 @@ import pytest
 import scipy.ndimage
 import torch
 
-from attacks import (
+from sparsefront.attacks import (
     FGSM,
     PGD,
     Boundary,
@@ -17,7 +17,7 @@ from attacks import (
     Square,
     size,
 )
-from attacks.around import at_size
+from sparsefront.attacks.parts.wrapped_attack import at_size
 
 NORMS = pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
 ATTACK = PGD(eps=0.1, steps=3)

@@ -4,7 +4,7 @@ import foolbox
 import pytest
 import torch
 
-from attacks import DeepFool, size
+from sparsefront.attacks import DeepFool, size
 
 
 def linear(seed=0):

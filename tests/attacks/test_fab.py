@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from attacks import FAB, size
+from sparsefront.attacks import FAB, size
 
 
 @pytest.fixture

@@ -2,9 +2,21 @@
 
 import pytest
 import torch
-from test_attack_contract import EVERY
 
-from attacks import APGD, APGDT, FGSM, NES, PGD, Growing, LowPass, NoiseControl, Rescaled, SavedImages, Square
+from sparsefront.attacks import (
+    APGD,
+    APGDT,
+    FGSM,
+    NES,
+    PGD,
+    Growing,
+    LowPass,
+    NoiseControl,
+    Rescaled,
+    SavedImages,
+    Square,
+)
+from tests.attacks.test_attack_contract import EVERY
 
 IMAGES = 0.2 + 0.6 * torch.rand(3, 1, 3, 3, generator=torch.Generator().manual_seed(0))
 

@@ -4,7 +4,7 @@ import foolbox
 import pytest
 import torch
 
-from attacks import FGSM, size
+from sparsefront.attacks import FGSM, size
 
 
 @pytest.mark.parametrize("targeted", [False, True])

@@ -7,7 +7,7 @@ import foolbox
 import pytest
 import torch
 
-from attacks import FMN, size
+from sparsefront.attacks import FMN, size
 
 
 @pytest.fixture

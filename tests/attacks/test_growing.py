@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from attacks import JSMA, PGD, DeepFool, GrayBox, Growing, NamedAttack, Square, size
+from sparsefront.attacks import JSMA, PGD, DeepFool, GrayBox, Growing, NamedAttack, Square, size
 
 
 def linear(images):

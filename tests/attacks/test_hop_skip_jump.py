@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from attacks import HopSkipJump, size
-from attacks.decision import to_boundary
+from sparsefront.attacks import HopSkipJump, size
+from sparsefront.attacks.parts.decision import to_boundary
 
 NORMS = pytest.mark.parametrize("norm", ["L2", "Linf"])
 

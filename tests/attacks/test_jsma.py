@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attacks import JSMA
-from attacks.pairs import best_pair
+from sparsefront.attacks import JSMA
+from sparsefront.attacks.parts.salient_pairs import best_pair
 
 values = st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5]) | st.floats(-2, 2)
 

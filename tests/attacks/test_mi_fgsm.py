@@ -4,7 +4,7 @@ import foolbox
 import pytest
 import torch
 
-from attacks import BIM, MIFGSM, PGD
+from sparsefront.attacks import BIM, MIFGSM, PGD
 
 
 def test_is_as_strong_as_foolbox(conv_net):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from attacks import FGSM, PGD, GrayBox, NamedAttack, Rescaled, Square, Transfer, WhiteBox
+from sparsefront.attacks import FGSM, PGD, GrayBox, NamedAttack, Rescaled, Square, Transfer, WhiteBox
 
 LOGITS = torch.tensor([[5.0, 1.0, 3.0, 2.0], [0.0, 4.0, 1.0, 2.0], [0.0, 1.0, 2.0, 3.0]])
 LABELS = torch.tensor([0, 3, 0])  # right, wrong, wrong and the least likely

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from attacks import NES, PGD, size
-from attacks.losses import Goal
+from sparsefront.attacks import NES, PGD, size
+from sparsefront.attacks.parts.losses import Goal
 
 DIRECTIONS = pytest.mark.parametrize("directions", ["normal", "sign"])
 

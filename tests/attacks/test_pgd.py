@@ -4,8 +4,8 @@ import foolbox
 import pytest
 import torch
 
-from attacks import PGD, size
-from attacks.losses import adversarial_loss
+from sparsefront.attacks import PGD, size
+from sparsefront.attacks.parts.losses import adversarial_loss
 
 NORMS = [("Linf", 0.05), ("L2", 0.4), ("L1", 1.0)]
 ALL_NORMS = pytest.mark.parametrize(("norm", "eps"), NORMS)

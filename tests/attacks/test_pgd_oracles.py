@@ -4,8 +4,8 @@ import torch
 from scipy.optimize import linprog
 from torch import nn
 
-from attacks import PGD
-from attacks.noise import uniform
+from sparsefront.attacks import PGD
+from sparsefront.attacks.parts.noise import uniform
 
 SHAPE = (1, 3, 3)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attacks import PGD, size
+from sparsefront.attacks import PGD, size
 
 NORMS = [("Linf", 0.05), ("L2", 0.4), ("L1", 1.0)]
 ALL_NORMS = pytest.mark.parametrize(("norm", "eps"), NORMS)

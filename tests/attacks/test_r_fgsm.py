@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from attacks import FGSM, RFGSM, size
-from attacks.noise import normal
+from sparsefront.attacks import FGSM, RFGSM, size
+from sparsefront.attacks.parts.noise import normal
 
 SHAPE = torch.Size([3, 2, 2])
 

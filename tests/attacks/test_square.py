@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attacks import Square, size
+from sparsefront.attacks import Square, size
 
 BALLS = pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.05), ("L2", 0.4), ("L1", 2.0)])
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attacks import ZOO, size
+from sparsefront.attacks import ZOO, size
 
 
 def predictions(model, images):

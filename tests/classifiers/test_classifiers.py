@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 import timm
 import torch
@@ -8,7 +6,8 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from torchvision.transforms.functional import resize
 
-from classifiers import CIFARResNet, ConvNet, ResNet32, Timm
+from sparsefront.classifiers import CIFARResNet, ConvNet, ResNet32, Timm
+from tests.helpers.places import CONFIGS
 
 TINY = "test_resnet"
 BUILDERS = [ConvNet, CIFARResNet, ResNet32, lambda c, k, **kwargs: Timm(c, k, TINY, **kwargs)]
@@ -202,7 +201,7 @@ def test_an_inception_reads_64_pixels_once_they_are_resized():
     assert model(torch.rand(2, 3, 64, 64)).shape == (2, 2)  # no second head in training
 
 
-EXPERIMENTS = sorted((Path(__file__).parents[2] / "lightning_configs/experiments").glob("faces_*.yaml"))
+EXPERIMENTS = sorted((CONFIGS / "experiments").glob("faces_*.yaml"))
 FACES = [path for path in EXPERIMENTS if path.stem != "faces_dsc"]
 
 

@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 
-from classifiers import MLP, LinearSVM, Logistic, NeuronThreshold, ReadOut
-from classifiers.linear_svm import PENALTIES
+from sparsefront.classifiers import MLP, LinearSVM, Logistic, NeuronThreshold, ReadOut
+from sparsefront.classifiers.linear_svm import PENALTIES
 
 
 def blobs(n_images=60, n_neurons=7, n_classes=2, scale=1e-2, seed=0):
@@ -228,7 +228,10 @@ def test_a_class_with_fewer_images_than_folds_is_named():
     ("build", "message"),
     [
         (lambda: Logistic(0, 2), "`in_chans` must be at least 1, found 0"),
-        (lambda: MLP(7, 2, hidden=()), "`hidden` must list at least one layer .* it is classifiers.Logistic"),
+        (
+            lambda: MLP(7, 2, hidden=()),
+            "`hidden` must list at least one layer .* it is sparsefront.classifiers.Logistic",
+        ),
         (lambda: MLP(7, 2, dropout=2), "`dropout` must be from 0 to 1, found 2"),
         (lambda: LinearSVM(7, 1), "`num_classes` must be at least 2, found 1"),
         (lambda: LinearSVM(7, 2, penalty=0), "`penalty` must be positive and finite, found 0; null chooses"),

@@ -5,9 +5,9 @@ from unittest.mock import MagicMock
 
 import pytest
 import torch
-from contract import fitted
 
-from frontends import DDL, Compose, Identity, RegionSparse, TopT
+from sparsefront.frontends import DDL, Compose, Identity, RegionSparse, TopT
+from tests.helpers.front_end_contract import fitted
 
 SHAPE = (1, 12, 12)
 SMALL = {"n_atoms": 8, "patch_size": 4, "n_iterations": 2}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from frontends import Bilateral
-from frontends.bilateral import bilateral_filter
-from frontends.shifts import half_window, pairs
+from sparsefront.frontends import Bilateral
+from sparsefront.frontends.bilateral import bilateral_filter
+from sparsefront.frontends.parts.shifts import half_window, pairs
 
 SETTINGS = [(9, 0.2, 3.0), (5, 0.05, 1.0), (3, 1.0, 10.0)]
 
@@ -65,7 +65,7 @@ def test_what_autograd_keeps_does_not_grow_with_the_window():
 def test_runs_of_images_that_fit_the_cache_change_nothing(monkeypatch):
     images = torch.rand(5, 3, 12, 12)
     whole = bilateral_filter(images, 5, 0.2, 2.0)
-    monkeypatch.setattr("frontends.shifts._CACHE", 2 * images[0].numel() * 4 * 2)
+    monkeypatch.setattr("sparsefront.frontends.parts.shifts._CACHE", 2 * images[0].numel() * 4 * 2)
     assert torch.equal(bilateral_filter(images, 5, 0.2, 2.0), whole)
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from frontends import BitDepth
+from sparsefront.frontends import BitDepth
 
 SHAPE = (1, 4, 5)
 

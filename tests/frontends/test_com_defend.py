@@ -2,11 +2,11 @@ import re
 
 import pytest
 import torch
-from contract import assert_keeps_the_contract, fitted
-from digits import digits, step_by_step
 from torch.nn import functional as F
 
-from frontends import ComDefend
+from sparsefront.frontends import ComDefend
+from tests.helpers.digits import digits, step_by_step
+from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
 
 SHAPE = (3, 7, 6)
 # The authors' convolutions for colour: (filters read, filters written).

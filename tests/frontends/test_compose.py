@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from contract import assert_keeps_the_contract, fitted, seeded
 
-from frontends import (
+from sparsefront.cli.command import main
+from sparsefront.frontends import (
     BitDepth,
     Compose,
     CropEnsemble,
@@ -18,11 +18,11 @@ from frontends import (
     TopT,
     TotalVariation,
 )
-from sparsefront.cli import main
-from sparsefront.defended import DefendedClassifier
+from sparsefront.model.defended import DefendedClassifier
+from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted, seeded
+from tests.helpers.places import CONFIGS
 
 SHAPE = (1, 9, 8)
-CONFIGS = Path(__file__).parents[2] / "lightning_configs"
 
 
 class Averaging(FrontEnd):
@@ -171,10 +171,10 @@ def test_the_command_line_builds_trains_and_reloads_a_list_of_parts(tmp_path, mo
         """
         model:
           frontend:
-            class_path: frontends.Compose
+            class_path: sparsefront.frontends.Compose
             init_args:
               parts:
-                - class_path: frontends.BitDepth
+                - class_path: sparsefront.frontends.BitDepth
                   init_args: {bits: 4}
                 - class_path: TopT
                   init_args: {n_atoms: 20, top_t: 3, decoder: small, n_iterations: 2, eps: 0.05}

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from contract import (
+
+from sparsefront.frontends import CropEnsemble, FrontEnd, PixelDeflection
+from tests.helpers.front_end_contract import (
     DrawsOnTheCPU,
     assert_checkpoint_round_trip,
     assert_devices_agree,
     assert_no_dependence_on_batch_mates,
     assert_takes_a_batch_of_none,
 )
-
-from frontends import CropEnsemble, FrontEnd, PixelDeflection
 
 SHAPE = (3, 8, 9)
 

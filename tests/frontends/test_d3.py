@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from contract import fitted, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontends import D3, d3
-from frontends.d3 import far_apart
+from sparsefront.frontends import D3, d3
+from sparsefront.frontends.d3 import far_apart
+from tests.helpers.front_end_contract import fitted, seeded
 
 SHAPE = (3, 13, 16)
 

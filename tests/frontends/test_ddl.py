@@ -3,16 +3,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from contract import assert_keeps_the_contract, fitted
 from sklearn.datasets import load_sample_image
 from sklearn.decomposition import PCA, MiniBatchDictionaryLearning, sparse_encode
 from sklearn.feature_extraction.image import extract_patches_2d, reconstruct_from_patches_2d
 from sklearn.linear_model import Lasso
 
-import frontends.ddl
-from frontends import DDL
-from frontends.patch_learners import Factorisation, KeptPatches
+import sparsefront.frontends.ddl
 from sparsecode import extract_patches, omp
+from sparsecode.patch_learners import Factorisation, KeptPatches
+from sparsefront.frontends import DDL
+from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
 
 SHAPE = (1, 10, 10)
 
@@ -137,7 +137,7 @@ def test_pca_with_all_nonzeros_is_scikit_learns_projection_of_every_patch():
     assert np.square(centred - projected).sum() / variance == pytest.approx(left, rel=0.02)  # as good a subspace
 
     rebuilt = torch.from_numpy(projected).reshape(patches.shape) + means
-    expected = frontends.ddl.average_patches(rebuilt, (10, 10), 4, 1).clamp(0, 1)
+    expected = sparsefront.frontends.ddl.average_patches(rebuilt, (10, 10), 4, 1).clamp(0, 1)
     torch.testing.assert_close(frontend(images.double()), expected, atol=1e-6, rtol=0)
 
 
@@ -152,7 +152,7 @@ def test_nmf_codes_patches_by_a_nonnegative_lasso_of_nonnegative_atoms():
     coder = Lasso(alpha=0.02 / 16, positive=True, fit_intercept=False, tol=1e-12, max_iter=100_000)
     codes = [coder.fit(frontend.dictionary.numpy(), patch).coef_ for patch in patches[0].numpy()]
     rebuilt = torch.from_numpy(np.stack(codes)) @ frontend.dictionary.T
-    expected = frontends.ddl.average_patches(rebuilt[None], (10, 10), 4, 2).clamp(0, 1)
+    expected = sparsefront.frontends.ddl.average_patches(rebuilt[None], (10, 10), 4, 2).clamp(0, 1)
     torch.testing.assert_close(frontend(images), expected, atol=1e-3, rtol=0)
 
 
@@ -264,7 +264,7 @@ def projection_of_patches(frontend, images):
     projectors = torch.stack([atoms @ torch.linalg.pinv(atoms) for atoms in held]).unflatten(0, patches.shape[:2])
     rebuilt = (projectors @ (patches - means)[..., None])[..., 0] + means
     size = tuple(images.shape[2:])
-    return frontends.ddl.average_patches(rebuilt, size, frontend.patch_size, frontend.stride)
+    return sparsefront.frontends.ddl.average_patches(rebuilt, size, frontend.patch_size, frontend.stride)
 
 
 def test_projection_differentiates_past_the_clamp_and_exact_does_not():
@@ -296,7 +296,7 @@ def test_a_large_batch_is_restored_in_runs_to_the_same_values_and_gradients(mode
 
     whole = value_and_gradient()
     assert rows == [7 * 49]
-    monkeypatch.setattr(frontends.ddl, "_MAX_BYTES", 2 * 49 * 4 * (4 * 16 + 3 * 20))
+    monkeypatch.setattr(sparsefront.frontends.ddl, "_MAX_BYTES", 2 * 49 * 4 * (4 * 16 + 3 * 20))
     for found, expected in zip(value_and_gradient(), whole, strict=True):
         torch.testing.assert_close(found, expected)
     assert sorted(rows[:4]) == [49, 2 * 49, 2 * 49, 2 * 49]

@@ -4,10 +4,9 @@ from functools import partial
 
 import pytest
 import torch
-from contract import assert_devices_agree, assert_keeps_the_contract, fitted
 
-import frontends
-from frontends import (
+from sparsefront import frontends
+from sparsefront.frontends import (
     D3,
     DDL,
     DSC,
@@ -33,7 +32,8 @@ from frontends import (
     TopT,
     TotalVariation,
 )
-from frontends.dsc_layer import DSCLayer
+from sparsefront.frontends.dsc.layer import DSCLayer
+from tests.helpers.front_end_contract import assert_devices_agree, assert_keeps_the_contract, fitted
 
 THREE_LAYERS = [DSCLayer(8, 5, 2, 0.3), DSCLayer(10, 3, 2, 0.1), DSCLayer(12, lmbda=0.05)]
 # A builder of (image_shape) each, small enough for the shapes below.

@@ -3,14 +3,14 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from contract import fitted, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontends import ImageQuilting
-from frontends.image_quilting import random_patches
-from frontends.minimum_cut import join_overlapping, minimum_cut
-from frontends.nearest import nearest
+from sparsefront.frontends import ImageQuilting
+from sparsefront.frontends.image_quilting import random_patches
+from sparsefront.frontends.parts.minimum_cut import join_overlapping, minimum_cut
+from sparsefront.frontends.parts.nearest import nearest
+from tests.helpers.front_end_contract import fitted, seeded
 
 SHAPE = (3, 14, 17)  # 5x5 patches, 2 pixels shared: grids of 4 and 5
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from frontends import JPEG
-from frontends.jpeg_tables import fixed_point_dct, quantisation_tables
+from sparsefront.frontends import JPEG
+from sparsefront.frontends.parts.jpeg_tables import fixed_point_dct, quantisation_tables
 
 turbo = pytest.mark.skipif(not features.check_feature("libjpeg_turbo"), reason="another libjpeg rounds otherwise")
 

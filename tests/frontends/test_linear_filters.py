@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms.functional import gaussian_blur
 
-from frontends import GaussianBlur, LowPassFilter, MeanFilter
+from sparsefront.frontends import GaussianBlur, LowPassFilter, MeanFilter
 
 sides = st.integers(6, 15)
 

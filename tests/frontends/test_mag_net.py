@@ -2,12 +2,12 @@ import re
 
 import pytest
 import torch
-from contract import fitted
-from digits import digits, step_by_step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontends import MagNet
+from sparsefront.frontends import MagNet
+from tests.helpers.digits import digits, step_by_step
+from tests.helpers.front_end_contract import fitted
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontends import MedianFilter
+from sparsefront.frontends import MedianFilter
 
 
 @settings(max_examples=30, deadline=None)

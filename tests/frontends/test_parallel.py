@@ -2,9 +2,8 @@ from functools import partial
 
 import pytest
 import torch
-from contract import assert_keeps_the_contract, fitted, seeded
 
-from frontends import (
+from sparsefront.frontends import (
     BitDepth,
     Compose,
     CropEnsemble,
@@ -17,7 +16,8 @@ from frontends import (
     TopT,
     TotalVariation,
 )
-from sparsefront.defended import DefendedClassifier
+from sparsefront.model.defended import DefendedClassifier
+from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted, seeded
 
 SHAPE = (1, 9, 8)
 

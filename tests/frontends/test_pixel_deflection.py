@@ -3,16 +3,16 @@ import math
 import numpy as np
 import pytest
 import torch
-from contract import assert_keeps_the_contract, fitted, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_digits import mnist_data
 
-from classifiers import ConvNet
-from frontends import PixelDeflection
-from frontends.class_activation import robust_class_activation
-from frontends.pixel_deflection import deflect
-from frontends.wavelet import denoise_wavelet, haar, inverse_haar, rgb_to_ycbcr, ycbcr_to_rgb
+from sparsefront.classifiers import ConvNet
+from sparsefront.frontends import PixelDeflection
+from sparsefront.frontends.parts.class_activation import robust_class_activation
+from sparsefront.frontends.parts.wavelet import denoise_wavelet, haar, inverse_haar, rgb_to_ycbcr, ycbcr_to_rgb
+from sparsefront.frontends.pixel_deflection import deflect
+from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted, seeded
+from tests.helpers.real_digits import mnist_data
 
 SHAPE = (3, 16, 19)
 

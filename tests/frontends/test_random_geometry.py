@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from frontends import CropEnsemble, RandomResizePad
+from sparsefront.frontends import CropEnsemble, RandomResizePad
 
 
 def found_boxes(placed):

@@ -3,15 +3,15 @@ import gc
 import numpy as np
 import pytest
 import torch
-from contract import assert_keeps_the_contract, fitted
-from digits import digits
 from sklearn.linear_model import orthogonal_mp_gram
 
-from frontends import RegionSparse
-from frontends.benign_patches import benign_patches
-from frontends.bilateral import bilateral_filter
-from frontends.non_local_means import non_local_means
 from sparsecode import average_patches, extract_patches
+from sparsefront.frontends import RegionSparse
+from sparsefront.frontends.bilateral import bilateral_filter
+from sparsefront.frontends.non_local_means import non_local_means
+from sparsefront.frontends.parts.benign_patches import benign_patches
+from tests.helpers.digits import digits
+from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
 
 SHAPE = (3, 24, 26)
 SMALL = {"n_atoms": 60, "n_nonzero_coefs": 4, "patch_size": 4, "diameter": 5}
@@ -91,7 +91,9 @@ def test_the_share_of_the_code_falls_by_steps_away_from_the_object():
     image = torch.full((1, 1, 40, 40), 0.5)
     image[..., 16:24, 16:24] = torch.rand(8, 8)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("frontends.region_sparse.bilateral_filter", lambda images, *settings: torch.zeros_like(images))
+        patched.setattr(
+            "sparsefront.frontends.region_sparse.bilateral_filter", lambda images, *settings: torch.zeros_like(images)
+        )
         out = frontend(image)[0, 0]
     row = out[20]  # from the background, through the object, to the background
     assert row[0] == row[-1] == 0
@@ -152,7 +154,7 @@ def test_runs_of_patches_change_neither_values_nor_gradients(monkeypatch, mode):
     weights = torch.rand_like(images)
     found = []
     for most in (2**28, 40_000):
-        monkeypatch.setattr("frontends.region_sparse._MAX_BYTES", most)
+        monkeypatch.setattr("sparsefront.frontends.region_sparse._MAX_BYTES", most)
         x = images.clone().requires_grad_()
         out = frontend.stand_in(mode)(x)
         found.append((out.detach(), torch.autograd.grad((out * weights).sum(), x)[0]))
@@ -161,7 +163,7 @@ def test_runs_of_patches_change_neither_values_nor_gradients(monkeypatch, mode):
 
 
 def test_no_codes_of_any_run_are_kept_for_the_gradient(monkeypatch):
-    monkeypatch.setattr("frontends.region_sparse._MAX_BYTES", 40_000)
+    monkeypatch.setattr("sparsefront.frontends.region_sparse._MAX_BYTES", 40_000)
     frontend, images = untrained(region="all"), torch.rand(2, *SHAPE).requires_grad_()
     out = frontend.stand_in("exact")(images)
     gc.collect()
@@ -213,7 +215,7 @@ def test_patches_are_drawn_from_smoothed_images():
 
 
 def test_coding_never_smooths(monkeypatch):
-    monkeypatch.setattr("frontends.benign_patches.non_local_means", None)
+    monkeypatch.setattr("sparsefront.frontends.parts.benign_patches.non_local_means", None)
     untrained()(torch.rand(1, *SHAPE))
 
 

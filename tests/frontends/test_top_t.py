@@ -3,12 +3,12 @@ import math
 import pytest
 import pytorch_lightning as pl
 import torch
-from contract import assert_keeps_the_contract
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontends import Identity, TopT
-from frontends.dct import overcomplete_dct
+from sparsecode.dct import overcomplete_dct
+from sparsefront.frontends import Identity, TopT
+from tests.helpers.front_end_contract import assert_keeps_the_contract
 
 SHAPE = (3, 10, 10)
 

@@ -4,7 +4,7 @@ import scipy.optimize
 import torch
 from skimage.restoration import denoise_tv_chambolle
 
-from frontends import TotalVariation
+from sparsefront.frontends import TotalVariation
 
 
 def picture(channels=2, height=14, width=11):

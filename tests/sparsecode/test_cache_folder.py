@@ -20,7 +20,7 @@ def test_a_read_only_installation_of_someone_without_a_home_compiles_in_a_folder
     (tmp_path / "home").touch()
     (tmp_path / "temporary").mkdir()
     code = (
-        "import numpy, numba; from sparsecode.native import gram_schmidt\n"
+        "import numpy, numba; from sparsecode._native import gram_schmidt\n"
         "import sparsecode; print(sparsecode.__file__); print(numba.config.CACHE_DIR)\n"
         "@numba.njit(cache=True)\ndef twice(x):\n    return 2 * x\n"
     )

@@ -3,10 +3,10 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from real_digits import mnist_data
 from torch.nn import functional as F
 
 from sparsecode import CbpdnState, NotConverged, cbpdn, convolve, correlate, tikhonov_split
+from tests.helpers.real_digits import mnist_data
 
 BACKENDS = ["native", "torch"]
 
@@ -260,7 +260,7 @@ def test_the_implicit_gradient_does_not_depend_on_how_the_batch_is_split():
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_implicit_gradient_that_was_not_solved_for_is_warned_of(backend, monkeypatch):
-    monkeypatch.setattr("sparsecode.cbpdn_gradient._CG_STEPS", 1)
+    monkeypatch.setattr("sparsecode._cbpdn_gradient._CG_STEPS", 1)
     images, filters = problem()
     images[0] = 0
     codes = cbpdn(images.requires_grad_(), filters, 0.3, gradient="implicit", backend=backend).codes

@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_digits import mnist_data
 from torch.nn.functional import avg_pool2d
 
 from sparsecode import (
@@ -14,8 +13,9 @@ from sparsecode import (
     convolve,
     tikhonov_split,
 )
-from sparsecode.circular import correlate_pairs
+from sparsecode._circular import correlate_pairs
 from sparsecode.convolutional_dictionary import shifted_products, update_filters, worst_patches
+from tests.helpers.real_digits import mnist_data
 
 coder = partial(cbpdn, lmbda=0.2, tolerance=2e-2)
 

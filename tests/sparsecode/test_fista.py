@@ -102,7 +102,7 @@ class Counting(Dense):
 
 def test_signals_taken_together_at_least_change_nothing_but_how_many_are_unless_memory_forbids(monkeypatch):
     signals, operator = problem(5, 12, 16, 1)
-    monkeypatch.setattr("sparsecode.working_memory._CACHE", 1)  # which holds one
+    monkeypatch.setattr("sparsecode._working_memory._CACHE", 1)  # which holds one
 
     def solved(at_least, max_bytes=2**20):
         counting = Counting(operator.dictionary)

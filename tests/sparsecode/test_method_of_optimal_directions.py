@@ -6,12 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from real_digits import mnist_data
 from torch.nn.functional import normalize
 
 from sparsecode import MethodOfOptimalDirections, extract_patches, lasso, omp
 from sparsecode.coded import Coded
 from sparsecode.method_of_optimal_directions import optimal_atoms
+from tests.helpers.real_digits import mnist_data
 
 pursuit = partial(omp, n_nonzero_coefs=3)
 

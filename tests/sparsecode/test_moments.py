@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsecode.moments import Moments
+from sparsecode._moments import Moments
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.9])  # by entries and by matrix products

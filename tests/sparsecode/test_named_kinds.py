@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 import sparsecode
-from sparsecode.named_kinds import named_kinds
+from sparsecode._named_kinds import named_kinds
 
 FILTERS = normalize((torch.arange(45.0) % 7 - 3).view(5, 9)).view(5, 1, 3, 3)
 GIVEN = {

@@ -4,11 +4,11 @@ from functools import partial
 
 import pytest
 import torch
-from real_digits import mnist_data
 from sklearn.decomposition import MiniBatchDictionaryLearning
 from torch.nn.functional import normalize
 
 from sparsecode import OnlineDictionary, extract_patches, lasso, omp
+from tests.helpers.real_digits import mnist_data
 
 coder = partial(lasso, lmbda=0.3, tolerance=1e-4)
 

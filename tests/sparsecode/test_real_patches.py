@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from real_digits import mnist_data
 from sklearn.linear_model import orthogonal_mp_gram
 from torch.nn.functional import normalize
 
 from sparsecode import cbpdn, convolve, lasso, omp, sample_patches, tikhonov_split
+from tests.helpers.real_digits import mnist_data
 
 both = pytest.mark.parametrize("backend", ["native", "torch"])
 

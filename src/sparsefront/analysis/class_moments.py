@@ -7,11 +7,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sparsefront.analysis.hidden import last_hidden
+from sparsefront.common.processes import gathered
+from sparsefront.common.stopping import poll
 from sparsefront.data.base import ImageData
 from sparsefront.data.samplers import process
-from sparsefront.defended import DefendedClassifier
-from sparsefront.processes import gathered
-from sparsefront.stopping import poll
+from sparsefront.model.defended import DefendedClassifier
 
 
 class ClassMoments(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sparsefront.defended import DefendedClassifier
+from sparsefront.model.defended import DefendedClassifier
 
 
 class Hidden(NamedTuple):

@@ -10,25 +10,25 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from tqdm import tqdm
 
-from attacks import NamedAttack
 from sparsefront.analysis.class_moments import class_moments
 from sparsefront.analysis.distance import Deviation, Difference, representation_distance
 from sparsefront.analysis.hidden import Hidden, check_linear, last_hidden
 from sparsefront.analysis.indicator import indicator, strongest
 from sparsefront.analysis.variants import Variants
+from sparsefront.attacks import NamedAttack
+from sparsefront.common.processes import gathered
 from sparsefront.data.base import ImageData
 from sparsefront.data.batch import Batch
-from sparsefront.defended import DefendedClassifier, classes
-from sparsefront.evaluation.about import about
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
+from sparsefront.evaluation.frozen_model import under_attack
 from sparsefront.evaluation.pictures import Pictures
-from sparsefront.evaluation.quiet import under_attack
-from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.trainer_facts import name_of_data, training_images
 from sparsefront.evaluation.weights_used import weights_used
-from sparsefront.processes import gathered
-from sparsefront.report.representation_figures import representation_figures
-from sparsefront.report.representation_record import ORIGINAL, RepresentationRecord
+from sparsefront.figures.representation_figures import representation_figures
+from sparsefront.model.defended import DefendedClassifier, classes
+from sparsefront.results.provenance import about
+from sparsefront.results.representation_record import ORIGINAL, RepresentationRecord
+from sparsefront.results.samples import Samples
 
 Rows = dict[str, Tensor]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import Tensor
 
-from attacks import Attack, NamedAttack, NoiseControl
+from sparsefront.attacks import Attack, NamedAttack, NoiseControl
 from sparsefront.data.batch import Batch
-from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation.attack_run import AttackRun
+from sparsefront.model.defended import DefendedClassifier
 
 
 class Variants:

@@ -13,16 +13,16 @@ from torch.utils.data import DataLoader, Sampler
 from sparsefront.common.settings import CheckedSettings
 from sparsefront.data.augment import Augment, Augmentation
 from sparsefront.data.batch import Batch
+from sparsefront.data.cached.projected_batch import ProjectedBatch
+from sparsefront.data.cached.projected_split import ProjectedSplit
 from sparsefront.data.checks import check_count, check_share, share_count
-from sparsefront.data.file_images import FileImages
+from sparsefront.data.files.file_images import FileImages
 from sparsefront.data.named_batch import NamedBatch
 from sparsefront.data.parts import PartName, Parts
-from sparsefront.data.projected_batch import ProjectedBatch
-from sparsefront.data.projected_split import ProjectedSplit
 from sparsefront.data.samplers import TrainingSampler, evaluation_sampler, process
 from sparsefront.data.sources import ImageSource
 from sparsefront.data.split import Split, as_is
-from sparsefront.data.splits import stratified_cut
+from sparsefront.data.stratified import stratified_cut
 from sparsefront.data.training_loader import TrainingLoader
 
 NEEDED: dict[str | None, tuple[PartName, ...]] = {

@@ -12,16 +12,16 @@ from sparsefront.common.home import at_home
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
 from sparsefront.data.checks import served_shape
-from sparsefront.data.class_folders import list_parts
-from sparsefront.data.class_list import ClassList
-from sparsefront.data.decoding import check_header
-from sparsefront.data.equal_files import equal_to
-from sparsefront.data.file_images import FileImages
-from sparsefront.data.folder_name import folder_name
+from sparsefront.data.files.class_folders import list_parts
+from sparsefront.data.files.class_list import ClassList
+from sparsefront.data.files.crop import CenterView, WholeView
+from sparsefront.data.files.decoding import check_header
+from sparsefront.data.files.equal_files import equal_to
+from sparsefront.data.files.file_images import FileImages
+from sparsefront.data.files.folder_name import folder_name
+from sparsefront.data.files.picture_error import PictureError, shown
 from sparsefront.data.parts import PartName
-from sparsefront.data.picture_error import PictureError, shown
 from sparsefront.data.sources import ImageSource
-from sparsefront.data.views import CenterView, WholeView
 
 ORDER: tuple[PartName, ...] = ("test", "val", "train")
 """Of parts that share a picture the first keeps it."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 from pytorch_lightning.utilities import rank_zero_only
 
 from sparsefront.common.long_work import LongWork
-from sparsefront.stopping import poll
+from sparsefront.common.stopping import poll
 
 Step = TypeVar("Step")
 DELAY = 1.0  # seconds

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from attacks.base import value_and_gradient
+from sparsefront.attacks.base import value_and_gradient
 
 Model = Callable[[Tensor], Tensor]
 

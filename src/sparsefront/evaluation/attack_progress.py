@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 
-from attacks import NamedAttack
+from sparsefront.attacks import NamedAttack
 from sparsefront.common.long_work import LongWork
 from sparsefront.evaluation.expected_passes import expected_passes
-from sparsefront.evaluation.meter import Cost
+from sparsefront.results.cost import Cost
 
 ALMOST = 0.99  # of an attack on a batch that has made as many passes as were expected, and goes on
 OFTEN = 0.1  # seconds

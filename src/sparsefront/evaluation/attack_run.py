@@ -8,17 +8,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from attacks import NamedAttack, size
+from sparsefront.attacks import NamedAttack, size
 from sparsefront.data.batch import Batch
-from sparsefront.defended import DefendedClassifier, classes
 from sparsefront.evaluation.agreement import MOST
 from sparsefront.evaluation.attack_progress import AttackProgress
-from sparsefront.evaluation.finding import Finding
-from sparsefront.evaluation.meter import Cost, metered
-from sparsefront.evaluation.quality import QUALITIES, quality
-from sparsefront.evaluation.samples import NORMS, Samples
+from sparsefront.evaluation.meter import metered
 from sparsefront.evaluation.search_form import SearchPrecision, as_it_is, doubt, search_form
 from sparsefront.evaluation.unsteady import CHANGES, unsteady
+from sparsefront.model.defended import DefendedClassifier, classes
+from sparsefront.results.cost import Cost
+from sparsefront.results.finding import Finding
+from sparsefront.results.quality import QUALITIES, quality
+from sparsefront.results.samples import NORMS, Samples
 
 Model = Callable[[Tensor], Tensor]
 Found = Callable[[str, Batch, Tensor, Tensor], None]

@@ -3,8 +3,8 @@
 import pytorch_lightning as pl
 from torch import Tensor
 
+from sparsefront.common.processes import gathered
 from sparsefront.evaluation.trainer_facts import among_first
-from sparsefront.processes import gathered
 
 
 class CleanCount:

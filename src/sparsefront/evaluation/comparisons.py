@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from attacks import NamedAttack
-from attacks.base import Budget
-from sparsefront.evaluation.finding import Finding, adversary_of, tolerated
-from sparsefront.evaluation.samples import NORMS, Samples
+from sparsefront.attacks import NamedAttack
+from sparsefront.attacks.base import Budget
+from sparsefront.results.finding import Finding, adversary_of, tolerated
+from sparsefront.results.samples import NORMS, Samples
 
 # Smallest perturbations are compared up to a tenth: where a search ends is no sharper.
 _SMALLER = 0.9

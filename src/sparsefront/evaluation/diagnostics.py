@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from attacks import PGD, NamedAttack, View
-from attacks.base import Budget, value_and_gradient
-from attacks.losses import cross_entropy, margin
-from attacks.noise import uniform
+from sparsefront.attacks import PGD, NamedAttack, View
+from sparsefront.attacks.base import Budget, value_and_gradient
+from sparsefront.attacks.parts.losses import cross_entropy, margin
+from sparsefront.attacks.parts.noise import uniform
+from sparsefront.common.stopping import polled
 from sparsefront.data.batch import Batch
-from sparsefront.defended import DefendedClassifier
-from sparsefront.evaluation.finding import Finding, adversary_of, tolerated
-from sparsefront.stopping import polled
+from sparsefront.model.defended import DefendedClassifier
+from sparsefront.results.finding import Finding, adversary_of, tolerated
 
 Model = Callable[[Tensor], Tensor]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from attacks import NamedAttack
-from attacks.reach import check_reach
+from sparsefront.attacks import NamedAttack
+from sparsefront.attacks.parts.reach import check_reach
 from sparsefront.common.settings import CheckedSettings
 from sparsefront.data.batch import Batch
-from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation.trainer_facts import among_first, stage_of
-from sparsefront.log_folder import log_folder
+from sparsefront.model.defended import DefendedClassifier
+from sparsefront.runs.log_folder import log_folder
 
 
 class EvaluationCallback(CheckedSettings, pl.Callback, ABC):

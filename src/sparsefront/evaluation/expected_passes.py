@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attacks import Attack, NamedAttack
+from sparsefront.attacks import Attack, NamedAttack
 
 #: Settings that multiply each other: of each one, so many times the passes of the others.
 FACTORS = (

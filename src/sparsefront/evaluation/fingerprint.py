@@ -12,9 +12,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from sparsefront.common.checkpoints.run_folder import find_checkpoint, has_checkpoint
 from sparsefront.common.plain_parts import plain_parts
-from sparsefront.common.run_folder import find_checkpoint, has_checkpoint
-from sparsefront.defended import DefendedClassifier
+from sparsefront.model.defended import DefendedClassifier
 
 # What every module has says nothing of one, and neither does what is left of a front end's learning.
 _COMMON = frozenset(vars(nn.Module())) | frozenset(vars(pl.LightningModule())) | {"_hparams", "learning_step"}

@@ -8,7 +8,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from classifiers.normalize import Normalize
+from sparsefront.classifiers.parts.normalize import Normalize
 
 
 def folded(classifier: nn.Module) -> nn.Module | None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from sparsefront.evaluation.meter import Cost
 from sparsefront.evaluation.partial import DIGEST, PART, TAKEN, digest_of, key_of
 from sparsefront.evaluation.taken import Taken
+from sparsefront.results.cost import Cost
 
 
 def finished(folder: Path, stage: str, same: Mapping[str, Any]) -> Taken:

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparsefront.common.whole_file import write_whole, writing
+from sparsefront.common.atomic_file import write_whole, writing
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.fingerprint import image_numbers
-from sparsefront.evaluation.meter import Cost
-from sparsefront.evaluation.samples import Samples, cell
 from sparsefront.evaluation.taken import Taken
+from sparsefront.results.cost import Cost
+from sparsefront.results.samples import Samples, cell
 
 IMAGE = "image"  # the column of what image a row is about
 DIGEST = "digest"  # of the row, in its evaluation

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from sparsefront.data.batch import Batch
-from sparsefront.defended import DefendedClassifier
-from sparsefront.evaluation.samples import Samples
+from sparsefront.model.defended import DefendedClassifier
+from sparsefront.results.samples import Samples
 
 
 class Pictures:

@@ -14,40 +14,40 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
-from attacks import NamedAttack
-from attacks.saved import SavedImages, save_images
-from sparsefront.common.checkpoint import file_digest
+from sparsefront.attacks import NamedAttack
+from sparsefront.attacks.saved_images import SavedImages, save_images
+from sparsefront.common.atomic_file import whole_file, write_whole
+from sparsefront.common.checkpoints.checkpoint import file_digest
+from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.home import at_home
 from sparsefront.common.long_work import in_words
-from sparsefront.common.run_folder import find_checkpoint
-from sparsefront.common.whole_file import whole_file, write_whole
+from sparsefront.common.processes import gathered
+from sparsefront.common.stopping import keep_in_mind, undisturbed
 from sparsefront.data.batch import Batch
-from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation import partial
-from sparsefront.evaluation.about import about
 from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.attack_run import AttackRun, nan_error
 from sparsefront.evaluation.clean_count import CleanCount
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
-from sparsefront.evaluation.finding import Finding
 from sparsefront.evaluation.fingerprint import fingerprint, paths
+from sparsefront.evaluation.frozen_model import under_attack
 from sparsefront.evaluation.interrupted import finished
-from sparsefront.evaluation.meter import Cost
-from sparsefront.evaluation.one_class import against_one_class
+from sparsefront.evaluation.majority_baseline import against_one_class
 from sparsefront.evaluation.pictures import Pictures
-from sparsefront.evaluation.quiet import under_attack
-from sparsefront.evaluation.samples import Samples
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision, slowest_form
 from sparsefront.evaluation.taken import Taken
 from sparsefront.evaluation.trainer_facts import name_of_data, number_to_follow, stage_of, training_images
 from sparsefront.evaluation.weights_used import described, weights_used
-from sparsefront.processes import gathered
-from sparsefront.report.plain import plain
+from sparsefront.model.defended import DefendedClassifier
 from sparsefront.report.plots import panel_figure
-from sparsefront.report.same_evaluation import SAMPLES
-from sparsefront.stopping import keep_in_mind, undisturbed
+from sparsefront.results.cost import Cost
+from sparsefront.results.finding import Finding
+from sparsefront.results.plain import plain
+from sparsefront.results.provenance import about
+from sparsefront.results.same_evaluation import SAMPLES
+from sparsefront.results.samples import Samples
 
 
 class RobustEvaluation(EvaluationCallback):

@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from attacks.logits import logits_of
-from sparsefront.defended import DefendedClassifier
+from sparsefront.common.logits import logits_of
 from sparsefront.evaluation.agreement import MOST, Answers, answers_of, difference, logits_on
 from sparsefront.evaluation.folding import folded
+from sparsefront.model.defended import DefendedClassifier
 
 SearchPrecision = Literal["32", "bf16"]
 """`32` searches in the parameters' own precision, `bf16` runs the classifier under bfloat16 autocast."""

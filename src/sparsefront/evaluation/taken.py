@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from sparsefront.evaluation.meter import Cost
+from sparsefront.results.cost import Cost
 
 
 class Taken(NamedTuple):

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from sparsefront.defended import DefendedClassifier
 from sparsefront.evaluation.agreement import difference, logits_on
-from sparsefront.evaluation.finding import Finding
 from sparsefront.evaluation.model_state import changed_by_calls
+from sparsefront.model.defended import DefendedClassifier
+from sparsefront.results.finding import Finding
 
 CHANGES, MATES = "changes_when_called", "depends_on_batch_mates"
 _FEW = 4  # images that it is tried on

@@ -6,10 +6,10 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn
 
-from sparsefront.common.checkpoint import Checkpoint, file_digest
-from sparsefront.common.taken_weights import shown_from
-from sparsefront.common.tensor_digest import digest_of
-from sparsefront.defended import DefendedClassifier
+from sparsefront.common.checkpoints.checkpoint import Checkpoint, file_digest
+from sparsefront.common.checkpoints.taken_weights import shown_from
+from sparsefront.common.checkpoints.tensor_digest import digest_of
+from sparsefront.model.defended import DefendedClassifier
 
 
 def weights_used(trainer: pl.Trainer, model: DefendedClassifier, folder: Path) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from sparsefront.common.whole_file import write_whole
-from sparsefront.report.attack_record import KNOWLEDGE
-from sparsefront.report.plain import plain
+from sparsefront.common.atomic_file import write_whole
+from sparsefront.figures.representation_figures import own_figures
 from sparsefront.report.plots import (
     accuracy_figure,
     atoms_figure,
@@ -24,14 +23,15 @@ from sparsefront.report.plots import (
     sizes_figure,
     variants_figure,
 )
-from sparsefront.report.representation_figures import own_figures
 from sparsefront.report.row import Row, rows_of
-from sparsefront.report.run import Run
 from sparsefront.report.sentences import cautions, headline, reservation, signs
 from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
 from sparsefront.report.variant_tables import variant_tables
 from sparsefront.report.weights import weights
+from sparsefront.results.attack_record import KNOWLEDGE
+from sparsefront.results.plain import plain
+from sparsefront.results.run import Run
 
 
 def write_page(runs: Sequence[Run], out: Path) -> Path:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sparsefront.report.attack_record import AttackRecord, size_in_words
-from sparsefront.report.run import Run
-from sparsefront.report.share import Share
 from sparsefront.report.unsearched import unsearched
+from sparsefront.results.attack_record import AttackRecord, size_in_words
+from sparsefront.results.run import Run
+from sparsefront.results.share import Share
 
 CLEAN, WORST = "no attack", "worst case"  # names beside those of attacks
 ROUNDING = 1e-4  # by which a perturbation may stand out of a ball and still count as inside

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from sparsefront.report.attack_record import size_in_words
 from sparsefront.report.row import worst_row
-from sparsefront.report.run import Run
-from sparsefront.report.same_evaluation import unfinished
-from sparsefront.report.share import Share
 from sparsefront.report.unsearched import unsearched
 from sparsefront.report.weights import other_settings
+from sparsefront.results.attack_record import size_in_words
+from sparsefront.results.run import Run
+from sparsefront.results.same_evaluation import unfinished
+from sparsefront.results.share import Share
 
 
 def headline(run: Run) -> str:

@@ -8,7 +8,7 @@ import warnings
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from sparsefront.report.plots.style import INK
+from sparsefront.figures.style import INK
 
 
 def inline_svg(figure: Figure, name: str, alt: str) -> str:

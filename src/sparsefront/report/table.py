@@ -11,7 +11,7 @@ from rich.text import Text
 from sparsefront.report.fitting import FittedTable, Section
 from sparsefront.report.markdown import markdown_line, markdown_text
 from sparsefront.report.row import Row
-from sparsefront.report.share import Share
+from sparsefront.results.share import Share
 
 #: What the columns mean, in one sentence.
 CAPTION = (

@@ -1,6 +1,6 @@
 """What a worst case does not rest on."""
 
-from sparsefront.report.run import Run
+from sparsefront.results.run import Run
 
 #: Signs that only the probes look for, whatever they find (`evaluation.diagnostics`).
 PROBED = ("randomised", "zero_gradients", "loss_does_not_rise", "unbounded_attack_fails", "restarts_still_help")

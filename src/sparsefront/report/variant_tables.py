@@ -8,10 +8,10 @@ from rich.text import Text
 
 from sparsefront.report.fitting import FittedTable, Section
 from sparsefront.report.markdown import markdown_line
-from sparsefront.report.representation_record import ORIGINAL, RepresentationRecord
 from sparsefront.report.row import rows_of, worst_row
-from sparsefront.report.run import Run
-from sparsefront.report.share import Share
+from sparsefront.results.representation_record import ORIGINAL, RepresentationRecord
+from sparsefront.results.run import Run
+from sparsefront.results.share import Share
 
 ACCURACY_NOTE = (
     "% of all samples right, as they are and as variants, with its 95 % Wilson interval; white box, worst case: robust "

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sparsefront.report.run import Run
+from sparsefront.results.run import Run
 
 DIGITS = 12  # of a digest: enough to tell files apart, few enough to compare by eye
 

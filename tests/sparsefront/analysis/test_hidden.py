@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from classifiers import ConvNet, Timm
-from frontends import FrontEnd, Identity
 from sparsefront import DefendedClassifier
 from sparsefront.analysis import indicator, last_hidden, strongest
+from sparsefront.classifiers import ConvNet, Timm
+from sparsefront.frontends import FrontEnd, Identity
 
 SHAPE = (1, 8, 8)
 

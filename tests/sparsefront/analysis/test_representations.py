@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from small_images import SHAPE, Kinds, defended, evaluated
 
-from attacks import BIM, FGSM, Attack, GrayBox, LowPass, NamedAttack, NoiseControl, Transfer
 from sparsefront.analysis import Representations, class_moments, representation_distance
-from sparsefront.report.representation_record import RepresentationRecord
+from sparsefront.attacks import BIM, FGSM, Attack, GrayBox, LowPass, NamedAttack, NoiseControl, Transfer
+from sparsefront.results.representation_record import RepresentationRecord
+from tests.helpers.small_images import SHAPE, Kinds, defended, evaluated
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

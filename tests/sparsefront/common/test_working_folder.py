@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsefront.separate_run import separate_run
+from sparsefront.studies.separate_run import separate_run
 
 LIBRARIES = [
     "sklearn", "torch", "json", "typing", "yaml", "numpy", "timm", "kornia", "jsonargparse", "argparse", "tqdm",
@@ -29,7 +29,7 @@ def shadows(tmp_path, monkeypatch):
         )
         (home / f"{name}.py").write_text(trace)
     (home / "mymodule.py").write_text(
-        "from classifiers import ConvNet\nclass Net(ConvNet):\n"
+        "from sparsefront.classifiers import ConvNet\nclass Net(ConvNet):\n"
         "    def __init__(self, in_chans: int, num_classes: int):\n"
         "        super().__init__(in_chans, num_classes)\n"
     )
@@ -49,7 +49,7 @@ def run(command):
 
 
 def test_a_fit_imports_the_libraries_and_finds_the_users_class(tmp_path):
-    done = run([*script(tmp_path, "sparsefront.cli", "command"), *FIT])
+    done = run([*script(tmp_path, "sparsefront.cli.command", "command"), *FIT])
     assert done.returncode == 0, done.stderr
     assert not Path("ran").exists(), Path("ran").read_text()
 
@@ -57,10 +57,10 @@ def test_a_fit_imports_the_libraries_and_finds_the_users_class(tmp_path):
 @pytest.mark.parametrize(
     ("module", "args"),
     [
-        pytest.param("sparsefront.cli", FIT, marks=pytest.mark.slow),
-        pytest.param("sparsefront.report.cli", ["--help"], marks=pytest.mark.slow),
-        pytest.param("sparsefront.study.cli", ["--help"], marks=pytest.mark.slow),
-        pytest.param("sparsefront.sweep", ["--help"], marks=pytest.mark.slow),
+        pytest.param("sparsefront.cli.command", FIT, marks=pytest.mark.slow),
+        pytest.param("sparsefront.cli.report", ["--help"], marks=pytest.mark.slow),
+        pytest.param("sparsefront.cli.study", ["--help"], marks=pytest.mark.slow),
+        pytest.param("sparsefront.cli.sweep", ["--help"], marks=pytest.mark.slow),
     ],
 )
 def test_so_does_python_m(module, args):
@@ -70,7 +70,7 @@ def test_so_does_python_m(module, args):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["sparsefront.study.cli", "sparsefront.sweep"])
+@pytest.mark.parametrize("module", ["sparsefront.cli.study", "sparsefront.cli.sweep"])
 def test_so_do_the_other_commands(tmp_path, module):
     done = run([*script(tmp_path, module, "command"), "--help"])
     assert done.returncode == 0, done.stderr

@@ -3,9 +3,9 @@
 import pytest
 from pytorch_lightning import Trainer
 
-from classifiers import ConvNet
 from sparsefront import DefendedClassifier
-from sparsefront.cli import main
+from sparsefront.classifiers import ConvNet
+from sparsefront.cli.command import main
 from sparsefront.data import ImageFolder, MNIST5k
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")

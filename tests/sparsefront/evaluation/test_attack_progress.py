@@ -2,10 +2,10 @@
 
 import pytest
 
-from attacks import FGSM, PGD, AutoAttack, Growing, NamedAttack, Neighbourhood, Square
+from sparsefront.attacks import FGSM, PGD, AutoAttack, Growing, NamedAttack, Neighbourhood, Square
 from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.expected_passes import expected_passes
-from sparsefront.evaluation.meter import Cost
+from sparsefront.results.cost import Cost
 
 QUICK, SLOW = NamedAttack("quick", FGSM(eps=0.1)), NamedAttack("slow", PGD(eps=0.1, steps=10))
 

@@ -8,9 +8,8 @@ from typing import ClassVar
 
 import pytest
 import torch
-from linear_rig import EPS, Drawing, Linear, Samples21, defended, margins, rows, run
 
-from attacks import (
+from sparsefront.attacks import (
     FGSM,
     PGD,
     Attack,
@@ -24,11 +23,12 @@ from attacks import (
     NoiseControl,
     Transfer,
 )
-from attacks.base import value_and_gradient
-from attacks.saved import SavedImages
+from sparsefront.attacks.base import value_and_gradient
+from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.quiet import under_attack
+from sparsefront.evaluation.frozen_model import under_attack
+from tests.helpers.linear_rig import EPS, Drawing, Linear, Samples21, defended, margins, rows, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 WEAK, STRONG = NamedAttack("weak", PGD(eps=EPS / 4, steps=5)), NamedAttack("strong", PGD(eps=EPS, steps=5))

@@ -5,11 +5,10 @@ from typing import ClassVar
 
 import pytest
 import torch
-from linear_rig import Drawing, Samples21, defended
-from real_digits import mnist_data
 from torch import nn
 
-from attacks import (
+from sparsefront import DefendedClassifier
+from sparsefront.attacks import (
     FGSM,
     PGD,
     ZOO,
@@ -25,17 +24,19 @@ from attacks import (
     Rescaled,
     Square,
 )
-from attacks.base import Budget
-from classifiers import ConvNet
-from frontends import FrontEnd, Identity
-from sparsefront import DefendedClassifier
+from sparsefront.attacks.base import Budget
+from sparsefront.classifiers import ConvNet
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import _Seen, probe
-from sparsefront.evaluation.meter import Cost, metered
-from sparsefront.evaluation.quiet import under_attack
-from sparsefront.evaluation.samples import Samples
+from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.meter import metered
+from sparsefront.frontends import FrontEnd, Identity
+from sparsefront.results.cost import Cost
+from sparsefront.results.samples import Samples
+from tests.helpers.linear_rig import Drawing, Samples21, defended
+from tests.helpers.real_digits import mnist_data
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from linear_rig import loader
-from linear_rig import run as run_linear
 from torch import nn
-from unusual_models import (
+
+from sparsefront.attacks import PGD, GrayBox, NamedAttack, Square
+from sparsefront.attacks.base import value_and_gradient
+from sparsefront.attacks.parts.losses import margin
+from sparsefront.data.batch import Batch
+from sparsefront.evaluation.attack_run import AttackRun
+from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.search_form import search_form
+from tests.helpers.linear_rig import loader
+from tests.helpers.linear_rig import run as run_linear
+from tests.helpers.unusual_models import (
     FAITHFUL,
     SHAPE,
     Checkpointed,
@@ -24,14 +32,6 @@ from unusual_models import (
     TwoNorms,
     defended,
 )
-
-from attacks import PGD, GrayBox, NamedAttack, Square
-from attacks.base import value_and_gradient
-from attacks.losses import margin
-from sparsefront.data.batch import Batch
-from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.quiet import under_attack
-from sparsefront.evaluation.search_form import search_form
 
 IMAGES = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(7))
 LABELS = torch.arange(6)

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from linear_rig import rows, run
-from test_resume import about, interrupted, named, resumed
 
 from sparsefront.evaluation.partial import DIGEST
+from tests.helpers.linear_rig import rows, run
+from tests.sparsefront.evaluation.test_resume import about, interrupted, named, resumed
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 

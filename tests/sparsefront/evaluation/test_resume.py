@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import linear_rig
 import pytest
 import torch
-from linear_rig import EPS, SHAPE, Samples21, defended, rows, run
 
-from attacks import PGD, Attack, NamedAttack
-from attacks.saved import SavedImages
-from frontends import FrontEnd, TopT
+from sparsefront.attacks import PGD, Attack, NamedAttack
+from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.evaluation.fingerprint import fingerprint
+from sparsefront.frontends import FrontEnd, TopT
+from tests.helpers import linear_rig
+from tests.helpers.linear_rig import EPS, SHAPE, Samples21, defended, rows, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import pytorch_lightning as pl
 import torch
-from linear_rig import EPS, SHAPE, Samples21, WithDropout, defended, loader, margins, rows, run
 from torch import nn
 
-from attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, NoiseControl, Square, WhiteBox
-from frontends import FrontEnd, Identity, TopT
 from sparsefront import DefendedClassifier, RobustEvaluation
+from sparsefront.attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, NoiseControl, Square, WhiteBox
 from sparsefront.evaluation import Samples
-from sparsefront.evaluation.quiet import under_attack
+from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.frontends import FrontEnd, Identity, TopT
+from tests.helpers.linear_rig import EPS, SHAPE, Samples21, WithDropout, defended, loader, margins, rows, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
 

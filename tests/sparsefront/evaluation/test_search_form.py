@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from attacks.base import value_and_gradient
-from attacks.losses import cross_entropy
-from classifiers import ConvNet, ResNet32, Timm
 from sparsefront import DefendedClassifier
+from sparsefront.attacks.base import value_and_gradient
+from sparsefront.attacks.parts.losses import cross_entropy
+from sparsefront.classifiers import ConvNet, ResNet32, Timm
 from sparsefront.evaluation.search_form import search_form
 
 IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))

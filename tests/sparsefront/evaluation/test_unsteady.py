@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from linear_rig import SHAPE, Linear, defended, run
 from torch import nn
 
-from attacks import PGD, NamedAttack, Square
-from frontends import Identity
-from sparsefront.classifier_check import check_classifier
+from sparsefront.attacks import PGD, NamedAttack, Square
+from sparsefront.cli.dry_run.classifier_check import check_classifier
 from sparsefront.common.plain_parts import plain_parts
+from sparsefront.evaluation.frozen_model import under_attack
 from sparsefront.evaluation.model_state import changed_by_calls
-from sparsefront.evaluation.quiet import under_attack
 from sparsefront.evaluation.unsteady import unsteady
+from sparsefront.frontends import Identity
+from tests.helpers.linear_rig import SHAPE, Linear, defended, run
 
 IMAGES = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(1))
 

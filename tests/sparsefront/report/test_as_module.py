@@ -1,4 +1,4 @@
-"""`python -m sparsefront.report.cli` is `sparsefront-report`."""
+"""`python -m sparsefront.cli.report` is `sparsefront-report`."""
 
 import runpy
 import sys
@@ -8,13 +8,13 @@ import pytest
 
 
 def ended(words, monkeypatch):
-    for name in [one for one in sys.modules if one.startswith("sparsefront.report")]:
+    for name in [one for one in sys.modules if one.startswith(("sparsefront.report", "sparsefront.cli.report"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "argv", ["sparsefront-report", *map(str, words)])
     with warnings.catch_warnings():
         warnings.filterwarnings("error", ".*found in sys.modules", RuntimeWarning)
         with pytest.raises(SystemExit) as stop:
-            runpy.run_module("sparsefront.report.cli", run_name="__main__", alter_sys=True)
+            runpy.run_module("sparsefront.cli.report", run_name="__main__", alter_sys=True)
     return stop.value.code
 
 

@@ -7,10 +7,10 @@ import re
 import pytest
 from rich.console import Console
 
-from sparsefront.report.cli import show
+from sparsefront.cli.report import show
 from sparsefront.report.row import rows_of
-from sparsefront.report.run import load_runs
 from sparsefront.report.table import HEADER, SPARE, cells, print_table
+from sparsefront.results.run import load_runs
 
 NAMES = ["pgd_linf", "pgd_linf_identity", "pgd_l2", "carlini_wagner_l2_confident"]
 

@@ -2,13 +2,12 @@ import re
 
 import numpy as np
 import pytest
-from html_page import Page
 
-from sparsefront.report import report
-from sparsefront.report.cli import main
+from sparsefront.cli.report import main, report
 from sparsefront.report.html import _intervals, render
 from sparsefront.report.row import rows_of
-from sparsefront.report.run import load_runs
+from sparsefront.results.run import load_runs
+from tests.helpers.html_page import Page
 
 EVIL = "--></svg><script>alert(\"x\")</script> $a_1$ & 'q'"
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
+from sparsefront.figures.atoms import _mosaic, _roughness
+from sparsefront.figures.pixels import thin, to_rgb
 from sparsefront.report.plots import (
     accuracy_figure,
     atoms_figure,
@@ -15,11 +17,9 @@ from sparsefront.report.plots import (
     setting_figure,
     sizes_figure,
 )
-from sparsefront.report.plots.atoms import _mosaic, _roughness
-from sparsefront.report.plots.pixels import thin, to_rgb
 from sparsefront.report.row import Row, rows_of
-from sparsefront.report.run import Run, load_runs
-from sparsefront.report.share import Share
+from sparsefront.results.run import Run, load_runs
+from sparsefront.results.share import Share
 
 
 def _drawn(figure):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from sparsefront.report.row import rows_of
-from sparsefront.report.run import Run
 from sparsefront.report.sentences import headline
 from sparsefront.report.table import HEADER, cells
+from sparsefront.results.run import Run
 
 
 def _rows(folder):

@@ -1,7 +1,7 @@
 import json
 
-from sparsefront.report.run import Run, load_runs
 from sparsefront.report.sentences import cautions, headline
+from sparsefront.results.run import Run, load_runs
 
 
 def test_headline_says_clean_worst_case_attacks_and_n(make_run):

@@ -5,8 +5,8 @@ import pytest
 from rich.console import Console
 
 from sparsefront.report.row import rows_of
-from sparsefront.report.run import Run
 from sparsefront.report.table import print_table, to_csv, to_markdown
+from sparsefront.results.run import Run
 
 
 @pytest.fixture

@@ -2,19 +2,19 @@
 
 import io
 import json
-from pathlib import Path
 
 import pytest
 import yaml
-from html_page import Page
 from rich.console import Console
 
-from sparsefront.report.cli import show, write_table
+from sparsefront.cli.report import show, write_table
 from sparsefront.report.html import render
 from sparsefront.report.plots import accuracy_figure
 from sparsefront.report.row import rows_of
-from sparsefront.report.run import Run, load_runs
 from sparsefront.report.sentences import headline
+from sparsefront.results.run import Run, load_runs
+from tests.helpers.html_page import Page
+from tests.helpers.places import CONFIGS
 
 PROBE = {"flag": "zero_gradients", "adversary": "white box, exact", "raised": False, "sentence": "none is zero."}
 ROWS_ONLY = {"flag": "black_box_stronger", "adversary": "black box", "raised": False, "sentence": "fools 1 of 9."}
@@ -105,7 +105,7 @@ def test_without_a_worst_case_there_is_nothing_to_say(make_run, entry):
 
 
 def test_the_shipped_studies_and_the_demo_have_a_black_box_and_diagnostics():
-    configs = Path(__file__).parents[3] / "lightning_configs"
+    configs = CONFIGS
     files = [
         configs / "studies/mnist5k.yaml",
         *(configs / f"experiments/mnist5k_{name}.yaml" for name in ("natural", "top_t")),
@@ -113,7 +113,7 @@ def test_the_shipped_studies_and_the_demo_have_a_black_box_and_diagnostics():
     for file in files:
         found = yaml.safe_load(file.read_text())
         found = found.get("settings", found)
-        assert any(entry["attack"]["class_path"] == "attacks.Square" for entry in found["attacks"]), file
+        assert any(entry["attack"]["class_path"] == "sparsefront.attacks.Square" for entry in found["attacks"]), file
         assert found["evaluation"]["diagnostics"] > 0, file
 
 

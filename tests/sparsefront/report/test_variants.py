@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up_record import EVIL, VARIANTS, a_record
 from matplotlib.patches import Rectangle
 from rich.console import Console
 
-from sparsefront.report.cli import main, show
+from sparsefront.cli.report import main, show
+from sparsefront.figures.representation_figures import representation_figures
 from sparsefront.report.html import render
 from sparsefront.report.plots import Ring, neuron_figure, profiles_figure, radial_figure, variants_figure
-from sparsefront.report.representation_figures import representation_figures
-from sparsefront.report.representation_record import RepresentationRecord
-from sparsefront.report.run import load_runs
-from sparsefront.report.share import Share
 from sparsefront.report.variant_tables import variant_tables
+from sparsefront.results.representation_record import RepresentationRecord
+from sparsefront.results.run import load_runs
+from sparsefront.results.share import Share
+from tests.helpers.made_up_record import EVIL, VARIANTS, a_record
 
 
 @pytest.fixture(scope="module")

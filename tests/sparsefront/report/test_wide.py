@@ -1,6 +1,6 @@
 from sparsefront.report.row import Row
-from sparsefront.report.share import Share
 from sparsefront.report.wide import to_wide_markdown
+from sparsefront.results.share import Share
 
 
 def test_a_wide_table_has_a_line_a_system_and_a_column_an_attack_with_the_worst_case_last():

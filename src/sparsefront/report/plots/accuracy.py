@@ -8,9 +8,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from sparsefront.report.plots.style import COLOURS, INK, dress, legend, literal
+from sparsefront.figures.style import COLOURS, INK, dress, legend, literal
 from sparsefront.report.row import CLEAN, Row
-from sparsefront.report.share import Share
+from sparsefront.results.share import Share
 
 PALE = 0.35  # opacity
 WIDTH = 100  # letters that fit side by side

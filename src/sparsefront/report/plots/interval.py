@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from sparsefront.report.plots.style import COLOURS, INK, dress, literal
+from sparsefront.figures.style import COLOURS, INK, dress, literal
 from sparsefront.report.row import Row
 
 MARKERS = "osD^v<>P"  # with the colours, 24 systems are told apart

@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from sparsefront.figures.style import COLOURS, INK, dress, literal
 from sparsefront.report.plots.sizes import NORMS
-from sparsefront.report.plots.style import COLOURS, INK, dress, literal
-from sparsefront.report.run import Run
+from sparsefront.results.run import Run
 
 
 def robustness_figure(run: Run) -> Figure | None:

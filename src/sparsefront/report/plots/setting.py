@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sparsefront.report.plots.style import COLOURS, INK, dress, literal
+from sparsefront.figures.style import COLOURS, INK, dress, literal
 from sparsefront.report.row import CLEAN, WORST, Row
 
 WIDE = 100  # ratio of the largest to the smallest value from which the axis is logarithmic

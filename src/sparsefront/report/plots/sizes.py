@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sparsefront.report.plots.style import BAD, INK, dress, literal
-from sparsefront.report.run import Run
+from sparsefront.figures.style import BAD, INK, dress, literal
+from sparsefront.results.run import Run
 
 NORMS = {"linf": "Linf (largest change of a pixel)", "l2": "L2 (Euclidean)"}
 

@@ -1,0 +1,80 @@
+"""The loop of steps that PGD, BIM and MI-FGSM share."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from sparsefront.attacks.base import Model, check_at_least, number
+from sparsefront.attacks.parts.bounded import Bounded, Found
+from sparsefront.attacks.parts.losses import Goal
+from sparsefront.attacks.parts.norms import confine, radii, steepest
+
+
+@dataclass(frozen=True)
+class Ascent(Bounded):
+    """Steps of steepest ascent, each led back to the ball and the box.
+
+    Attributes:
+        reach: how many times eps all steps together are long, if `step_size` is absent.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball and of the step.
+        relative: `eps` and `step_size` are multiples of each image's own norm.
+        loss: `ce` (cross entropy), `cw` (margin) or `dlr` (difference of logits ratio).
+        targeted: labels are the classes aimed at.
+        eot_iter: passes through a randomised model that are averaged into one gradient.
+        steps: gradient steps.
+        step_size: length of a step in that norm.
+        early_stop: drop a sample as soon as an iterate fools the model.
+        l1_sparsity: share of the pixels that an L1 step moves.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    reach: ClassVar[float]
+
+    steps: int = 10
+    step_size: float | str | None = None
+    early_stop: bool = False
+    l1_sparsity: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self.steps, "steps", 1)
+        if self.step_size is not None and number(self.step_size, "step_size") == 0:
+            raise ValueError(f"`step_size` must be positive, found 0; leave it out for {self.reach} * eps / steps.")
+        if not 0 < self.l1_sparsity <= 1:
+            raise ValueError(f"`l1_sparsity` must lie in (0, 1], found {self.l1_sparsity}.")
+
+    @property
+    def step(self) -> float:
+        """The length of a step, as a number in the unit of `eps`."""
+        return self.reach * self.radius / self.steps if self.step_size is None else number(self.step_size, "step_size")
+
+    def accumulate(self, velocity: Tensor, gradient: Tensor) -> Tensor:
+        """What to step along, from what the last step went along and the gradient here: (B, C, H, W) each."""
+        return gradient
+
+    def ascend(self, model: Model, start: Tensor, images: Tensor, goal: Goal) -> Found:
+        """Steps from `start` in the balls around `images`: what they end at, (B, C, H, W) each."""
+        eps, step = self.radii(images), radii(self.step, images, self.norm, self.relative)
+        whole, final = goal, start.clone()
+        active, found, velocity = torch.arange(len(images), device=images.device), start, torch.zeros_like(start)
+        for _ in range(self.steps):
+            logits, gradient = self.differentiate(model, found, goal)
+            if self.early_stop and (fell := goal.reached(logits)).any():
+                final[active[fell]] = found[fell]
+                carried = (active, found, gradient, velocity, images, eps, step)
+                active, found, gradient, velocity, images, eps, step = (part[~fell] for part in carried)
+                goal = goal[~fell]
+                if not len(active):
+                    break
+            velocity = self.accumulate(velocity, gradient)
+            ascended = found + steepest(velocity, found, step, self.norm, self.l1_sparsity)
+            found = confine(ascended, images, eps, self.norm)
+        final[active] = found
+        return self.score(model, final, whole)

@@ -1,0 +1,147 @@
+"""What gradient attacks inside a ball have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from sparsefront.attacks.base import (
+    Attack,
+    Budget,
+    Model,
+    check_at_least,
+    check_choice,
+    check_radius,
+    checked_logits,
+    mean_over_passes,
+    number,
+    value_and_gradient,
+)
+from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
+from sparsefront.attacks.parts.noise import normal, uniform
+from sparsefront.attacks.parts.norms import Norm, radii, random_point
+
+
+class Found(NamedTuple):
+    """Images (B, C, H, W), their losses (B,) and whether they fool the model (B,)."""
+
+    images: Tensor
+    losses: Tensor
+    fell: Tensor
+
+
+@dataclass(frozen=True)
+class Bounded(Attack):
+    """A ball around each image, and a loss to raise inside it.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball.
+        relative: `eps` is a multiple of each image's own norm ||x|| (the dissimilarity of papers 002 and 004).
+        loss: `ce` (cross entropy), `cw` (margin) or `dlr` (difference of logits ratio).
+        targeted: labels are the classes aimed at.
+        eot_iter: passes through a randomised model that are averaged into one gradient.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    eps: float | str = "8/255"
+    norm: Norm = "Linf"
+    relative: bool = False
+    loss: Loss = "ce"
+    targeted: bool = False
+    eot_iter: int = 1
+
+    def __post_init__(self) -> None:
+        check_choice(self.norm, "norm", get_args(Norm))
+        check_radius(self.eps, self.norm, self.relative)
+        check_choice(self.loss, "loss", get_args(Loss))
+        check_at_least(self.eot_iter, "eot_iter", 1)
+
+    @property
+    def radius(self) -> float:
+        """The number that `eps` says."""
+        return number(self.eps, "eps")
+
+    @property
+    def budget(self) -> Budget:
+        """The ball."""
+        return Budget(self.norm, self.radius, self.relative)
+
+    @property
+    def least_classes(self) -> int:
+        """The loss's."""
+        return LEAST_CLASSES[self.loss, self.targeted]
+
+    def radii(self, images: Tensor) -> Tensor:
+        """Of the ball around each image: (B, C, H, W) -> (B,)."""
+        return radii(self.eps, images, self.norm, self.relative)
+
+    def goal(self, labels: Tensor) -> Goal:
+        """What to make of samples of these labels (B,)."""
+        return Goal(self.loss, labels, self.targeted)
+
+    def differentiate(self, model: Model, images: Tensor, goal: Goal) -> tuple[Tensor, Tensor]:
+        """Logits (B, K) and the gradient of the goal's loss (B, C, H, W)."""
+        return value_and_gradient(model, images, goal.losses, goal.classes, self.eot_iter)
+
+    def score(self, model: Model, images: Tensor, goal: Goal) -> Found:
+        """Images with their losses and whether they reach the goal, by a forward pass without a graph."""
+        with torch.no_grad():
+            (logits,) = mean_over_passes(lambda: (checked_logits(model(images), goal.classes),), self.eot_iter)
+        return Found(images, goal.losses(logits).to(images.dtype), goal.reached(logits))
+
+
+def check_restarts(n_restarts: int, random_start: bool) -> None:
+    """Raise a ValueError unless there is a restart, and more than one only where they differ."""
+    check_at_least(n_restarts, "n_restarts", 1)
+    if n_restarts > 1 and not random_start:
+        raise ValueError(
+            f"`n_restarts` must be 1 without `random_start`, found {n_restarts}: all restarts would be equal."
+        )
+
+
+def random_start(images: Tensor, indices: Tensor, eps: Tensor, norm: Norm, *, seed: int, attempt: int) -> Tensor:
+    """Images (B, C, H, W) drawn evenly from the balls of radii `eps` (B,) around images, clipped to [0, 1]."""
+    shape = images.shape[1:]
+    uniforms = uniform(indices, shape, seed=seed, stream=2 * attempt)
+    normals = uniforms if norm == "Linf" else normal(indices, shape, seed=seed, stream=attempt)
+    # Half precision would round some uniforms up to 1.
+    precision = torch.promote_types(images.dtype, torch.float32)
+    delta = random_point(normals.to(precision), uniforms.to(precision), eps, norm)
+    return (images + delta.to(images.dtype)).clamp(0, 1)
+
+
+def best_of_attempts(
+    attempt: Callable[[int, Tensor], Found], images: Tensor, n_attempts: int, early_stop: bool
+) -> Tensor:
+    """The best images of several attempts, sample by sample.
+
+    That is the image of highest loss among those that fool the model or, if none does, among all. A high loss matters
+    even where the model is fooled, if that is a surrogate; `early_stop` takes the first that fools.
+
+    Args:
+        attempt: (its number, the samples (S,) to attack) -> what was found for these.
+        images: (B, C, H, W), the clean ones.
+        n_attempts: at most so many.
+        early_stop: attempt again only samples still standing.
+    """
+    nothing = images.new_full((len(images),), -torch.inf)
+    best = Found(images.clone(), nothing, torch.zeros_like(nothing, dtype=torch.bool))
+    for trial in range(n_attempts):
+        standing = (~best.fell if early_stop else torch.ones_like(best.fell)).nonzero().squeeze(1)
+        if not len(standing):
+            break
+        improve(best, standing, attempt(trial, standing))
+    return best.images
+
+
+def improve(best: Found, rows: Tensor, seen: Found) -> None:
+    """Put what was seen of samples `rows` in the place of what does worse: first to fool, then by the loss."""
+    fell = best.fell[rows]
+    better = (seen.fell & ~fell) | ((seen.fell == fell) & (seen.losses > best.losses[rows]))
+    for kept, new in zip(best, seen, strict=True):
+        kept[rows[better]] = new[better]

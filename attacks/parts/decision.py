@@ -1,0 +1,176 @@
+"""What attacks that see decisions only have in common: where they start, and the way to the boundary."""
+
+import copy
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Self, get_args
+
+import torch
+from torch import Tensor
+
+from sparsefront.attacks.base import Attack, Budget, Model, check_at_least, check_choice, check_radius, number
+from sparsefront.attacks.parts.guarded import guarded
+from sparsefront.attacks.parts.noise import uniform
+from sparsefront.attacks.parts.norms import Norm, radii, size
+from sparsefront.attacks.parts.queries import answers, fools
+
+Start = Literal["nearest", "noise"]
+TRIES = 64  # noise images that a sample is tried with before it counts as unreachable
+NOISE = 2**40  # first random stream of the starting noise, beyond those of any walk
+
+
+@dataclass(frozen=True)
+class DecisionAttack(Attack):
+    """An attack that starts at an image the model gets wrong and walks back towards the sample.
+
+    A concrete attack writes `_approach`. A sample that is wrong already, or for which no start is found, is returned as
+    it is.
+
+    Args:
+        start: `nearest`, the nearest (in L2) of the images given to `fitted` that the model gives another label (paper
+            001), or `noise`, uniform noise, blended with the image. A sample that no fitted image serves gets noise.
+        n_fitting_images: training images that `fitted` is given; no matter (0) with start `noise`.
+        targeted: labels are the classes aimed at; the start must have the target's.
+        eps: return no perturbation above it, in [0, 1] pixel units; absent: any.
+        relative: eps is a multiple of each image's own norm.
+        seed: of all random numbers, which depend on (seed, sample, query) alone.
+
+    Raises:
+        ValueError: a setting out of range, or a call with start `nearest` before `fitted`.
+    """
+
+    knowledge: ClassVar[str | None] = "black_box"
+
+    start: Start = "nearest"
+    n_fitting_images: int = 1000
+    targeted: bool = False
+    eps: float | str | None = None
+    relative: bool = False
+    seed: int = 0
+    _candidates: tuple[Tensor, Tensor] | None = field(init=False, default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_choice(self.start, "start", get_args(Start))
+        if self.start == "nearest":
+            check_at_least(self.n_fitting_images, "n_fitting_images", 1)
+        else:
+            object.__setattr__(self, "n_fitting_images", 0)
+        if self.eps is not None:
+            check_radius(self.eps, self._distance, self.relative)
+
+    @property
+    def _distance(self) -> Norm:
+        """The norm in which the walk is to become short."""
+        return "L2"
+
+    @property
+    def budget(self) -> Budget | None:
+        """The ball of radius `eps`, if that is given."""
+        return None if self.eps is None else Budget(self._distance, number(self.eps, "eps"), self.relative)
+
+    @property
+    def minimises(self) -> str | None:
+        """The norm, unless `eps` bounds it."""
+        return self._distance if self.eps is None else None
+
+    def fitted(self, model: Model, images: Tensor, labels: Tensor) -> Self:
+        """Return this attack with images to start from.
+
+        Args:
+            model: images -> logits; it decides which label an image has.
+            images: (N, C, H, W) in [0, 1], e.g. of the training data.
+            labels: (N,) int64, only checked.
+        """
+        attack = copy.copy(self)
+        with guarded(model, images.dtype) as asked:
+            predictions = answers(asked, images, labels).argmax(dim=1)
+        object.__setattr__(attack, "_candidates", (images.detach().clone(), predictions))
+        return attack
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Start, walk, and keep what is no larger than eps."""
+        if self.start == "nearest" and self._candidates is None:
+            raise ValueError(
+                f"`start` of {type(self).__name__} is nearest, but it holds no images to start from; "
+                "call `fitted(model, images, labels)` with training images first, or use noise."
+            )
+        final = images.clone()
+        active = (~fools(model, images, labels, self.targeted)).nonzero().squeeze(1)
+        if len(active):
+            start, found = self._starts(model, images[active], labels[active], indices[active])
+            active, start = active[found], start[found]
+        if not len(active):
+            return final
+        near = self._approach(model, images[active], start, labels[active], indices[active])
+        if self.eps is not None:
+            limits = radii(self.eps, images[active], self._distance, self.relative)
+            kept = size(near - images[active], self._distance) <= limits
+            active, near = active[kept], near[kept]
+        final[active] = near
+        return final
+
+    @abstractmethod
+    def _approach(self, model: Model, images: Tensor, start: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Walk from `start`, which fools, to images (B, C, H, W) nearby that fool."""
+
+    def _starts(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, C, H, W) that fool the model, and where there is one (B,)."""
+        start, found = images.clone(), torch.zeros_like(labels, dtype=torch.bool)
+        if self.start == "nearest" and self._candidates is not None:
+            start, found = self._nearest(images, labels, *self._candidates)
+            found = found & fools(model, start, labels, self.targeted)
+        for attempt in range(TRIES):
+            missing = (~found).nonzero().squeeze(1)
+            if not len(missing):
+                break
+            noise = self._noise(images, indices[missing], attempt)
+            fell = fools(model, noise, labels[missing], self.targeted)
+            start[missing[fell]], found[missing[fell]] = noise[fell], True
+        return start, found
+
+    def _nearest(
+        self, images: Tensor, labels: Tensor, candidates: Tensor, predictions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The nearest candidate with a label that serves, and whether there is one."""
+        candidates, predictions = candidates.to(images), predictions.to(labels.device)
+        # Distances by matrix products are rounded differently in every batch.
+        exact = "donot_use_mm_for_euclid_dist"
+        distances = torch.cdist(images.flatten(1), candidates.flatten(1), compute_mode=exact)
+        serves = (predictions == labels[:, None]) == self.targeted
+        distances = distances.masked_fill(~serves, torch.inf)
+        return candidates[distances.argmin(dim=1)], serves.any(dim=1)
+
+    def _noise(self, images: Tensor, indices: Tensor, attempt: int) -> Tensor:
+        """Uniform noise (B, C, H, W) of ever coarser grain: fine noise often has one and the same label."""
+        height, width = images.shape[2:]
+        grain = 2 ** (attempt % max(height, width).bit_length())
+        noise = uniform(indices, images.shape[1:], seed=self.seed, stream=NOISE + attempt).to(images)
+        rows = torch.arange(height, device=images.device) // grain
+        columns = torch.arange(width, device=images.device) // grain
+        return noise[:, :, rows][..., columns].clamp(0, 1)
+
+
+def to_boundary(
+    model: Model, images: Tensor, far: Tensor, labels: Tensor, targeted: bool, norm: Norm, halvings: int
+) -> Tensor:
+    """Images (B, C, H, W) that fool, near the boundary between `images`, which do not, and `far`, which do.
+
+    Bisection, `halvings` queries a sample: along the straight line or, for Linf, of the bound that `far - images` is
+    clipped to.
+    """
+    delta = far - images
+    column = (len(delta), 1, 1, 1)
+    limits = size(delta, "Linf").view(column)
+    low, high = (torch.full_like(limits, end) for end in (0.0, 1.0))
+    best = far
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        moved = torch.minimum(torch.maximum(delta, -middle * limits), middle * limits)
+        points = (images + (moved if norm == "Linf" else middle * delta)).clamp(0, 1)
+        fell = fools(model, points, labels, targeted).view(column)
+        best, high, low = (
+            torch.where(fell, points, best),
+            torch.where(fell, middle, high),
+            torch.where(fell, low, middle),
+        )
+    return best

@@ -1,0 +1,131 @@
+"""What attacks that look for the smallest perturbation have in common."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, get_args
+
+import torch
+from torch import Tensor
+
+from sparsefront.attacks.base import Attack, Budget, Model, check_choice, check_radius, checked_logits, number
+from sparsefront.attacks.parts.jacobian import leads, logit_gradients
+from sparsefront.attacks.parts.losses import fooled, margin
+from sparsefront.attacks.parts.norms import Norm, radii, size
+
+DUAL: dict[Norm, Norm] = {"Linf": "L1", "L2": "L2", "L1": "Linf"}
+
+
+@dataclass(frozen=True)
+class MinimumNorm(Attack):
+    """The smallest perturbation that fools the model.
+
+    A concrete attack writes `_search`. A sample that is wrong already, or for which nothing is found, is returned as it
+    is.
+
+    Args:
+        norm: that is to be small.
+        eps: return no perturbation above it, in [0, 1] pixel units (`8/255` is read); absent: any.
+        relative: eps is a multiple of each image's own norm ||x||.
+
+    Raises:
+        ValueError: a setting out of range, or a norm that the attack does not know.
+    """
+
+    norms: ClassVar[tuple[Norm, ...]] = get_args(Norm)
+
+    norm: Norm = "L2"
+    eps: float | str | None = None
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice(self.norm, "norm", self.norms)
+        if self.eps is not None:
+            check_radius(self.eps, self.norm, self.relative)
+
+    @property
+    def budget(self) -> Budget | None:
+        """The ball of radius `eps`, if that is given."""
+        return None if self.eps is None else Budget(self.norm, number(self.eps, "eps"), self.relative)
+
+    @property
+    def minimises(self) -> str | None:
+        """The norm, unless `eps` bounds it."""
+        return self.norm if self.eps is None else None
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Search where the model is right, and keep what is no larger than eps."""
+        with torch.no_grad():
+            logits = checked_logits(model(images), labels)
+        final = images.clone()
+        active = (~fooled(logits, labels, self.targeted)).nonzero().squeeze(1)
+        if not len(active):
+            return final
+        found = self._search(model, images[active], labels[active], indices[active])
+        if self.eps is not None:
+            kept = size(found - images[active], self.norm) <= self.limits(images[active])
+            active, found = active[kept], found[kept]
+        final[active] = found
+        return final
+
+    @abstractmethod
+    def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Images (B, C, H, W) that fool the model, near `images`, which do not; those where none is found."""
+
+    def limits(self, images: Tensor) -> Tensor:
+        """The largest perturbation of each image that is of use: (B, C, H, W) -> (B,)."""
+        if self.eps is None:
+            return images.new_full((len(images),), torch.inf)
+        return radii(self.eps, images, self.norm, self.relative)
+
+
+def lead_of(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:
+    """How far the logits (B, K) are beyond the decision boundary, from the label or into the target: (B,).
+
+    What rounding may change is taken off: smallest perturbations end at the boundary, where another batch size or a
+    folded copy of the model would otherwise contradict.
+    """
+    lead = margin(logits, labels)
+    return (-lead if targeted else lead) - rounding(logits)
+
+
+def rounding(logits: Tensor) -> Tensor:
+    """A difference between logits (B, K) that says nothing: (B,)."""
+    return 64 * torch.finfo(logits.dtype).eps * logits.abs().amax(dim=1)
+
+
+def dual_size(gradients: Tensor, norm: Norm) -> Tensor:
+    """Dual norm of each gradient: (B, ...) -> (B,); no square leaves the floats' range on the way."""
+    largest = size(gradients, "Linf")
+    scaled = gradients.flatten(1) / torch.where(largest > 0, largest, 1)[:, None]
+    return largest * size(scaled, DUAL[norm])
+
+
+def diameter(images: Tensor, norm: Norm) -> float:
+    """The distance between opposite corners of the box [0, 1]^(C x H x W)."""
+    pixels = images[0].numel()
+    return {"Linf": 1.0, "L2": pixels**0.5, "L1": float(pixels)}[norm]
+
+
+def boundaries(
+    model: Model, points: Tensor, labels: Tensor, classes: Tensor, norm: Norm
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The linearised boundaries between the labels (B,) and some classes (J, B), by J backward passes.
+
+    Returns:
+        w (J, B, C, H, W) and b (J, B), so that the boundaries are {points + d: <w, d> = b}, and their signed distances
+        (J, B), infinite where no gradient leads there.
+    """
+    logits, gradients = logit_gradients(model, points, labels, lambda logits: leads(logits, labels, classes))
+    offsets = rounding(logits) - leads(logits, labels, classes)
+    slopes = dual_size(gradients.flatten(0, 1), norm).view_as(offsets)
+    return gradients, offsets, torch.where(slopes > 0, offsets / slopes, torch.inf)
+
+
+def nearest_boundary(
+    model: Model, points: Tensor, labels: Tensor, classes: Tensor, norm: Norm
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The nearest of these boundaries: w (B, C, H, W), b (B,) and the signed distance (B,)."""
+    gradients, offsets, distances = boundaries(model, points, labels, classes, norm)
+    nearest = distances.abs().argmin(dim=0)
+    samples = torch.arange(len(points), device=points.device)
+    return gradients[nearest, samples], offsets[nearest, samples], distances[nearest, samples]

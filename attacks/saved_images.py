@@ -1,0 +1,140 @@
+"""Adversarial images that an earlier evaluation kept."""
+
+import json
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sparsefront.attacks.base import Attack, Budget, Model
+from sparsefront.common.atomic_file import whole_file
+from sparsefront.common.home import at_home
+
+
+@dataclass(frozen=True)
+class SavedImages(Attack):
+    """What another model's evaluation made of the same samples (`evaluation.save_images`), met by this model.
+
+    So a transfer or gray-box row costs no attack. A sample that the other model got wrong from the start was kept as it
+    was. Its ball, or that it had none, is the attack's that made them.
+
+    Args:
+        folder: an attack's folder, `<run>/results/<stage>_adversarial/<attack>`.
+
+    Raises:
+        ValueError: no images there, a sample that is not among them, or images that were made from other ones.
+    """
+
+    folder: str
+
+    def __post_init__(self) -> None:
+        _places(self.folder)
+
+    @property
+    def knowledge(self) -> str:  # type: ignore[override]
+        """That of a transfer, or `control` where the images were made by no adversary."""
+        return "control" if _origin(self.folder)["knowledge"] == "control" else "transfer"
+
+    @property
+    def budget(self) -> Budget | None:
+        """The other attack's."""
+        found = _origin(self.folder)["budget"]
+        return None if found is None else Budget(*found)
+
+    @property
+    def minimises(self) -> str | None:
+        """The other attack's."""
+        return _origin(self.folder)["minimises"]
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Look the samples up."""
+        places = _places(self.folder)
+        numbers = indices.tolist()
+        absent = [number for number in numbers if number not in places]
+        if absent:
+            raise ValueError(
+                f"`folder` of SavedImages must hold every sample, found none for {len(absent)} of {len(numbers)}, e.g. "
+                f"sample {absent[0]}; evaluate the other model on as many."
+            )
+        found = torch.empty_like(images)
+        for file in sorted({places[number][0] for number in numbers}):
+            rows = [row for row, number in enumerate(numbers) if places[number][0] == file]
+            chosen = [places[numbers[row]][1] for row in rows]
+            arrays = _read(Path(file), "image", "linf")
+            adversarial, sizes = (torch.from_numpy(array[chosen]).to(images) for array in arrays)
+            if adversarial.shape != images[rows].shape or (
+                ((adversarial - images[rows]).abs().flatten(1).amax(dim=1) - sizes).abs().max() > 1e-4
+            ):
+                raise ValueError(
+                    f"`folder` of SavedImages must hold perturbations of these images, found others in {file}; "
+                    "evaluate both models on the same data and part."
+                )
+            found[rows] = adversarial
+        return found
+
+
+def save_images(folder: Path, name: str, attack: Attack, images: Tensor, adversarial: Tensor, indices: Tensor) -> None:
+    """Keep a batch for `SavedImages`: the attack, (B, C, H, W) images, what became of them, and (B,) sample numbers."""
+    sizes = (adversarial - images).abs().flatten(1).amax(dim=1)
+    index, image, linf = (tensor.cpu() for tensor in (indices, adversarial, sizes))
+    if image.dtype == torch.bfloat16:  # which NumPy does not know, and single precision holds
+        image, linf = image.float(), linf.float()
+    origin = json.dumps({key: getattr(attack, key) for key in ("knowledge", "budget", "minimises")})
+    with whole_file(folder / f"{name}.npz") as file:
+        np.savez_compressed(
+            file, allow_pickle=False, index=index.numpy(), image=image.numpy(), linf=linf.numpy(), origin=origin
+        )
+
+
+def _origin(folder: str) -> dict[str, Any]:
+    """Of the attack that made the images: `knowledge`, `budget`, `minimises`."""
+    file, _ = next(iter(_places(folder).values()))
+    (origin,) = _read(Path(file), "origin")
+    try:
+        found: dict[str, Any] = json.loads(str(origin))
+        return {key: found[key] for key in ("knowledge", "budget", "minimises")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(Path(file)) from error
+
+
+def _read(file: Path, *names: str) -> list[np.ndarray]:
+    """Arrays of a file, of as many rows each; nothing in it is run."""
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
+            arrays = [kept[name] for name in names]
+            number = len(kept["index"])
+    except (ValueError, KeyError, EOFError, TypeError, IndexError, BadZipFile, zlib.error) as error:
+        raise _damaged(file) from error
+    if any(array.ndim and len(array) != number for array in arrays):
+        raise _damaged(file)
+    return arrays
+
+
+def _damaged(file: Path) -> ValueError:
+    return ValueError(
+        f"`folder` of SavedImages must hold files that an evaluation wrote, found a damaged {file}; evaluate the other "
+        "model again."
+    )
+
+
+@lru_cache(maxsize=32)
+def _places(folder: str) -> dict[int, tuple[str, int]]:
+    """Sample number -> file and row."""
+    places: dict[int, tuple[str, int]] = {}
+    for file in sorted(Path(at_home(folder)).glob("*.npz")):
+        (index,) = _read(file, "index")
+        if index.ndim != 1 or index.dtype.kind not in "iu":
+            raise _damaged(file)
+        places |= {int(number): (str(file), row) for row, number in enumerate(index)}
+    if not places:
+        raise ValueError(
+            f"`folder` of SavedImages must hold an attack's images, found none in {folder}; write them with "
+            "`evaluation.save_images: true`."
+        )
+    return places

@@ -1,0 +1,1 @@
+"""What an adversary knows of a defended model."""

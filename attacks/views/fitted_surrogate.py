@@ -1,0 +1,113 @@
+"""A front end seen through a network that was fitted to it."""
+
+import copy
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from sparsefront.attacks.base import check_at_least, check_radius, in_precision, number
+from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
+
+KERNEL = 5  # side of the convolutions: three of them see 13 pixels
+LEARNING_RATE = 2e-3
+
+
+@dataclass(frozen=True)
+class FittedSurrogate(View):
+    """The deployed model's value, with the gradient of a small network in the place of the front end.
+
+    For front ends whose own derivative says nothing and for which no stand-in is known, an adversary learns one
+    (Athalye et al. 2018, section 4: any differentiable function that agrees with the front end will do): three
+    convolutions g, added to the image, that minimise the mean of ||x + e + g(x + e) - frontend(x + e)||^2 over training
+    images x and uniform noise e of size `radius`, so that it also fits around images.
+
+    Args:
+        n_fitting_images: training images that it is fitted to.
+        width: channels of the network.
+        steps: of its optimizer (Adam).
+        batch_size: images in one of them.
+        radius: of the noise in [0, 1] pixel units; `8/255` is read. Best the attack's eps.
+        seed: of the network's first weights, of the images' order and of the noise.
+
+    Raises:
+        ValueError: a setting out of range; a front end that returns codes; a call before `fitted`.
+    """
+
+    knowledge: ClassVar[str] = "white_box"
+    is_deployed: ClassVar[bool] = True
+
+    n_fitting_images: int = 1000
+    width: int = 32
+    steps: int = 500
+    batch_size: int = 32
+    radius: float | str = "8/255"
+    seed: int = 0
+    _network: nn.Module | None = field(init=False, default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("n_fitting_images", "width", "steps", "batch_size"):
+            check_at_least(getattr(self, name), name, 1)
+        check_radius(self.radius, "Linf", name="radius")
+
+    def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
+        """Compose the front end's value and the network's gradient with the classifier."""
+        _check(model)
+        network = self._network
+
+        def logits(images: Tensor) -> Tensor:
+            if network is None:
+                raise ValueError("FittedSurrogate must be fitted first: call `fitted(model, images)`.")
+            with torch.no_grad():
+                value = model.frontend(images.clone())  # which may write into what it is given
+            wide = images.to(torch.promote_types(images.dtype, torch.float32))  # the network's own precision
+            near = wide + network(wide)
+            nothing = (near - near.detach()).to(value.dtype)  # exactly 0: it changes the gradient alone
+            return model.read(value + nothing.repeat_interleave(model.frontend.n_copies, dim=0))
+
+        return meter(logits)
+
+    def fitted(self, model: Any, images: Tensor, meter: Meter = unmetered) -> Self:
+        """Return this view with a network fitted to the model's front end on images (N, C, H, W) in [0, 1]."""
+        _check(model)
+        view = copy.copy(self)
+        devices = [images.device] if images.is_cuda else []
+        with torch.random.fork_rng(devices), torch.inference_mode(False), torch.enable_grad():
+            torch.manual_seed(self.seed)
+            object.__setattr__(view, "_network", self._fit(meter(model.frontend), images.detach().clone()))
+        return view
+
+    def _fit(self, frontend: Any, images: Tensor) -> nn.Module:
+        dtype, images = images.dtype, in_precision(images)  # half precision would not learn
+        network = _network(images.shape[1], self.width).to(images)
+        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+        radius = number(self.radius, "radius")
+        for _ in tqdm(range(self.steps), desc="fitting a surrogate", leave=False, disable=None, delay=2):
+            some = images[torch.randint(len(images), (self.batch_size,)).to(images.device)]
+            some = (some + radius * (2 * torch.rand_like(some) - 1)).clamp(0, 1)
+            with torch.no_grad():
+                wanted = frontend(some.to(dtype, copy=True)).unflatten(0, (len(some), -1)).mean(dim=1)
+            loss = (some + network(some) - wanted).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return network.eval().requires_grad_(False)
+
+
+def _network(channels: int, width: int) -> nn.Sequential:
+    sizes = [channels, width, width, channels]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Conv2d(before, after, KERNEL, padding=KERNEL // 2), nn.SiLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _check(model: Any) -> None:
+    if not model.frontend.returns_images:
+        raise ValueError(
+            f"`view` FittedSurrogate needs a front end that returns images, found {type(model.frontend).__name__} "
+            "handing codes to its classifier; use WhiteBox with one of its backward modes."
+        )

@@ -1,0 +1,1 @@
+"""What several classifiers share. A part is not a classifier, and YAML never names one."""

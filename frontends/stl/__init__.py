@@ -1,0 +1,5 @@
+"""Stratified convolutional sparse coding (paper 002), in several files."""
+
+from sparsefront.frontends.stl.stl import STL
+
+__all__ = ["STL"]

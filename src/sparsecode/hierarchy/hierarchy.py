@@ -1,0 +1,153 @@
+"""The energy of stacked layers of locally competing neurons."""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+
+from sparsecode.hierarchy.solved_layer import Level
+from sparsecode.lca_dynamics import FeedbackOn
+
+
+class Hierarchy:
+    """Layers that each reconstruct the codes below them, a tree whose leaves reconstruct signals.
+
+    Every layer l has potentials u_l, a code a_l = threshold(u_l, lmbda_l) and a residual r_l = s_l - D_l a_l, where s_l
+    is the signal it reads or the code of the layer below. With the parent p of l, and the part t_l of its
+    reconstruction D_p a_p that is l's, the dynamics are equations 4 to 6 of paper 003,
+
+        tau u_l' = D_l^T s_l - u_l - (D_l^T D_l a_l - a_l) - beta_l (u_l - t_l)
+                 = D_l^T r_l - beta_l (a_l - t_l) - m_l (u_l - a_l),    m_l = 1 + beta_l,
+
+    or, pulling the code a_l in the place of the potential u_l, the same with m_l = 1. Where neurons are active,
+    u_l - a_l = lmbda_l sign(a_l), so with weights w that obey w_p = beta_l w_l the right side is -1 / w_l times the
+    derivative by a_l of
+
+        E = sum_l w_l (1/2 ||s_l - D_l a_l||^2 + m_l lmbda_l ||a_l||_1),
+
+    and E falls: dE/dt = -tau sum_l w_l ||u_l'||^2 over the active neurons. A layer without one above has m = 1. E is
+    convex in all codes together, and the dynamics rest exactly where it is least. With all beta = 1 the weights are 1.
+
+    Where beta_l = 0 nothing comes down from p: l and what lies under it minimise their own energy, and p reads the code
+    they end with. The tree falls apart into groups, solved from below, and E is the energy of each.
+
+    A code is at `rest` up to a tolerance where none of its entries would move by more than that times its threshold if
+    its potential were in balance with the codes as they are, |threshold(a + (D^T r - beta (a - t)) / m) - a|.
+
+    Args:
+        levels: each after those below it.
+        positive: potentials below 0 give no code.
+        feedback_on: what is pulled.
+
+    Attributes:
+        sizes: numbers of codes of each level; codes and potentials are (N, sum of `sizes`), level by level.
+    """
+
+    def __init__(self, levels: Sequence[Level], positive: bool = True, feedback_on: FeedbackOn = "potential") -> None:
+        self.levels, self.positive = list(levels), positive
+        self.operators = [level.operator() for level in levels]
+        self.sizes = [prod(operator.code_shape) for operator in self.operators]
+        self.parents: dict[int, int] = {}
+        self.slots: dict[int, slice] = {}  # of a level's code among those that its parent reconstructs
+        for number, level in enumerate(levels):
+            first = 0
+            for child in level.below:
+                self.parents[child], self.slots[child] = number, slice(first, first + self.sizes[child])
+                first += self.sizes[child]
+        self.pulls = [level.feedback if number in self.parents else 0.0 for number, level in enumerate(levels)]
+        self.masses = [1 + pull if feedback_on == "potential" else 1.0 for pull in self.pulls]
+        self.groups = self._groups()
+        self.weights = [1.0] * len(levels)
+        for group in self.groups:
+            for number in reversed(group[:-1]):
+                self.weights[number] = self.weights[self.parents[number]] / self.pulls[number]
+            lowest = self.weights[group[0]]  # which weighs 1, as in equation 3
+            for number in group:
+                self.weights[number] /= lowest
+
+    def _groups(self) -> list[list[int]]:
+        """Levels that feedback joins, each group after those it reads."""
+        tops = list(range(len(self.levels)))
+        for number in reversed(tops):
+            if self.pulls[number]:
+                tops[number] = tops[self.parents[number]]
+        return [[number for number, top in enumerate(tops) if top == group] for group in sorted(set(tops))]
+
+    def split(self, codes: Tensor) -> list[Tensor]:
+        """(N, sum of `sizes`) -> (N, *code_shape) of each level, views."""
+        parts = codes.split(self.sizes, dim=1)
+        return [part.unflatten(1, op.code_shape) for part, op in zip(parts, self.operators, strict=True)]
+
+    def given(self, signals: Sequence[Tensor]) -> list[Tensor | None]:
+        """Signals in the order of the levels that read them -> one entry a level, None for those with levels below."""
+        own = iter(signals)
+        return [None if level.below else next(own) for level in self.levels]
+
+    def inputs(self, codes: Sequence[Tensor], signals: Sequence[Tensor | None]) -> list[Tensor]:
+        """What each level reconstructs, (N, *shape): its signal, or the codes below it."""
+        found = []
+        for level, signal in zip(self.levels, signals, strict=True):
+            below = [codes[child].flatten(1) for child in level.below]
+            if signal is None:
+                signal = below[0] if len(below) == 1 else torch.cat(below, dim=1)
+            found.append(signal.reshape(len(signal), *level.shape))
+        return found
+
+    def residuals(self, codes: Sequence[Tensor], signals: Sequence[Tensor | None]) -> list[Tensor]:
+        """r_l of each level, (N, *shape)."""
+        return [
+            below - operator.synthesise(code)
+            for below, operator, code in zip(self.inputs(codes, signals), self.operators, codes, strict=True)
+        ]
+
+    def energy(self, codes: Tensor, signals: Sequence[Tensor | None]) -> Tensor:
+        """E of (N, sum of `sizes`) codes; (N, number of groups)."""
+        parts = self.split(codes)
+        costs = [
+            weight * (residual.flatten(1).square().sum(dim=1) / 2 + mass * level.lmbda * part.flatten(1).abs().sum(1))
+            for weight, mass, level, part, residual in zip(
+                self.weights, self.masses, self.levels, parts, self.residuals(parts, signals), strict=True
+            )
+        ]
+        return torch.stack([sum((costs[number] for number in group), codes.new_zeros(())) for group in self.groups], 1)
+
+    def threshold(self, potentials: Tensor) -> Tensor:
+        """Potentials -> codes, both (N, sum of `sizes`)."""
+        parts = zip(potentials.split(self.sizes, dim=1), self.levels, strict=True)
+        return torch.cat([level.code(part, self.positive) for part, level in parts], dim=1)
+
+    def drive(self, codes: Sequence[Tensor], signals: Sequence[Tensor | None]) -> list[Tensor]:
+        """D_l^T r_l - beta_l (a_l - t_l) of each level, flat: -1 / w_l times the derivative of E without its norms."""
+        residuals = self.residuals(codes, signals)
+        found = []
+        for number, (operator, residual) in enumerate(zip(self.operators, residuals, strict=True)):
+            up = operator.analyse(residual).flatten(1)
+            if self.pulls[number]:
+                down = residuals[self.parents[number]].flatten(1)[:, self.slots[number]]
+                up = torch.sub(up, down, alpha=self.pulls[number])
+            found.append(up)
+        return found
+
+    def unrest(self, codes: Sequence[Tensor], drive: Sequence[Tensor]) -> Tensor:
+        """The largest move of a code entry that is not at rest, in thresholds, (N,)."""
+        distances = [
+            self.distance(number, part.flatten(1), up)
+            for number, (part, up) in enumerate(zip(codes, drive, strict=True))
+        ]
+        return torch.stack(distances).amax(dim=0)
+
+    def balance(self, codes: Tensor, signals: Sequence[Tensor | None]) -> Tensor:
+        """The potentials that stay while the codes do, (N, sum of `sizes`)."""
+        parts = self.split(codes)
+        moves = [
+            torch.add(part.flatten(1), up, alpha=1 / mass)
+            for part, up, mass in zip(parts, self.drive(parts, signals), self.masses, strict=True)
+        ]
+        return torch.cat(moves, dim=1)
+
+    def distance(self, number: int, code: Tensor, up: Tensor) -> Tensor:
+        """How far flat codes of one level, with its `drive`, are from rest, in thresholds, (N,)."""
+        level = self.levels[number]
+        moved = level.code(torch.add(code, up, alpha=1 / self.masses[number]), self.positive)
+        return (moved - code).abs().amax(dim=1) / level.lmbda

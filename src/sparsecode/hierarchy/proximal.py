@@ -1,0 +1,143 @@
+"""Proximal steps to the least energy of a hierarchy."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from sparsecode.accelerated import accelerate, unroll
+from sparsecode.hierarchy.hierarchy import Hierarchy
+from sparsecode.hierarchy.joint_operator import JointOperator
+from sparsecode.implicit import differentiate_implicitly
+
+_AT_LEAST = 16  # signals whose products are taken together: a large dictionary is read as often for one
+
+
+class Proximal:
+    """Minimises the energy of a `Hierarchy` group by group, in all codes of a group together.
+
+    Args:
+        model: the hierarchy.
+        max_bytes: working memory.
+    """
+
+    def __init__(self, model: Hierarchy, max_bytes: int = 2**28) -> None:
+        self.model, self.max_bytes = model, max_bytes
+        self.groups = [_Group(model, group) for group in model.groups]
+
+    @torch.no_grad()
+    def minimise(
+        self, start: Tensor, signals: Sequence[Tensor | None], tolerance: float, max_steps: int
+    ) -> tuple[Tensor, Tensor]:
+        """Take accelerated steps to rest.
+
+        Args:
+            start: codes (N, sum of `sizes`) to start from.
+            signals: of each level, None for those that have one below.
+            tolerance: of rest.
+            max_steps: most steps of a group.
+
+        Returns:
+            Codes, and bool (N,): which rest.
+        """
+        parts = list(start.split(self.model.sizes, dim=1))
+        converged = torch.ones(len(start), dtype=torch.bool, device=start.device)
+        for group in self.groups:
+            found, rests = accelerate(
+                group.target(parts, signals),
+                group.operator,
+                group.scaled(parts),
+                prox=group.prox,
+                gap=group.unrest,
+                polish=None,
+                tolerance=tolerance,
+                max_steps=max_steps,
+                max_bytes=self.max_bytes,
+                at_least=_AT_LEAST,
+            )
+            converged &= rests
+            for number, part in group.unscaled(found):
+                parts[number] = part
+        return torch.cat(parts, dim=1), converged
+
+    def differentiate(self, codes: Tensor, signals: Sequence[Tensor | None], steps: int | None) -> Tensor:
+        """Give minimising codes a gradient with respect to the signals.
+
+        Args:
+            codes: (N, sum of `sizes`), as from `minimise`.
+            signals: with their graph.
+            steps: through so many steps begun at the codes; absent: through the conditions that the codes meet on their
+                support, group by group.
+
+        Returns:
+            The same codes.
+        """
+        parts = list(codes.split(self.model.sizes, dim=1))
+        for group in self.groups:
+            target, b = group.target(parts, signals), group.scaled(parts)
+            if steps is None:
+                b = differentiate_implicitly(b, target, group.operator, max_bytes=self.max_bytes)
+            else:
+                b = unroll(b, target, group.operator, group.prox, steps)
+            for number, part in group.unscaled(b):
+                parts[number] = parts[number] + (part - part.detach())  # what is added is exactly 0
+        return torch.cat(parts, dim=1)
+
+
+class _Group:
+    """The energy of levels that feedback joins, as the LASSO of one operator in b_l = c_l a_l.
+
+        E = 1/2 ||target - operator b||^2 + sum_l w_l m_l lmbda_l / c_l ||b_l||_1.
+
+    With the square root of the bounds as c it would be as steep in every level. But sparse codes hardly feel the
+    steepest directions of a level, such as the mean that many atoms share; a little less serves better.
+    """
+
+    def __init__(self, model: Hierarchy, numbers: Sequence[int]) -> None:
+        self.model, self.numbers = model, numbers
+        self.roots = [model.weights[n] ** 0.5 for n in numbers]
+        bounds = [model.levels[n].bound + model.pulls[n] for n in numbers]
+        self.scales = [root * bound**0.4 for root, bound in zip(self.roots, bounds, strict=True)]
+        self.operator = JointOperator.of(model, numbers, self.scales)
+        norms = [model.weights[n] * model.masses[n] * model.levels[n].lmbda for n in numbers]
+        atoms, triples = model.levels[0].atoms, zip(numbers, norms, self.scales, strict=True)
+        self.penalties = torch.cat([atoms.new_full((model.sizes[n],), norm / scale) for n, norm, scale in triples])
+
+    def target(self, parts: Sequence[Tensor], signals: Sequence[Tensor | None]) -> Tensor:
+        """What the levels reconstruct beside each other's codes, (N, M)."""
+        rows = []
+        for number, root in zip(self.numbers, self.roots, strict=True):
+            signal = signals[number]
+            below = [signal] if signal is not None else [
+                torch.zeros_like(parts[child]) if child in self.numbers else parts[child]
+                for child in self.model.levels[number].below
+            ]  # fmt: skip
+            rows += [root * part.flatten(1) for part in below]
+        return torch.cat(rows, dim=1)
+
+    def prox(self, points: Tensor, size: Tensor) -> Tensor:
+        """The proximal step of `size` times the norms."""
+        if self.model.positive:
+            return torch.addcmul(points, size, self.penalties, value=-1).clamp_min_(0)
+        bound = size * self.penalties
+        return points - points.clamp(-bound, bound)
+
+    def unrest(self, codes: Tensor, slack: Tensor, *_: Tensor) -> Tensor:
+        """`Hierarchy.unrest` of b, from the slack of its least squares."""
+        # -1 / w_l times the derivative by a_l is c_l / w_l times the one by b_l.
+        rates = [self.model.weights[n] / scale for n, scale in zip(self.numbers, self.scales, strict=True)]
+        ups = self._divided(slack, rates)
+        pairs = zip(self.unscaled(codes), ups, strict=True)
+        return torch.stack([self.model.distance(number, part, up) for (number, part), (_, up) in pairs]).amax(dim=0)
+
+    def scaled(self, parts: Sequence[Tensor]) -> Tensor:
+        """The b of codes of all levels."""
+        return torch.cat([scale * parts[n] for n, scale in zip(self.numbers, self.scales, strict=True)], dim=1)
+
+    def unscaled(self, codes: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Of b, (number, codes) of each level."""
+        return self._divided(codes, self.scales)
+
+    def _divided(self, codes: Tensor, by: Sequence[float]) -> Iterator[tuple[int, Tensor]]:
+        parts = codes.split([self.model.sizes[n] for n in self.numbers], dim=1)
+        return ((n, part / scale) for n, part, scale in zip(self.numbers, parts, by, strict=True))

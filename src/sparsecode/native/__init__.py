@@ -1,5 +1,0 @@
-"""Compiled CPU kernels, one file a solver: Numba, cached beside this file, each working on a run of signals."""
-
-from sparsecode.native.cache_folder import ensure_cache_folder
-
-ensure_cache_folder()

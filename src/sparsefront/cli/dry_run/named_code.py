@@ -1,0 +1,125 @@
+"""Whether what the settings name is what is wanted there, seen before any of it is called."""
+
+import collections.abc
+import functools
+import inspect
+import operator
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import Any, Union
+
+from jsonargparse import ArgumentParser, Namespace
+from jsonargparse._util import import_object
+
+from sparsefront.cli.dry_run.open_settings import OPEN, is_open, may_be_built, returned
+from sparsefront.frontends import FrontEnd
+from sparsefront.model.rebuilding import CLASS, MORE, SETTINGS, hints_of
+
+
+def check_named(parser: ArgumentParser, settings: Namespace) -> None:
+    """Look through all settings of a parser.
+
+    Raises:
+        ValueError: a class that is none of the kind wanted, or a function that does not say in its annotation that it
+            returns one.
+    """
+    for action in parser._actions:
+        if (hint := getattr(action, "_typehint", None)) is not None and action.dest in settings:
+            _check(hint, settings[action.dest], action.dest)
+
+
+def _check(hint: Any, value: Any, setting: str) -> None:
+    if inspect.isroutine(value) and list(_kinds(hint)):  # else it is handed on as it is, not called to build a part
+        _check_kind(value, hint, setting)
+    elif _names_a_class(value):
+        named = _resolved(str(value[CLASS]))
+        _check_kind(named, hint, setting)
+        _check_no_front_end(named, setting)
+        hints = hints_of(named)
+        for name, inner in [*_items(value.get(SETTINGS) or {}), *_items(value.get(MORE) or {})]:
+            _check(hints.get(name, Any), inner, f"{setting}.{name}")
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            _check(_inner(hint, collections.abc.Iterable), inner, f"{setting}[{i}]")
+    elif isinstance(value, dict | Namespace):
+        fields: dict[str, Any] = {}
+        for kind in filter(is_dataclass, _options(hint)):
+            fields |= hints_of(kind)
+        each = _inner(hint, Mapping)
+        for name, inner in _items(value):
+            _check(fields.get(name, each), inner, f"{setting}.{name}")
+
+
+def _check_kind(named: Any, hint: Any, setting: str) -> None:
+    """Of something called `named`, which is called if this passes."""
+    if named is None:
+        return  # no name of anything: nothing that could be called
+    wanted = list(_kinds(hint))
+    anything = not wanted or any(map(is_open, _wanted(hint)))
+    found = named if isinstance(named, type) else returned(named)
+    if (isinstance(found, type) and issubclass(found, tuple(wanted))) or (anything and may_be_built(named)):
+        return
+    kinds = " or ".join(f"{kind.__module__.split('.')[0]}'s {kind.__name__}" for kind in wanted)
+    rule = f"a subclass of {kinds}, or a function annotated to return one" if kinds else OPEN
+    name = f"{getattr(named, '__module__', None)}.{getattr(named, '__qualname__', named)}"
+    raise ValueError(f"`{setting}` must name {rule}, found {name}; it was not called.")
+
+
+def _resolved(name: str) -> Any:
+    """What jsonargparse calls by this name, inherited and bound methods too, else None."""
+    try:
+        return import_object(name)
+    except (ImportError, AttributeError, ValueError):
+        return None  # so it is for jsonargparse
+
+
+def _check_no_front_end(named: Any, setting: str) -> None:
+    """A front end is a module too, and would be built with a classifier's sizes."""
+    if setting == "model.classifier" and isinstance(named, type) and issubclass(named, FrontEnd):
+        raise ValueError(
+            f"`{setting}` must name a classifier, found {named.__name__}, which is a front end; write e.g. ConvNet, "
+            f"and {named.__name__} as `model.frontend`."
+        )
+
+
+def _kinds(hint: Any) -> Iterator[type]:
+    """The classes that a setting may name subclasses of."""
+    plain = (str, int, float, list, tuple, dict, type(None))
+    for option in _wanted(hint):
+        if isinstance(option, type) and not is_open(option) and not issubclass(option, plain):
+            yield option
+
+
+def _wanted(hint: Any) -> Iterator[Any]:
+    """What annotations say that a setting is, or that it returns; `Any` of a bare `Callable`."""
+    for option in _options(hint):
+        if collections.abc.Callable in (option, typing.get_origin(option)):
+            yield from _wanted((typing.get_args(option) or [Any])[-1])
+        else:
+            yield option
+
+
+def _options(hint: Any) -> list[Any]:
+    """Of a union, however it is nested; else the annotation itself."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return [inner for option in typing.get_args(hint) for inner in _options(option)]
+    return [hint]
+
+
+def _inner(hint: Any, container: type) -> Any:
+    """What a container's items are annotated with."""
+    for option in _options(hint):
+        origin, inner = typing.get_origin(option), [one for one in typing.get_args(option) if one is not ...]
+        if inner and isinstance(origin, type) and issubclass(origin, container):
+            return inner[-1] if container is Mapping else functools.reduce(operator.or_, inner)
+    return Any
+
+
+def _names_a_class(value: Any) -> bool:
+    return isinstance(value, dict | Namespace) and CLASS in value
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    yield from vars(value).items() if isinstance(value, Namespace) else value.items()

@@ -1,0 +1,1 @@
+"""What jsonargparse and Lightning say of a setting, as one sentence."""

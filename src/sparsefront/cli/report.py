@@ -1,0 +1,108 @@
+"""`sparsefront-report`: run folders in, a printed table and one page out."""
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from sparsefront.common import stopping
+from sparsefront.common.atomic_file import in_words, write_whole
+from sparsefront.report.html import write_page
+from sparsefront.report.markdown import markdown_text
+from sparsefront.report.row import rows_of
+from sparsefront.report.sentences import cautions, headline
+from sparsefront.report.table import print_table, to_csv, to_markdown
+from sparsefront.report.variant_tables import variant_tables
+from sparsefront.report.weights import weights_sentence
+from sparsefront.results.plain import plain
+from sparsefront.results.result_files import STAGES
+from sparsefront.results.run import Run, load_runs
+
+TABLES = (".md", ".csv")
+
+
+def report(runs: Sequence[str | Path], out: str | Path, stage: str | None = None) -> Path:
+    """Write the page of one or several run folders.
+
+    Args:
+        runs: folders that `sparsefront fit|validate|test` wrote to.
+        out: the HTML file, replaced if it is there.
+        stage: "val" or "test"; None takes test where it is, else val.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        FileNotFoundError: a run folder or a file in it is missing.
+        ValueError: `runs` is empty, `stage` is unknown, or a file cannot be what an evaluation wrote.
+    """
+    return write_page(load_runs(runs, stage), Path(out))
+
+
+def main(args: list[str] | None = None) -> int:
+    """Print the table, write the page, print its path as the last line.
+
+    Returns:
+        0, or 1 after one sentence on stderr if a run cannot be read.
+    """
+    parser = argparse.ArgumentParser(prog="sparsefront-report", description="Show how systems fared under attack.")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folder; several give one table")
+    parser.add_argument(
+        "--stage",
+        choices=STAGES,
+        help="which evaluation of the newest version that has one (default: its test, else val)",
+    )
+    parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page (default: report.html)")
+    parser.add_argument("--table", type=Path, help="also write the table here: .csv, or .md with what is said of it")
+    given = parser.parse_args(args)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without a letter of some name still shows the rest
+    if given.table is not None and given.table.suffix not in TABLES:
+        parser.error(f"`--table` must end in .md or .csv, found {given.table}; name it e.g. table.csv.")
+    try:
+        with stopping.command("sparsefront-report", sys.argv[1:] if args is None else args):
+            runs = load_runs(given.runs, given.stage)
+            show(runs)
+            if given.table is not None:
+                write_table(runs, given.table)
+            page = write_page(runs, given.out)
+    except (ValueError, OSError) as error:
+        said = in_words(error) if isinstance(error, OSError) else error
+        print(f"sparsefront-report: {plain(str(said))}", file=sys.stderr)
+        return 1
+    print(page)
+    return 0
+
+
+def show(runs: Sequence[Run], console: Console | None = None) -> None:
+    """Print the table of the runs, those of their variants, a sentence on each run, and the reasons for caution."""
+    console = console or Console()
+    print_table([row for run in runs for row in rows_of(run)], console)
+    for table in variant_tables(runs):
+        table.show(console)
+    for run in runs:
+        console.print(Text(headline(run)), soft_wrap=True)
+    for sentence in filter(None, map(weights_sentence, runs)):
+        console.print(Text(sentence), soft_wrap=True)
+    for sentence in cautions(runs):
+        console.print(Text(f"Caution: {sentence}", style="yellow"), soft_wrap=True)
+
+
+def write_table(runs: Sequence[Run], out: Path) -> None:
+    """Write the table to a .csv file, or to an .md file with what is said of it."""
+    rows = [row for run in runs for row in rows_of(run)]
+    text = to_csv(rows)
+    if out.suffix == ".md":
+        said = [*map(headline, runs), *filter(None, map(weights_sentence, runs))]
+        said += [*(f"Caution: {sentence}" for sentence in cautions(runs))]
+        text = "\n".join([to_markdown(rows), *(table.markdown() for table in variant_tables(runs))])
+        text += "".join(f"\n- {markdown_text(sentence)}" for sentence in said) + "\n"
+    write_whole(out, text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

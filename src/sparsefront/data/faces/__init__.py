@@ -1,0 +1,1 @@
+"""One person among others: pictures and names."""

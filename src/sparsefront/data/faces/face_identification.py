@@ -1,0 +1,207 @@
+"""One person among others."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from pytorch_lightning.utilities import rank_zero_only
+from torch import Tensor
+
+from sparsefront.common.home import at_home
+from sparsefront.data.augment import Augmentation
+from sparsefront.data.base import ImageData
+from sparsefront.data.checks import check_count, check_share
+from sparsefront.data.faces.face_parts import FaceParts
+from sparsefront.data.faces.name_pictures import SHAPE, check_font, name_pictures
+from sparsefront.data.faces.named_split import NamedSplit
+from sparsefront.data.faces.repeats import without_repeats
+from sparsefront.data.files.class_folders import list_classes
+from sparsefront.data.files.crop import CenterView
+from sparsefront.data.files.file_images import FileImages
+from sparsefront.data.files.folder_name import folder_name
+from sparsefront.data.parts import PartName
+from sparsefront.data.sources import ImageSource
+from sparsefront.data.split import Split
+
+MEND = "point --data.init_args.root to a folder with one folder of pictures a person"
+
+
+class FaceIdentification(ImageData):
+    """Tells one person's face from those of others, in any folder of faces by person (paper 003, section 3.1).
+
+    Label 1 is the person looked for, 0 everybody else. A picture's `index` is its place in the listing of `root`, see
+    `ClassFolders`. The defaults are the paper's sizes: of its 5,763 pictures 75 + 75 are the holdout (the test part),
+    1,094 validate, 4,519 train. The holdout is cut first, then validation in the classes' proportions, by the seed
+    alone.
+
+    No picture is in two parts. Those that are equal once they are cropped and resized count as one, the first;
+    those equal under both labels are left out. Only the person looked for is in several parts, unless
+    `disjoint_people` is false; the paper does not say how it drew.
+
+    Training batches are `NamedBatch(image, label, index, second)`: `second` (B, 1, 16, 128) is a picture of the
+    person's name, the paper's second modality (section 3.3). Evaluation batches are `Batch(image, label, index)`: the
+    name would give the label away.
+
+    Attributes:
+        second_shape: (1, 16, 128), the shape of a name's picture; None without `names`.
+
+    Args:
+        root: holds a folder of pictures for each person.
+        positive: the folder of the person looked for.
+        batch_size: images a batch on each process.
+        image_size: side of the square images in pixels.
+        crop: side in pixels of the middle square that is cut out of each picture before it is resized, e.g. 100 where
+            faces fill that much of 250 pixels, as in LFW; None takes the whole middle square.
+        holdout: test pictures of each class.
+        val_size: validation pictures: an integer counts them, a float is a fraction of all.
+        disjoint_people: whether other people are kept whole; else pictures are drawn one by one.
+        positive_share: share of an epoch's training images that show the person looked for, in (0, 1), reached up to
+            rounding by repeating them, where they are few among the others; None takes each once. A front end learns
+            from each once in any case.
+        names: whether training batches bring a picture of the name.
+        font: a .ttf file to write names with, e.g. the paper's Arial; None for the one that comes with Pillow.
+        seed: fixes the parts, the order and the augmentation.
+        num_workers: processes that check and decode files; 0 does it in the main process. All pictures are decoded
+            once and held, N * 3 * `image_size`^2 bytes on each process.
+        augment: what training images go through, see `Augment`; names stay as they are.
+
+    Raises:
+        ValueError: batch_size < 1, image_size < 1, crop < 1, holdout < 1, num_workers < 0, seed < 0, a val_size that is
+            no count or fraction, a positive_share outside (0, 1), a folder that is missing or has no pictures, a
+            file of two people, an unknown `positive`, too few pictures, no font at `font`.
+    """
+
+    size_settings: ClassVar[tuple[str, ...]] = ("val_size", "holdout")
+
+    def __init__(
+        self,
+        root: str = "data/faces",
+        positive: str = "Halle_Berry",
+        batch_size: int = 64,
+        image_size: int = 64,
+        crop: int | None = None,
+        holdout: int = 75,
+        val_size: int | float = 1094,
+        disjoint_people: bool = True,
+        positive_share: float | None = None,
+        names: bool = True,
+        font: str | None = None,
+        seed: int = 0,
+        num_workers: int = 0,
+        augment: Augmentation = "none",
+    ) -> None:
+        check_count("image_size", image_size, 1, "write e.g. image_size: 64")
+        check_count("holdout", holdout, 1, "write e.g. holdout: 75")
+        check_share("val_size", val_size)
+        if crop is not None:
+            check_count("crop", crop, 1, "write e.g. crop: 100, or null for the whole middle square")
+        if positive_share is not None and not 0 < positive_share < 1:
+            raise ValueError(
+                f"`positive_share` must lie between 0 and 1, found {positive_share}; write e.g. 0.25, or null to take "
+                "each picture once."
+            )
+        self.root = root = at_home(root)
+        font = None if font is None else at_home(font)
+        if names:
+            check_font(font)
+        folder = list_classes(Path(root), MEND)
+        number = _number_of(positive, folder.names, root)
+        self.folder = folder
+        self.people = torch.tensor(folder.labels)
+        self.labels = (self.people == number).long()
+        self.face_parts = FaceParts(holdout, val_size, seed)
+        self.face_parts.check_room(*self.labels.bincount(minlength=2).tolist())
+        super().__init__(
+            image_shape=(3, image_size, image_size),
+            class_names=("other", positive),
+            own_parts=["train"],
+            batch_size=batch_size,
+            val_size=val_size,
+            test_size=2 * holdout,
+            seed=seed,
+            num_workers=0,
+            augment=augment,
+        )
+        self.view = CenterView(image_size, crop)
+        self.decoders = num_workers
+        self.holdout = holdout
+        self.disjoint_people = disjoint_people
+        self.positive_share = positive_share
+        self.repeats = positive_share is not None
+        self.font = font
+        self.second_shape = SHAPE if names else None
+
+    @property
+    def display_name(self) -> str:
+        """The name of the folder, and who is looked for."""
+        return f"{folder_name(self.root)}, {self.class_names[1]}"
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read what a stage needs, see the base class; first of all names that cannot be rendered are refused."""
+        if stage in ("fit", None) and self.second_shape is not None:
+            _ = self.pictures
+        super().setup(stage)
+
+    @cached_property
+    def pictures(self) -> Tensor:
+        """The name of each person, (P, 1, 16, 128) uint8, in the order of the folders."""
+        return name_pictures(self.folder.names, self.font)
+
+    def source(self, part: PartName) -> ImageSource:
+        """All pictures, in the order of the listing.
+
+        Raises:
+            ValueError: files that are no whole pictures, or smaller than `crop`.
+        """
+        files = FileImages(self.folder.paths, self.labels, self.image_shape, self.view)
+        files.check_files(self.decoders)
+        return files.in_memory(self.decoders)
+
+    def cut(self, source: ImageSource) -> Mapping[PartName, Tensor]:
+        """Cut the parts, see the class.
+
+        Raises:
+            ValueError: too few pictures, or people whose pictures do not add up to a part's size.
+        """
+        kept = without_repeats(source)
+        if len(kept) < len(source):
+            _say(
+                f"{len(source) - len(kept):,} of {len(source):,} pictures are left out: equal ones count once, and not"
+                " at all under two labels."
+            )
+        groups = self.people if self.disjoint_people else torch.arange(len(source))
+        parts = self.face_parts.cut(source.labels[kept], groups[kept])
+        return {name: kept[positions] for name, positions in parts.items()}
+
+    def _training_split(self) -> Split:
+        split = self.plain_training_split()
+        if self.positive_share is not None and self.augmenting:
+            positive = split.positions[split.source.labels[split.positions] == 1]
+            others = len(split) - len(positive)
+            times = round(self.positive_share / (1 - self.positive_share) * others / max(len(positive), 1))
+            split.positions = torch.cat([split.positions, positive.repeat(max(times - 1, 0))])
+        return split
+
+    def plain_training_split(self) -> Split:
+        """The training images without augmentation, in an order that does not change, with names if `names` is set."""
+        if self.second_shape is None:
+            return super().plain_training_split()
+        return NamedSplit(*self._parts["train"], self.people, self.pictures)
+
+
+def _number_of(positive: str, names: Sequence[str], root: str) -> int:
+    """The place of a person's folder; raises a ValueError that suggests near names where there is none."""
+    if positive in names:
+        return names.index(positive)
+    spelled = {name.casefold(): name for name in names}
+    near = [spelled[name] for name in difflib.get_close_matches(positive.casefold(), spelled)]
+    mend = f"did you mean {' or '.join(near)}?" if near else "write a folder's name as it is there."
+    raise ValueError(f"`positive` must be one of the {len(names):,} folders in '{root}', found '{positive}'; {mend}")
+
+
+@rank_zero_only
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,1 @@
+"""Pictures in files: which there are, and what is in them."""

@@ -1,0 +1,23 @@
+"""Whether a model tells anything apart."""
+
+from sparsefront.results.finding import Finding
+from sparsefront.results.samples import Samples
+from sparsefront.results.share import Share
+
+
+def against_one_class(samples: Samples) -> Finding:
+    """Clean accuracy against that of always answering the most frequent label, which no attack can change.
+
+    Raised where its 95 % interval does not lie above.
+    """
+    label = samples.columns["label"].long()
+    clean = Share(int(samples.right().sum()), len(label))
+    least = label.bincount().max().item() / len(label)
+    low, high = clean.interval
+    raised = low <= least
+    sentence = (
+        f"{100 * clean.value:.1f} % of the clean images are right (95 % interval {100 * low:.1f} to "
+        f"{100 * high:.1f} %), one and the same answer to all would be in {100 * least:.1f} %"
+    )
+    meaning = "what stands may stand because little is told apart"
+    return Finding("no_better_than_one_class", "clean images", raised, sentence + (f": {meaning}." if raised else "."))

@@ -1,0 +1,1 @@
+"""Pictures of arrays, as matplotlib figures that know of no screen."""

@@ -1,0 +1,73 @@
+"""The classes that a file may name: a checkpoint is data, and data runs nothing."""
+
+import sys
+from typing import Any
+
+from torch import nn
+
+from sparsefront.common.source_code import is_installed
+
+_OURS = (
+    "sparsefront.frontends",
+    "sparsefront.classifiers",
+    "sparsefront.training.schedules",
+    "torch.nn",
+    "torch.optim",
+)
+_named: set[str] = set()  # packages of the parts that the user's own settings built in this process
+
+
+def note_named(*parts: nn.Module) -> None:
+    """From now on files may name classes of the packages that these parts come from: the user named them."""
+    _named.update(_package(type(part)) for part in parts)
+
+
+def known_class(name: Any, base: type, setting: str) -> type:
+    """The class of that name, looked up among those that are there: nothing is imported, let alone called.
+
+    It must be of this project, of `torch.nn` or `torch.optim`, of a module of the user's own that is imported, or of an
+    installed package that the user's own settings named a part of.
+
+    Args:
+        name: as `module.Class`, of a file.
+        base: what it must be a subclass of.
+        setting: where in the file it stands, for the sentence.
+
+    Raises:
+        ValueError: there is none, or none that a file may name.
+    """
+    found = imported(name) if isinstance(name, str) else None
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise ValueError(
+            f"`{setting}` of a checkpoint must name a {base.__name__} class that is imported, found {name!r}; if it is "
+            "yours, name it in your own settings, a surrogate's in `classes` of Transfer"
+        )
+    if not _may_be_named(found):
+        raise ValueError(
+            f"`{setting}` of a checkpoint must name a class of the project, of torch.nn or of a module of yours, found "
+            f"{name!r} of the package {_package(found)}; build your own model from that package, if you trust it"
+        )
+    return found
+
+
+def imported(name: str) -> Any:
+    """What goes by a dotted name among imported modules, else None; a module that imports on access is not asked."""
+    words = name.split(".")
+    for length in range(len(words) - 1, 0, -1):
+        module = sys.modules.get(".".join(words[:length]))
+        if module is not None:
+            found: Any = module
+            for word in words[length:]:
+                found = vars(found).get(word) if hasattr(found, "__dict__") else None
+            return found
+    return None
+
+
+def _may_be_named(kind: type) -> bool:
+    module = kind.__module__
+    ours = any(module == name or module.startswith(f"{name}.") for name in _OURS)
+    return ours or _package(kind) in _named or not is_installed(_package(kind))
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.split(".")[0]

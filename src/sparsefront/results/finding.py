@@ -1,0 +1,37 @@
+"""What was looked for as a sign of masked gradients."""
+
+from dataclasses import dataclass
+
+from sparsefront.attacks import View
+
+# Share of samples, and number of them, up to which a sign may be chance.
+CHANCE, FEW = 0.05, 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sign, looked for.
+
+    Attributes:
+        flag: its name.
+        adversary: whose gradients or rows it is about.
+        raised: whether it is there.
+        sentence: what was found, and what follows from it.
+    """
+
+    flag: str
+    adversary: str
+    raised: bool
+    sentence: str
+
+
+def tolerated(number: int) -> float:
+    """How many of `number` samples may show a sign by chance."""
+    return max(CHANCE * number, FEW)
+
+
+def adversary_of(view: View) -> str:
+    """A white-box view in words, e.g. "white box, smooth, averaged"."""
+    inner = getattr(view, "view", view)  # of a neighbourhood
+    words = ["white box", getattr(inner, "backward", None), "averaged" if inner is not view else None]
+    return ", ".join(word for word in words if word)

@@ -1,0 +1,117 @@
+"""Settings of two runs, compared by what they mean."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from sparsefront.runs.class_paths import full_class_path
+
+
+class Difference(NamedTuple):
+    """A setting that is another one.
+
+    Attributes:
+        name: its dotted name, as on the command line.
+        before: its value in the checkpoint.
+        now: its value given.
+    """
+
+    name: str
+    before: Any
+    now: Any
+
+    def __str__(self) -> str:
+        """E.g. "model.frontend.sigma: 1.0 → 2.0"."""
+        return f"{self.name}: {_shown(self.before)} → {_shown(self.now)}"
+
+
+class _Setting(NamedTuple):
+    compared: Any
+    given: Any
+    open_ended: bool = False  # one that a class takes by any name
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+    """What differs among the settings that both have.
+
+    A class that is another one stands for its settings, which cannot be compared. Settings that only one of them knows
+    are of another version of the code, and say nothing; but of those that a class takes by any name (`dict_kwargs`),
+    one that only one side has is null on the other. A mapping that is the value of a setting is compared as one.
+
+    Args:
+        before: nested settings, in groups at the top, with classes as `class_path` and `init_args`.
+        now: the same.
+    """
+    old, new = dict(_flat(before)), dict(_flat(now))
+    found: list[Difference] = []
+    for name in dict.fromkeys((*new, *old)):
+        pair = _pair(name, old, new)
+        within = any(name.startswith(f"{other.name}.") for other in found)
+        if pair is not None and pair[0].compared != pair[1].compared and not within:
+            found.append(Difference(name, *_told_apart(pair[0].given, pair[1].given)))
+    return found
+
+
+def _told_apart(before: Any, now: Any) -> tuple[Any, Any]:
+    """Classes by package and name, where those differ."""
+    short = [_short(one["class_path"]) if _is_class(one) else one for one in (before, now)]
+    full = [one["class_path"] if _is_class(one) else one for one in (before, now)]
+    return (full[0], full[1]) if short[0] == short[1] else (short[0], short[1])
+
+
+def _is_class(value: Any) -> bool:
+    return isinstance(value, Mapping) and "class_path" in value
+
+
+def _short(path: Any) -> str:
+    parts = str(path).removeprefix("sparsefront.").split(".")
+    return ".".join(dict.fromkeys((parts[0], parts[-1])))
+
+
+def _pair(name: str, old: Mapping[str, _Setting], new: Mapping[str, _Setting]) -> tuple[_Setting, _Setting] | None:
+    one = old.get(name) or new[name]
+    owner = name.rpartition(".")[0]
+    if (name in old and name in new) or (one.open_ended and owner in old and owner in new):
+        absent = _Setting(None, None)
+        return old.get(name, absent), new.get(name, absent)
+    return None
+
+
+def _flat(settings: Mapping[Any, Any]) -> Iterator[tuple[str, _Setting]]:
+    """Dotted names and values, of groups and of classes; the name of a class comes before those of its settings."""
+    for group, value in settings.items():
+        if isinstance(value, Mapping) and not _is_class(value):
+            for key, inner in value.items():
+                yield from _of_setting(inner, f"{group}.{key}")
+        else:
+            yield from _of_setting(value, str(group))
+
+
+def _of_setting(value: Any, name: str, open_ended: bool = False) -> Iterator[tuple[str, _Setting]]:
+    if not _is_class(value):
+        yield name, _Setting(_plain(value), _plain(value), open_ended)
+        return
+    yield name, _Setting(full_class_path(value["class_path"]), value, open_ended)
+    for which in ("init_args", "dict_kwargs"):
+        for key, inner in _items(value.get(which)):
+            yield from _of_setting(inner, f"{name}.{key}", which == "dict_kwargs")
+
+
+def _items(settings: Any) -> list[tuple[Any, Any]]:
+    return list(settings.items()) if isinstance(settings, Mapping) else []
+
+
+def _plain(value: Any) -> Any:
+    """A value in one form: lists for tuples, numbers for fractions such as 8/255, full paths for classes."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): full_class_path(item) if key == "class_path" else _plain(item) for key, item in value.items()}
+    if isinstance(value, str) and (parts := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*", value)):
+        return float(parts[1]) / float(parts[2]) if float(parts[2]) else value
+    return value
+
+
+def _shown(value: Any) -> str:
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,43 @@
+"""A run's own folder."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from sparsefront.common.checkpoints.checkpoint import Checkpoint
+from sparsefront.common.checkpoints.run_folder import versions_of
+from sparsefront.common.checkpoints.taken_weights import TAKEN, note_taken
+from sparsefront.common.atomic_file import write_whole
+from sparsefront.runs.logging import keep_wandb_in
+
+
+@rank_zero_only
+def claim_version(trainer: pl.Trainer, taken: Checkpoint | None) -> None:
+    """Make the folder `version_N` that everything of this run is written to, of the next free number.
+
+    Runs that begin at the same time get folders of their own.
+
+    Args:
+        trainer: its first logger is the CSV.
+        taken: the checkpoint that the run goes on from or tests, which is noted there.
+    """
+    logger = trainer.loggers[0]
+    if not isinstance(logger, CSVLogger):
+        return  # a `fast_dev_run` leaves nothing
+    run_dir = Path(logger.root_dir)
+    others = versions_of(run_dir)
+    number = int(others[0].name.removeprefix("version_")) + 1 if others else 0
+    while True:
+        try:
+            (run_dir / f"version_{number}").mkdir(parents=True)
+            break
+        except FileExistsError:
+            number += 1
+    logger._version = number
+    keep_wandb_in(run_dir / f"version_{number}", trainer.loggers)
+    _ = logger.experiment  # it warns of a folder with files of others, which are this run's own a moment later
+    if taken is not None:
+        folder = run_dir / f"version_{number}"
+        write_whole(folder / TAKEN, note_taken(folder, taken))

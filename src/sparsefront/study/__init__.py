@@ -1,6 +1,0 @@
-"""Several systems, fitted and tested one after the other from one YAML file."""
-
-from sparsefront.study.study_file import read_study
-from sparsefront.study.system import Layer, System
-
-__all__ = ["Layer", "System", "read_study"]

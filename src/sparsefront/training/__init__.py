@@ -1,0 +1,1 @@
+"""How a model is trained: stage one, objectives, stopping and going on."""

@@ -1,0 +1,191 @@
+"""Where a command of the trainer may be stopped, and what it keeps."""
+
+import signal
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.environments import SLURMEnvironment
+from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
+from pytorch_lightning.trainer.states import TrainerFn
+
+from sparsefront.classifiers import ReadOut
+from sparsefront.common import stopping
+from sparsefront.common.checkpoints.run_folder import FOLDER, LAST, Checkpoint
+from sparsefront.frontends import FrontEnd
+from sparsefront.runs.run_checkpoints import RunCheckpoints
+from sparsefront.training import process_watch
+from sparsefront.training.slurm import requeue
+
+
+class StopPoints(pl.Callback):
+    """Looks at the signals where the work so far is whole, and writes a checkpoint of that very moment.
+
+    A training stops after a batch, when its optimizer has stepped, on all processes after the same. Before a validation
+    `RunCheckpoints` has written one already, so a validation is stopped within. What stage one has learned is kept
+    before the first batch, from which an epoch that solves a read-out begins anew: its codes are in memory alone.
+
+    Args:
+        arguments: of the command, for the sentence that says how it goes on.
+    """
+
+    def __init__(self, arguments: Sequence[str] = ()) -> None:
+        self._arguments = list(arguments)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """From here on there is something to keep."""
+        stopping.take_care()
+        if trainer.ckpt_path is not None:
+            stopping.keep_in_mind(f"it has come no further than {trainer.ckpt_path}")
+        elif _has_learned(pl_module):
+            self._save(trainer, "what the front end has learned is")
+        else:
+            stopping.keep_in_mind("no batch was trained")
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        """Stop if a process was asked to and the state is one to go on from."""
+        signum = _asked_of_any(trainer)
+        if signum is None:
+            return
+        loop = trainer.fit_loop.epoch_loop
+        if isinstance(getattr(pl_module, "classifier", None), ReadOut):
+            if not trainer.is_last_batch:
+                raise stopping.Stopped(signum)
+            return
+        validating = trainer.fit_loop._data_fetcher is not None and loop._should_check_val_fx(
+            trainer.fit_loop._data_fetcher
+        )
+        if not (loop._should_accumulate() or loop._is_training_done or validating):
+            done, of = loop.batch_progress.current.ready, trainer.num_training_batches
+            self._save(trainer, f"{done} of {of} batches of epoch {trainer.current_epoch} are")
+            raise stopping.Stopped(signum)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A batch of attacks may be given up."""
+        if trainer.sanity_checking:
+            return
+        path, saves = _last(trainer), getattr(_own(trainer), "save_last", None)
+        if trainer.state.fn == TrainerFn.FITTING and path is not None and saves:
+            reached = f"epoch {trainer.current_epoch}, before this validation, is"
+            stopping.keep_in_mind(f"{reached} kept in {path}", *self._from(path))
+        stopping.take_care(stopping.PATIENCE)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """What follows is written, or trained."""
+        if not trainer.sanity_checking:
+            stopping.take_care()
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Rows are kept from here on."""
+        stopping.take_care(stopping.PATIENCE)
+
+    on_test_end = on_validation_end
+
+    def on_validation_batch_start(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Between batches, attacked or not."""
+        if not trainer.sanity_checking:
+            stopping.poll()
+
+    def on_test_batch_start(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Between batches, attacked or not."""
+        stopping.poll()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Ask SLURM to start the job again where that is what the signal was for."""
+        told = isinstance(exception, stopping.Stopped) and exception.signum == requeue_signal(trainer)
+        if told and trainer.is_global_zero:
+            requeue()
+
+    def _save(self, trainer: pl.Trainer, reached: str) -> None:
+        """On every process, at the same moment."""
+        if (path := _last(trainer)) is not None:
+            trainer.save_checkpoint(path)
+            stopping.keep_in_mind(f"{reached} kept in {path}", *self._from(path))
+
+    def _from(self, path: Path) -> tuple[str, str]:
+        """`last` where that means this file: configuration files of another version would speak for theirs."""
+        given = [word.removeprefix("--config=") for word in self._arguments if word.startswith("--config=")]
+        given += [value for flag, value in pairwise(self._arguments) if flag in ("--config", "-c")]
+        beside = {Path(config).resolve().parent for config in given if (Path(config).parent / FOLDER).is_dir()}
+        return "--ckpt_path", "last" if beside <= {path.resolve().parents[1]} else str(path)
+
+
+class LearningStops(pl.Callback):
+    """Looks at the signals after every batch that a front end learns from; there is nothing to keep of a part."""
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Stop if another process was asked to; this one's own signals stop it at once."""
+        stopping.poll()
+
+
+def check_trained(checkpoint: Checkpoint) -> None:
+    """Raise a ValueError if it is what a fit that was stopped before its first batch has kept."""
+    if checkpoint.path.name == LAST and checkpoint.step == 0 and not checkpoint.ended:
+        raise ValueError(
+            f"`ckpt_path` must name weights that were trained, found {checkpoint.path}, of a fit that was "
+            "stopped before its first batch; let `sparsefront fit` go on from there first."
+        )
+
+
+def _own(trainer: pl.Trainer) -> RunCheckpoints | None:
+    """The run's; a `ModelCheckpoint` of the user's keeps what the user wants where the user wants it."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback for callback in callbacks if isinstance(callback, RunCheckpoints)), None)
+
+
+def _last(trainer: pl.Trainer) -> Path | None:
+    folder = getattr(_own(trainer), "dirpath", None)
+    return None if folder is None or trainer.fast_dev_run else Path(folder, LAST)  # type: ignore[attr-defined]
+
+
+def _has_learned(model: pl.LightningModule) -> bool:
+    frontend = getattr(model, "frontend", None)
+    return isinstance(frontend, FrontEnd) and frontend.n_learning_steps > 0
+
+
+def _asked_of_any(trainer: pl.Trainer) -> int | None:
+    """The signal that any of the processes was sent; all are told the same, and have come equally far."""
+    signum = stopping.asked() or 0
+    if trainer.world_size > 1:
+        told = torch.tensor(signum, device=trainer.strategy.root_device)
+        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
+        signum = int(told)
+    return signum or None
+
+
+class OwnSignals(_SignalConnector):
+    """Leaves the handlers of `stopping` alone: Lightning's end with exit code 0, or wait for a process that is gone."""
+
+    def register_signal_handlers(self) -> None:
+        """Register none; a process that was forked to work takes its own, and all look after each other."""
+        stopping.adopt()
+        process_watch.begin(self.trainer.global_rank, self.trainer.world_size)
+        signum = requeue_signal(self.trainer)
+        if signum is not None:
+            stopping.listen_to(signum)
+
+    def teardown(self) -> None:
+        """Nothing to give back; the others may go."""
+        process_watch.end()
+
+
+def requeue_signal(trainer: pl.Trainer) -> int | None:
+    """The signal before the time limit of a SLURM job that is to be started again."""
+    environment = trainer._accelerator_connector.cluster_environment
+    if not isinstance(environment, SLURMEnvironment) or not environment.auto_requeue:
+        return None
+    return environment.requeue_signal or signal.SIGUSR1
+
+
+def own_signals(trainer: pl.Trainer) -> pl.Trainer:
+    """The trainer, whose signals are `stopping`'s, and whose processes end together."""
+    trainer._signal_connector = OwnSignals(trainer)
+    launcher: Any = trainer.strategy.launcher
+    if type(launcher) is _SubprocessScriptLauncher:
+        given = launcher.cluster_environment, launcher.num_processes, launcher.num_nodes
+        trainer.strategy._launcher = process_watch.Launcher(*given)
+    return trainer

@@ -1,0 +1,83 @@
+"""What the commands import before they answer what needs no model: modules are counted, not seconds."""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from sparsefront.cli.command import main
+from tests.helpers.places import CONFIGS
+
+HEAVY = {"torch", "pytorch_lightning", "torchvision", "timm", "kornia", "sklearn", "matplotlib", "numba", "wandb"}
+E8 = pytest.mark.xfail(strict=True, reason="E8: all is imported, whatever is asked")
+BASE = CONFIGS / "base.yaml"
+ASKED = {
+    "help": ("sparsefront.cli.command:command", ["--help"]),
+    "verb": ("sparsefront.cli.command:command", ["fitt"]),
+    "report": ("sparsefront.cli.report:main", ["nowhere"]),
+    "class": (
+        "sparsefront.cli.command:command",
+        ["fit", "--config", str(BASE), "--model.frontend", "TopD", "--data", "MNIST5k"],
+    ),
+}
+SCRIPT = """
+import contextlib, importlib, io, json, sys
+
+for name, (place, words) in json.loads(sys.argv[1]).items():
+    sys.argv = ["command", *words]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            module, function = place.split(":")
+            code = getattr(importlib.import_module(module), function)()
+        except SystemExit as stop:
+            code = stop.code
+    print(json.dumps([name, code, sorted({module.partition(".")[0] for module in sys.modules})]))
+"""
+
+
+@pytest.fixture(scope="module")
+def imported():
+    """By what is asked: the exit code, and the packages that a fresh process holds after it and those before it."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(ASKED)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return {name: (code, set(modules)) for name, code, modules in map(json.loads, done.stdout.splitlines())}
+
+
+def test_the_commands_end_as_they_should(imported):
+    codes = {name: code for name, (code, _) in imported.items()}
+    assert codes["help"] in (0, None)
+    assert codes["verb"] == codes["class"] == 2
+    assert codes["report"] not in (0, None)
+
+
+@E8
+@pytest.mark.parametrize("asked", ["help", "verb", "report"])
+def test_what_needs_no_model_imports_no_heavy_package(asked, imported):
+    assert not imported[asked][1] & HEAVY
+
+
+@E8
+def test_a_misspelt_class_imports_nothing_that_its_answer_does_not_need(imported):
+    assert not imported["class"][1] & {"timm", "kornia", "sklearn", "matplotlib", "wandb"}
+
+
+@E8
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("package", ["torchmetrics", "torchvision", "timm", "kornia"])
+def test_the_help_lists_no_class_of_another_package_as_a_classifier(package, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["sparsefront"])
+    monkeypatch.setenv("COLUMNS", "1000")
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    lines = told.getvalue().splitlines()
+    start = next(
+        number for number, line in enumerate(lines) if line.strip().startswith("--model.classifier CLASSIFIER")
+    )
+    end = next(n for n, line in enumerate(lines) if n > start and line.strip().startswith("--"))
+    assert f"{package}." not in " ".join(lines[start:end])
