@@ -11,7 +11,7 @@ from sparsefront.attacks.deep_fool import DeepFool
 from sparsefront.attacks.fab import FAB
 from sparsefront.attacks.fgsm import FGSM
 from sparsefront.attacks.fmn import FMN
-from sparsefront.attacks.gaussian_blur_control import LowPass
+from sparsefront.attacks.gaussian_blur_control import GaussianBlurControl
 from sparsefront.attacks.growing import Growing
 from sparsefront.attacks.hop_skip_jump import HopSkipJump
 from sparsefront.attacks.jsma import JSMA
@@ -49,10 +49,10 @@ __all__ = [
     "CarliniWagner",
     "DeepFool",
     "FittedSurrogate",
+    "GaussianBlurControl",
     "GrayBox",
     "Growing",
     "HopSkipJump",
-    "LowPass",
     "NamedAttack",
     "Neighbourhood",
     "NoiseControl",

@@ -12,7 +12,7 @@ from sparsefront.attacks.base import Attack, Model
 
 
 @dataclass(frozen=True)
-class LowPass(Attack):
+class GaussianBlurControl(Attack):
     """No adversary: the image without its high frequencies, by a Gaussian filter (paper 003 does not name its own).
 
     Pixels beyond the border are those at the border.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.base import Attack, Budget, Model
-from sparsefront.common.atomic_file import whole_file
+from sparsefront.common.atomic_file import atomic_file
 from sparsefront.common.home import at_home
 
 
@@ -86,7 +86,7 @@ def save_images(folder: Path, name: str, attack: Attack, images: Tensor, adversa
     if image.dtype == torch.bfloat16:  # which NumPy does not know, and single precision holds
         image, linf = image.float(), linf.float()
     origin = json.dumps({key: getattr(attack, key) for key in ("knowledge", "budget", "minimises")})
-    with whole_file(folder / f"{name}.npz") as file:
+    with atomic_file(folder / f"{name}.npz") as file:
         np.savez_compressed(
             file, allow_pickle=False, index=index.numpy(), image=image.numpy(), linf=linf.numpy(), origin=origin
         )

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contest import Contest, gemm_rate, hold
-from sparsefront.common.atomic_file import write_whole
+from sparsefront.common.atomic_file import write_atomically
 
 
 def processor() -> str:
@@ -75,4 +75,4 @@ def hold_all(
             }
             done.append(entry)
             show(entry, console)
-            write_whole(results, json.dumps({"contests": done}, indent=1))
+            write_atomically(results, json.dumps({"contests": done}, indent=1))

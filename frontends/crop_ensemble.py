@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sparsefront.common.rules import at_least, check_rules, fraction, shares
+from sparsefront.common.rules import at_least, check_rules, fraction, unit_interval
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.resample import resample, scaled_places, whole_draws
 
@@ -34,7 +34,7 @@ class CropEnsemble(FrontEnd):
     def __init__(self, image_shape: tuple[int, int, int], n_crops: int = 30, crop: float | str = "90/224") -> None:
         super().__init__(image_shape)
         self.crop = fraction(crop, "crop")
-        check_rules([*at_least(1, n_crops=n_crops), *shares("1 is the whole image", crop=self.crop)])
+        check_rules([*at_least(1, n_crops=n_crops), *unit_interval("1 is the whole image", crop=self.crop)])
         self.n_copies = n_crops
         # Crops of the whole image's size have one place.
         self.randomised = any(self._crop_size(size) < size for size in self.image_shape[1:])

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from sparsecode import average_patches, extract_patches, omp, sample_patches
 from sparsecode.full_precision import full_precision
-from sparsefront.common.recompute_in_backward import found_again
-from sparsefront.common.rules import at_least, between, check_rules, covering, fraction, shares
+from sparsefront.common.recompute_in_backward import recompute_in_backward
+from sparsefront.common.rules import at_least, between, check_rules, fits_and_covers, fraction, unit_interval
 from sparsefront.frontends.base import FrontEnd, ImageMap
 
 _MAX_BYTES = 2**30  # of codes; images are taken in runs to keep it
@@ -81,9 +81,9 @@ class D3(FrontEnd):
     def _check_settings(self) -> None:
         rules = [
             *at_least(1, n_atoms=self.n_atoms),
-            *covering(self.image_shape, self.patch_size, self.stride),
+            *fits_and_covers(self.image_shape, self.patch_size, self.stride),
             *between(1, ("n_atoms", self.n_atoms), n_nonzero_coefs=self.n_nonzero_coefs),
-            *shares(max_correlation=self.max_correlation, atoms_share=self.atoms_share),
+            *unit_interval(max_correlation=self.max_correlation, atoms_share=self.atoms_share),
             *at_least(1, n_iterations=self.n_learning_steps, patches_per_iteration=self.patches_per_iteration),
         ]
         check_rules(rules)
@@ -99,7 +99,7 @@ class D3(FrontEnd):
         length = max(1, _MAX_BYTES // (3 * atoms.shape[1] * exact.element_size() * rows * columns))
         restore = partial(self._restore, atoms=atoms)
         if len(images) > length and images.requires_grad and torch.is_grad_enabled():
-            restore = partial(found_again, restore)
+            restore = partial(recompute_in_backward, restore)
         return torch.cat([restore(run) for run in exact.split(length)]).to(images.dtype)
 
     def _restore(self, images: Tensor, atoms: Tensor) -> Tensor:

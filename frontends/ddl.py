@@ -10,13 +10,13 @@ from torch.nn import functional as F
 
 from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
 from sparsecode.full_precision import full_precision
-from sparsecode.patch_learners import Factorisation, KeptPatches
-from sparsefront.common.recompute_in_backward import found_again
+from sparsecode.patch_learners import BatchLearner, Factorisation
+from sparsefront.common.recompute_in_backward import recompute_in_backward
 from sparsefront.common.rules import (
     at_least,
     between,
     check_rules,
-    covering,
+    fits_and_covers,
     from_0_to_1,
     number,
     one_of,
@@ -24,7 +24,7 @@ from sparsefront.common.rules import (
     settings_of,
 )
 from sparsefront.frontends.base import FrontEnd, ImageMap
-from sparsefront.frontends.parts.zero_tiny_patches import without_negligible
+from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
 
 _MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
 _N_NONZERO_COEFS = 2  # the default
@@ -143,7 +143,7 @@ class DDL(FrontEnd):
             *one_of(("online", "batch"), learner=self.learner),
             *one_of(("none", "uniform", "sign"), training_noise=self.training_noise),
             *at_least(1, **settings_of(self, "n_atoms", "n_iterations", "patches_per_iteration", "n_passes")),
-            *covering(self.image_shape, self.patch_size, self.stride),
+            *fits_and_covers(self.image_shape, self.patch_size, self.stride),
             *(nonzero if self.factors != "nmf" else ()),
             *positive(lmbda=self.lmbda),
             *from_0_to_1("write it in [0, 1] pixel units", training_eps=self.training_eps),
@@ -188,7 +188,7 @@ class DDL(FrontEnd):
         if len(images) <= length:
             return restore(images)
         if images.requires_grad and torch.is_grad_enabled():  # codes are found again, rather than kept for all runs
-            return torch.cat([found_again(restore, run) for run in images.split(length)])
+            return torch.cat([recompute_in_backward(restore, run) for run in images.split(length)])
         return torch.cat([restore(run) for run in images.split(length)])
 
     @full_precision
@@ -197,7 +197,7 @@ class DDL(FrontEnd):
         dictionary = F.normalize(self.dictionary.to(working), dim=0)  # rounded to half precision, norms are not quite 1
         patches = extract_patches(images.to(working), self.patch_size, self.stride, cover=True)
         base = self._base(patches) + self.offset.to(working)
-        codes = self._code(without_negligible((patches - base).flatten(0, 1)), dictionary).codes
+        codes = self._code(zero_tiny_patches((patches - base).flatten(0, 1)), dictionary).codes
         restored = (codes @ dictionary.T).unflatten(0, patches.shape[:2]) + base
         averaged = average_patches(restored, (images.shape[2], images.shape[3]), self.patch_size, self.stride)
         clamped = averaged.clamp(0, 1)
@@ -252,7 +252,7 @@ class DDL(FrontEnd):
         patches = patches - self._base(patches)
         return patches[patches.norm(dim=1) > _FLAT][:number].clone()  # a view would keep them all
 
-    def _start(self, start: Tensor) -> OnlineDictionary | KeptPatches | Factorisation:
+    def _start(self, start: Tensor) -> OnlineDictionary | BatchLearner | Factorisation:
         if len(start) < self.n_atoms:
             raise ValueError(
                 f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not flat, "
@@ -261,7 +261,7 @@ class DDL(FrontEnd):
         if self.factors != "dictionary":
             return Factorisation(self.factors, start, self.seed)
         if self.learner == "batch":
-            return KeptPatches(start, self._code, self.n_iterations)
+            return BatchLearner(start, self._code, self.n_iterations)
         return OnlineDictionary(start.T, partial(lasso, lmbda=self.lmbda, tolerance=1e-2))
 
     def _of_all_processes(self, patches: Tensor, share: int) -> Tensor:

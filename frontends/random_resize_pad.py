@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsefront.common.rules import check_rules, fraction, from_0_to_1, one_of, shares
+from sparsefront.common.rules import check_rules, fraction, from_0_to_1, one_of, unit_interval
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.resample import resample, scaled_places, whole_draws
 
@@ -47,7 +47,7 @@ class RandomResizePad(FrontEnd):
         super().__init__(image_shape)
         self.smallest = fraction(smallest, "smallest")
         rules = [
-            *shares("1 keeps the size", smallest=self.smallest),
+            *unit_interval("1 keeps the size", smallest=self.smallest),
             *one_of(("nearest", "bilinear"), interpolation=interpolation),
             *from_0_to_1(fill=fill),
         ]

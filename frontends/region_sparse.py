@@ -12,13 +12,22 @@ from sparsecode import Coded, OnlineDictionary, lasso, omp
 from sparsecode.dct import overcomplete_dct
 from sparsecode.full_precision import full_precision
 from sparsecode.patch_grid import PatchGrid, cut, paste
-from sparsefront.common.recompute_in_backward import found_again
-from sparsefront.common.rules import at_least, between, check_rules, covering, from_0_to_1, number, one_of, positive
+from sparsefront.common.recompute_in_backward import recompute_in_backward
+from sparsefront.common.rules import (
+    at_least,
+    between,
+    check_rules,
+    fits_and_covers,
+    from_0_to_1,
+    number,
+    one_of,
+    positive,
+)
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.bilateral import bilateral_filter, check_bilateral
 from sparsefront.frontends.parts.benign_patches import SMOOTHING_PATCH, Normalise, benign_patches, deviation
 from sparsefront.frontends.parts.localisation import Keep, Threshold, check_localisation, object_region
-from sparsefront.frontends.parts.zero_tiny_patches import without_negligible
+from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
 
 Region = Literal["mask", "box", "all"]
 Dictionary = Literal["learned", "dct", "random"]
@@ -133,7 +142,7 @@ class RegionSparse(FrontEnd):
             *one_of(("all", "none"), fallback=self.fallback),
             *one_of(get_args(Normalise), normalise=self.normalise),
             *one_of(get_args(Dictionary), dictionary=self.dictionary_kind),
-            *covering(self.image_shape, self.patch_size, self.stride),
+            *fits_and_covers(self.image_shape, self.patch_size, self.stride),
             *at_least(1, n_atoms=self.n_atoms, n_iterations=self.n_learning_steps),
             *between(1, ("n_atoms", self.n_atoms), n_nonzero_coefs=self.n_nonzero_coefs),
             *at_least(fewest, "a z-score needs 2", patches_per_image=self.patches_per_image),
@@ -211,7 +220,7 @@ class RegionSparse(FrontEnd):
         runs = places.split(max(_MAX_BYTES // each, 1))
         restore: Callable[..., Tensor] = self._restore
         if len(runs) > 1 and images.requires_grad and torch.is_grad_enabled():
-            restore = partial(found_again, self._restore)  # codes are found again, rather than kept for all runs
+            restore = partial(recompute_in_backward, self._restore)  # rather than kept for all runs
         first, *rest = runs
         return sum((restore(images, run, base, scale) for run in rest), restore(images, first, base, scale))
 
@@ -228,7 +237,7 @@ class RegionSparse(FrontEnd):
         dictionary = F.normalize(
             self.dictionary.to(images.dtype), dim=0
         )  # a half-precision copy is not quite of unit norm
-        signals = without_negligible((patches - offset) / scale[image])
+        signals = zero_tiny_patches((patches - offset) / scale[image])
         gradient: Literal["implicit", "none"] = (
             "implicit" if signals.requires_grad and torch.is_grad_enabled() else "none"
         )

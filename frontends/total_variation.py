@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from sparsefront.common.rules import at_least, check_rules, positive, shares
+from sparsefront.common.rules import at_least, check_rules, positive, unit_interval
 from sparsefront.frontends.base import FrontEnd, ImageMap
 
 State = tuple[Tensor, Tensor, Tensor, Tensor]  # z, its extrapolation, and the two components of the dual variable
@@ -56,7 +56,7 @@ class TotalVariation(FrontEnd):
         super().__init__(image_shape)
         rules = [
             *positive(weight=weight),
-            *shares("1 drops no pixel", keep=keep),
+            *unit_interval("1 drops no pixel", keep=keep),
             *at_least(1, n_iterations=n_iterations),
         ]
         check_rules(rules)

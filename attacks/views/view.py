@@ -29,8 +29,8 @@ def unmetered(logits: Logits) -> Logits:
 class View(CheckedSettings, ABC):
     """From a defended model to what the adversary differentiates.
 
-    The model is an `nn.Module` with a `.frontend`, a `.classifier` of images, and `.read`, from what the front end
-    returns to logits. Where it has `.classify`, its classifier is asked by that: from images to logits, whatever the
+    The model is an `nn.Module` with a `.frontend`, a `.classifier` of images, and `.logits_from`, from what the front
+    end returns to logits. Where it has `.classify`, its classifier is asked by it: from images to logits, whatever the
     classifier returns or writes into.
 
     Attributes:
@@ -89,7 +89,9 @@ class WhiteBox(View):
         """Compose the stand-in with the classifier."""
         backward = model.frontend.default_backward if self.backward is None else self.backward
         stand_in = model.frontend.stand_in(backward, **self.settings)
-        return meter(lambda images: model.read(stand_in(images.clone())))  # which may write into what it is given
+        return meter(
+            lambda images: model.logits_from(stand_in(images.clone()))
+        )  # which may write into what it is given
 
 
 @dataclass(frozen=True)

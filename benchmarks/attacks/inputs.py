@@ -18,7 +18,7 @@ from sparsefront.classifiers import ConvNet, ResNet32
 from sparsefront.data.batch import Batch
 from sparsefront.data.files.class_folders import list_classes
 from sparsefront.data.files.decoding import decode
-from sparsefront.evaluation import under_attack
+from sparsefront.evaluation import frozen_model
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.meter import Cost
 
@@ -102,7 +102,7 @@ class Ours:
     def __call__(self) -> Tensor:
         """(B, C, H, W); a RuntimeError if the attack failed."""
         found = []
-        with under_attack(self.model):
+        with frozen_model(self.model):
             attacking = AttackRun(self.model, [self.attack], training_images=self._training_images, **self.settings)
             attacking.attack(self.batch, lambda name, batch, adversarial, prediction: found.append(adversarial))
         if attacking.errors:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from sparsefront.common.atomic_file import whole_file, write_whole
+from sparsefront.common.atomic_file import atomic_file, write_atomically
 from sparsefront.report.plots import atoms_figure, interval_figure, panel_figure
 from sparsefront.report.row import rows_of
 from sparsefront.report.table import to_csv
@@ -50,7 +50,7 @@ def main() -> None:
             atoms_figure(run.images["atoms"]).savefig(options.pictures / f"{fragment}_atoms.png", dpi=100)
     if options.quality:
         rows = [replace(row, system=run.folder.parent.name) for run in runs for row in rows_of(run)]
-        with whole_file(HERE / "results" / f"{options.name}.png") as drawing:
+        with atomic_file(HERE / "results" / f"{options.name}.png") as drawing:
             interval_figure(rows, options.quality).savefig(drawing, dpi=100)
 
 
@@ -71,8 +71,8 @@ def _write(runs: list[Run], name: str, published: Path) -> None:
     markdown = to_wide_markdown(rows, "front end")
     if published.is_file():
         markdown = with_published(markdown, published)
-    write_whole(HERE / "results" / f"{name}.md", f"`{command}`\n\n{markdown}")
-    write_whole(HERE / "results" / f"{name}.csv", to_csv([row for some in rows.values() for row in some]))
+    write_atomically(HERE / "results" / f"{name}.md", f"`{command}`\n\n{markdown}")
+    write_atomically(HERE / "results" / f"{name}.csv", to_csv([row for some in rows.values() for row in some]))
 
 
 def with_published(markdown: str, published: Path) -> str:

@@ -15,7 +15,7 @@ from numpy import format_float_positional
 from tqdm import tqdm
 
 from benchmarks.record import processor
-from sparsefront.common.atomic_file import write_whole
+from sparsefront.common.atomic_file import write_atomically
 
 HERE = Path(__file__).parent
 SIZES = {"28x28x1": (1, 28, 28, 50), "32x32x3": (3, 32, 32, 50), "224x224x3": (3, 224, 224, 4)}
@@ -61,7 +61,7 @@ def _write(path: Path, commands: list[str], costs: dict[str, Any]) -> None:
         "machine": f"{platform.system()} {platform.machine()}, {processor()}, 1 thread",
         "versions": {name: version(name) for name in ("torch", "sparsefront")},
     }
-    write_whole(path, json.dumps(about | {"costs": costs}, indent=1))
+    write_atomically(path, json.dumps(about | {"costs": costs}, indent=1))
 
 
 def _table(costs: dict[str, Any]) -> str:

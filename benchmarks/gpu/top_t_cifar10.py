@@ -17,7 +17,7 @@ from pytorch_lightning.loggers import CSVLogger
 from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
 from sparsefront.attacks import PGD, NamedAttack
 from sparsefront.cli.command import SparsefrontCLI, main
-from sparsefront.common.atomic_file import write_whole
+from sparsefront.common.atomic_file import write_atomically
 from sparsefront.common.checkpoints.run_folder import find_checkpoint, has_checkpoint
 from sparsefront.evaluation import Samples
 from sparsefront.results.provenance import machine, versions
@@ -171,7 +171,7 @@ def write(options: argparse.Namespace, summary: dict[str, Any], whole: bool, sec
         "versions": versions(),
         "systems": systems,
     }
-    write_whole(options.results, json.dumps(content, indent=1))
+    write_atomically(options.results, json.dumps(content, indent=1))
 
 
 def parse() -> argparse.Namespace:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparsecode.full_precision import full_precision
 from sparsecode.hierarchy.hierarchy import Hierarchy
-from sparsefront.common.recompute_in_backward import found_again
+from sparsefront.common.recompute_in_backward import recompute_in_backward
 from sparsefront.common.rules import at_least, check_rules, positive
 from sparsefront.frontends.parts.previous_codes import PreviousCodes
 
@@ -38,7 +38,7 @@ class _Seen(NamedTuple):
     converged: list[Tensor]
 
 
-class DSCMap:
+class DifferentiableDSC:
     """T of (B, C, H, W) images, a bounded number at a time.
 
     Args:
@@ -77,7 +77,7 @@ class DSCMap:
             run = partial(self._run, model, derivative, start, seen)
             # Where one run cannot hold them, codes are found again in the backward pass, rather than kept for all.
             again = derivative is not None and len(runs) > 1
-            parts.append(found_again(run, images[rows]) if again else run(images[rows]))
+            parts.append(recompute_in_backward(run, images[rows]) if again else run(images[rows]))
         owner.solver.report(torch.cat(seen.converged))
         if memory is not None:
             memory.keep(images, groups, torch.cat(seen.codes))

@@ -13,7 +13,7 @@ from sparsecode.hierarchy.hierarchy import Hierarchy
 from sparsecode.lca_dynamics import FeedbackOn
 from sparsefront.common.rules import at_least, check_rules, one_of, positive, settings_of
 from sparsefront.frontends.base import FrontEnd, ImageMap
-from sparsefront.frontends.dsc.differentiable import Derivative, DSCMap
+from sparsefront.frontends.dsc.differentiable import Derivative, DifferentiableDSC
 from sparsefront.frontends.dsc.image_scale import ImageScale, Normalise
 from sparsefront.frontends.dsc.layer import DSCLayer
 from sparsefront.frontends.dsc.learning import DSCLearning
@@ -260,7 +260,7 @@ class DSC(FrontEnd):
 
     def forward(self, images: Tensor) -> Tensor:
         """Rebuild (B, C, H, W) images in [0, 1], or code them; differentiable as in `implicit`, at these codes."""
-        return DSCMap(self, Derivative())(images)
+        return DifferentiableDSC(self, Derivative())(images)
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`implicit`, `unrolled`, of reconstructions `identity`, and of codes `potential`."""
@@ -268,18 +268,18 @@ class DSC(FrontEnd):
         return modes | ({"identity": self._identity} if self.returns_images else {"potential": self._potential})
 
     def _implicit(self, tolerance: float = 1e-3, past_clamp: bool = True, warm: bool = False) -> ImageMap:
-        return DSCMap(self, Derivative(None, tolerance, past_clamp), warm)
+        return DifferentiableDSC(self, Derivative(None, tolerance, past_clamp), warm)
 
     def _unrolled(
         self, steps: int = 30, tolerance: float = 1e-3, past_clamp: bool = True, warm: bool = False
     ) -> ImageMap:
-        return DSCMap(self, Derivative(steps, tolerance, past_clamp), warm)
+        return DifferentiableDSC(self, Derivative(steps, tolerance, past_clamp), warm)
 
     def _potential(self, tolerance: float = 1e-3, warm: bool = False) -> ImageMap:
-        return DSCMap(self, Derivative(None, tolerance, silent=True), warm)
+        return DifferentiableDSC(self, Derivative(None, tolerance, silent=True), warm)
 
     def _identity(self, warm: bool = False) -> ImageMap:
-        return DSCMap(self, None, warm)
+        return DifferentiableDSC(self, None, warm)
 
     def atoms(self) -> Tensor:
         """The first layer's dictionary as pictures (K, C, n, n), or (K, C, H, W) where it is fully connected."""

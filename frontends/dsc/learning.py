@@ -10,7 +10,7 @@ from torch.nn.grad import conv2d_weight
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 from sparsecode.hierarchy.eigenvalue_bound import eigenvalue_bound
 from sparsecode.hierarchy.hierarchy import Hierarchy
-from sparsecode.hierarchy.solved_layer import Level
+from sparsecode.hierarchy.solved_layer import SolvedLayer
 from sparsefront.frontends.parts.processes import Processes
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class DSCLearning:
         return windows[image, :, row, column].flatten(2)
 
 
-def _products(level: Level, residual: Tensor, code: Tensor) -> Tensor:
+def _products(level: SolvedLayer, residual: Tensor, code: Tensor) -> Tensor:
     """The sum of residuals times codes, of the dictionary's shape."""
     if level.atoms.ndim == 2:
         return code.T @ residual

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from sparsecode.hierarchy.solved_layer import Level
+from sparsecode.hierarchy.solved_layer import SolvedLayer
 from sparsefront.common.rules import Rule, check_rules
 from sparsefront.frontends.dsc.layer import DSCLayer
 
@@ -30,10 +30,12 @@ class PlacedLayer(NamedTuple):
         atoms_shape, code_shape = layer.shapes(shape)
         return cls(layer, (prod(shape),) if layer.size is None else shape, below, padding, atoms_shape, code_shape)
 
-    def level(self, atoms: Tensor, bound: Tensor, below: tuple[int, ...] = ()) -> Level:
+    def level(self, atoms: Tensor, bound: Tensor, below: tuple[int, ...] = ()) -> SolvedLayer:
         """With these atoms, all or those of an absent modality left out, above levels of these numbers."""
         layer, shape = self.layer, self.shape if atoms.ndim == 4 else (atoms.shape[1],)
-        return Level(atoms, shape, layer.lmbda, _ROOM * float(bound), below, layer.feedback, layer.stride, self.padding)
+        return SolvedLayer(
+            atoms, shape, layer.lmbda, _ROOM * float(bound), below, layer.feedback, layer.stride, self.padding
+        )
 
 
 def place_layers(

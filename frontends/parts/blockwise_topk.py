@@ -6,7 +6,7 @@ from torch import Tensor
 _BLOCK = 32
 
 
-def largest(numbers: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def blockwise_topk(numbers: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The `k` largest numbers of each row (N, L) and their places, two (N, k), the largest first.
 
     They are in the `k` blocks of a row whose own largest numbers are largest: only these are sorted, so that the rest

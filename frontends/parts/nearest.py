@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsefront.frontends.parts.blockwise_topk import largest
+from sparsefront.frontends.parts.blockwise_topk import blockwise_topk
 
 _CACHE = 2**23  # bytes; on a CPU, larger runs are slower
 
@@ -28,7 +28,7 @@ def _search(queries: Tensor, database: Tensor, number: int, length: int) -> Tens
     best, rows = queries.new_empty(len(queries), 0), queries.new_empty(len(queries), 0, dtype=torch.long)
     for start in range(0, len(database), length):
         scores = queries @ database[start : start + length].T
-        values, places = largest(scores, min(number, scores.shape[1]))
+        values, places = blockwise_topk(scores, min(number, scores.shape[1]))
         best, rows = torch.cat([best, values], 1), torch.cat([rows, places + start], 1)
         best, order = best.topk(min(number, best.shape[1]), dim=1)
         rows = rows.gather(1, order)

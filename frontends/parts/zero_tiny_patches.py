@@ -5,7 +5,7 @@ from torch import Tensor
 _NEGLIGIBLE = 1e-12  # norm, in pixel units; coders refuse what is too small to be squared
 
 
-def without_negligible(patches: Tensor) -> Tensor:
+def zero_tiny_patches(patches: Tensor) -> Tensor:
     """Patches (N, m), those of negligible norm exactly zero; NaN stays, for the coder to name."""
     kept = ~(patches.detach().norm(dim=1, keepdim=True) <= _NEGLIGIBLE)
     return patches * kept

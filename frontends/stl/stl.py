@@ -9,11 +9,11 @@ from torch import Tensor
 
 from sparsecode import Gradient, cbpdn, convolve, tikhonov_split
 from sparsecode.full_precision import full_precision
-from sparsefront.common.recompute_in_backward import found_again
+from sparsefront.common.recompute_in_backward import recompute_in_backward
 from sparsefront.common.rules import at_least, check_rules, fitting, not_negative, one_of, positive, settings_of
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.previous_codes import PreviousCodes
-from sparsefront.frontends.parts.zero_tiny_patches import without_negligible
+from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
 from sparsefront.frontends.stl.denoising_autoencoder import N_FEATURES
 from sparsefront.frontends.stl.learning import STLLearning
 from sparsefront.frontends.stl.strata import Strata
@@ -185,7 +185,7 @@ class STL(FrontEnd):
     def split(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """low(x) and the rest, which is coded; each (B, C, H, W)."""
         low, high = tikhonov_split(images, self.low_pass, self.padding)
-        return low, without_negligible(high.flatten(1)).view_as(high)
+        return low, zero_tiny_patches(high.flatten(1)).view_as(high)
 
     @torch.no_grad()
     def encode(self, images: Tensor, memory: PreviousCodes | None = None) -> Tensor:
@@ -260,7 +260,7 @@ class STL(FrontEnd):
             rebuild = partial(self._rebuild_run, int(clusters[rows[0]]), derivative, start, kept)
             # Where one run cannot hold them, codes are found again in the backward pass, rather than kept for all.
             again = derivative is not None and len(images) * each > _MAX_BYTES
-            parts.append(found_again(rebuild, working[rows]) if again else rebuild(working[rows]))
+            parts.append(recompute_in_backward(rebuild, working[rows]) if again else rebuild(working[rows]))
             codes += kept or []
         order = torch.cat(runs).argsort()
         if memory is not None:

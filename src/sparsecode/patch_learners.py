@@ -12,7 +12,7 @@ from sparsecode import Coded, MethodOfOptimalDirections
 Reduce = Callable[[Tensor], Tensor]
 
 
-class KeptPatches:
+class BatchLearner:
     """Keeps the patches of the first steps, then passes over them, one pass a step (Engan et al. 1999).
 
     Args:

@@ -30,9 +30,9 @@ from sparsefront.attacks import (
     Boundary,
     CarliniWagner,
     DeepFool,
+    GaussianBlurControl,
     Growing,
     HopSkipJump,
-    LowPass,
     NoiseControl,
     Rescaled,
     SavedImages,
@@ -121,7 +121,7 @@ ATTACKS = [
     NoiseControl(PGD(norm="L1", steps=2), distribution="sign", norm="L1"),
     Rescaled(PGD(steps=2)),
     Rescaled(HopSkipJump(start="noise", steps=2, n_directions=5), norm="Linf", relative=True),
-    LowPass(),
+    GaussianBlurControl(),
     Growing(PGD(steps=3), sizes=[0.05, 0.1]),
     DeepFool(steps=4),
     DeepFool(norm="Linf", steps=4, n_candidate_classes=3),
@@ -151,7 +151,7 @@ def size_of(eps):
 
 def with_ball(attack, eps, norm):
     """The attack in a ball of this size and, if it can, of this norm; and the norm it has."""
-    if isinstance(attack, JSMA | LowPass | SavedImages):
+    if isinstance(attack, JSMA | GaussianBlurControl | SavedImages):
         return attack, None
     if "Linf" in (norm, getattr(attack, "norm", None)) and not getattr(attack, "relative", False):
         eps = eps if size_of(eps) <= 1 else 1.0  # no perturbation is larger
@@ -314,7 +314,7 @@ LABELS = torch.tensor([0, 1])
 )
 @EVERY
 def test_bad_batches_are_named(attack, images, labels, indices, message):
-    if isinstance(attack, LowPass | SavedImages) and "lie in" in message:
+    if isinstance(attack, GaussianBlurControl | SavedImages) and "lie in" in message:
         pytest.skip("asks no model how many classes there are")
     with pytest.raises(ValueError, match=message):
         attack(Stateful().eval(), images, labels, indices)

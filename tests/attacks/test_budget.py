@@ -12,10 +12,10 @@ from sparsefront.attacks import (
     AutoAttack,
     Boundary,
     DeepFool,
+    GaussianBlurControl,
     GrayBox,
     Growing,
     HopSkipJump,
-    LowPass,
     NamedAttack,
     NoiseControl,
     Rescaled,
@@ -47,7 +47,7 @@ from sparsefront.attacks import (
         (NoiseControl(PGD(eps=0.1)), ("Linf", 0.1, False), None),
         (NoiseControl(DeepFool()), None, "L2"),
         (JSMA(), None, None),
-        (LowPass(), None, None),
+        (GaussianBlurControl(), None, None),
     ],
 )
 def test_norm_size_and_unit_are_said_or_what_is_minimised(attack, budget, minimises):
@@ -65,7 +65,7 @@ def test_norm_size_and_unit_are_said_or_what_is_minimised(attack, budget, minimi
         (Rescaled(DeepFool(), size=1.0), True),
         (Boundary(), False),
         (NoiseControl(PGD()), False),
-        (LowPass(), False),
+        (GaussianBlurControl(), False),
     ],
 )
 def test_controls_and_attacks_of_any_size_do_not_enter_the_worst_case(attack, enters):

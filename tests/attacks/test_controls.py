@@ -8,9 +8,9 @@ from sparsefront.attacks import (
     FGSM,
     PGD,
     Boundary,
+    GaussianBlurControl,
     GrayBox,
     HopSkipJump,
-    LowPass,
     NamedAttack,
     NoiseControl,
     Rescaled,
@@ -115,19 +115,19 @@ def test_odd_perturbations_stay_finite(dtype, scale):
 
 def test_the_low_pass_filter_is_scipys():
     images = torch.rand(3, 2, 9, 7, dtype=torch.float64)
-    found = LowPass(sigma=1.5)(None, images, torch.zeros(3, dtype=torch.int64))
+    found = GaussianBlurControl(sigma=1.5)(None, images, torch.zeros(3, dtype=torch.int64))
     expected = scipy.ndimage.gaussian_filter(images.numpy(), (0, 0, 1.5, 1.5), mode="nearest", radius=(0, 0, 6, 6))
     torch.testing.assert_close(found, torch.from_numpy(expected))
 
 
 def test_the_low_pass_filter_keeps_a_constant_image():
     images = torch.stack([torch.full((3, 5, 5), value) for value in (0.0, 0.3, 1.0)])
-    torch.testing.assert_close(LowPass()(None, images, torch.zeros(3, dtype=torch.int64)), images)
+    torch.testing.assert_close(GaussianBlurControl()(None, images, torch.zeros(3, dtype=torch.int64)), images)
 
 
 def test_controls_are_called_so_and_a_rescaled_attack_keeps_its_name():
     assert NamedAttack("a", NoiseControl(ATTACK)).knowledge == "control"
-    assert NamedAttack("a", LowPass()).knowledge == "control"
+    assert NamedAttack("a", GaussianBlurControl()).knowledge == "control"
     assert NamedAttack("a", Rescaled(ATTACK)).knowledge == "white_box"
     assert NamedAttack("a", Rescaled(Square())).knowledge == "black_box"
     assert Rescaled(FGSM()).single_step
@@ -156,7 +156,7 @@ def test_what_the_inner_attack_needs_the_outer_one_says(conv_net, batch):
         (lambda: NoiseControl(ATTACK, norm="L0"), "`norm` must be one of Linf, L2, L1"),
         (lambda: Rescaled(ATTACK, size=-1), "`size` must be >= 0"),
         (lambda: Rescaled(ATTACK, norm="L0"), "`norm` must be one of Linf, L2, L1"),
-        (lambda: LowPass(sigma=0.0), "`sigma` must be positive, found 0.0; it is in pixels"),
+        (lambda: GaussianBlurControl(sigma=0.0), "`sigma` must be positive, found 0.0; it is in pixels"),
     ],
 )
 def test_bad_settings_are_named(make, message):

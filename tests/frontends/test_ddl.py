@@ -10,7 +10,7 @@ from sklearn.linear_model import Lasso
 
 import sparsefront.frontends.ddl
 from sparsecode import extract_patches, omp
-from sparsecode.patch_learners import Factorisation, KeptPatches
+from sparsecode.patch_learners import BatchLearner, Factorisation
 from sparsefront.frontends import DDL
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
 
@@ -216,7 +216,7 @@ def test_noise_on_training_images_has_the_size_that_is_asked_for(kind, power):
 
 def test_patches_kept_are_passed_over_by_the_method_of_optimal_directions():
     start, patches = torch.randn(6, 5), torch.randn(90, 5)
-    learner = KeptPatches(start, lambda y, d: omp(y, d, 2), n_kept=3)
+    learner = BatchLearner(start, lambda y, d: omp(y, d, 2), n_kept=3)
     for kept in patches.split(30):
         assert learner.step(kept, lambda tensor: tensor) == {}
     errors = [learner.step(patches[:0], lambda tensor: tensor)["half_residual"] for _ in range(5)]

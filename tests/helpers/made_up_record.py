@@ -21,7 +21,9 @@ def a_record(n=64, distance=0.25, variants=VARIANTS, **changes):
     for name in variants:
         pictures |= {f"adv/{name}": rng.random((2, 1, 6, 6)), f"pred/{name}": label[:2]}
     about = {
-        "variants": [{"name": name, "knowledge": "control", "attack": {"class_path": "LowPass"}} for name in variants],
+        "variants": [
+            {"name": name, "knowledge": "control", "attack": {"class_path": "GaussianBlurControl"}} for name in variants
+        ],
         "class_names": [EVIL, "Halle_Berry"], "positive": 1, "neuron": int(arrays["weight"].argmax()), "n_samples": 8,
         "difference": "absolute", "deviation": "over_images", "distance": dict.fromkeys(variants, distance),
     }  # fmt: skip

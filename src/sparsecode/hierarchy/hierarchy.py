@@ -6,7 +6,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from sparsecode.hierarchy.solved_layer import Level
+from sparsecode.hierarchy.solved_layer import SolvedLayer
 from sparsecode.lca_dynamics import FeedbackOn
 
 
@@ -44,7 +44,9 @@ class Hierarchy:
         sizes: numbers of codes of each level; codes and potentials are (N, sum of `sizes`), level by level.
     """
 
-    def __init__(self, levels: Sequence[Level], positive: bool = True, feedback_on: FeedbackOn = "potential") -> None:
+    def __init__(
+        self, levels: Sequence[SolvedLayer], positive: bool = True, feedback_on: FeedbackOn = "potential"
+    ) -> None:
         self.levels, self.positive = list(levels), positive
         self.operators = [level.operator() for level in levels]
         self.sizes = [prod(operator.code_shape) for operator in self.operators]

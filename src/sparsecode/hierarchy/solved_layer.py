@@ -9,7 +9,7 @@ from sparsecode import Convolution, Dense, Operator
 
 
 @dataclass(frozen=True)
-class Level:
+class SolvedLayer:
     """A layer with its dictionary.
 
     Attributes:

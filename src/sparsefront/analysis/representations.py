@@ -20,7 +20,7 @@ from sparsefront.common.processes import gathered
 from sparsefront.data.base import ImageData
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
-from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.trainer_facts import name_of_data, training_images
 from sparsefront.evaluation.weights_used import weights_used
@@ -118,7 +118,7 @@ class Representations(EvaluationCallback):
         self._parts: list[Rows] = []
         self._weight: Tensor | None = None
         self._pictures = Pictures(self.n_images)
-        with under_attack(model):
+        with frozen_model(model):
             self._check_neuron(model)
             self._variants = Variants(
                 model, self.variants, lambda number: training_images(trainer, number, model.device)
@@ -137,7 +137,7 @@ class Representations(EvaluationCallback):
 
     def follow(self, trainer: pl.Trainer, model: DefendedClassifier, batch: Batch, stage: str) -> None:
         """Make the variants of one batch and run them."""
-        with under_attack(model):
+        with frozen_model(model):
             self._look(model, batch, trainer.global_rank)
 
     def _look(self, model: DefendedClassifier, batch: Batch, rank: int) -> None:
@@ -188,7 +188,7 @@ class Representations(EvaluationCallback):
         data = getattr(trainer, "datamodule", None)
         if not isinstance(data, ImageData) or not self.n_training:
             return {}
-        with under_attack(model):
+        with frozen_model(model):
             moments = class_moments(model, data, self.n_training)
         return {f"training/{name}": values.float() for name, values in moments._asdict().items()}
 

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import BasePredictionWriter
 
-from sparsefront.common.atomic_file import whole_file
+from sparsefront.common.atomic_file import atomic_file
 from sparsefront.common.settings import checked_settings
 from sparsefront.runs.log_folder import log_folder
 
@@ -39,7 +39,7 @@ class PredictionWriter(BasePredictionWriter):
         columns = {key: torch.cat([batch[key].cpu() for batch in predictions]) for key in predictions[0]}
         probability, codes = columns.pop("probability"), columns.pop("codes", None)
         path = folder / f"predictions{suffix}.csv"
-        with whole_file(path) as temporary, temporary.open("w", newline="") as file:
+        with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([*columns, *(f"probability_{k}" for k in range(probability.shape[1]))])
             rows = torch.stack(list(columns.values()), dim=1).tolist()
@@ -47,7 +47,7 @@ class PredictionWriter(BasePredictionWriter):
                 [*row, *map("{:.6g}".format, p)] for row, p in zip(rows, probability.tolist(), strict=True)
             )
         if codes is not None:
-            with whole_file(folder / f"codes{suffix}.npz") as temporary:
+            with atomic_file(folder / f"codes{suffix}.npz") as temporary:
                 np.savez_compressed(
                     temporary, codes=codes.float().numpy(), index=columns["index"], label=columns["label"]
                 )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sparsefront.common import stopping
-from sparsefront.common.atomic_file import in_words, write_whole
+from sparsefront.common.atomic_file import in_words, write_atomically
 from sparsefront.report.html import write_page
 from sparsefront.report.markdown import markdown_text
 from sparsefront.report.row import rows_of
@@ -101,7 +101,7 @@ def write_table(runs: Sequence[Run], out: Path) -> None:
         said += [*(f"Caution: {sentence}" for sentence in cautions(runs))]
         text = "\n".join([to_markdown(rows), *(table.markdown() for table in variant_tables(runs))])
         text += "".join(f"\n- {markdown_text(sentence)}" for sentence in said) + "\n"
-    write_whole(out, text)
+    write_atomically(out, text)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sparsefront.cli.command import check
 from sparsefront.common import stopping
-from sparsefront.common.atomic_file import whole_file, write_whole
+from sparsefront.common.atomic_file import atomic_file, write_atomically
 from sparsefront.common.home import at_home
 from sparsefront.common.system_errors import says_system_errors
 from sparsefront.common.working_folder import look_here_last
@@ -113,9 +113,9 @@ def _write(setting: str, folders: Mapping[str, Path], run_dir: Path, command: st
     said = [*filter(None, map(reservation, runs)), *(f"Caution: {sentence}" for sentence in cautions(runs))]
     text += "".join(f"\n- {markdown_text(sentence)}" for sentence in dict.fromkeys(said)) + "\n"
     print(text)
-    write_whole(run_dir / "sweep.md", f"`{command}`\n\n{text}")
-    write_whole(run_dir / "sweep.csv", to_csv([row for some in rows.values() for row in some], _name(setting)))
-    with whole_file(run_dir / "sweep.png") as picture:
+    write_atomically(run_dir / "sweep.md", f"`{command}`\n\n{text}")
+    write_atomically(run_dir / "sweep.csv", to_csv([row for some in rows.values() for row in some], _name(setting)))
+    with atomic_file(run_dir / "sweep.png") as picture:
         setting_figure(setting, rows).savefig(picture, dpi=150)
     print(run_dir / "sweep.png")
 

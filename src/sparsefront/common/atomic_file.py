@@ -52,7 +52,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """A file beside `path` to write to; it takes the place of `path` at the end, or goes away if that is not reached.
 
     Its name ends in the suffix of `path`, by which some libraries choose a format. What it holds is on the disk before
@@ -81,13 +81,13 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a text.
 
     Raises:
-        NotWrittenError: as `whole_file`.
+        NotWrittenError: as `atomic_file`.
     """
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

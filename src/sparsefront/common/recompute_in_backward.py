@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-def found_again(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+def recompute_in_backward(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """`function(*tensors)`, computed once more in the backward pass so that nothing of it is kept until then.
 
     Unlike `torch.utils.checkpoint`, which drops saved tensors alone, this also drops what an autograd function holds in
@@ -18,10 +18,10 @@ def found_again(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
         function: deterministic; only its arguments get a gradient, once differentiable.
         tensors: what it is called with, some of which may want no gradient.
     """
-    return _FoundAgain.apply(function, *tensors)
+    return _Recomputed.apply(function, *tensors)
 
 
-class _FoundAgain(torch.autograd.Function):
+class _Recomputed(torch.autograd.Function):
     """Forward: the value alone. Backward: the function with its graph, and the gradient through that."""
 
     @staticmethod

@@ -43,7 +43,7 @@ def fitting(image_shape: tuple[int, int, int], least: int = 1, /, **sizes: int) 
     return _integers(rule, lambda value: least <= value <= side, mend, sizes)
 
 
-def covering(image_shape: tuple[int, int, int], patch_size: int, stride: int) -> list[Rule]:
+def fits_and_covers(image_shape: tuple[int, int, int], patch_size: int, stride: int) -> list[Rule]:
     """The rules that patches of these sizes fit into the image and leave no pixel out."""
     mend = "pixels between patches would be lost"
     return [
@@ -62,7 +62,7 @@ def not_negative(mend: str = "", /, **settings: float) -> list[Rule]:
     return _rules(">= 0 and finite", lambda value: 0 <= value < math.inf, mend, settings)
 
 
-def shares(mend: str = "", /, **settings: float | Fraction) -> list[Rule]:
+def unit_interval(mend: str = "", /, **settings: float | Fraction) -> list[Rule]:
     """The rules that each of the settings named is above 0 and at most 1."""
     return _rules("above 0 and at most 1", lambda value: 0 < value <= 1, mend, settings)
 

@@ -225,7 +225,7 @@ class AttackRun:
     def _judge(self, images: Tensor, clean: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The deployed model's logits, and how near what its classifier sees comes to the clean images."""
         seen = self.model.frontend(images.clone())
-        return self.model.read(seen), quality(seen, clean) if self._sees_images else {}
+        return self.model.logits_from(seen), quality(seen, clean) if self._sees_images else {}
 
 
 def nan_error(predictions: Tensor) -> str | None:

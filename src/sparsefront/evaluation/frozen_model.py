@@ -10,7 +10,7 @@ from sparsefront.common.kept_buffers import KeptBuffers
 
 
 @contextmanager
-def under_attack(model: nn.Module) -> Iterator[None]:
+def frozen_model(model: nn.Module) -> Iterator[None]:
     """Evaluation mode, frozen parameters, gradients possible; all comes back exactly.
 
     That is modes, flags, torch's random states, and buffers, which some models move whenever they are called.

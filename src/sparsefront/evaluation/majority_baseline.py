@@ -5,7 +5,7 @@ from sparsefront.results.samples import Samples
 from sparsefront.results.share import Share
 
 
-def against_one_class(samples: Samples) -> Finding:
+def majority_baseline(samples: Samples) -> Finding:
     """Clean accuracy against that of always answering the most frequent label, which no attack can change.
 
     Raised where its 95 % interval does not lie above.

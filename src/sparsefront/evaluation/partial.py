@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparsefront.common.atomic_file import write_whole, writing
+from sparsefront.common.atomic_file import write_atomically, writing
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.fingerprint import image_numbers
 from sparsefront.evaluation.taken import Taken
@@ -58,7 +58,7 @@ class Partial:
             parts = {} if taken is None else taken.parts
             costs = {part: {name: vars(cost) for name, cost in shares.items()} for part, shares in parts.items()}
             about = {**same, PART: uuid.uuid4().hex, TAKEN: costs}
-            write_whole(self.folder / "about.json", json.dumps(about))
+            write_atomically(self.folder / "about.json", json.dumps(about))
         self._file, self._costs = self.folder / f"rows.{rank}.csv", self.folder / f"costs.{rank}.json"
         kept = taken.lines if taken is not None and rank == 0 and not repeated else []
         self._write([self.columns, *kept], "w")
@@ -71,7 +71,7 @@ class Partial:
         rows = [[cell(value) for value in row] for row in zip(*columns, strict=True)]
         self._write([[*row, digest_of(row, self._key)] for row in rows], "a")
         own = {name: cost.less(self._before.get(name, Cost())) for name, cost in costs.items()}
-        write_whole(self._costs, json.dumps({name: vars(cost) for name, cost in own.items()}))
+        write_atomically(self._costs, json.dumps({name: vars(cost) for name, cost in own.items()}))
 
     def _write(self, rows: Iterable[Sequence[str]], mode: str) -> None:
         with writing(self._file), self._file.open(mode, newline="") as file:

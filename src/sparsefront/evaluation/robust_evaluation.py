@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sparsefront.attacks import NamedAttack
 from sparsefront.attacks.saved_images import SavedImages, save_images
-from sparsefront.common.atomic_file import whole_file, write_whole
+from sparsefront.common.atomic_file import atomic_file, write_atomically
 from sparsefront.common.checkpoints.checkpoint import file_digest
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.home import at_home
@@ -32,9 +32,9 @@ from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
 from sparsefront.evaluation.fingerprint import fingerprint, paths
-from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.interrupted import finished
-from sparsefront.evaluation.majority_baseline import against_one_class
+from sparsefront.evaluation.majority_baseline import majority_baseline
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision, slowest_form
 from sparsefront.evaluation.taken import Taken
@@ -190,7 +190,7 @@ class RobustEvaluation(EvaluationCallback):
         self._partial: partial.Partial | None = None
         shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
         self._progress = AttackProgress(self.attacks, number_to_follow(self.max_samples, trainer), shown)
-        with under_attack(model):
+        with frozen_model(model):
             self._run = AttackRun(
                 model,
                 self.attacks,
@@ -226,7 +226,7 @@ class RobustEvaluation(EvaluationCallback):
             self._take_over(known, taken, stage, trainer.global_rank)
             batch = Batch(*(tensor[new.to(tensor.device)] for tensor in batch))
         if len(batch.label):
-            with under_attack(model):
+            with frozen_model(model):
                 self._attack(model, batch, stage, trainer.global_rank)
 
     def _attack(self, model: DefendedClassifier, batch: Batch, stage: str, rank: int) -> None:
@@ -298,7 +298,7 @@ class RobustEvaluation(EvaluationCallback):
             text |= self._facts(trainer, model) | {"n_samples": len(samples), "time_budget_reached": any(late)}
             text |= {"whole": False, SAMPLES: file_digest(file)}
             text |= slowest_form([form for form, _ in notices])
-            findings = [against_one_class(samples)]
+            findings = [majority_baseline(samples)]
             findings += {finding.flag: finding for _, some in notices for finding in some}.values()
             findings += [] if self.cascade else compare_rows(self.attacks, samples)  # a cascade's rows are no peers
             self._write_about(stage, text, findings)  # probes may take long, or be killed
@@ -338,7 +338,7 @@ class RobustEvaluation(EvaluationCallback):
         if not completed or not any(len(part.label) for part in parts):
             text = "not probed for masked gradients: no attack ran to its end on a sample that the model gets right."
             return [Finding("not_probed", "deployed model", True, text)]
-        with under_attack(model):
+        with frozen_model(model):
             fields = (torch.cat(fields)[: self.diagnostics].to(model.device) for fields in zip(*parts, strict=True))
             return probe(model, completed, Batch(*fields), lambda named: self._run.ready(named)[0].view)
 
@@ -367,14 +367,14 @@ class RobustEvaluation(EvaluationCallback):
 
     def _write_about(self, stage: str, text: dict[str, Any], findings: Sequence[Finding]) -> None:
         signs = {"diagnostics": [vars(finding) for finding in findings]}
-        write_whole(self.results / f"{stage}_attacks.json", json.dumps(text | signs, indent=1, default=str))
+        write_atomically(self.results / f"{stage}_attacks.json", json.dumps(text | signs, indent=1, default=str))
 
     @rank_zero_only
     def _show_pictures(self, stage: str, trainer: pl.Trainer, model: DefendedClassifier) -> None:
         arrays = self._pictures.arrays(model)
         if "clean" not in arrays:
             return  # every sample was taken over from an interrupted run
-        with whole_file(self.results / f"{stage}_images.npz") as file:
+        with atomic_file(self.results / f"{stage}_images.npz") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

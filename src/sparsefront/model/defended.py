@@ -172,9 +172,9 @@ class DefendedClassifier(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (B, K) of the deployed model."""
-        return self.read(self.frontend(images.clone()))  # which may write into what it is given
+        return self.logits_from(self.frontend(images.clone()))  # which may write into what it is given
 
-    def read(self, seen: Tensor) -> Tensor:
+    def logits_from(self, seen: Tensor) -> Tensor:
         """Logits (B, K) of what the front end returned for B images: `n_copies` rows an image."""
         logits = self.classify(seen)
         n_copies = self.frontend.n_copies
@@ -202,7 +202,7 @@ class DefendedClassifier(pl.LightningModule):
             self._collect(batch, self.classifier)
             return None
         with explained(len(batch.label)):
-            logits = self.read(batch.image) if isinstance(batch, ProjectedBatch) else self(batch.image)
+            logits = self.logits_from(batch.image) if isinstance(batch, ProjectedBatch) else self(batch.image)
         return self._log_training(logits, batch.label)
 
     def _collect(self, batch: Batch | NamedBatch, read_out: ReadOut) -> None:
@@ -260,7 +260,7 @@ class DefendedClassifier(pl.LightningModule):
         """
         self._check(batch, batch_idx)
         seen = self.frontend(batch.image)
-        probability = self.read(seen).softmax(dim=1)
+        probability = self.logits_from(seen).softmax(dim=1)
         found = {"index": batch.index, "label": batch.label, "prediction": classes(probability)}
         if not self.frontend.returns_images:
             found["codes"] = seen.flatten(2).mean(dim=2).unflatten(0, (-1, self.frontend.n_copies)).mean(dim=1)

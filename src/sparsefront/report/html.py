@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from sparsefront.common.atomic_file import write_whole
+from sparsefront.common.atomic_file import write_atomically
 from sparsefront.figures.representation_figures import own_figures
 from sparsefront.report.plots import (
     accuracy_figure,
@@ -47,7 +47,7 @@ def write_page(runs: Sequence[Run], out: Path) -> Path:
     Raises:
         ValueError: `runs` is empty.
     """
-    write_whole(out, render(runs))
+    write_atomically(out, render(runs))
     return out
 
 

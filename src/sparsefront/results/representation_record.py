@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sparsefront.common.atomic_file import whole_file, write_whole
+from sparsefront.common.atomic_file import atomic_file, write_atomically
 from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.entry import Entry
 from sparsefront.results.representation_check import ORIGINAL, check_representations
@@ -68,9 +68,9 @@ class RepresentationRecord:
     def write(self, results: Path, stage: str) -> None:
         """Write both files into a `results` folder, each whole or not at all."""
         path, arrays_path = _paths(results, stage)
-        with whole_file(arrays_path) as file:
+        with atomic_file(arrays_path) as file:
             np.savez_compressed(file, allow_pickle=False, **self.arrays)
-        write_whole(path, json.dumps(dict(self.about), indent=1, default=str))
+        write_atomically(path, json.dumps(dict(self.about), indent=1, default=str))
 
     @property
     def names(self) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.norms import Norm
-from sparsefront.common.atomic_file import whole_file
+from sparsefront.common.atomic_file import atomic_file
 from sparsefront.results.quality import QUALITIES
 
 NORMS: dict[str, Norm] = {"linf": "Linf", "l2": "L2", "l1": "L1"}  # column -> norm
@@ -87,7 +87,7 @@ class Samples:
     def write(self, path: Path) -> None:
         """Write as CSV, whole or not at all."""
         rows = zip(*(map(cell, column.tolist()) for column in self.columns.values()), strict=True)
-        with whole_file(path) as temporary, temporary.open("w", newline="") as file:
+        with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(self.columns)
             writer.writerows(rows)

@@ -8,9 +8,9 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities import rank_zero_info
 
+from sparsefront.common.atomic_file import atomic_file
 from sparsefront.common.checkpoints.checkpoint_file import read_whole_checkpoint
 from sparsefront.common.checkpoints.tensor_digest import DIGEST, digest_of
-from sparsefront.common.atomic_file import whole_file
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -51,5 +51,5 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """
     memory = io.BytesIO()  # torch, given a file, says of a full disk that it "failed writing"
     torch.save({**checkpoint, DIGEST: digest_of(checkpoint["state_dict"])}, memory)
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(memory.getbuffer())

@@ -11,7 +11,7 @@ from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from sparsefront.common.atomic_file import write_whole, writing
+from sparsefront.common.atomic_file import write_atomically, writing
 
 
 class MetricsFile(CSVLogger):
@@ -40,7 +40,7 @@ class SaveConfig(SaveConfigCallback):
             settings.pop("ckpt_path", None)  # it would override a `--ckpt_path` that comes before this file
         text = self.parser.dump(settings, skip_none=False)
         folder = Path(trainer.loggers[0].log_dir if trainer.loggers else trainer.default_root_dir)  # type: ignore[arg-type]
-        write_whole(folder / "config.yaml", text)
+        write_atomically(folder / "config.yaml", text)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.config.update(yaml.safe_load(text), allow_val_change=True)

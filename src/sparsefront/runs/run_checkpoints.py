@@ -11,8 +11,8 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
+from sparsefront.common.atomic_file import atomic_file
 from sparsefront.common.checkpoints.checkpoint import RUN
-from sparsefront.common.atomic_file import whole_file
 
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
@@ -118,7 +118,7 @@ class RunCheckpoints(ModelCheckpoint):
             return  # moved away: this fit's own epochs are what it knows
         for name in best:
             if trainer.is_global_zero and source.resolve() != own.resolve():
-                with whole_file(own / name) as file:
+                with atomic_file(own / name) as file:
                     shutil.copyfile(source / name, file)
         trainer.strategy.barrier()
         self.best_k_models = {str(own / name): score for name, score in best.items()}

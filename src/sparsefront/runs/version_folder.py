@@ -6,10 +6,10 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from sparsefront.common.atomic_file import write_atomically
 from sparsefront.common.checkpoints.checkpoint import Checkpoint
 from sparsefront.common.checkpoints.run_folder import versions_of
 from sparsefront.common.checkpoints.taken_weights import TAKEN, note_taken
-from sparsefront.common.atomic_file import write_whole
 from sparsefront.runs.logging import keep_wandb_in
 
 
@@ -40,4 +40,4 @@ def claim_version(trainer: pl.Trainer, taken: Checkpoint | None) -> None:
     _ = logger.experiment  # it warns of a folder with files of others, which are this run's own a moment later
     if taken is not None:
         folder = run_dir / f"version_{number}"
-        write_whole(folder / TAKEN, note_taken(folder, taken))
+        write_atomically(folder / TAKEN, note_taken(folder, taken))

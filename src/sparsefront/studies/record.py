@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sparsefront.common.atomic_file import write_whole
+from sparsefront.common.atomic_file import write_atomically
 from sparsefront.common.checkpoints.run_folder import has_checkpoint
 from sparsefront.results.result_files import read_json
 from sparsefront.studies.separate_tests import has_results
@@ -113,7 +113,7 @@ def _read(system: System) -> dict[str, Any]:
 
 
 def _write(system: System, record: dict[str, Any]) -> None:
-    write_whole(system.folder / FILE, json.dumps(record, indent=1))
+    write_atomically(system.folder / FILE, json.dumps(record, indent=1))
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

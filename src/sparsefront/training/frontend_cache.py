@@ -25,7 +25,7 @@ from sparsefront.data.chunks import in_chunks
 from sparsefront.data.progress import progress
 from sparsefront.data.split import Split, as_is
 from sparsefront.evaluation.fingerprint import described, image_numbers
-from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.model.defended import DefendedClassifier
 
 CacheType = Literal["exact", "float16", "uint8"]
@@ -119,7 +119,7 @@ class FrontEndCache(pl.Callback):
             return
         if not pl_module.frontend.learned:
             return  # the model says so next
-        with under_attack(pl_module.frontend):  # the front end as deployed, and no trace of this in the training
+        with frozen_model(pl_module.frontend):  # the front end as deployed, and no trace of this in the training
             data.projected.projections = self._projections(trainer, pl_module, data)
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

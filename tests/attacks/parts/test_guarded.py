@@ -282,7 +282,7 @@ def test_a_smoothed_gradient_goes_through_reentrant_checkpointing():
             self.frontend, self.classifier = nn.Identity(), net
             self.frontend.default_backward, self.frontend.stand_in = "exact", lambda backward: self.frontend
 
-        def read(self, seen):
+        def logits_from(self, seen):
             return self.classifier(seen)
 
     found = [

@@ -30,9 +30,9 @@ class Defended(nn.Module):
         self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).requires_grad_(False)
 
     def forward(self, images):
-        return self.read(self.frontend(images))
+        return self.logits_from(self.frontend(images))
 
-    def read(self, seen):
+    def logits_from(self, seen):
         return self.classifier(seen).unflatten(0, (-1, self.frontend.n_copies)).mean(dim=1)
 
 
@@ -51,7 +51,7 @@ def test_has_the_deployed_value_and_nearly_the_gradient_of_what_the_front_end_is
     logits = FittedSurrogate(steps=300, width=8).fitted(model, images)(model)
     assert torch.equal(logits(images), model(images))
     assert torch.autograd.grad(model(images.requires_grad_()).sum(), images)[0].abs().max() == 0  # there is none
-    expected = gradient(lambda x: model.read(model.frontend.smooth(x)), images.detach())
+    expected = gradient(lambda x: model.logits_from(model.frontend.smooth(x)), images.detach())
     cosine = F.cosine_similarity(gradient(logits, images.detach()).flatten(1), expected.flatten(1))
     assert cosine.mean() > 0.9
 

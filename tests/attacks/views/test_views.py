@@ -35,9 +35,9 @@ class Defended(nn.Module):
         self.frontend, self.classifier = Halve(returns_images), nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
 
     def forward(self, images):
-        return self.read(self.frontend(images))
+        return self.logits_from(self.frontend(images))
 
-    def read(self, seen):
+    def logits_from(self, seen):
         return self.classifier(seen)
 
     @classmethod
@@ -202,9 +202,9 @@ class Curved(nn.Module):
         return 3 * images.square()
 
     def forward(self, images):
-        return self.read(self.squared(images))
+        return self.logits_from(self.squared(images))
 
-    def read(self, seen):
+    def logits_from(self, seen):
         return self.classifier(seen)
 
 

@@ -16,7 +16,7 @@ from sparsecode.hierarchy.euler import Euler
 from sparsecode.hierarchy.hierarchy import Hierarchy
 from sparsecode.hierarchy.joint_operator import JointOperator
 from sparsecode.hierarchy.proximal import Proximal
-from sparsecode.hierarchy.solved_layer import Level
+from sparsecode.hierarchy.solved_layer import SolvedLayer
 
 ANY = 2**28  # bytes
 
@@ -29,7 +29,7 @@ def matrix(operator, codes):
 
 def level(atoms, shape, lmbda, **settings):
     """A level with the exact bound."""
-    found = Level(atoms, shape, lmbda, 1.0, **settings)
+    found = SolvedLayer(atoms, shape, lmbda, 1.0, **settings)
     codes = prod(found.operator().code_shape)
     return dataclasses.replace(found, bound=float(torch.linalg.matrix_norm(matrix(found.operator(), codes), 2)) ** 2)
 
@@ -258,7 +258,7 @@ def test_the_joint_operators_adjoint_and_bound_are_those_of_its_matrix(model):
 def test_the_bound_of_a_level_is_close_above_its_largest_eigenvalue(channels, size, stride, positive):
     atoms = unit(4, channels, size, size, generator=torch.Generator().manual_seed(6), positive=positive)
     shape, padding = (channels, 9, 8), (size - 1, size // 2)
-    operator = Level(atoms, shape, 0.1, 1.0, stride=stride, padding=padding).operator()
+    operator = SolvedLayer(atoms, shape, 0.1, 1.0, stride=stride, padding=padding).operator()
     largest = float(torch.linalg.matrix_norm(matrix(operator, prod(operator.code_shape)), 2)) ** 2
     found = eigenvalue_bound(atoms, shape, stride, padding)
     assert largest <= found < (1.6 if positive else 8) * largest
@@ -267,7 +267,7 @@ def test_the_bound_of_a_level_is_close_above_its_largest_eigenvalue(channels, si
 def test_the_bound_holds_where_an_atom_overlaps_none_of_many_that_overlap_each_other():
     atoms = torch.zeros(64, 70, 2, 2)
     atoms[0, 69], atoms[1:, :69] = 0.5, 0.5 / 69**0.5
-    operator = Level(atoms, (70, 3, 3), 0.1, 1.0).operator()
+    operator = SolvedLayer(atoms, (70, 3, 3), 0.1, 1.0).operator()
     codes = torch.eye(64 * 4).view(-1, 64, 2, 2)
     largest = float(torch.linalg.matrix_norm(operator.synthesise(codes).flatten(1), 2)) ** 2
     assert largest <= eigenvalue_bound(atoms, (70, 3, 3), 1, (0, 0)) < 2 * largest

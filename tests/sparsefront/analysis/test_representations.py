@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 
 from sparsefront.analysis import Representations, class_moments, representation_distance
-from sparsefront.attacks import BIM, FGSM, Attack, GrayBox, LowPass, NamedAttack, NoiseControl, Transfer
+from sparsefront.attacks import BIM, FGSM, Attack, GaussianBlurControl, GrayBox, NamedAttack, NoiseControl, Transfer
 from sparsefront.results.representation_record import RepresentationRecord
 from tests.helpers.small_images import SHAPE, Kinds, defended, evaluated
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 FGSM1 = NamedAttack("adversarial", FGSM(eps=0.1), GrayBox())
 NOISE = NamedAttack("noise", NoiseControl(FGSM(eps=0.1), match="moments"), GrayBox())
-LOW = NamedAttack("low_pass", LowPass())
+LOW = NamedAttack("low_pass", GaussianBlurControl())
 
 
 def record_of(trainer, stage="test"):
@@ -170,7 +170,7 @@ def test_two_processes_count_every_sample_once(tmp_path):
     ("settings", "message"),
     [
         ({"variants": [LOW, LOW]}, r"`variants` must have names of their own .* found \['low_pass'\]"),
-        ({"variants": [NamedAttack("original", LowPass())]}, r"found \['original'\]"),
+        ({"variants": [NamedAttack("original", GaussianBlurControl())]}, r"found \['original'\]"),
         ({"variants": [], "max_samples": 0}, "`max_samples` must be at least 1, found 0"),
         ({"variants": [], "deviation": "no"}, "`deviation` must be one of over_images, over_neurons, found 'no'"),
     ],

@@ -214,7 +214,10 @@ def test_nothing_is_scored_without_the_weights_asked_for(args, message, capsys):
 
 
 def test_variants_of_the_analysis_come_from_yaml_and_without_any_nothing_is_run(capsys):
-    low = {"name": "low", "attack": {"class_path": "sparsefront.attacks.LowPass", "init_args": {"sigma": 2.0}}}
+    low = {
+        "name": "low",
+        "attack": {"class_path": "sparsefront.attacks.GaussianBlurControl", "init_args": {"sigma": 2.0}},
+    }
     quick = ["--trainer.limit_test_batches", "1", "--data.batch_size", "8", "--trainer.accelerator", "cpu"]
     for run, analysis in (("with", {"variants": [low], "n_training": 0}), ("without", {"max_samples": 4})):
         Path("a.yaml").write_text(yaml.safe_dump({"analysis": analysis}))
@@ -222,7 +225,7 @@ def test_variants_of_the_analysis_come_from_yaml_and_without_any_nothing_is_run(
     (found,) = Path().rglob("*representations.json")
     assert found.is_relative_to("with")
     assert [(made["name"], made["attack"]) for made in json.loads(found.read_text())["variants"]] == [
-        ("low", low["attack"] | {"class_path": "LowPass"})
+        ("low", low["attack"] | {"class_path": "GaussianBlurControl"})
     ]
     twice = yaml.safe_dump({"analysis": {"variants": [low, low]}})
     Path("a.yaml").write_text(twice)

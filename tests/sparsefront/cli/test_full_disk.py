@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import CSVLogger
 from sparsefront.cli.command import SparsefrontCLI, main
 from sparsefront.cli.report import main as report
 from sparsefront.cli.study import main as study
-from sparsefront.common import atomic_file as whole_file
+from sparsefront.common import atomic_file as atomic_file
 from sparsefront.common.checkpoints.checkpoint_file import read_whole_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -38,7 +38,7 @@ def full(monkeypatch):
     """No room for files whose name holds a text, from the given time that one is written on."""
 
     def begin(name, after=0, number=errno.ENOSPC):
-        written, real = [], whole_file._to_disk
+        written, real = [], atomic_file._to_disk
 
         def refuse(path):
             if name in path.name and not path.is_dir():
@@ -47,7 +47,7 @@ def full(monkeypatch):
                     raise OSError(number, os.strerror(number))
             real(path)
 
-        monkeypatch.setattr(whole_file, "_to_disk", refuse)
+        monkeypatch.setattr(atomic_file, "_to_disk", refuse)
 
     return begin
 
@@ -87,11 +87,11 @@ def test_a_file_that_has_no_room_is_named(verb, name, file, number, full, monkey
 
 
 def test_a_fit_whose_disk_fills_goes_on_from_its_last_whole_state(full, monkeypatch, capsys):
-    room = whole_file._to_disk
+    room = atomic_file._to_disk
     full(".last.", after=1)
     assert "r/version_0/checkpoints/last.ckpt could not be written" in refused("fit", monkeypatch, capsys)
     assert read_whole_checkpoint("r/version_0/checkpoints/last.ckpt", "ckpt_path")["epoch"] == 0
-    monkeypatch.setattr(whole_file, "_to_disk", room)
+    monkeypatch.setattr(atomic_file, "_to_disk", room)
     cli = main(["fit", *SMALL, "--ckpt_path", "last"])
     assert cli.trainer.global_step == 2
 

@@ -5,19 +5,19 @@ import sys
 
 import pytest
 
-from sparsefront.common.atomic_file import NotWrittenError, sweep, whole_file, write_whole
+from sparsefront.common.atomic_file import NotWrittenError, atomic_file, sweep, write_atomically
 
 
 def test_a_text_is_written_into_a_folder_that_was_not_there_and_replaces_another(tmp_path):
     path = tmp_path / "new" / "table.md"
     for text in ("first", "Ψ"):
-        write_whole(path, text)
+        write_atomically(path, text)
         assert path.read_text(encoding="utf-8") == text
     assert list(path.parent.iterdir()) == [path]
 
 
 def write_half(path):
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text("half")
         raise KeyboardInterrupt
 
@@ -32,7 +32,7 @@ def test_what_is_cut_short_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_p
 
 
 def test_what_is_written_to_ends_in_the_suffix_by_which_a_format_is_chosen(tmp_path):
-    with whole_file(tmp_path / "picture.png") as temporary:
+    with atomic_file(tmp_path / "picture.png") as temporary:
         assert temporary.suffix == ".png"
         temporary.touch()
 
@@ -58,13 +58,13 @@ def test_the_beginnings_that_a_killed_process_left_are_swept_and_nothing_else_is
         (home / name).write_text("x")
     if sweeping == "the folder above":
         sweep(tmp_path)
-    write_whole(home / target, "whole")
+    write_atomically(home / target, "whole")
     assert {path.name for path in home.iterdir()} == {target, *kept}
 
 
 def stopped_while_writing(path):
     """The beginning that a process leaves which is killed."""
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text("half")
         name, process = temporary.name, str(os.getpid())
     stray = path.with_name(name.replace(process, str(STOPPED), 1))
@@ -83,7 +83,7 @@ def test_what_another_machine_is_writing_is_left_alone_and_this_ones_beginnings_
     sweep(tmp_path)
     assert set(path.parent.iterdir()) == {path, foreign}
     own.write_text("half")
-    write_whole(path, "whole")
+    write_atomically(path, "whole")
     assert set(path.parent.iterdir()) == {path, foreign}
 
 
@@ -108,7 +108,7 @@ def test_what_cannot_be_written_is_named_and_the_last_good_state_is_intact(tmp_p
     with monkeypatch.context() as patch:
         patch.setattr(where, full)
         with pytest.raises(NotWrittenError) as refused:
-            write_whole(path, "after")
+            write_atomically(path, "after")
     assert str(refused.value).startswith(f"{path} could not be written ({os.strerror(number)}); what was there before")
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("table.csv", "before")]
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_written_is_named_and_the_last_good_state_is_intact(tmp_p
 def test_a_folder_in_the_place_of_the_file_is_named(tmp_path):
     (tmp_path / "table.csv").mkdir()
     with pytest.raises(NotWrittenError, match=r"table\.csv could not be written \(Is a directory\)"):
-        write_whole(tmp_path / "table.csv", "after")
+        write_atomically(tmp_path / "table.csv", "after")
 
 
 def test_a_disk_that_is_full_in_the_middle_of_a_file_leaves_the_one_before(tmp_path):
@@ -125,9 +125,9 @@ def test_a_disk_that_is_full_in_the_middle_of_a_file_leaves_the_one_before(tmp_p
     path.write_text("before")
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from sparsefront.common.atomic_file import write_whole\n"
+        "from sparsefront.common.atomic_file import write_atomically\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "write_whole(Path(sys.argv[1]), 'x' * 100000)"
+        "write_atomically(Path(sys.argv[1]), 'x' * 100000)"
     )
     ran = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert "table.csv could not be written (File too large)" in ran.stderr
@@ -142,7 +142,7 @@ def test_what_is_no_regular_file_is_refused_and_stays_what_it_is(tmp_path, kind)
     if path != pipe:
         path.symlink_to(pipe)
     with pytest.raises(NotWrittenError, match=r"pipe could not be written \(it is a device, pipe or socket"):
-        write_whole(path, "text")
+        write_atomically(path, "text")
     assert pipe.is_fifo()
 
 
@@ -151,6 +151,6 @@ def test_a_link_stays_and_what_it_points_to_is_written(tmp_path):
     link, target = tmp_path / "link.md", tmp_path / "there" / "table.md"
     target.write_text("before")
     link.symlink_to(target)
-    write_whole(link, "after")
+    write_atomically(link, "after")
     assert link.is_symlink()
     assert target.read_text() == "after"

@@ -4,7 +4,7 @@ import gc
 
 import torch
 
-from sparsefront.common.recompute_in_backward import found_again
+from sparsefront.common.recompute_in_backward import recompute_in_backward
 
 
 def scaled(x, places, y):
@@ -17,7 +17,10 @@ def test_gradients_are_those_of_plain_differentiation_of_all_arguments_that_want
         leaves = [tensor.clone().requires_grad_(any(tensor is one for one in wanting)) for tensor in (x, y)]
         found, expected = (
             torch.autograd.grad(out.square().sum(), [leaf for leaf in leaves if leaf.requires_grad])
-            for out in (found_again(scaled, leaves[0], places, leaves[1]), scaled(leaves[0], places, leaves[1]))
+            for out in (
+                recompute_in_backward(scaled, leaves[0], places, leaves[1]),
+                scaled(leaves[0], places, leaves[1]),
+            )
         )
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other)
@@ -25,7 +28,7 @@ def test_gradients_are_those_of_plain_differentiation_of_all_arguments_that_want
 
 def test_an_argument_that_is_not_used_gets_no_gradient():
     x, y = torch.rand(3, requires_grad=True), torch.rand(3, requires_grad=True)
-    out = found_again(lambda x, y: x.exp(), x, y)
+    out = recompute_in_backward(lambda x, y: x.exp(), x, y)
     torch.testing.assert_close(torch.autograd.grad(out.sum(), (x, y), allow_unused=True)[0], x.exp())
 
 
@@ -43,7 +46,7 @@ class Holding(torch.autograd.Function):
 
 
 def test_what_a_function_holds_is_gone_until_the_backward_pass():
-    out = found_again(Holding.apply, torch.rand(3, requires_grad=True))
+    out = recompute_in_backward(Holding.apply, torch.rand(3, requires_grad=True))
     gc.collect()
     assert not [one for one in gc.get_objects() if type(one) is torch.Tensor and one.shape == (1, 12345)]
     out.sum().backward()

@@ -16,8 +16,8 @@ from sparsefront.attacks import (
     AutoAttack,
     DeepFool,
     FittedSurrogate,
+    GaussianBlurControl,
     Growing,
-    LowPass,
     NamedAttack,
     Neighbourhood,
     NoiseControl,
@@ -27,7 +27,7 @@ from sparsefront.attacks.base import value_and_gradient
 from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.frozen_model import frozen_model
 from tests.helpers.linear_rig import EPS, Drawing, Linear, Samples21, defended, margins, rows, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -52,7 +52,7 @@ def everything():
 
 def attacked(attacks, model=None, **settings):
     model = (model or defended()).eval()
-    with under_attack(model):
+    with frozen_model(model):
         attacking = AttackRun(model, attacks, training_images=lambda number: everything()[:2], **settings)
         return attacking, attacking.attack(everything())
 
@@ -103,7 +103,7 @@ def test_what_a_view_asks_of_models_is_counted_where_it_is_asked(tmp_path):
 
 
 def test_controls_and_attacks_of_any_size_do_not_enter_the_worst_case(tmp_path):
-    aside = [NamedAttack("df", DeepFool()), NamedAttack("low", LowPass(sigma=9.0))]
+    aside = [NamedAttack("df", DeepFool()), NamedAttack("low", GaussianBlurControl(sigma=9.0))]
     aside += [NamedAttack("noise", NoiseControl(PGD(eps=0.5, steps=2)))]
     for cascade in (False, True):
         trainer = run(tmp_path / str(cascade), "validate", [*aside, WEAK, STRONG], cascade=cascade)
@@ -223,7 +223,7 @@ def test_a_view_is_fitted_on_training_images_once_before_it_is_differentiated(mo
     attacking, samples = attacked(attacks)
     assert not attacking.errors
     assert given == [21, 21]  # once an attack, not once a batch
-    with under_attack(attacking.model):
+    with frozen_model(attacking.model):
         attacking.attack(everything())
     assert given == [21, 21]
     assert set(samples.attacks) == {"through", "again"}
@@ -231,7 +231,7 @@ def test_a_view_is_fitted_on_training_images_once_before_it_is_differentiated(mo
 
 def test_an_attack_is_fitted_on_training_images_once_before_it_runs():
     attacking, samples = attacked([NamedAttack("fitted", Fitted())])
-    with under_attack(attacking.model):
+    with frozen_model(attacking.model):
         attacking.attack(everything())
     assert Fitted.seen == [21]
     assert torch.equal(samples.right("fitted"), margins() > EPS)

@@ -30,7 +30,7 @@ from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import _Seen, probe
-from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.meter import metered
 from sparsefront.frontends import FrontEnd, Identity
 from sparsefront.results.cost import Cost
@@ -134,7 +134,7 @@ def trained():
 def flags(frontend, net, attacks=ATTACKS):
     model = DefendedClassifier(lambda channels, classes: net, frontend, image_shape=(1, 28, 28)).eval()
     chosen = torch.arange(0, 5000, 250)
-    with under_attack(model), torch.random.fork_rng():
+    with frozen_model(model), torch.random.fork_rng():
         right = chosen[(model(IMAGES[chosen]).argmax(dim=1) == LABELS[chosen])]
         batch = Batch(IMAGES[right], LABELS[right], right)
         samples = AttackRun(model, attacks, training_images=lambda number: digits()).attack(batch)
@@ -269,7 +269,7 @@ def test_attacks_of_other_budgets_are_not_compared(gray):
 def test_the_probes_of_a_front_end_that_draws_walk_on_where_one_draw_was_fooled():
     model, data, cost = defended(frontend=Drawing).eval(), Samples21(), Cost()
     seen = _Seen(model, metered(model, cost), Batch(data.images, data.labels, torch.arange(21)), "white box")
-    with under_attack(model):
+    with frozen_model(model):
         seen.standing(PGD(eps=0.02, steps=5, random_start=False, early_stop=True))
     assert cost.backwards == 5 * 21
 

@@ -14,7 +14,7 @@ from sparsefront.attacks.base import value_and_gradient
 from sparsefront.attacks.parts.losses import margin
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.search_form import search_form
 from tests.helpers.linear_rig import loader
 from tests.helpers.linear_rig import run as run_linear
@@ -98,7 +98,7 @@ def attacked(kind, attacks, images=IMAGES):
     model = defended(kind)
     with torch.no_grad():
         labels = model(images).argmax(dim=1)
-    with under_attack(model):
+    with frozen_model(model):
         attacking = AttackRun(model, attacks, training_images=lambda number: (images, labels))
         return attacking, attacking.attack(Batch(images, labels, torch.arange(len(images))))
 

@@ -10,7 +10,7 @@ from torch import nn
 from sparsefront import DefendedClassifier, RobustEvaluation
 from sparsefront.attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, NoiseControl, Square, WhiteBox
 from sparsefront.evaluation import Samples
-from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.frontends import FrontEnd, Identity, TopT
 from tests.helpers.linear_rig import EPS, SHAPE, Samples21, WithDropout, defended, loader, margins, rows, run
 
@@ -111,7 +111,7 @@ def test_modes_flags_and_random_states_come_back_even_after_an_error():
     state = torch.get_rng_state()
 
     def attack():
-        with under_attack(model):
+        with frozen_model(model):
             assert not any(module.training for module in model.modules())
             assert not any(parameter.requires_grad for parameter in model.parameters())
             torch.rand(3)

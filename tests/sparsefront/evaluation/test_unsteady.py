@@ -10,7 +10,7 @@ from torch import nn
 from sparsefront.attacks import PGD, NamedAttack, Square
 from sparsefront.cli.dry_run.classifier_check import check_classifier
 from sparsefront.common.plain_parts import plain_parts
-from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.model_state import changed_by_calls
 from sparsefront.evaluation.unsteady import unsteady
 from sparsefront.frontends import Identity
@@ -157,9 +157,9 @@ def test_an_attack_leaves_buffers_as_they_were_also_after_an_error(kind):
     model = defended(kind).eval()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     places = {name: tensor.data_ptr() for name, tensor in model.named_buffers()}
-    with under_attack(model):
+    with frozen_model(model):
         PGD(eps=0.1, steps=3)(model, IMAGES, torch.zeros(6, dtype=torch.int64))
-    with pytest.raises(RuntimeError, match="shape"), under_attack(model):
+    with pytest.raises(RuntimeError, match="shape"), frozen_model(model):
         model(IMAGES[..., :2])
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert {name: tensor.data_ptr() for name, tensor in model.named_buffers()} == places
@@ -235,7 +235,7 @@ def test_a_part_in_torchscript_is_looked_into():
     assert list(unsteady(defended(PartInTorchScript).eval(), IMAGES)) == []
     model = defended(CountsInTorchScript).eval()
     before = model.classifier.norm.calls.clone()
-    with under_attack(model):
+    with frozen_model(model):
         model(IMAGES)
     assert torch.equal(model.classifier.norm.calls, before)
     with pytest.warns(UserWarning, match=r"lassifier\.norm\.calls of the model changes"):
@@ -302,10 +302,10 @@ def read_out(tensor):
 def test_an_attack_leaves_buffers_of_any_kind_as_they_were(kind):
     model = defended(holding(kind, moves=True)).eval()
     held, values = model.classifier.held, repr(read_out(model.classifier.held))
-    with under_attack(model):
+    with frozen_model(model):
         model(IMAGES)
     assert model.classifier.held is held
-    with under_attack(model):
+    with frozen_model(model):
         if kind != "nested":  # which torch cannot write into
             held.copy_(KINDS[kind](2.0))
     assert repr(read_out(model.classifier.held)) == values

@@ -4,8 +4,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from sparsefront.runs.checkpoint_files import CheckpointFiles, write_checkpoint
 from sparsefront.common.checkpoints.tensor_digest import DIGEST, digest_of
+from sparsefront.runs.checkpoint_files import CheckpointFiles, write_checkpoint
 
 
 def content():

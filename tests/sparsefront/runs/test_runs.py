@@ -1,6 +1,5 @@
 """Which weights a command takes, where it leaves its own, and what it goes on from."""
 
-from tests.helpers.places import CONFIGS
 import csv
 import hashlib
 import json
@@ -14,14 +13,15 @@ import yaml
 
 from sparsefront.cli import demo
 from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.report import main as report
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.checkpoints.tensor_digest import digest_of
-from sparsefront.model.defended import DefendedClassifier
 from sparsefront.evaluation import RobustEvaluation
-from sparsefront.runs.moved_run import moved_paths, moved_run
-from sparsefront.cli.report import main as report
-from sparsefront.results.run import Run
+from sparsefront.model.defended import DefendedClassifier
 from sparsefront.report.sentences import cautions
+from sparsefront.results.run import Run
+from sparsefront.runs.moved_run import moved_paths, moved_run
+from tests.helpers.places import CONFIGS
 
 FRAGMENTS = ("base", "data/mnist5k", "classifiers/convnet")
 SMALL = [

@@ -13,12 +13,18 @@ from torch.optim.lr_scheduler import LambdaLR, StepLR
 
 from sparsefront.runs.resumed_settings import ResumedSettings, follows_the_step
 from sparsefront.runs.same_settings import BATCH, check_resumed, check_tested, kept_settings, other_settings
-from sparsefront.training.schedules import OneCycle
 from sparsefront.runs.settings_differences import Difference, differences
+from sparsefront.training.schedules import OneCycle
 
 MODEL = {
-    "frontend": {"class_path": "sparsefront.frontends.TopT", "init_args": {"top_t": 5, "sigma": 0.5, "strata_checkpoint": None}},
-    "classifier": {"class_path": "sparsefront.classifiers.Timm", "init_args": {"model_name": "resnet18", "pretrained": True}},
+    "frontend": {
+        "class_path": "sparsefront.frontends.TopT",
+        "init_args": {"top_t": 5, "sigma": 0.5, "strata_checkpoint": None},
+    },
+    "classifier": {
+        "class_path": "sparsefront.classifiers.Timm",
+        "init_args": {"model_name": "resnet18", "pretrained": True},
+    },
     "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.002, "betas": [0.9, 0.999]}},
     "scheduler": {"class_path": "sparsefront.training.schedules.OneCycle", "init_args": {"peak": 0.5}},
     "class_weights": None,
@@ -122,8 +128,10 @@ def test_two_classes_of_one_name_in_one_package_are_two_and_one_that_is_handed_o
 @pytest.mark.parametrize(
     ("path", "other"),
     [
-        ("torch.optim.Adam", "torch.optim.adam.Adam"), ("sparsefront.classifiers.ConvNet", "sparsefront.classifiers.convnet.ConvNet"),
-        ("sparsefront.frontends.moved.TopT", "sparsefront.frontends.TopT"), ("torch.nn.ReLU", "torch.nn.modules.activation.ReLU"),
+        ("torch.optim.Adam", "torch.optim.adam.Adam"),
+        ("sparsefront.classifiers.ConvNet", "sparsefront.classifiers.convnet.ConvNet"),
+        ("sparsefront.frontends.moved.TopT", "sparsefront.frontends.TopT"),
+        ("torch.nn.ReLU", "torch.nn.modules.activation.ReLU"),
     ],
 )  # fmt: skip
 def test_short_and_full_paths_of_known_classes_are_the_same(path, other):
@@ -166,7 +174,8 @@ def test_a_class_that_is_another_one_stands_for_its_settings():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("model.frontend", "sparsefront.frontends.DDL"), ("model.frontend.top_t", 6), ("model.classifier.model_name", "resnet50"),
+        ("model.frontend", "sparsefront.frontends.DDL"), ("model.frontend.top_t", 6),
+        ("model.classifier.model_name", "resnet50"),
         ("model.optimizer", "torch.optim.SGD"), ("model.scheduler", None), ("model.scheduler.peak", 0.3),
         ("model.image_shape", (3, 28, 28)), ("model.num_classes", 2), ("data", "sparsefront.data.MNIST"),
         ("data.seed", 1), ("data.image_size", 32), ("data.batch_size", 32), ("data.test_size", 10),
@@ -227,7 +236,8 @@ def test_other_processes_are_taken_where_as_many_images_make_a_step_but_not_with
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("model.frontend", "sparsefront.frontends.Identity"), ("model.frontend.sigma", 2.0), ("model.classifier.model_name", "b"),
+        ("model.frontend", "sparsefront.frontends.Identity"), ("model.frontend.sigma", 2.0),
+        ("model.classifier.model_name", "b"),
         ("model.image_shape", (3, 28, 28)), ("model.num_classes", 2), ("data.seed", 1), ("data.test_size", 10),
         ("data.image_size", 32),
     ],
@@ -252,9 +262,7 @@ def test_a_test_does_not_ask_how_its_weights_were_trained(name):
 
 def test_a_test_on_other_data_is_recorded_and_the_validation_part_must_be_the_same():
     found, _ = one("data", "sparsefront.data.MNIST")
-    assert [str(one) for one in check_tested(found, [], "p", "test")] == [
-        "data: data.MNIST5k → data.MNIST"
-    ]
+    assert [str(one) for one in check_tested(found, [], "p", "test")] == ["data: data.MNIST5k → data.MNIST"]
     found, _ = one("data.val_size", 21)
     assert check_tested(found, [], "p", "test") == []
     with pytest.raises(ValueError, match=r"was trained on other data \(data\.val_size: 0\.1 → 21\)"):

@@ -370,7 +370,7 @@ def test_two_modalities_are_learned_read_out_attacked_and_compared_in_one_study(
             "data": {"class_path": "sparsefront.data.FaceIdentification", "init_args": data},
             "model": {"frontend": dsc, "classifier": {"class_path": "sparsefront.classifiers.LinearSVM"}},
             "attacks": [pgd],
-            "analysis": {"variants": [{"name": "low_pass", "attack": {"class_path": "LowPass"}}]},
+            "analysis": {"variants": [{"name": "low_pass", "attack": {"class_path": "GaussianBlurControl"}}]},
         },
         "systems": {
             "dsc": {},

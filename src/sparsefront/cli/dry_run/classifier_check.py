@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from sparsefront.common.logits import logits_of
-from sparsefront.evaluation.frozen_model import under_attack
+from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.model.defended import DefendedClassifier
 
 
@@ -40,7 +40,7 @@ def _asked(model: DefendedClassifier, count: int, mode: bool) -> Tensor:
     device = next((parameter.device for parameter in model.classifier.parameters()), model.device)
     images = torch.zeros(count, *shape, device=device, dtype=model.reads)
     try:
-        with under_attack(model), torch.no_grad():
+        with frozen_model(model), torch.no_grad():
             model.classifier.train(mode)
             output = model.classifier(images)
     except Exception as error:

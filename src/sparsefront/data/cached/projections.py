@@ -14,7 +14,7 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
 
-from sparsefront.common.atomic_file import whole_file, write_whole, writing
+from sparsefront.common.atomic_file import atomic_file, write_atomically, writing
 
 _MEND = "delete that folder and run again"
 _DIGEST = "rows"  # of the file of rows, in `about.json`
@@ -108,7 +108,7 @@ class Projections:
             return
         self._done.unlink(missing_ok=True)
         open_memmap(self._part, mode="w+", dtype=dtype, shape=(self.number, *shape)).flush()
-        with whole_file(self._done) as temporary:  # from here on the files are trusted
+        with atomic_file(self._done) as temporary:  # from here on the files are trusted
             temporary.write_bytes(bytes(self.number * _MARK.itemsize))
 
     def _goes_on(self, shape: Sequence[int], dtype: np.dtype) -> bool:
@@ -124,7 +124,7 @@ class Projections:
         for row in np.flatnonzero(marks):
             if marks[row] != _mark(part[row]):
                 marks[row] = 0
-        with whole_file(self._done) as temporary:
+        with atomic_file(self._done) as temporary:
             marks.tofile(temporary)
         return True
 
@@ -149,7 +149,7 @@ class Projections:
 
     def end(self, about: Mapping[str, Any]) -> None:
         """All rows are there: keep what they are of, with their digest, and give the file its name; by one process."""
-        write_whole(self._about, json.dumps({**about, _DIGEST: _digest(self._part)}, indent=1))
+        write_atomically(self._about, json.dumps({**about, _DIGEST: _digest(self._part)}, indent=1))
         with writing(self.path):
             os.replace(self._part, self.path)
             self._done.unlink()

@@ -165,7 +165,10 @@ CASES = [
         "`attacks` must hold entries such as {name: mine, attack: {class_path: PGD}}, found PGD; g",
     ),
     (["--attacks", "[PGD]"], "`attacks` must hold entries such as {name: mine, attack: {class_path: PGD}}, found PGD;"),
-    (["--analysis.variants+", "LowPass"], "`analysis.variants` must hold entries such as {name: mine, attack: {cl"),
+    (
+        ["--analysis.variants+", "GaussianBlurControl"],
+        "`analysis.variants` must hold entries such as {name: mine, attack: {cl",
+    ),
     (
         one("{name: p, attack: {class_path: PGD}, view: PGD}"),
         "Entry 'p': `view` of NamedAttack must name what an adversary knows, found PGD, which is an attack; write e.g.",
@@ -223,8 +226,8 @@ CASES = [
     ),
     (["--config", "second.yaml"], "Entry 'two': `steps` of PGD must be an integer, found many"),
     (
-        ["--analysis.variants", "[{name: v, attack: {class_path: LowPass, init_args: {sigma: x}}}]"],
-        "Entry 'v': `sigma` of LowPass",
+        ["--analysis.variants", "[{name: v, attack: {class_path: GaussianBlurControl, init_args: {sigma: x}}}]"],
+        "Entry 'v': `sigma` of GaussianBlurControl",
     ),
     (
         ["--model.frontend", "DSC", "--model.frontend.layers", "[{n_atoms: x}]"],

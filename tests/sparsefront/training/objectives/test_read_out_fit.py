@@ -208,7 +208,7 @@ def test_a_white_box_differentiates_through_deep_sparse_codes_and_the_machine(tm
     seen = model.frontend.stand_in("implicit", tolerance=1e-7)
 
     def decision(pixels):
-        logits = model.read(seen(pixels))
+        logits = model.logits_from(seen(pixels))
         return logits[:, 1] - logits[:, 0]
 
     images.requires_grad_(True)
