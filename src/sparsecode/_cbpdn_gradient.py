@@ -11,6 +11,7 @@ from sparsecode._cbpdn_admm import RELAXATION
 from sparsecode._choices import Backend
 from sparsecode._circular import convolve, correlate, correlate_pairs, filter_gram, mix
 from sparsecode.checks import warn_unless
+from sparsecode.value_with_gradient_of import value_with_gradient_of
 
 _PENALTY = 1.0  # of the unrolled ADMM, whose rho must not depend on how the solver came to the code
 _CG_STEPS = 1000
@@ -48,7 +49,7 @@ def unrolled(images: Tensor, filters: Tensor, codes: Tensor, lmbda: float, steps
         v = RELAXATION * x + (1 - RELAXATION) * z + u
         u = v.clamp(-bound, bound)
         z = v - u
-    return codes + (z - z.detach())
+    return value_with_gradient_of(z, codes)
 
 
 def implicit(images: Tensor, filters: Tensor, codes: Tensor, backend: Backend, at_once: int) -> Tensor:

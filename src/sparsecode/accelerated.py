@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sparsecode._working_memory import signals_at_once
 from sparsecode.operators import Operator
+from sparsecode.value_with_gradient_of import value_with_gradient_of
 
 # Steps between two looks at the gap, each of which costs half a step.
 _LOOK_EVERY = 10
@@ -93,7 +94,7 @@ def unroll(codes: Tensor, signals: Tensor, operator: Operator, prox: Prox, steps
         t_next = (1 + (1 + 4 * t**2) ** 0.5) / 2
         z = new + (t - 1) / t_next * (new - s)
         s, t = new, t_next
-    return codes + (s - s.detach())
+    return value_with_gradient_of(s, codes)
 
 
 class _Iterate(NamedTuple):

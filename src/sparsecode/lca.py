@@ -12,6 +12,7 @@ from sparsecode.full_precision import full_precision
 from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.lca_dynamics import LCADynamics, Threshold
 from sparsecode.operators import Convolution, Dense, Operator
+from sparsecode.value_with_gradient_of import value_with_gradient_of
 
 MEND = "raise `n_steps` or `tolerance`, or `tau` where it does not come to rest at all"
 
@@ -128,5 +129,5 @@ def settled_code(
         for _ in range(unrolled_steps):
             u = dynamics.step(u, signals, operator, top_down)
         moved = dynamics.code(u)
-        codes = codes + (moved - moved.detach())
+        codes = value_with_gradient_of(moved, codes)
     return Coded(codes.to(dtype), converged, state)

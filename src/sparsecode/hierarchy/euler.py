@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sparsecode.hierarchy.hierarchy import Hierarchy
 from sparsecode.hierarchy.joint_operator import JointOperator
+from sparsecode.value_with_gradient_of import value_with_gradient_of
 
 _LOOK_EVERY = 10  # steps between two looks at which signals are at rest
 
@@ -85,4 +86,4 @@ class Euler:
         for _ in range(steps):
             potentials = self.step(potentials, signals)
         moved = self.model.threshold(potentials)
-        return codes + (moved - moved.detach())  # what is added is exactly 0
+        return value_with_gradient_of(moved, codes)

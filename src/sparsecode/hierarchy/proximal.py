@@ -9,6 +9,7 @@ from sparsecode.accelerated import accelerate, unroll
 from sparsecode.hierarchy.hierarchy import Hierarchy
 from sparsecode.hierarchy.joint_operator import JointOperator
 from sparsecode.implicit import differentiate_implicitly
+from sparsecode.value_with_gradient_of import value_with_gradient_of
 
 _AT_LEAST = 16  # signals whose products are taken together: a large dictionary is read as often for one
 
@@ -80,7 +81,7 @@ class Proximal:
             else:
                 b = unroll(b, target, group.operator, group.prox, steps)
             for number, part in group.unscaled(b):
-                parts[number] = parts[number] + (part - part.detach())  # what is added is exactly 0
+                parts[number] = value_with_gradient_of(part, parts[number])
         return torch.cat(parts, dim=1)
 
 

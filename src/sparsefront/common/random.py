@@ -1,0 +1,43 @@
+"""Random numbers that follow from named numbers alone."""
+
+import torch
+
+_MASK = 2**64 - 1
+_MODULUS = 2**61 - 1
+_FIRST, _SECOND, _FIFTH = 11400714785074694791, 14029467366897019727, 2870177450012600261  # primes of xxHash
+_SIGN = 2**63
+
+
+def seed_of(*numbers: int) -> int:
+    """Return a seed that depends on whole numbers and on their order, the same on every machine and Python.
+
+    The numbers are mixed as the 64-bit xxHash mixes its lanes, in the variant that CPython has hashed tuples with since
+    3.8. Written out here because a language's own hash may change.
+
+    Args:
+        numbers: e.g. a seed, a step and a rank; negative ones too.
+
+    Returns:
+        A whole number from -2^63 to 2^63 - 1, as `torch.Generator.manual_seed` takes it.
+    """
+    mixed = _FIFTH
+    for number in numbers:
+        mixed = (mixed + _lane(number) * _SECOND) & _MASK
+        mixed = ((mixed << 31) | (mixed >> 33)) & _MASK
+        mixed = (mixed * _FIRST) & _MASK
+    mixed = (mixed + (len(numbers) ^ (_FIFTH ^ 3527539))) & _MASK
+    if mixed == _MASK:
+        return 1546275796
+    return mixed - 2 * _SIGN if mixed >= _SIGN else mixed
+
+
+def generator_of(*numbers: int) -> torch.Generator:
+    """A generator on the CPU that draws what follows from these numbers (see `seed_of`)."""
+    return torch.Generator().manual_seed(seed_of(*numbers))
+
+
+def _lane(number: int) -> int:
+    """A whole number modulo the Mersenne prime 2^61 - 1, with its sign; -1 stands for an error there and becomes -2."""
+    lane = abs(number) % _MODULUS
+    lane = -lane if number < 0 else lane
+    return (-2 if lane == -1 else lane) & _MASK
