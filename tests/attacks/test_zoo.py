@@ -22,8 +22,7 @@ def test_on_a_linear_model_it_nears_the_distance_to_the_boundary():
     images = 0.4 + 0.2 * torch.rand(6, 1, 3, 3, dtype=torch.float64)
 
     def model(images):
-        logits = (images - 0.5).flatten(1) @ weight
-        return logits
+        return (images - 0.5).flatten(1) @ weight
 
     labels = predictions(model, images)
     gap = model(images)

@@ -83,7 +83,8 @@ def _with_fields(original: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(original)
     def looking_first(self: Any, *args: Any) -> None:
         if type(self).__post_init__ is not looking_first or not is_dataclass(self):
-            return original(self, *args)  # the class that inherits from this one has looked
+            original(self, *args)  # the class that inherits from this one has looked
+            return
         settings = {field.name: getattr(self, field.name) for field in fields(self) if field.init}
         _build(type(self), settings, lambda: original(self, *args))
 
@@ -99,7 +100,8 @@ def _with_arguments(original: Callable[..., None]) -> Callable[..., None]:
         try:
             given = signature.bind_partial(self, *args, **kwargs).arguments
         except TypeError:
-            return original(self, *args, **kwargs)  # Python names the argument
+            original(self, *args, **kwargs)  # Python names the argument
+            return
         settings = {name: value for name, value in given.items() if value is not self and name not in open_ended}
         _build(original, settings, lambda: original(self, *args, **kwargs))
 

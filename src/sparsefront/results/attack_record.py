@@ -152,7 +152,7 @@ def _size(value: Any) -> float | None:
     """A finite size, of a number or of a fraction such as 8/255; None where it is none."""
     if isinstance(value, str):
         parts = re.fullmatch(
-            r"\s*(\d{1,9}(?:\.\d{0,18})?(?:e[+-]?\d{1,2})?)(?:/(\d{1,9}(?:\.\d{0,18})?))?\s*", value, re.I
+            r"\s*(\d{1,9}(?:\.\d{0,18})?(?:e[+-]?\d{1,2})?)(?:/(\d{1,9}(?:\.\d{0,18})?))?\s*", value, re.IGNORECASE
         )
         below = float((parts[2] if parts else None) or 1)
         value = float(parts[1]) / below if parts and below else None

@@ -31,9 +31,9 @@ def test_a_model_of_fewer_than_two_classes_is_refused(number):
 def test_a_folder_of_one_class_is_refused_before_training(make_tree, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["sparsefront"])
     args = ["--data", "ImageFolder", "--data.root", make_tree({"": {"ant": 9}}), "--run_dir", str(tmp_path / "run")]
-    with pytest.raises(SystemExit) as exit:
+    with pytest.raises(SystemExit) as refused:
         main(["fit", *args, "--model.classifier", "ConvNet", "--trainer.accelerator", "cpu"])
-    assert exit.value.code == 2
+    assert refused.value.code == 2
     assert "`num_classes` must be at least 2, found 1" in capsys.readouterr().err
 
 

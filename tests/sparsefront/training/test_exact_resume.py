@@ -95,7 +95,7 @@ def logged(trainer):
         rows = list(csv.DictReader(file))
     found = {}
     for row in rows:
-        values = {name: text for name, text in row.items() if text and name not in ("train/loss",)}
+        values = {name: text for name, text in row.items() if text and name != "train/loss"}
         if len(values) > 2:
             found.setdefault(row["epoch"], {}).update(values)
     return found

@@ -77,8 +77,8 @@ def test_all_processes_end_within_a_minute_and_say_why(what, rank, signum):
     said = Path("said.txt").read_text()
     if signum != signal.SIGKILL:
         assert code == 128 + signum
-        assert len(re.findall(rf"^sparsefront: stopped by {signum.name}: .*go on with: sparsefront", said, re.M)) == 1
+        assert len(re.findall(rf"(?m)^sparsefront: stopped by {signum.name}: .*go on with: sparsefront", said)) == 1
     else:
         assert code == (-signal.SIGKILL if rank == 0 else 1)
-        assert len(re.findall(rf"^sparsefront: error: rank {rank} .*is gone.*go on with: sparsefront", said, re.M)) == 1
+        assert len(re.findall(rf"(?m)^sparsefront: error: rank {rank} .*is gone.*go on with: sparsefront", said)) == 1
     assert "Traceback" not in said

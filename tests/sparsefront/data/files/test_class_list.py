@@ -146,9 +146,9 @@ def test_each_message_on_the_way_names_the_setting(network, make_tree, tmp_path,
         "Timm",
     ]
     args += ["--model.classifier.model_name", "mobilenetv3_small_050", "--model.classifier.checkpoint_path", network[1]]
-    with pytest.raises(SystemExit) as exit:
+    with pytest.raises(SystemExit) as refused:
         main(["test", *args, "--trainer.accelerator", "cpu", *also])
-    assert exit.value.code == 2
+    assert refused.value.code == 2
     said = capsys.readouterr().err
     assert "data.classes" in said or "did you mean classes" in said
     assert not Path(root, "run").exists()

@@ -170,9 +170,9 @@ def test_the_command_says_one_sentence_of_a_picture_that_a_worker_cannot_decode(
     args = ["--data", "ImageFolder", "--data.root", root, "--data.image_size", "16", "--data.num_workers", "1"]
     args += ["--data.val_size", "0", "--data.test_size", "0", "--run_dir", str(tmp_path / "run")]
     args += ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
-    with pytest.raises(SystemExit) as exit:
+    with pytest.raises(SystemExit) as refused:
         main(["fit", *args, "--model.classifier", "ConvNet"])
-    assert exit.value.code == 2
+    assert refused.value.code == 2
     said = capfd.readouterr()
     assert "Traceback" not in said.err + said.out
     assert "sparsefront: error: `root` must hold readable pictures only, found '" in said.err
