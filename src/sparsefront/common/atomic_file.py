@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sparsefront.common.home import at_home
+from sparsefront.common.run_versions import versions_of
 
 _STRAY = re.compile(r"\..+\.(\d+)(?:@([0-9a-f]{8}))?\.tmp(\.[^.]+)?")  # older versions named no machine
 
@@ -100,7 +101,7 @@ def sweep(run_dir: Path) -> None:
     Raises:
         NotWrittenError: one cannot be removed.
     """
-    for version in run_dir.glob("version_*"):
+    for version in versions_of(run_dir):
         for path in version.rglob(".*.tmp*"):
             _remove_stray(path)
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sparsefront.common.home import at_home
+from sparsefront.common.run_versions import versions_of
 from sparsefront.results.about_file import checked_about
 from sparsefront.results.entry import Entry, cleaned
 from sparsefront.results.plain import plain, plain_lines
@@ -27,9 +27,7 @@ def locate(folder: Path, stages: Sequence[str]) -> tuple[Path, str]:
     folder = at_home(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"The run folder {folder} is not there; give the folder that `sparsefront` wrote to.")
-    versions = [path for path in folder.glob("version_*") if re.fullmatch("version_[0-9]+", path.name)]
-    versions.sort(key=lambda path: int(path.name.removeprefix("version_")), reverse=True)
-    for home in (folder, *versions):
+    for home in (folder, *versions_of(folder)):
         for stage in stages:
             if (home / "results" / f"{stage}_samples.csv").is_file():
                 return home, stage

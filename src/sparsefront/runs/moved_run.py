@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from sparsefront.common.home import at_home
+from sparsefront.common.run_versions import version_number
 
 FROM_ELSEWHERE = ("ckpt_path", "evaluation.resume_from", "model.frontend_checkpoint", "model.classifier_checkpoint")
 """Settings that may name something in the run's own folder."""
@@ -52,8 +53,7 @@ def _inside(path: Path, folder: Path) -> Path | None:
 
 
 def _is_of_version(config: Path) -> bool:
-    version = config.resolve().parent.name
-    return version.removeprefix("version_").isdecimal() and config.name == "config.yaml"
+    return version_number(config.resolve().parent) is not None and config.name == "config.yaml"
 
 
 def moved_run(run_dir: str, configs: Iterable[Path]) -> str | None:

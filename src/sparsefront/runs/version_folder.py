@@ -8,8 +8,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from sparsefront.common.atomic_file import write_atomically
 from sparsefront.common.checkpoints.checkpoint import Checkpoint
-from sparsefront.common.checkpoints.run_folder import versions_of
 from sparsefront.common.checkpoints.taken_weights import TAKEN, note_taken
+from sparsefront.common.run_versions import version_folder, version_number, versions_of
 from sparsefront.runs.logging import keep_wandb_in
 
 
@@ -28,16 +28,16 @@ def claim_version(trainer: pl.Trainer, taken: Checkpoint | None) -> None:
         return  # a `fast_dev_run` leaves nothing
     run_dir = Path(logger.root_dir)
     others = versions_of(run_dir)
-    number = int(others[0].name.removeprefix("version_")) + 1 if others else 0
+    number = (version_number(others[0]) or 0) + 1 if others else 0
     while True:
         try:
-            (run_dir / f"version_{number}").mkdir(parents=True)
+            version_folder(run_dir, number).mkdir(parents=True)
             break
         except FileExistsError:
             number += 1
     logger._version = number
-    keep_wandb_in(run_dir / f"version_{number}", trainer.loggers)
+    keep_wandb_in(version_folder(run_dir, number), trainer.loggers)
     _ = logger.experiment  # it warns of a folder with files of others, which are this run's own a moment later
     if taken is not None:
-        folder = run_dir / f"version_{number}"
+        folder = version_folder(run_dir, number)
         write_atomically(folder / TAKEN, note_taken(folder, taken))

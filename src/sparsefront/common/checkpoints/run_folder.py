@@ -7,11 +7,11 @@ from pathlib import Path
 from sparsefront.common.checkpoints.checkpoint import Checkpoint, content_of, number_in
 from sparsefront.common.checkpoints.taken_weights import TAKEN, taken_weights
 from sparsefront.common.home import at_home
+from sparsefront.common.run_versions import versions_of
 
 FOLDER = "checkpoints"
 LAST = "last.ckpt"
 FRONT_END = "frontend.ckpt"
-_VERSION = "version_"
 
 
 def find_checkpoint(asked: str | Path, setting: str, front_end: bool = False) -> Checkpoint:
@@ -102,13 +102,6 @@ def newest_checkpoint(folder: Path, setting: str = "ckpt_path") -> Checkpoint | 
     if torn:
         warnings.warn(f"`{setting}`: {_listed(torn)} cannot be read whole; taken is {found}.", stacklevel=2)
     return found
-
-
-def versions_of(run_dir: str | Path) -> list[Path]:
-    """The folders `version_N` of a run, the highest number first."""
-    found = {path: path.name.removeprefix(_VERSION) for path in at_home(Path(run_dir)).glob(f"{_VERSION}*")}
-    numbers = {path: int(text) for path, text in found.items() if text.isdecimal() and path.is_dir()}
-    return sorted(numbers, key=lambda path: numbers[path], reverse=True)
 
 
 def has_checkpoint(run_dir: str | Path) -> bool:

@@ -15,8 +15,8 @@ from sparsefront.common.checkpoints.run_folder import (
     find_checkpoint,
     has_checkpoint,
     last_checkpoint,
-    versions_of,
 )
+from sparsefront.common.run_versions import versions_of
 
 WHOLE, TORN, EMPTY = "whole", "torn", "empty"
 
