@@ -89,7 +89,8 @@ class Attack(CheckedSettings, ABC):
         """
         own: Any = self
         stops = "early_stop" in getattr(own, "__dataclass_fields__", ()) and own.early_stop
-        return replace(own, early_stop=False) if stops else own
+        changed: Attack = replace(own, early_stop=False) if stops else own
+        return changed
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> "Attack":
         """The attack that has seen training images (N, C, H, W) with labels (N,); itself where it needs none."""

@@ -51,7 +51,8 @@ class Growing(Around):
 
     def _inside(self, size: float | str) -> Attack:
         attack: Any = self.attack  # it has an eps
-        return replace(attack, eps=size)
+        grown: Attack = replace(attack, eps=size)
+        return grown
 
     @property
     def knowledge(self) -> str | None:  # type: ignore[override]

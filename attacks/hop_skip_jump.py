@@ -107,7 +107,8 @@ class HopSkipJump(DecisionAttack):
         else:
             draws = 2 * uniform(indices, shape, seed=self.seed, stream=stream) - 1
         lengths = draws.flatten(2).norm(dim=2).clamp_min(1e-12)
-        return (draws / lengths[:, :, None, None, None]).to(near.dtype)
+        directions: Tensor = (draws / lengths[:, :, None, None, None]).to(near.dtype)
+        return directions
 
     def _step(self, model: Model, near: Tensor, normals: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
         """Step along the normals, half as far until the model is fooled; stay where it never is."""

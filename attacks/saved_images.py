@@ -50,7 +50,8 @@ class SavedImages(Attack):
     @property
     def minimises(self) -> str | None:
         """The other attack's."""
-        return _origin(self.folder)["minimises"]
+        norm: str | None = _origin(self.folder)["minimises"]
+        return norm
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Look the samples up."""

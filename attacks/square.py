@@ -96,7 +96,8 @@ class Square(Bounded):
         side = max(round((share * height * width) ** 0.5), 1)
         if self.norm != "Linf":
             side = max(side, 3) | 1  # windows have a middle
-        return min(side, height, width)
+        clipped: int = min(side, height, width)
+        return clipped
 
     def _start(self, images: Tensor, eps: Tensor, indices: Tensor, stream: int) -> Tensor:
         """Vertical stripes of +-eps for Linf, a tiling by windows of random signs for L2 and L1."""

@@ -169,7 +169,8 @@ class UniversalPerturbation(Attack):
         """Image numbers, shuffled and in batches."""
         numbers = torch.arange(len(images), device=images.device)
         keys = uniform(numbers, torch.Size([1]), seed=self.seed, stream=epoch).squeeze(1)
-        return keys.argsort().split(self.batch_size)
+        batches: tuple[Tensor, ...] = keys.argsort().split(self.batch_size)
+        return batches
 
 
 def _capped_lead(labels: Tensor, target: int | None, cap: float, logits: Tensor) -> Tensor:

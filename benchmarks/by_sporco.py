@@ -20,7 +20,8 @@ def rgb_filters() -> Tensor:
     """The 64 color filters 8x8 that SPORCO ships (K, C, h, w), brought to unit norm."""
     stored = np.load(Path(sporco.__file__).parent / "data" / "convdict.npz")["RGB:8x8x3x64"]
     filters = torch.from_numpy(stored.astype(np.float32).transpose(3, 2, 0, 1).copy())
-    return filters / filters.flatten(1).norm(dim=1)[:, None, None, None]
+    unit: Tensor = filters / filters.flatten(1).norm(dim=1)[:, None, None, None]
+    return unit
 
 
 def solved(image: Tensor, filters: Tensor) -> tuple[ConvBPDN, Tensor]:

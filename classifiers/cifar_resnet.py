@@ -102,4 +102,5 @@ class CIFARResNet(nn.Module):
         """Return logits."""
         maps = F.relu(self.bn1(self.conv1(self.normalize(images))))
         maps = self.layer3(self.layer2(self.layer1(maps)))
-        return self.linear(maps.mean(dim=(2, 3)))
+        logits: Tensor = self.linear(maps.mean(dim=(2, 3)))
+        return logits

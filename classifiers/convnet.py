@@ -45,4 +45,5 @@ class ConvNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits."""
-        return self.head(self.features(images))
+        logits: Tensor = self.head(self.features(images))
+        return logits

@@ -28,4 +28,5 @@ class Logistic(CodeReader):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return logits."""
-        return self.linear(self.scale(self.pool(codes)))
+        logits: Tensor = self.linear(self.scale(self.pool(codes)))
+        return logits

@@ -47,4 +47,5 @@ class MLP(CodeReader):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return logits."""
-        return self.linear(self.hidden(self.scale(self.pool(codes))))
+        logits: Tensor = self.linear(self.hidden(self.scale(self.pool(codes))))
+        return logits

@@ -88,4 +88,5 @@ class ReadOut(CodeReader, ABC):
                 f"This {type(self).__name__} has not learned yet; run `sparsefront fit`, which solves it after the "
                 "epoch's last batch, name a checkpoint of such a run, or call `learn`."
             )
-        return self.linear(self.pool(codes))
+        logits: Tensor = self.linear(self.pool(codes))
+        return logits

@@ -46,7 +46,8 @@ class Unit(nn.Module):
             front = self.extra // 2
             shortcut = F.pad(shortcut, (0, 0, 0, 0, front, self.extra - front))
         branch = self.conv1(branch)
-        return self.conv2(F.leaky_relu(self.bn2(branch), SLOPE)) + shortcut
+        summed: Tensor = self.conv2(F.leaky_relu(self.bn2(branch), SLOPE)) + shortcut
+        return summed
 
 
 @checked_settings
@@ -102,4 +103,5 @@ class ResNet32(nn.Module):
         """Return logits."""
         maps = self.conv1(self.normalize(images))
         maps = self.block3(self.block2(self.block1(maps)))
-        return self.linear(torch.mean(F.leaky_relu(self.bn1(maps), SLOPE), dim=(2, 3)))
+        logits: Tensor = self.linear(torch.mean(F.leaky_relu(self.bn1(maps), SLOPE), dim=(2, 3)))
+        return logits

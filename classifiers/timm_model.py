@@ -141,7 +141,8 @@ class Timm(nn.Module):
         """Return logits."""
         if self.resize is not None:
             images = F.interpolate(images, (self.resize, self.resize), mode="bilinear", antialias=True)
-        return self.model(self.normalize(images))
+        logits: Tensor = self.model(self.normalize(images))
+        return logits
 
 
 def _of_another_network(model_name: str, path: str) -> str:

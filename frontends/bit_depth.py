@@ -42,7 +42,8 @@ class BitDepth(FrontEnd):
 
     def _quantise(self, images: Tensor, slope: Slope) -> Tensor:
         steps = 2**self.bits - 1
-        return rounded(images * steps, slope, halves="even") / steps
+        quantized: Tensor = rounded(images * steps, slope, halves="even") / steps
+        return quantized
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`identity`, `smooth` and `exact`."""

@@ -238,7 +238,7 @@ class DDL(FrontEnd):
             residuals = patches - self.offset - codes @ self.dictionary.T
             return {"half_residual": 0.5 * residuals.square().sum(dim=1).mean().item()}
         # On the CPU, where the coders are compiled, see TopT.
-        metrics = self._learner.step(patches.cpu(), reduce=self.sum_over_processes)
+        metrics: dict[str, float] = self._learner.step(patches.cpu(), reduce=self.sum_over_processes)
         self.dictionary.copy_(self._learner.dictionary)
         return metrics
 

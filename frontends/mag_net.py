@@ -103,7 +103,8 @@ class MagNet(DescentFrontEnd):
         return self._reconstruct(images)
 
     def _reconstruct(self, images: Tensor) -> Tensor:
-        return self.network(images)[..., : images.shape[-2], : images.shape[-1]]
+        reformed: Tensor = self.network(images)[..., : images.shape[-2], : images.shape[-1]]
+        return reformed
 
     def losses(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Mean error over pixels (B,) of the reconstructions of noisy images, against the clean ones."""

@@ -257,7 +257,7 @@ class RegionSparse(FrontEnd):
         patches = patches.cpu()  # where the coders are compiled, see TopT
         if self._learner is None:
             self._learner = self._start_learner(patches)
-        metrics = self._learner.step(patches, reduce=self.sum_over_processes)
+        metrics: dict[str, float] = self._learner.step(patches, reduce=self.sum_over_processes)
         self.dictionary.copy_(self._learner.dictionary)
         return metrics
 

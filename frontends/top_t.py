@@ -204,7 +204,8 @@ class TopT(FrontEnd):
     def _decode(self, codes: Tensor, images: Tensor) -> Tensor:
         rows = (images.shape[-2] - self.patch_size) // self.stride + 1
         # (B, P, L) is already the channels-last layout that convolutions are fastest in.
-        return self.decoder(codes.unflatten(1, (rows, -1)).permute(0, 3, 1, 2))
+        decoded: Tensor = self.decoder(codes.unflatten(1, (rows, -1)).permute(0, 3, 1, 2))
+        return decoded
 
     def atoms(self) -> Tensor:
         """The dictionary as pictures (L, C, n, n)."""

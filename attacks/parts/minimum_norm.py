@@ -103,7 +103,7 @@ def dual_size(gradients: Tensor, norm: Norm) -> Tensor:
 def diameter(images: Tensor, norm: Norm) -> float:
     """The distance between opposite corners of the box [0, 1]^(C x H x W)."""
     pixels = images[0].numel()
-    return {"Linf": 1.0, "L2": pixels**0.5, "L1": float(pixels)}[norm]
+    return float({"Linf": 1.0, "L2": pixels**0.5, "L1": float(pixels)}[norm])
 
 
 def boundaries(

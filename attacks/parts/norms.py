@@ -13,7 +13,8 @@ Norm = Literal["Linf", "L2", "L1"]
 def size(delta: Tensor, norm: Norm) -> Tensor:
     """Norm of each perturbation: (B, ...) -> (B,)."""
     order = {"Linf": float("inf"), "L2": 2, "L1": 1}[norm]
-    return torch.linalg.vector_norm(delta.flatten(1), ord=order, dim=1)
+    sizes: Tensor = torch.linalg.vector_norm(delta.flatten(1), ord=order, dim=1)
+    return sizes
 
 
 def radii(eps: float | str, images: Tensor, norm: Norm, relative: bool = False) -> Tensor:
@@ -119,7 +120,8 @@ def _direction(flat: Tensor) -> Tensor:
     """Rows (B, D) at L2 length 1, zero rows left at zero; no square leaves the floats' range on the way."""
     largest = flat.abs().amax(dim=1, keepdim=True)
     scaled = flat / torch.where(largest > 0, largest, 1)
-    return scaled / scaled.norm(dim=1, keepdim=True).clamp_min(1)
+    inside: Tensor = scaled / scaled.norm(dim=1, keepdim=True).clamp_min(1)
+    return inside
 
 
 def linear_maximiser(gradient: Tensor, images: Tensor, eps: float | Tensor, norm: Norm) -> Tensor:

@@ -34,14 +34,16 @@ def cut_windows(delta: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 def unit_windows(windows: Tensor, order: int) -> Tensor:
     """Windows (B, C, s, s) at length 1 in each channel; empty ones stay empty."""
-    return windows / windows.flatten(2).norm(order, dim=2).clamp_min(1e-12)[..., None, None]
+    unit: Tensor = windows / windows.flatten(2).norm(order, dim=2).clamp_min(1e-12)[..., None, None]
+    return unit
 
 
 def window_shape(side: int, norm: Norm, like: Tensor) -> Tensor:
     """The shape (side, side) of a change: two halves of opposite sign, each peaked in its middle, at length 1."""
     upper, lower = _pyramid(side // 2, side, norm, like), _pyramid(side - side // 2, side, norm, like)
     both = torch.cat([upper, -lower])
-    return both / both.norm(2 if norm == "L2" else 1)
+    unit: Tensor = both / both.norm(2 if norm == "L2" else 1)
+    return unit
 
 
 def _pyramid(height: int, width: int, norm: Norm, like: Tensor) -> Tensor:

@@ -66,7 +66,8 @@ class FittedSurrogate(View):
             wide = images.to(torch.promote_types(images.dtype, torch.float32))  # the network's own precision
             near = wide + network(wide)
             nothing = (near - near.detach()).to(value.dtype)  # exactly 0: it changes the gradient alone
-            return model.logits_from(value + nothing.repeat_interleave(model.frontend.n_copies, dim=0))
+            logits: Tensor = model.logits_from(value + nothing.repeat_interleave(model.frontend.n_copies, dim=0))
+            return logits
 
         return meter(logits)
 

@@ -89,7 +89,8 @@ def _auto_attack(inputs: Inputs, number: int) -> Contest:
 
     def by_pyautoattack() -> Tensor:
         attack = PyAutoAttack(net, norm="Linf", eps=EPS, version="standard", device="cpu", seed=0)
-        return attack.run_standard_evaluation(batch.image, batch.label, batch_size=len(batch.label))[0]
+        adversarial: Tensor = attack.run_standard_evaluation(batch.image, batch.label, batch_size=len(batch.label))[0]
+        return adversarial
 
     mine = Ours(net, batch, AutoAttack(eps=EPS))
     return Contest(

@@ -20,7 +20,7 @@ from sparsefront.data.files.class_folders import list_classes
 from sparsefront.data.files.decoding import decode
 from sparsefront.evaluation import frozen_model
 from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.meter import Cost
+from sparsefront.results.cost import Cost
 
 
 class Inputs:
@@ -128,4 +128,4 @@ def _shape(images: Tensor) -> tuple[int, int, int]:
 @torch.no_grad()
 def robust(net: nn.Module, batch: Batch, adversarial: Tensor) -> float:
     """Share still right, in %."""
-    return 100 * (net(adversarial).argmax(dim=1) == batch.label).double().mean().item()
+    return float(100 * (net(adversarial).argmax(dim=1) == batch.label).double().mean())

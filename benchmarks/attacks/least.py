@@ -29,7 +29,8 @@ def _against_foolbox(net: nn.Module, batch: Batch, attack: Any, rival: Any, goal
 
     def by_foolbox() -> Tensor:
         model = foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu")
-        return rival(model, batch.image, batch.label, epsilons=None)[1]
+        adversarial: Tensor = rival(model, batch.image, batch.label, epsilons=None)[1]
+        return adversarial
 
     mine = Ours(net, batch, attack)
     return Contest(

@@ -36,7 +36,7 @@ def _jsma(inputs: Inputs, number: int) -> Contest:
 
     def reached(found: Tensor) -> float:
         with torch.no_grad():
-            return 100 * (net(found).argmax(dim=1) == targets).double().mean().item()
+            return float(100 * (net(found).argmax(dim=1) == targets).double().mean())
 
     attack = JSMA(theta=1.0, gamma=TOUCHED / 784, targeted=True, pair_search="top2")
     form = search_form(DefendedClassifier(lambda channels, classes: net, image_shape=(1, 28, 28)).eval())

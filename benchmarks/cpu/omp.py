@@ -31,7 +31,8 @@ def _contest(signals: Tensor, dictionary: Tensor, k: int) -> Contest:
     columns, atoms = np.asfortranarray(signals.numpy().T), np.asfortranarray(dictionary.numpy())
 
     def scikit_learn() -> np.ndarray:
-        return orthogonal_mp_gram(atoms.T @ atoms, atoms.T @ columns, n_nonzero_coefs=k)
+        codes: np.ndarray = orthogonal_mp_gram(atoms.T @ atoms, atoms.T @ columns, n_nonzero_coefs=k)
+        return codes
 
     exact = torch.from_numpy(
         orthogonal_mp_gram((atoms.T @ atoms).astype(float), (atoms.T @ columns).astype(float), n_nonzero_coefs=k).T

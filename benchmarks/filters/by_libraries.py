@@ -64,7 +64,8 @@ class ByLibraries:
             patches, atoms, algorithm="omp", n_nonzero_coefs=self.frontend.n_nonzero_coefs, n_jobs=self.n_jobs,
             check_input=False,
         )  # fmt: skip
-        return codes @ atoms
+        coded: np.ndarray = codes @ atoms
+        return coded
 
     def paste(self, coded: Array, places: tuple[Array, Array], scaler: StandardScaler, background: Array) -> Array:
         """Each pixel the mean over its patches."""
@@ -78,7 +79,8 @@ class ByLibraries:
                 counts[where] += 1
         rows, columns = (self._covered(length) for length in (height, width))
         total = np.outer(rows, columns)[..., None].astype(background.dtype)
-        return np.clip((sums + (total - counts) * background) / total, 0, 1)
+        images: np.ndarray = np.clip((sums + (total - counts) * background) / total, 0, 1)
+        return images
 
     def __call__(self, image: Array) -> Array:
         """All of it."""

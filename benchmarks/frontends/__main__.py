@@ -52,7 +52,8 @@ def _measured(fragment: Path, sizes: tuple[int, int, int, int]) -> dict[str, Any
         return {"error": f"not learned and measured in {MINUTES} minutes"}
     if run.returncode:
         return {"error": run.stderr.strip().splitlines()[-1]}
-    return json.loads(run.stdout.strip().splitlines()[-1]) | {"images": sizes[-1]}
+    cost: dict[str, Any] = json.loads(run.stdout.strip().splitlines()[-1]) | {"images": sizes[-1]}
+    return cost
 
 
 def _write(path: Path, commands: list[str], costs: dict[str, Any]) -> None:

@@ -108,7 +108,8 @@ def main() -> None:
 
     @torch.no_grad()
     def forward(batch: Tensor) -> Tensor:
-        return frontend(batch)
+        filtered: Tensor = frontend(batch)
+        return filtered
 
     def gradient(batch: Tensor) -> Tensor:
         point = batch.clone().requires_grad_()

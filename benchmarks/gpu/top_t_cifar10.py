@@ -76,7 +76,7 @@ def train(cli: SparsefrontCLI, run: Path, deadline: float) -> bool:
     if last is None:
         learn_front_end(cli.model.frontend, cli.datamodule, trainer)
     trainer.fit(cli.model, cli.datamodule, ckpt_path=None if last is None else last.path)
-    return trainer.current_epoch >= trainer.max_epochs
+    return bool(trainer.current_epoch >= trainer.max_epochs)
 
 
 def evaluate(
@@ -109,7 +109,8 @@ def evaluate(
 def settings(named: NamedAttack, options: argparse.Namespace) -> dict[str, Any]:
     """What makes an attack's result this call's: another setting or number of samples asks for it anew."""
     asked = {"attack": vars(named.attack), "view": vars(named.view), "test_samples": options.test_samples}
-    return json.loads(json.dumps(asked, default=str))
+    read_back: dict[str, Any] = json.loads(json.dumps(asked, default=str))
+    return read_back
 
 
 def attacks_of(cli: SparsefrontCLI, options: argparse.Namespace) -> list[NamedAttack]:

@@ -201,7 +201,8 @@ def _products(level: SolvedLayer, residual: Tensor, code: Tensor) -> Tensor:
     if level.atoms.ndim == 2:
         return code.T @ residual
     shape = tuple(level.atoms.shape)
-    return conv2d_weight(residual, shape, code, stride=level.stride, padding=level.padding)
+    gradient: Tensor = conv2d_weight(residual, shape, code, stride=level.stride, padding=level.padding)
+    return gradient
 
 
 def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:

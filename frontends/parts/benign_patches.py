@@ -53,4 +53,5 @@ def benign_patches(
     if normalise == "none":
         return patches
     variance, mean = torch.var_mean(patches.unflatten(0, shape), dim=1, correction=0, keepdim=True)
-    return ((patches.unflatten(0, shape) - mean) / deviation(variance)).flatten(0, 1)
+    normalized: Tensor = ((patches.unflatten(0, shape) - mean) / deviation(variance)).flatten(0, 1)
+    return normalized

@@ -16,7 +16,8 @@ def convolution(inputs: int, outputs: int, generator: torch.Generator) -> nn.Con
     layer = nn.utils.skip_init(nn.Conv2d, inputs, outputs, 3, padding=1)
     nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.zeros_(layer.bias)
-    return layer
+    started: nn.Conv2d = layer
+    return started
 
 
 def descend(

@@ -8,4 +8,5 @@ _NEGLIGIBLE = 1e-12  # norm, in pixel units; coders refuse what is too small to 
 def zero_tiny_patches(patches: Tensor) -> Tensor:
     """Patches (N, m), those of negligible norm exactly zero; NaN stays, for the coder to name."""
     kept = ~(patches.detach().norm(dim=1, keepdim=True) <= _NEGLIGIBLE)
-    return patches * kept
+    zeroed: Tensor = patches * kept
+    return zeroed

@@ -60,7 +60,8 @@ class DenoisingAutoencoder(nn.Module):
         for stage in self.up:
             maps = stage(F.interpolate(maps, scale_factor=2), reduce)
         back = torch.sigmoid(_convolve(maps, self.last))
-        return (back.unflatten(0, (2, -1)) - images).square().mean(dim=(0, 2, 3, 4))
+        losses: Tensor = (back.unflatten(0, (2, -1)) - images).square().mean(dim=(0, 2, 3, 4))
+        return losses
 
     def _encode(self, maps: Tensor, reduce: Reduce | None) -> Tensor:
         for stage in self.down:

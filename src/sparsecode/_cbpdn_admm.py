@@ -114,7 +114,8 @@ def _follow(rho: Tensor, primal: Tensor, dual: Tensor, widest: float) -> Tensor:
 
 
 def _norms(maps: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(maps, dim=(1, 2, 3))
+    norms: Tensor = torch.linalg.vector_norm(maps, dim=(1, 2, 3))
+    return norms
 
 
 def _positive(norms: Tensor) -> Tensor:

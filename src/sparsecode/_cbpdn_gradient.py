@@ -68,7 +68,8 @@ def implicit(images: Tensor, filters: Tensor, codes: Tensor, backend: Backend, a
     Returns:
         Tensor with the values of `codes` and these derivatives, once differentiable.
     """
-    return _Implicit.apply(images, filters, codes, backend, at_once)
+    linked: Tensor = _Implicit.apply(images, filters, codes, backend, at_once)
+    return linked
 
 
 class _Implicit(torch.autograd.Function):

@@ -23,7 +23,8 @@ def convolve(codes: Tensor, filters: Tensor) -> Tensor:
     """
     _check(codes, "codes", filters, len(filters))
     spectra = rfft2(filters, s=tuple(codes.shape[-2:]))
-    return irfft2(mix(rfft2(codes), spectra.transpose(0, 1)), s=tuple(codes.shape[-2:]))
+    images: Tensor = irfft2(mix(rfft2(codes), spectra.transpose(0, 1)), s=tuple(codes.shape[-2:]))
+    return images
 
 
 def correlate(images: Tensor, filters: Tensor) -> Tensor:
@@ -44,7 +45,8 @@ def correlate(images: Tensor, filters: Tensor) -> Tensor:
     """
     _check(images, "images", filters, filters.shape[1])
     spectra = rfft2(filters, s=tuple(images.shape[-2:]))
-    return irfft2(mix(rfft2(images), spectra.conj()), s=tuple(images.shape[-2:]))
+    maps: Tensor = irfft2(mix(rfft2(images), spectra.conj()), s=tuple(images.shape[-2:]))
+    return maps
 
 
 def _check(maps: Tensor, name: str, filters: Tensor, count: int) -> None:
@@ -70,7 +72,8 @@ def correlate_pairs(codes: Tensor, images: Tensor, size: tuple[int, int]) -> Ten
         (K, C, h, w).
     """
     spectra = einsum("nkij,ncij->kcij", rfft2(codes).conj(), rfft2(images))
-    return irfft2(spectra, s=tuple(images.shape[-2:]))[..., : size[0], : size[1]]
+    gradient: Tensor = irfft2(spectra, s=tuple(images.shape[-2:]))[..., : size[0], : size[1]]
+    return gradient
 
 
 def filter_gram(filters: Tensor) -> Tensor:

@@ -19,4 +19,5 @@ def unit_norm(dictionary: Tensor) -> Tensor:
             f"`dictionary` must be finite and have no zero column to start from, found norms in "
             f"[{norms.min():.4g}, {norms.max():.4g}]; start from signals that are not zero."
         )
-    return dictionary / norms
+    unit: Tensor = dictionary / norms
+    return unit

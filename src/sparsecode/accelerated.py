@@ -148,12 +148,14 @@ def _step(at: _Iterate, signals: Tensor, operator: Operator, prox: Prox, least: 
 
 def _squares(points: Tensor) -> Tensor:
     """The squared norm of each, (N,)."""
-    return torch.linalg.vector_norm(points.flatten(1), dim=1).square()
+    squares: Tensor = torch.linalg.vector_norm(points.flatten(1), dim=1).square()
+    return squares
 
 
 def _products(these: Tensor, those: Tensor) -> Tensor:
     """The inner product of each pair, (N,)."""
-    return torch.linalg.vecdot(these.flatten(1), those.flatten(1))
+    products: Tensor = torch.linalg.vecdot(these.flatten(1), those.flatten(1))
+    return products
 
 
 def _like(each: Tensor, images: Tensor) -> Tensor:

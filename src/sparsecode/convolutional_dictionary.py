@@ -196,7 +196,8 @@ def update_filters(filters: Tensor, a: Tensor, b: Tensor, steps: int = 50) -> Te
         # (A D)_k[q] = sum_l sum_r A_kl[q - r] d_l[r]; q - r takes 2h - 1 values, so that nothing wraps.
         frequencies = torch.fft.rfft2(filters, s=(a.shape[2], a.shape[3])).permute(2, 3, 0, 1)
         product = torch.fft.irfft2((spectra @ frequencies).permute(2, 3, 0, 1), s=(a.shape[2], a.shape[3]))
-        return product[..., :tall, :wide] - b
+        residual: Tensor = product[..., :tall, :wide] - b
+        return residual
 
     current = ahead = filters
     momentum = 1.0
@@ -230,4 +231,5 @@ def worst_patches(images: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
 
 
 def _norms(filters: Tensor) -> Tensor:
-    return filters.flatten(1).norm(dim=1)[:, None, None, None]
+    norms: Tensor = filters.flatten(1).norm(dim=1)[:, None, None, None]
+    return norms

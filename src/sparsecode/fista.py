@@ -97,7 +97,8 @@ def _beyond_precision(signals: Tensor, operator: SomeOperator, lmbda: float, tol
     The correlations D^T (y - D s), at most lmbda at the solution, are off by about eps ||y||, and the gap with them.
     """
     lengths = torch.linalg.vector_norm(signals.flatten(1), dim=1)
-    return torch.finfo(signals.dtype).eps * lengths > tolerance * lmbda
+    too_coarse: Tensor = torch.finfo(signals.dtype).eps * lengths > tolerance * lmbda
+    return too_coarse
 
 
 def prepare(signals: Tensor, operator: SomeOperator) -> tuple[Tensor, SomeOperator, torch.dtype]:

@@ -73,7 +73,8 @@ def differentiate_implicitly(
         rates = (signs * solved).sum(dim=1) / (signs * along).sum(dim=1).clamp_min(torch.finfo(grad.dtype).tiny)
         return solved - torch.where(bounded, rates, 0.0)[:, None] * along
 
-    return _Implicit.apply(slack, codes, adjoint)
+    linked: Tensor = _Implicit.apply(slack, codes, adjoint)
+    return linked
 
 
 def _warn_unless(converged: Tensor) -> None:

@@ -143,4 +143,5 @@ def optimal_atoms(dictionary: Tensor, a: Tensor, b: Tensor) -> Tensor:
         scales[:, None] * a * scales, rtol=len(a) * torch.finfo(dictionary.dtype).eps, hermitian=True
     )
     wanting = b - dictionary.to(b.dtype) @ a
-    return dictionary + ((wanting * scales) @ inverse * scales).to(dictionary.dtype)
+    updated: Tensor = dictionary + ((wanting * scales) @ inverse * scales).to(dictionary.dtype)
+    return updated

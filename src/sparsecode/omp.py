@@ -102,7 +102,8 @@ def _most_atoms(n_nonzero_coefs: int | None, residual_tolerance: float | None, d
         number = dictionary.shape[1] + 1
     if number > dictionary.shape[1]:
         raise ValueError(f"{rule}, found {n_nonzero_coefs!r}.")
-    return min(number, *dictionary.shape)  # more than m atoms cannot be independent
+    most: int = min(number, *dictionary.shape)  # more than m atoms cannot be independent
+    return most
 
 
 def _least_part(rule: Rule, dtype: torch.dtype) -> float:
@@ -210,4 +211,5 @@ def _largest(scores: Tensor, lanes: int = 32) -> Tensor:
     stacked = scores.unflatten(1, (-1, lanes))
     lane = stacked.amax(dim=1).max(dim=1).indices
     column = stacked[torch.arange(len(scores), device=scores.device), :, lane]
-    return column.max(dim=1).indices * lanes + lane
+    indices: Tensor = column.max(dim=1).indices * lanes + lane
+    return indices

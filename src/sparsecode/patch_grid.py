@@ -1,5 +1,6 @@
 """Some of the overlapping patches of a batch of images: which, where, cut out and pasted back."""
 
+import math
 from typing import Any
 
 import torch
@@ -62,12 +63,14 @@ class PatchGrid:
 
 def cut(images: Tensor, places: Tensor, patch_size: int) -> Tensor:
     """The patches (N, C n n) of (B, C, H, W) images at (N, 3) `places`; differentiable."""
-    return _Cut.apply(images, places, patch_size)
+    patches: Tensor = _Cut.apply(images, places, patch_size)
+    return patches
 
 
 def paste(patches: Tensor, places: Tensor, size: torch.Size) -> Tensor:
     """Images of (B, C, H, W) `size`: the sums of all patches (N, C n n) that lie on a pixel; differentiable."""
-    return _Paste.apply(patches, places, size)
+    images: Tensor = _Paste.apply(patches, places, size)
+    return images
 
 
 def _starts(side: int, patch_size: int, stride: int, device: torch.device) -> Tensor:
@@ -109,7 +112,7 @@ class _Paste(torch.autograd.Function):
 
 
 def _side(patches: Tensor, size: torch.Size) -> int:
-    return round((patches.shape[1] / size[1]) ** 0.5)
+    return round(math.sqrt(patches.shape[1] / size[1]))
 
 
 def _cut(images: Tensor, places: Tensor, patch_size: int) -> Tensor:
@@ -129,4 +132,5 @@ def _paste(patches: Tensor, places: Tensor, size: torch.Size) -> Tensor:
     for place in range(side * side):
         where = (first + place // side * width + place % side).expand(channels, -1)
         sums.scatter_add_(1, where, pixels[:, :, place].T)
-    return sums.unflatten(1, (batch, height, width)).transpose(0, 1)
+    images: Tensor = sums.unflatten(1, (batch, height, width)).transpose(0, 1)
+    return images

@@ -102,7 +102,8 @@ def _runs(side: int, patch_size: int, stride: int, cover: bool) -> list[tuple[in
 def _unfold(images: Tensor, patch_size: int, stride: int) -> Tensor:
     """(B, C, H, W) -> (B, rows, columns, C n n)."""
     columns = (images.shape[3] - patch_size) // stride + 1
-    return F.unfold(images, patch_size, stride=stride).mT.unflatten(1, (-1, columns))
+    patches: Tensor = F.unfold(images, patch_size, stride=stride).mT.unflatten(1, (-1, columns))
+    return patches
 
 
 def _join(parts: list[Tensor], dim: int) -> Tensor:

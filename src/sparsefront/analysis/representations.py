@@ -27,7 +27,8 @@ from sparsefront.evaluation.weights_used import weights_used
 from sparsefront.figures.representation_figures import representation_figures
 from sparsefront.model.defended import DefendedClassifier, classes
 from sparsefront.results.provenance import about
-from sparsefront.results.representation_record import ORIGINAL, RepresentationRecord
+from sparsefront.results.representation_check import ORIGINAL
+from sparsefront.results.representation_record import RepresentationRecord
 from sparsefront.results.samples import Samples
 
 Rows = dict[str, Tensor]

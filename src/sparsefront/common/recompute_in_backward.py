@@ -18,7 +18,8 @@ def recompute_in_backward(function: Callable[..., Tensor], *tensors: Tensor) -> 
         function: deterministic; only its arguments get a gradient, once differentiable.
         tensors: what it is called with, some of which may want no gradient.
     """
-    return _Recomputed.apply(function, *tensors)
+    value: Tensor = _Recomputed.apply(function, *tensors)
+    return value
 
 
 class _Recomputed(torch.autograd.Function):

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -204,7 +204,7 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
                 f" {' and '.join(values)}; change these sizes."
             )
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Training batches in an order that depends on (seed, epoch) alone."""
         split = self._training_split() if self.projected is None else self.projected
         sampler = TrainingSampler(split, self.seed, *process())
@@ -235,15 +235,15 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
         split = self.plain_training_split()
         return split.__getitems__(list(range(min(number, len(split)))))
 
-    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         """Validation batches; none where there are no validation images."""
         return self._evaluation_loader("val")
 
-    def test_dataloader(self) -> DataLoader | list[DataLoader]:
+    def test_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         """Test batches; none where there are no test images."""
         return self._evaluation_loader("test")
 
-    def predict_dataloader(self) -> DataLoader | list[DataLoader]:
+    def predict_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
         """Test batches, labels included."""
         return self._evaluation_loader("test")
 
@@ -266,11 +266,11 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
         numbers = (self.seed, trainer.current_epoch, trainer.fit_loop.batch_idx + 1, trainer.global_rank)
         return batch._replace(image=self._augment(batch.image, *numbers))
 
-    def _evaluation_loader(self, part: PartName) -> DataLoader | list[DataLoader]:
+    def _evaluation_loader(self, part: PartName) -> DataLoader[Any] | list[DataLoader[Any]]:
         split = Split(*self._parts[part])
         return self._loader(split, evaluation_sampler(split, *process())) if len(split) else []
 
-    def _loader(self, split: Split, sampler: Sampler | None) -> DataLoader:
+    def _loader(self, split: Split, sampler: Sampler[int] | None) -> DataLoader[Any]:
         kind = TrainingLoader if isinstance(sampler, TrainingSampler) else DataLoader
         return kind(
             split,

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 CHUNK = 64
 
 
-class _Chunks(Dataset, Generic[Result]):
+class _Chunks(Dataset[tuple[Tensor, Result]], Generic[Result]):
     def __init__(self, work: Callable[[Tensor], Result], total: int) -> None:
         self.work = work
         self.chunks = torch.arange(total).split(CHUNK)

@@ -1,5 +1,7 @@
 """Which sample comes when, on one process and on several."""
 
+from typing import Any
+
 import torch.distributed as dist
 from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DistributedSampler, Sampler
@@ -14,7 +16,7 @@ def process() -> tuple[int, int]:
     return 0, 1
 
 
-class TrainingSampler(DistributedSampler):
+class TrainingSampler(DistributedSampler[Any]):
     """Shuffle by (seed, epoch) alone, so that a resumed run sees the order of an uninterrupted one.
 
     Args:
@@ -38,7 +40,7 @@ class TrainingSampler(DistributedSampler):
         self.split.set_epoch(epoch)
 
 
-def evaluation_sampler(split: Split, rank: int, world_size: int) -> Sampler | None:
+def evaluation_sampler(split: Split, rank: int, world_size: int) -> Sampler[int] | None:
     """Share the samples out in order, each exactly once: nothing is repeated, so counts over all processes are exact.
 
     Args:

@@ -9,7 +9,7 @@ from torch.utils.data import BatchSampler, DataLoader
 from sparsefront.data.joined_batches import JoinedBatches
 
 
-class TrainingLoader(DataLoader):
+class TrainingLoader(DataLoader[Any]):
     """Knows how many batches it has served of the present epoch, and begins one after as many as it is told.
 
     What it skips is not loaded. Its state is what Lightning keeps in a checkpoint and gives back before the epoch of an

@@ -27,7 +27,10 @@ def fingerprint(model: DefendedClassifier, attacks: Iterable[Mapping[str, Any]],
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     entries = [{key: entry[key] for key in ("name", "attack", "view", "target")} for entry in attacks]
     files = {path: _file_digest(_meant(Path(path))) for path in sorted(set(paths(entries)))}
-    return json.loads(json.dumps({"model": digest, "attacks": entries, "files": files, **settings}, default=str))
+    as_json: dict[str, Any] = json.loads(
+        json.dumps({"model": digest, "attacks": entries, "files": files, **settings}, default=str)
+    )
+    return as_json
 
 
 def image_numbers(images: Tensor) -> Tensor:

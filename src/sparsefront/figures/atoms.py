@@ -43,7 +43,8 @@ def _roughness(atoms: np.ndarray) -> np.ndarray:
     down, right = np.diff(atoms, axis=2), np.diff(atoms, axis=3)
     change = (down**2).sum((1, 2, 3)) + (right**2).sum((1, 2, 3))
     energy = (atoms**2).sum((1, 2, 3))
-    return change / np.where(energy > 0, energy, 1)
+    relative_change: np.ndarray = change / np.where(energy > 0, energy, 1)
+    return relative_change
 
 
 def _mosaic(atoms: np.ndarray) -> np.ndarray:

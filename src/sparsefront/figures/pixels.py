@@ -11,7 +11,8 @@ def to_rgb(images: np.ndarray) -> np.ndarray:
     """(N, C, H, W) -> (N, H, W, 3) in [0, 1]; grey for other than 3 channels (their mean), clipped."""
     if images.shape[1] != 3:
         images = np.repeat(images.mean(axis=1, keepdims=True), 3, axis=1)
-    return np.clip(images, 0, 1).transpose(0, 2, 3, 1)
+    pixels: np.ndarray = np.clip(images, 0, 1).transpose(0, 2, 3, 1)
+    return pixels
 
 
 def thin(images: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from rich.text import Text
 from sparsefront.report.fitting import FittedTable, Section
 from sparsefront.report.markdown import markdown_line
 from sparsefront.report.row import rows_of, worst_row
-from sparsefront.results.representation_record import ORIGINAL, RepresentationRecord
+from sparsefront.results.representation_check import ORIGINAL
+from sparsefront.results.representation_record import RepresentationRecord
 from sparsefront.results.run import Run
 from sparsefront.results.share import Share
 

@@ -110,12 +110,13 @@ class Run:
     @property
     def fell(self) -> np.ndarray:
         """Bool (N,): brought down by an attack that enters the worst case, were it one that failed later."""
-        return self.samples.get("fell", np.zeros(self.n)) == 1
+        fallen: np.ndarray = self.samples.get("fell", np.zeros(self.n)) == 1
+        return fallen
 
     def right(self, attack: str | None = None) -> np.ndarray:
         """Bool (N,): right on the clean image and, if one is named, still right under that attack."""
         label = self.samples["label"]
-        right = self.samples["clean_pred"] == label
+        right: np.ndarray = self.samples["clean_pred"] == label
         return right if attack is None else right & (self.samples[f"{attack}/pred"] == label)
 
     def attacked(self, attack: str) -> int:
@@ -124,7 +125,8 @@ class Run:
 
     def success(self, attack: str) -> np.ndarray:
         """Bool (N,): was right, and the attack reached its goal (its target class, if it has one)."""
-        return self.samples[f"{attack}/success"] == 1
+        success: np.ndarray = self.samples[f"{attack}/success"] == 1
+        return success
 
 
 def load_runs(folders: Sequence[str | Path] | Mapping[str, str | Path], stage: str | None = None) -> list[Run]:

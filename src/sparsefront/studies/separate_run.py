@@ -47,7 +47,7 @@ def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
                 raise
 
 
-def _end(run: subprocess.Popen) -> None:
+def _end(run: subprocess.Popen[bytes]) -> None:
     """Let a run keep what it has, as it does when it is stopped itself; it gets a minute."""
     run.send_signal(signal.SIGTERM)  # whatever the signal was: a second SIGINT, after a terminal's, would be the last
     try:

@@ -177,7 +177,7 @@ class Launcher(_SubprocessScriptLauncher):
 class _Children(threading.Thread):
     """Looks whether the processes that this one started have ended."""
 
-    def __init__(self, processes: Sequence[subprocess.Popen]) -> None:
+    def __init__(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
         super().__init__(daemon=True, name="child-watch")
         self.processes = processes
 
@@ -225,5 +225,5 @@ def _end_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _alive() -> Iterator[subprocess.Popen]:
+def _alive() -> Iterator[subprocess.Popen[bytes]]:
     yield from (process for process in (_children.processes if _children else ()) if process.poll() is None)

@@ -15,7 +15,8 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from sparsefront.classifiers import ReadOut
 from sparsefront.common import stopping
-from sparsefront.common.checkpoints.run_folder import FOLDER, LAST, Checkpoint
+from sparsefront.common.checkpoints.checkpoint import Checkpoint
+from sparsefront.common.checkpoints.run_folder import FOLDER, LAST
 from sparsefront.frontends import FrontEnd
 from sparsefront.runs.run_checkpoints import RunCheckpoints
 from sparsefront.training import process_watch
