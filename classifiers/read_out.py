@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsefront.classifiers.parts.code_reader import CodeReader
+from sparsefront.common.refusals import refusals_by
 
 
 class ReadOut(CodeReader, ABC):
@@ -51,8 +52,9 @@ class ReadOut(CodeReader, ABC):
             ValueError: codes that are not finite, or all the same, or not as many as labels; a class without an image.
         """
         codes, labels = codes.detach().cpu().double(), labels.detach().cpu()
-        self._check(codes, labels)
-        weight, bias = self.solve(codes, labels)
+        with refusals_by(type(self)):
+            self._check(codes, labels)
+            weight, bias = self.solve(codes, labels)
         with torch.no_grad():
             self.linear.weight.copy_(weight)
             self.linear.bias.copy_(bias)

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from sparsefront.common.refusals import refusals_by
 from sparsefront.common.settings import CheckedSettings
 
 ImageMap = Callable[[Tensor], Tensor]
@@ -213,9 +214,9 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
         if self.learned:
             return
         images = batch[0]
-        if self.learning_step == 0:
-            self.check_images(images)
-        with torch.no_grad():
+        with refusals_by(type(self)), torch.no_grad():
+            if self.learning_step == 0:
+                self.check_images(images)
             metrics = self.learn_from_batch(batch)
         self.learning_step += 1
         self.log_dict({f"frontend/{key}": value for key, value in metrics.items()}, prog_bar=True)

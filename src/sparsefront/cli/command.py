@@ -37,6 +37,7 @@ from sparsefront.common.checkpoints.checkpoint import Checkpoint
 from sparsefront.common.checkpoints.checkpoint_file import read_whole_checkpoint
 from sparsefront.common.checkpoints.run_folder import FOLDER, FRONT_END, find_checkpoint, last_checkpoint
 from sparsefront.common.home import at_home
+from sparsefront.common.refusals import part_that_refused
 from sparsefront.common.working_folder import look_here_last
 from sparsefront.data import ImageData
 from sparsefront.evaluation import RobustEvaluation
@@ -338,10 +339,10 @@ class SparsefrontCLI(LightningCLI):
         return next(callback for callback in callbacks if isinstance(callback, kind))
 
 
-def _refusals(verb: str) -> type[SparsefrontCLI]:
+def dry_run(verb: str) -> type[SparsefrontCLI]:
     """Builds and checks what the command would, and stops there; knows no other verb, whose parser takes time."""
 
-    class Refusals(SparsefrontCLI):
+    class DryRun(SparsefrontCLI):
         @staticmethod
         def subcommands() -> dict[str, set[str]]:
             return {verb: SparsefrontCLI.subcommands()[verb]}
@@ -352,7 +353,7 @@ def _refusals(verb: str) -> type[SparsefrontCLI]:
             else:
                 self._check_weights()
 
-    return Refusals
+    return DryRun
 
 
 def check(args: Sequence[str]) -> None:
@@ -366,7 +367,7 @@ def check(args: Sequence[str]) -> None:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "LightningCLI's args parameter")  # the caller has a command line too
-            _or_exit(args, True, _refusals(args[0]))
+            exit_on_error(args, True, dry_run(args[0]))
     finally:
         logging.disable(before)
 
@@ -379,10 +380,11 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> SparsefrontCLI:
         run: False takes no subcommand and only builds `model`, `datamodule`, `trainer` and `evaluation`.
     """
     with stopping.command("sparsefront", sys.argv[1:] if args is None else args):
-        return _or_exit(args, run, SparsefrontCLI)
+        return exit_on_error(args, run, SparsefrontCLI)
 
 
-def _or_exit(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) -> SparsefrontCLI:
+def exit_on_error(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) -> SparsefrontCLI:
+    """Run a command line of a kind; exit with one sentence on what its settings, or the machine, do not allow."""
     try:
         return _run(args, run, kind)
     except RuntimeError as error:
@@ -395,18 +397,14 @@ def _or_exit(args: Sequence[str] | None, run: bool, kind: type[SparsefrontCLI]) 
         if str(error).startswith("Does not validate against any of the Union subtypes") and error.__cause__:
             cause = error.__cause__  # what the class said, without jsonargparse's account of where
         said = in_words(cause) if isinstance(cause, OSError) else str(cause)
-        _exit(in_one_sentence(with_owner(said, _whose(cause))), error)
+        _exit(in_one_sentence(with_owner(said, _owner(cause))), error)
 
 
-def _whose(error: BaseException) -> str:
-    """Say "PGD: " if part of the project refused one of its own settings, so that it is found among many."""
-    trace, owner = error.__traceback__, ""
-    while trace is not None:
-        part = type(trace.tb_frame.f_locals.get("self"))
-        if part.__module__.startswith(("sparsefront.attacks.", "sparsefront.frontends.", "sparsefront.classifiers.")):
-            owner = f"{part.__name__}: "
-        trace = trace.tb_next
-    return owner
+def _owner(error: BaseException) -> str:
+    """Say "PGD: " if part of the project refused what it was given, so that it is found among many."""
+    part = part_that_refused(error)
+    own = ("sparsefront.attacks.", "sparsefront.frontends.", "sparsefront.classifiers.")
+    return f"{part.__name__}: " if part is not None and part.__module__.startswith(own) else ""
 
 
 def _check_writable(folder: Path) -> None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, TypeVar, get_type_hints
 
 from sparsefront.common.kinds import kind_of
+from sparsefront.common.refusals import refusals_by
 
 Class = TypeVar("Class", bound=type)
 
@@ -20,7 +21,8 @@ class CheckedSettings:
     stays its own; that a number is one, and finite, is said here.
 
     Raises:
-        ValueError: a setting of another kind, or one that asks for more memory than there is.
+        ValueError: a setting of another kind, or one that asks for more memory than there is. It carries the class
+            that refused, as does what a constructor raises (`part_that_refused`).
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -86,7 +88,8 @@ def _with_fields(original: Callable[..., None]) -> Callable[..., None]:
             original(self, *args)  # the class that inherits from this one has looked
             return
         settings = {field.name: getattr(self, field.name) for field in fields(self) if field.init}
-        _build(type(self), settings, lambda: original(self, *args))
+        with refusals_by(type(self)):
+            _build(type(self), settings, lambda: original(self, *args))
 
     return looking_first
 
@@ -103,7 +106,8 @@ def _with_arguments(original: Callable[..., None]) -> Callable[..., None]:
             original(self, *args, **kwargs)  # Python names the argument
             return
         settings = {name: value for name, value in given.items() if value is not self and name not in open_ended}
-        _build(original, settings, lambda: original(self, *args, **kwargs))
+        with refusals_by(type(self)):
+            _build(original, settings, lambda: original(self, *args, **kwargs))
 
     return looking_first
 
