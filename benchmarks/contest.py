@@ -56,7 +56,7 @@ class Contest:
     signals: int
     runs: dict[str, Callable[[], Any]]
     goals: Sequence[Goal] = ()
-    checks: Callable[[dict[str, Any]], dict[str, Check]] = field(default=lambda results: {})
+    checks: Callable[[dict[str, Any]], dict[str, Check]] = field(default=lambda _results: {})
     flops: float | Callable[[], float] = 0.0
     rounds: int = 5
     unit: str = ""

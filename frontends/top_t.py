@@ -132,11 +132,11 @@ class TopT(FrontEnd):
         return {**modes, "smooth": self._smooth} if self.quantize else modes
 
     def _exact(self) -> ImageMap:
-        slope = (lambda x, kept: 0.0) if self.quantize else (lambda x, kept: kept)
+        slope = (lambda _x, _kept: 0.0) if self.quantize else (lambda _x, kept: kept)
         return self._with_slope(slope, self.top_t)
 
     def _identity(self, top_u: int | None = None) -> ImageMap:
-        return self._with_slope(lambda x, passing: passing, self._checked_top_u(top_u))
+        return self._with_slope(lambda _x, passing: passing, self._checked_top_u(top_u))
 
     def _smooth(self, steepness: float = 4.0, top_u: int | None = None) -> ImageMap:
         check_rules(positive("the paper's is 4", steepness=steepness))

@@ -126,7 +126,7 @@ def _each_network(meet: Callable[[nn.Module], None]) -> Iterator[None]:
     met: set[int] = set()
     thread = threading.get_ident()
 
-    def look(module: nn.Module, inputs: Any) -> None:
+    def look(module: nn.Module, _inputs: Any) -> None:
         if threading.get_ident() == thread and id(module) not in met:
             met.update(id(part) for part in module.modules())
             meet(module)

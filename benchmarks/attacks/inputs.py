@@ -95,7 +95,7 @@ class Ours:
     """
 
     def __init__(self, net: nn.Module, batch: Batch, attack: Attack, **settings: Any) -> None:
-        self.model = DefendedClassifier(lambda channels, classes: net, image_shape=_shape(batch.image)).eval()
+        self.model = DefendedClassifier(lambda *_sizes: net, image_shape=_shape(batch.image)).eval()
         self.batch, self.attack, self.settings = batch, NamedAttack("attack", attack), settings
         self.cost = Cost()
 
@@ -104,7 +104,7 @@ class Ours:
         found = []
         with frozen_model(self.model):
             attacking = AttackRun(self.model, [self.attack], training_images=self._training_images, **self.settings)
-            attacking.attack(self.batch, lambda name, batch, adversarial, prediction: found.append(adversarial))
+            attacking.attack(self.batch, lambda _name, _batch, adversarial, _prediction: found.append(adversarial))
         if attacking.errors:
             raise RuntimeError(attacking.errors)
         self.cost = attacking.costs["attack"]

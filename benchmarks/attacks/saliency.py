@@ -39,7 +39,7 @@ def _jsma(inputs: Inputs, number: int) -> Contest:
             return float(100 * (net(found).argmax(dim=1) == targets).double().mean())
 
     attack = JSMA(theta=1.0, gamma=TOUCHED / 784, targeted=True, pair_search="top2")
-    form = search_form(DefendedClassifier(lambda channels, classes: net, image_shape=(1, 28, 28)).eval())
+    form = search_form(DefendedClassifier(lambda *_sizes: net, image_shape=(1, 28, 28)).eval())
     return Contest(
         path="saliency",
         setting=f"JSMA, theta 1, {TOUCHED} pixels, targeted, digits 28x28, {len(targets)} images",

@@ -19,7 +19,7 @@ def main() -> None:
     hold_all(
         "benchmarks.dsc",
         ("solvers",),
-        lambda path: contests(options.number),
+        lambda _path: contests(options.number),
         options.results,
         options.threads,
         PACKAGES,

@@ -59,7 +59,7 @@ def products_flops(model: Hierarchy) -> float:
     )
 
 
-def count_products(model: Hierarchy, run: Callable[[], Any]) -> int:
+def count_products(run: Callable[[], Any]) -> int:
     """How many a run of the default solver takes."""
     analyse, synthesise = JointOperator.analyse, JointOperator.synthesise
     products = 0
@@ -133,7 +133,7 @@ class Field:
             runs=runs,
             goals=goals,
             checks=partial(self.checks, signals, goals[0].rival),
-            flops=count_products(self.model, runs[ours]) * products_flops(self.model),
+            flops=count_products(runs[ours]) * products_flops(self.model),
             rounds=1 if path == "cold" else 5,
             unit="images",
         )

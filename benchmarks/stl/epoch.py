@@ -60,7 +60,7 @@ def contests(inputs: Inputs, sides: Sequence[int]) -> Iterator[Contest]:
 
 def _epoch(images: Tensor, frontend: FrontEnd, folder: str | None) -> None:
     torch.manual_seed(0)
-    model = DefendedClassifier(CIFARResNet, lambda shape: frontend, image_shape=frontend.image_shape)
+    model = DefendedClassifier(CIFARResNet, lambda _shape: frontend, image_shape=frontend.image_shape)
     trainer = pl.Trainer(
         accelerator="cpu", max_epochs=1, limit_val_batches=0, logger=False, enable_checkpointing=False,
         enable_model_summary=False, enable_progress_bar=False, callbacks=[FrontEndCache(folder)],

@@ -29,7 +29,7 @@ def robust_class_activation(network: nn.Module, images: Tensor, n_classes: int =
     """
     seen: list[Tensor] = []
 
-    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+    def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], output: object) -> None:
         if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1:
             seen[:] = [output]
 

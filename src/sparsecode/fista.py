@@ -80,7 +80,7 @@ def fista(
             tolerance=tolerance,
             max_steps=max_steps,
             max_bytes=max_bytes,
-            hopeless=_beyond_precision(signals, operator, lmbda, tolerance),
+            hopeless=_beyond_precision(signals, lmbda, tolerance),
         )
     warn_unless(converged, "FISTA", MEND)
     state = codes
@@ -91,7 +91,7 @@ def fista(
     return Coded(codes.to(dtype), converged, state)
 
 
-def _beyond_precision(signals: Tensor, operator: SomeOperator, lmbda: float, tolerance: float) -> Tensor:
+def _beyond_precision(signals: Tensor, lmbda: float, tolerance: float) -> Tensor:
     """Bool (N,): rounding alone leaves a larger gap, because lmbda is small beside what y - D s is computed with.
 
     The correlations D^T (y - D s), at most lmbda at the solution, are off by about eps ||y||, and the gap with them.

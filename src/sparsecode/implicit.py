@@ -85,7 +85,7 @@ class _Implicit(torch.autograd.Function):
     """Forward: the codes. Backward: the gradient of the codes, brought to the slack by the solved system."""
 
     @staticmethod
-    def forward(ctx: Any, slack: Tensor, codes: Tensor, adjoint: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(ctx: Any, _slack: Tensor, codes: Tensor, adjoint: Callable[[Tensor], Tensor]) -> Tensor:
         ctx.adjoint = adjoint
         return codes
 

@@ -101,7 +101,7 @@ def constrained_lasso(
             signals,
             operator,
             starting_codes(signals, operator, start),
-            prox=lambda points, size: project(points),
+            prox=lambda points, _size: project(points),
             gap=partial(_gap, radius=t, positive=positive),
             polish=partial(newton_step, gram=operator.gram, radius=t, max_bytes=max_bytes),
             tolerance=tolerance,
@@ -114,7 +114,7 @@ def constrained_lasso(
         bounded = codes.abs().sum(dim=1) > t * (1 - 1e3 * torch.finfo(codes.dtype).eps)
         codes = differentiate_implicitly(codes, signals, operator, bounded=bounded, max_bytes=max_bytes)
     elif gradient == "unrolled":
-        codes = unroll(codes, signals, operator, lambda points, size: project(points), unrolled_steps)
+        codes = unroll(codes, signals, operator, lambda points, _size: project(points), unrolled_steps)
     return Coded(codes.to(dtype), converged, state)
 
 

@@ -54,7 +54,7 @@ def solve(gram, correlations, energies, starts, lmbda, tolerance, max_steps, pos
                 for s in range(independent, count):
                     inside[active[s]] = False
                 count = independent
-                stopped = _move(gram, corr, factor, active, signs, values, count, lmbda, moves)
+                stopped = _move(corr, factor, active, signs, values, count, lmbda, moves)
                 factored = count
                 steps += 1
                 settled = stopped < 0
@@ -133,7 +133,7 @@ def _factorise(gram, active, start, count, factor):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _move(gram, corr, factor, active, signs, values, count, lmbda, moves):
+def _move(corr, factor, active, signs, values, count, lmbda, moves):
     """Move towards the solution on the active set, as far as the first coefficient that would change its sign.
 
     Returns:

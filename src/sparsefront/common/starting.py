@@ -48,7 +48,7 @@ def over() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _end(signum: int, frame: FrameType | None) -> None:
+def _end(signum: int, _frame: FrameType | None) -> None:
     if os.environ.get("LOCAL_RANK", "0") == "0":
         command = command_of(sys.argv[0], sys.orig_argv) or _as_module()
         said = f"stopped by {signal.Signals(signum).name}: it had not begun; go on with: {command}"

@@ -209,7 +209,7 @@ def going_on(arguments: Sequence[str], more: Sequence[str]) -> list[str]:
     return [*kept, *more]
 
 
-def _ask(signum: int, frame: FrameType | None) -> None:
+def _ask(signum: int, _frame: FrameType | None) -> None:
     if _now.process != os.getpid():
         return  # one that loads data; who forked it ends it
     if signum == signal.SIGINT and _now.heard == signum:
@@ -226,7 +226,7 @@ def _ask(signum: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, _now.patience)
 
 
-def _out_of_patience(signum: int, frame: FrameType | None) -> None:
+def _out_of_patience(_signum: int, _frame: FrameType | None) -> None:
     if _now.asked is None or _now.process != os.getpid():
         return
     if _now.careful and _now.patience is None:

@@ -183,7 +183,7 @@ def _no_group(found: re.Match[str], place: Place) -> str:
     return f"`{place.setting}` must hold settings, each with its name, or name a file of them, found {found[1]!r}."
 
 
-def _not_lightnings(found: re.Match[str], place: Place) -> str:
+def _not_lightnings(found: re.Match[str], _place: Place) -> str:
     names = re.search(r": ([^.]*[a-z_])", found[3])
     known = f" ({', '.join(sorted(names[1].split(', ')))})" if names else ""
     return f"`trainer.{found[1]}` must be one that Lightning knows{known}, found {found[2]}."
