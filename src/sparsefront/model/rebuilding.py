@@ -6,12 +6,13 @@ import inspect
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Union
 
 import sparsefront.training.schedules  # noqa: F401  which a checkpoint may name
+from sparsefront.common.annotations import annotations_of
 from sparsefront.model.known_classes import known_class
 
 SOURCES = {"pretrained": False, "checkpoint_path": None}
@@ -26,8 +27,9 @@ _LIGHTNINGS = ("pytorch_lightning.cli.instantiate_module",)
 def rebuilt(hint: Any, value: Any, setting: str) -> Any:
     """What a plain value stands for where a parameter is annotated with `hint`.
 
-    An object of the annotated class, or a builder where a `Callable` that returns one is annotated. Everything else
-    stays the value that it is: a text is never looked up where no class is annotated.
+    An object of the annotated class, or a builder where a `Callable` that returns one is annotated; of a dataclass that
+    groups settings, one with the settings given. Everything else stays the value that it is: a text is never looked up
+    where no class is annotated.
 
     Args:
         hint: the annotation.
@@ -35,7 +37,8 @@ def rebuilt(hint: Any, value: Any, setting: str) -> Any:
         setting: where it stands, for the sentence.
 
     Raises:
-        ValueError: a class that is not known or not of the kind annotated, or a function.
+        ValueError: a class that is not known or not of the kind annotated, a function, or a setting that a group of
+            settings does not have.
     """
     origin, options = typing.get_origin(hint) or hint, typing.get_args(hint)
     if value is None or hint is Any or origin is Literal:
@@ -81,7 +84,7 @@ def described_settings(owner: type, saved: Any, given: Mapping[str, Any]) -> dic
 
 def settings_of(owner: Any, given: Mapping[str, Any], setting: str) -> dict[str, Any]:
     """The arguments of a class, each as its annotation has it."""
-    hints = hints_of(owner)
+    hints = annotations_of(owner)
     neutral = {name: SOURCES.get(name, value) for name, value in given.items()}
     return {name: rebuilt(hints.get(name, Any), value, f"{setting}.{name}") for name, value in neutral.items()}
 
@@ -117,9 +120,20 @@ def _object(kind: type, value: Any, setting: str) -> Any:
     if issubclass(kind, Path) and isinstance(value, str):
         return kind(value)
     if is_dataclass(kind) and isinstance(value, Mapping) and CLASS not in value:
-        return kind(**settings_of(kind, value, setting))
+        return _group(kind, value, setting)
     found, arguments = _named(kind, value, setting)
     return found(**arguments)
+
+
+def _group(kind: type, value: Mapping[str, Any], setting: str) -> Any:
+    """A dataclass that groups settings, from the settings given by name; the others are its defaults."""
+    known = [field.name for field in fields(kind) if field.init]
+    if unknown := [name for name in value if name not in known]:
+        raise ValueError(
+            f"`{setting}` of a checkpoint must hold settings of {kind.__name__}, {', '.join(known)}, found "
+            f"{unknown[0]!r}; build the model with the version of the project that wrote it"
+        )
+    return kind(**settings_of(kind, value, setting))
 
 
 def _sequence(origin: type, options: Sequence[Any], values: Sequence[Any], setting: str) -> Any:
@@ -137,15 +151,3 @@ def _named(base: type, value: Any, setting: str) -> tuple[type, dict[str, Any]]:
     kind = known_class(spec[CLASS], base, setting)
     arguments = {**(spec.get(SETTINGS) or {}), **(spec.get(MORE) or {})}
     return kind, settings_of(kind, arguments, setting)
-
-
-def hints_of(owner: Any) -> dict[str, Any]:
-    """Annotations of the parameters of a function or constructor; of those that it hands on, the base classes'."""
-    found: dict[str, Any] = {}
-    for kind in reversed(inspect.getmro(owner)) if isinstance(owner, type) else [owner]:
-        constructor = kind.__dict__.get("__init__") if isinstance(kind, type) else kind
-        try:
-            found |= typing.get_type_hints(constructor) if constructor else {}
-        except (NameError, TypeError, AttributeError):  # written as texts that mean nothing here: plain values then
-            continue
-    return found

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sparsefront.runs.class_paths import full_class_path
+from sparsefront.common.annotations import annotations_of, settings_group_of
+from sparsefront.runs.class_paths import full_class_path, named_class
 
 
 class Difference(NamedTuple):
@@ -36,7 +37,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Diffe
 
     A class that is another one stands for its settings, which cannot be compared. Settings that only one of them knows
     are of another version of the code, and say nothing; but of those that a class takes by any name (`dict_kwargs`),
-    one that only one side has is null on the other. A mapping that is the value of a setting is compared as one.
+    one that only one side has is null on the other. Where a class annotates a setting with a dataclass, its fields are
+    compared one by one, as in `model.frontend.learning.n_iterations`; every other mapping that is the value of a
+    setting is compared as one.
 
     Args:
         before: nested settings, in groups at the top, with classes as `class_path` and `init_args`.
@@ -87,14 +90,23 @@ def _flat(settings: Mapping[Any, Any]) -> Iterator[tuple[str, _Setting]]:
             yield from _of_setting(value, str(group))
 
 
-def _of_setting(value: Any, name: str, open_ended: bool = False) -> Iterator[tuple[str, _Setting]]:
-    if not _is_class(value):
+def _of_setting(
+    value: Any, name: str, annotation: Any = None, open_ended: bool = False
+) -> Iterator[tuple[str, _Setting]]:
+    group = settings_group_of(annotation)
+    if _is_class(value):
+        yield name, _Setting(full_class_path(value["class_path"]), value, open_ended)
+        annotations = annotations_of(named_class(value["class_path"]))
+        for which in ("init_args", "dict_kwargs"):
+            for key, inner in _items(value.get(which)):
+                yield from _of_setting(inner, f"{name}.{key}", annotations.get(key), which == "dict_kwargs")
+    elif group is not None and isinstance(value, Mapping):
+        yield name, _Setting(group.__qualname__, value, open_ended)
+        annotations = annotations_of(group)
+        for key, inner in value.items():
+            yield from _of_setting(inner, f"{name}.{key}", annotations.get(key))
+    else:
         yield name, _Setting(_plain(value), _plain(value), open_ended)
-        return
-    yield name, _Setting(full_class_path(value["class_path"]), value, open_ended)
-    for which in ("init_args", "dict_kwargs"):
-        for key, inner in _items(value.get(which)):
-            yield from _of_setting(inner, f"{name}.{key}", which == "dict_kwargs")
 
 
 def _items(settings: Any) -> list[tuple[Any, Any]]:

@@ -3,6 +3,7 @@
 import copy
 import importlib
 import sys
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
@@ -152,6 +153,31 @@ def test_a_mapping_is_compared_as_one_value(before, now):
     assert found.startswith("model.classifier.options: ")
     (found,) = differences({"model": {"options": before}}, {"model": {"options": now}})
     assert found.name == "model.options"
+
+
+@dataclass(frozen=True)
+class Learning:
+    n_iterations: int = 100
+    shape: dict[str, int] | None = None
+
+
+class Grouped:
+    def __init__(self, learning: Learning | None = None, options: dict[str, int] | None = None) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        ({"n_iterations": 1}, {"n_iterations": 2}, ["model.classifier.learning.n_iterations: 1 → 2"]),
+        ({"n_iterations": 1}, {"n_iterations": 1, "added_later": 2}, []),
+        ({"n_iterations": 1}, None, ["model.classifier.learning: {'n_iterations': 1} → null"]),
+        ({"shape": {"a": 1}}, {"shape": {}}, ["model.classifier.learning.shape: {'a': 1} → {}"]),
+    ],
+)
+def test_settings_that_a_dataclass_groups_are_compared_one_by_one(before, now, found):
+    path = f"{Grouped.__module__}.{Grouped.__qualname__}"
+    sides = ({"class_path": path, "init_args": {"learning": group, "options": {}}} for group in (before, now))
+    assert of_classes(*sides) == found
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse._util import import_object
 
 from sparsefront.cli.dry_run.open_settings import OPEN, is_open, may_be_built, returned
+from sparsefront.common.annotations import annotations_of
 from sparsefront.frontends import FrontEnd
-from sparsefront.model.rebuilding import CLASS, MORE, SETTINGS, hints_of
+from sparsefront.model.rebuilding import CLASS, MORE, SETTINGS
 
 
 def check_named(parser: ArgumentParser, settings: Namespace) -> None:
@@ -37,7 +38,7 @@ def _check(hint: Any, value: Any, setting: str) -> None:
         named = _resolved(str(value[CLASS]))
         _check_kind(named, hint, setting)
         _check_no_front_end(named, setting)
-        hints = hints_of(named)
+        hints = annotations_of(named)
         for name, inner in [*_items(value.get(SETTINGS) or {}), *_items(value.get(MORE) or {})]:
             _check(hints.get(name, Any), inner, f"{setting}.{name}")
     elif isinstance(value, list | tuple):
@@ -46,7 +47,7 @@ def _check(hint: Any, value: Any, setting: str) -> None:
     elif isinstance(value, dict | Namespace):
         fields: dict[str, Any] = {}
         for kind in filter(is_dataclass, _options(hint)):
-            fields |= hints_of(kind)
+            fields |= annotations_of(kind)
         each = _inner(hint, Mapping)
         for name, inner in _items(value):
             _check(fields.get(name, each), inner, f"{setting}.{name}")
