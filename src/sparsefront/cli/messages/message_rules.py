@@ -9,6 +9,7 @@ from typing import Any
 
 from sparsefront import attacks, classifiers, data, frontends
 from sparsefront.cli.messages.message_place import Place
+from sparsefront.common.annotations import annotations_of, settings_group_of
 from sparsefront.common.nearest import nearest
 from sparsefront.model.known_classes import imported
 
@@ -66,6 +67,16 @@ def _no_setting(found: re.Match[str], place: Place) -> str:
         if near
         else f"`{found[1]}` is no setting{of}."
     )
+
+
+def _no_setting_of_group(found: re.Match[str], place: Place) -> str:
+    """Of a dataclass that groups settings of a class."""
+    annotations = annotations_of(imported(place.owner)) if place.owner else {}
+    known = _settings_of(settings_group_of(annotations.get(found[1])))
+    near = difflib.get_close_matches(found[2], known, n=3, cutoff=0.5) or known
+    mend = f"; did you mean {' or '.join(f'{found[1]}.{name}' for name in near)}?" if near else "."
+    of = f" of {place.owner.rpartition('.')[2]}" if place.owner else ""
+    return f"`{found[1]}.{found[2]}` is no setting{of}{mend}"
 
 
 def _settings_of(owner: Any) -> list[str]:
@@ -208,6 +219,8 @@ RULES: list[tuple[str, Callable[[re.Match[str], Place], str]]] = [
     (r"Multiple subclasses with name (\w+)\. .*?: (.*)", _several),
     (r"Unable to load config [\"'](.*?)[\"']", _no_group),
     (r"Subcommand '\w+' does not accept option '([^']+)'", _no_setting),
+    (r"Group '([^']+)' does not accept option '([^']+)'", _no_setting_of_group),
+    (r"unrecognized arguments: --(\w+)\.([\w.]+)", _no_setting_of_group),
     (r"No module named '([^']+)'", _no_module),
     (r"module '([^']+)' has no attribute '([^']+)'", _no_attribute),
     (r"Expected '([^']+)' to be a (?:subclass of|function that returns) <class '(?:\w+\.)*(\w+)'>", _wrong_kind),
