@@ -10,10 +10,19 @@ from sparsefront.classifiers import CIFARResNet, ConvNet, ResNet32, Timm
 from tests.helpers.places import CONFIGS
 
 TINY = "test_resnet"
-BUILDERS = [ConvNet, CIFARResNet, ResNet32, lambda c, k, **kwargs: Timm(c, k, TINY, **kwargs)]
+# A builder of (channels, classes) each; a new classifier of images is a row.
+BUILDERS = {
+    "ConvNet": ConvNet,
+    "CIFARResNet": CIFARResNet,
+    "ResNet32": ResNet32,
+    "Timm": lambda c, k, **settings: Timm(c, k, TINY, **settings),
+}
+NORMALISING = pytest.mark.parametrize(
+    "build", [BUILDERS[name] for name in ("CIFARResNet", "ResNet32", "Timm")], ids=["CIFARResNet", "ResNet32", "Timm"]
+)
 
 
-@pytest.mark.parametrize("build", BUILDERS, ids=["ConvNet", "CIFARResNet", "ResNet32", "Timm"])
+@pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 33, 47), (20, 15, 15)])
 def test_logits_have_their_shape_each_image_its_own_and_a_gradient_reaches_the_pixels(build, shape):
     model = build(shape[0], 7).eval()
@@ -25,7 +34,7 @@ def test_logits_have_their_shape_each_image_its_own_and_a_gradient_reaches_the_p
     assert gradient.flatten(1).any(dim=1).all()
 
 
-@pytest.mark.parametrize("build", BUILDERS[1:], ids=["CIFARResNet", "ResNet32", "Timm"])
+@NORMALISING
 def test_normalisation_is_inside(build):
     """Halving the pixels' mean and deviation with the settings changes nothing."""
     torch.manual_seed(0)
@@ -288,7 +297,7 @@ def test_a_normalisation_that_cannot_be_is_named(settings_, message):
         ResNet32(3, 10, **settings_)
 
 
-@pytest.mark.parametrize("build", BUILDERS[1:], ids=["CIFARResNet", "ResNet32", "Timm"])
+@NORMALISING
 def test_images_of_another_channel_count_are_refused_where_broadcasting_would_let_them_pass(build):
     with pytest.raises(ValueError, match=r"`images` must have shape \(B, 3, H, W\), found \(2, 1, 32, 32\)"):
         build(3, 4)(torch.rand(2, 1, 32, 32))

@@ -37,7 +37,7 @@ class Lower(Inner):
     ],
 )
 def test_a_refusal_carries_the_innermost_class_at_work(build, part):
-    with pytest.raises(ValueError, match="must be|may hold") as refused:
+    with pytest.raises(ValueError, match=r"must be|may hold") as refused:
         build()
     assert part_that_refused(refused.value) is part
 
