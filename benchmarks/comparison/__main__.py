@@ -4,16 +4,21 @@ import argparse
 import csv
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from sparsefront.cli.command import check
 from sparsefront.common.atomic_file import atomic_file, write_atomically
 from sparsefront.report.plots import atoms_figure, interval_figure, panel_figure
 from sparsefront.report.row import rows_of
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.results.run import Run, load_runs
-from sparsefront.studies.separate_tests import separate_tests
+from sparsefront.studies.finished import has_results
+from sparsefront.studies.run_systems import run_systems
+from sparsefront.studies.study import Study
+from sparsefront.studies.system import Layer, System
 
 HERE = Path(__file__).parent
 FRAGMENTS = Path("lightning_configs/frontends")
@@ -33,25 +38,36 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
 def main() -> None:
     """Test the front ends that have no results yet, then write the table over all that have."""
     options, more = parse()
-    known = {path.stem for folder in (FRAGMENTS, _own(options.setting)) for path in folder.glob("*.yaml")}
-    names = sorted(known & set(options.frontends or known), key=lambda name: (name != "identity", name))
-    folders = {name: Path("runs/comparison") / options.name / name for name in names}
-    failed = separate_tests({folder: [*_configs(options.setting, name), *more] for name, folder in folders.items()})
-    done = {name: folder for name, folder in folders.items() if folder not in failed}
+    study = comparison(options.name, options.setting, options.frontends, more)
+    study.check(study.systems, check)
+    failed = run_systems(study.systems)
+    done = {system.name: system.folder for system in study.systems if has_results(system.folder)}
     runs = load_runs(list(done.values()), "test")
     _write(runs, options.name, options.setting.with_suffix(".csv"))
     for fragment, run in zip(done, runs, strict=True) if options.pictures else []:
-        options.pictures.mkdir(parents=True, exist_ok=True)
-        few = {name: array if name == "atoms" else array[:6] for name, array in run.images.items()}
-        picture = panel_figure(few, [run.completed[0].name])
-        # Several fragments may be of one class.
-        picture.savefig(options.pictures / f"{fragment}.png", dpi=100)
-        if "atoms" in run.images:
-            atoms_figure(run.images["atoms"]).savefig(options.pictures / f"{fragment}_atoms.png", dpi=100)
+        _draw(run, fragment, options.pictures)
     if options.quality:
         rows = [replace(row, system=run.folder.parent.name) for run in runs for row in rows_of(run)]
         with atomic_file(HERE / "results" / f"{options.name}.png") as drawing:
             interval_figure(rows, options.quality).savefig(drawing, dpi=100)
+    for name, why in failed.items():
+        print(f"{name} has no results: {why}", file=sys.stderr)
+
+
+def comparison(name: str, setting: Path, frontends: Sequence[str] = (), more: Sequence[str] = ()) -> Study:
+    """A study with a system for each front end, which is tested before the setting's classifier.
+
+    Args:
+        name: of the folder of its runs.
+        setting: YAML with data, classifier and attacks; settings of single front ends are in the folder of its name.
+        frontends: fragments' names; empty for all.
+        more: further arguments of `sparsefront test`.
+    """
+    folder = Path("runs/comparison") / name
+    known = {path.stem for home in (FRAGMENTS, _own(setting)) for path in home.glob("*.yaml")}
+    names = sorted(known & set(frontends or known), key=lambda name: (name != "identity", name))
+    systems = [System(one, folder / one, _layers(setting, one), tuple(more), fit=False, home=folder) for one in names]
+    return Study(folder, tuple(systems))
 
 
 def _own(setting: Path) -> Path:
@@ -59,10 +75,19 @@ def _own(setting: Path) -> Path:
     return setting.with_suffix("")
 
 
-def _configs(setting: Path, name: str) -> list[str]:
+def _layers(setting: Path, name: str) -> tuple[Layer, ...]:
     fragments = [folder / f"{name}.yaml" for folder in (FRAGMENTS, _own(setting))]
     files = [Path("lightning_configs/base.yaml"), setting, *(path for path in fragments if path.is_file())]
-    return [word for path in files for word in ("--config", str(path))]
+    return tuple(Layer.of_file(path) for path in files)
+
+
+def _draw(run: Run, fragment: str, folder: Path) -> None:
+    """Several fragments may be of one class: the pictures are called like them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    few = {name: array if name == "atoms" else array[:6] for name, array in run.images.items()}
+    panel_figure(few, [run.completed[0].name]).savefig(folder / f"{fragment}.png", dpi=100)
+    if "atoms" in run.images:
+        atoms_figure(run.images["atoms"]).savefig(folder / f"{fragment}_atoms.png", dpi=100)
 
 
 def _write(runs: list[Run], name: str, published: Path) -> None:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from sparsefront.common import begun_by
+
 _COMMANDS = {
     "sparsefront.cli.command": "sparsefront",
     "sparsefront.cli.report": "sparsefront-report",
@@ -38,6 +40,7 @@ def begin() -> None:
     for signum in _SIGNALS:
         if signal.getsignal(signum) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(signum, _end)
+    begun_by.follow()
 
 
 def over() -> None:

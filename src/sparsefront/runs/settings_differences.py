@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from sparsefront.common.annotations import annotations_of, settings_group_of
 from sparsefront.runs.class_paths import full_class_path, named_class
 
+_OF_CLASS = ("init_args", "dict_kwargs")
+
 
 class Difference(NamedTuple):
     """A setting that is another one.
@@ -26,10 +28,18 @@ class Difference(NamedTuple):
         return f"{self.name}: {_shown(self.before)} → {_shown(self.now)}"
 
 
-class _Setting(NamedTuple):
+class Setting(NamedTuple):
+    """The value of a setting.
+
+    Attributes:
+        compared: in the one form that all spellings of it have.
+        given: as it was given.
+        open_ended: whether it is one that a class takes by any name.
+    """
+
     compared: Any
     given: Any
-    open_ended: bool = False  # one that a class takes by any name
+    open_ended: bool = False
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
@@ -45,7 +55,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Diffe
         before: nested settings, in groups at the top, with classes as `class_path` and `init_args`.
         now: the same.
     """
-    old, new = dict(_flat(before)), dict(_flat(now))
+    old, new = dict(flat(before)), dict(flat(now))
     found: list[Difference] = []
     for name in dict.fromkeys((*new, *old)):
         pair = _pair(name, old, new)
@@ -63,7 +73,8 @@ def _told_apart(before: Any, now: Any) -> tuple[Any, Any]:
 
 
 def _is_class(value: Any) -> bool:
-    return isinstance(value, Mapping) and "class_path" in value
+    """Or settings of one that is named elsewhere, as files stack them."""
+    return isinstance(value, Mapping) and ("class_path" in value or (bool(value) and set(value) <= set(_OF_CLASS)))
 
 
 def _short(path: Any) -> str:
@@ -71,17 +82,24 @@ def _short(path: Any) -> str:
     return ".".join(dict.fromkeys((parts[0], parts[-1])))
 
 
-def _pair(name: str, old: Mapping[str, _Setting], new: Mapping[str, _Setting]) -> tuple[_Setting, _Setting] | None:
+def _pair(name: str, old: Mapping[str, Setting], new: Mapping[str, Setting]) -> tuple[Setting, Setting] | None:
     one = old.get(name) or new[name]
     owner = name.rpartition(".")[0]
     if (name in old and name in new) or (one.open_ended and owner in old and owner in new):
-        absent = _Setting(None, None)
+        absent = Setting(None, None)
         return old.get(name, absent), new.get(name, absent)
     return None
 
 
-def _flat(settings: Mapping[Any, Any]) -> Iterator[tuple[str, _Setting]]:
-    """Dotted names and values, of groups and of classes; the name of a class comes before those of its settings."""
+def flat(settings: Mapping[Any, Any]) -> Iterator[tuple[str, Setting]]:
+    """Dotted names and values, of groups and of classes; the name of a class comes before those of its settings.
+
+    Args:
+        settings: nested, in groups at the top, with classes as `class_path` and `init_args`.
+
+    Returns:
+        E.g. `model.frontend` with the class, then `model.frontend.sigma`: the names of the command line.
+    """
     for group, value in settings.items():
         if isinstance(value, Mapping) and not _is_class(value):
             for key, inner in value.items():
@@ -92,21 +110,23 @@ def _flat(settings: Mapping[Any, Any]) -> Iterator[tuple[str, _Setting]]:
 
 def _of_setting(
     value: Any, name: str, annotation: Any = None, open_ended: bool = False
-) -> Iterator[tuple[str, _Setting]]:
+) -> Iterator[tuple[str, Setting]]:
     group = settings_group_of(annotation)
     if _is_class(value):
-        yield name, _Setting(full_class_path(value["class_path"]), value, open_ended)
-        annotations = annotations_of(named_class(value["class_path"]))
-        for which in ("init_args", "dict_kwargs"):
+        annotations: Mapping[str, Any] = {}
+        if "class_path" in value:
+            yield name, Setting(full_class_path(value["class_path"]), value, open_ended)
+            annotations = annotations_of(named_class(value["class_path"]))
+        for which in _OF_CLASS:
             for key, inner in _items(value.get(which)):
                 yield from _of_setting(inner, f"{name}.{key}", annotations.get(key), which == "dict_kwargs")
     elif group is not None and isinstance(value, Mapping):
-        yield name, _Setting(group.__qualname__, value, open_ended)
+        yield name, Setting(group.__qualname__, value, open_ended)
         annotations = annotations_of(group)
         for key, inner in value.items():
             yield from _of_setting(inner, f"{name}.{key}", annotations.get(key))
     else:
-        yield name, _Setting(_plain(value), _plain(value), open_ended)
+        yield name, Setting(_plain(value), _plain(value), open_ended)
 
 
 def _items(settings: Any) -> list[tuple[Any, Any]]:

@@ -5,18 +5,26 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
-from sparsefront.common.stopping import poll
+from sparsefront.common import stopping
+from sparsefront.common.begun_by import environment_of_child
+from sparsefront.studies.run_lock import InUseError, locked
 
 LOG = "log.txt"
+_LOCK = ".run.lock"  # kept by the process itself, which may outlive who began it by a minute
+_TO_SAVE = 60.0  # seconds that a process has to save what it has before it is killed
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
     """Run `sparsefront VERB` into a folder; it is neither slowed, filled nor stopped by what came before it.
 
-    What it prints is added to the folder's `log.txt`, below the command.
+    What it prints is added to the folder's `log.txt`, below the command. It ends when this process ends, were that
+    killed.
 
     Args:
         verb: fit, validate, test or predict.
@@ -24,36 +32,56 @@ def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
         arguments: the others.
 
     Returns:
-        Whether it came to a good end.
+        Whether it came to a good end. False, with a sentence in the log, where another process writes to the folder.
     """
-    poll()
+    if stopping.asked() is not None:
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        stopping.poll()
     folder.mkdir(parents=True, exist_ok=True)
     words = [verb, *arguments, "--run_dir", str(folder)]
     with (folder / LOG).open("a") as log:
         log.write(f"$ {shlex.join(['sparsefront', *words])}\n")
         log.flush()
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "sparsefront.cli.command",
-            *words,
-        ]  # -P: not from the working folder first
-        with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as run:
-            try:
-                return run.wait() == 0
-            except BaseException:
-                _end(run)
-                raise
+        try:
+            with locked(folder):
+                return _run(words, folder, log)
+        except InUseError as error:
+            log.write(f"sparsefront: error: {error}\n")
+            return False
 
 
-def _end(run: subprocess.Popen[bytes]) -> None:
-    """Let a run keep what it has, as it does when it is stopped itself; it gets a minute."""
-    run.send_signal(signal.SIGTERM)  # whatever the signal was: a second SIGINT, after a terminal's, would be the last
-    try:
-        run.wait(60)
-    except subprocess.TimeoutExpired:
-        run.kill()
+def _run(words: Sequence[str], folder: Path, log: TextIO) -> bool:
+    command = [sys.executable, "-P", "-m", "sparsefront.cli.command", *words]  # -P: not from the working folder first
+    environment = environment_of_child(folder / _LOCK)
+    if "SLURM_JOB_ID" in environment:
+        environment["SLURM_JOB_NAME"] = "interactive"
+    with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment) as run:
+        _running.add(run)
+        try:
+            return run.wait() == 0
+        except BaseException:
+            _end([run])
+            raise
+        finally:
+            _running.discard(run)
+
+
+def end_all() -> None:
+    """Let every run that other threads wait for keep what it has, as it does when it is stopped itself, and end."""
+    _end(list(_running))
+
+
+def _end(runs: Sequence[subprocess.Popen[bytes]]) -> None:
+    """They get a minute."""
+    for run in runs:
+        # Whatever the signal was: a second SIGINT, after a terminal's, would be the last.
+        run.send_signal(signal.SIGTERM)
+    for run in runs:
+        try:
+            run.wait(_TO_SAVE)
+        except subprocess.TimeoutExpired:
+            run.kill()
 
 
 def last_words(folder: Path) -> str:

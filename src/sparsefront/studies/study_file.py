@@ -1,7 +1,6 @@
 """The YAML file of a study."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,15 @@ from typing import Any
 import yaml
 
 from sparsefront.common.home import at_home
-from sparsefront.studies.system import Layer, System, inline, names
+from sparsefront.studies.study import Study, near
+from sparsefront.studies.system import RUN_DIR, Layer, System, inline, names
 
 STUDY = ("run_dir", "configs", "settings", "systems")
-SYSTEM = ("configs", "settings", "fit")
+SYSTEM = ("configs", "settings", "fit", "test")
 REPORT = ("report.html", "table.md", "table.csv")
-RUN_DIR = "{run_dir}"
 
 
-def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()) -> tuple[Path, list[System]]:
+def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()) -> Study:
     """Read the systems of a study.
 
     Args:
@@ -26,7 +25,7 @@ def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()
         more: further arguments of every `sparsefront fit` and `test`.
 
     Returns:
-        The study's folder, and its systems in their order.
+        The study; the needs of its systems are those before them whose folders they name.
 
     Raises:
         ValueError: the file, or a config file that it names, is missing or not of that form.
@@ -50,28 +49,18 @@ def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()
         own = {} if entry is None else entry
         _check_keys(own, SYSTEM, f"system `{name}`")
         layers = (*common, *_layers(own, f"system `{name}`", folder))
-        fit = own.get("fit", True)
-        if not isinstance(fit, bool):
-            raise ValueError(f"`fit` of system `{name}` must be true or false, found {fit!r}; false tests it as built.")
-        systems.append(System(name, folder / name, layers, tuple(more), fit=fit))
-    return folder, _with_needs(systems)
-
-
-def pick(chosen: Iterable[str] | None, systems: Sequence[System]) -> list[System]:
-    """The systems that `--only` names, all without it; raises a ValueError for a name that none has."""
-    known = [system.name for system in systems]
-    wanted = known if chosen is None else list(chosen)
-    for name in wanted:
-        if name not in known:
-            raise ValueError(f"`--only` must name systems of the study, found {name}; {_near(name, known)}")
-    return [system for system in systems if system.name in wanted]
+        fit, test = _switch(own, "fit", name), _switch(own, "test", name)
+        if not (fit or test):
+            raise ValueError(f"`fit` or `test` of system `{name}` must be true, found both false; leave one out.")
+        systems.append(System(name, folder / name, layers, tuple(more), fit=fit, test=test, home=folder))
+    return Study(folder, with_needs(systems))
 
 
 def _load(path: Path, what: str) -> dict[str, Any]:
     path = at_home(path)
     if not path.is_file():
         beside = [str(path.with_name(other.name)) for other in path.parent.glob("*.y*ml")]
-        raise ValueError(f"{what} must be a YAML file, found none at {path}; {_near(str(path), beside)}")
+        raise ValueError(f"{what} must be a YAML file, found none at {path}; {near(str(path), beside)}")
     try:
         text = path.read_text(encoding="utf-8")
         _check_once(yaml.compose(text), path)
@@ -99,7 +88,15 @@ def _check_keys(content: Any, known: Sequence[str], where: str) -> None:
         raise ValueError(f"{where} must hold {', '.join(known[:-1])} and {known[-1]}, found {content!r}.")
     for key in content:
         if key not in known:
-            raise ValueError(f"`{key}` is no key of {where}; {_near(str(key), known)}")
+            raise ValueError(f"`{key}` is no key of {where}; {near(str(key), known)}")
+
+
+def _switch(entry: dict[str, Any], key: str, name: str) -> bool:
+    value = entry.get(key, True)
+    if not isinstance(value, bool):
+        without = {"fit": "tests it as built", "test": "keeps the validation of its fit for its results"}[key]
+        raise ValueError(f"`{key}` of system `{name}` must be true or false, found {value!r}; false {without}.")
+    return value
 
 
 def _check_name(name: Any) -> None:
@@ -135,7 +132,12 @@ def _filled(value: Any, folder: Path) -> Any:
     return [_filled(item, folder) for item in value] if isinstance(value, list) else value
 
 
-def _with_needs(systems: Sequence[System]) -> list[System]:
+def with_needs(systems: Sequence[System]) -> tuple[System, ...]:
+    """The same systems, which know what they need.
+
+    Raises:
+        ValueError: one comes before what it needs.
+    """
     done: list[System] = []
     for system in systems:
         given = [layer.settings for layer in system.layers]
@@ -146,9 +148,4 @@ def _with_needs(systems: Sequence[System]) -> list[System]:
                 f"{late[0]} first."
             )
         done.append(replace(system, needs=tuple(other for other in done if other.name in named)))
-    return done
-
-
-def _near(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5) or list(known)
-    return f"did you mean {' or '.join(near)}?" if near else "check the path."
+    return tuple(done)

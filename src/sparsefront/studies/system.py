@@ -1,12 +1,17 @@
 """One system of a study."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from sparsefront.common.home import at_home
+
+RUN_DIR = "{run_dir}"
+"""What stands for the study's folder in its settings, and in the record of what was done."""
 
 
 class Layer(NamedTuple):
@@ -20,6 +25,11 @@ class Layer(NamedTuple):
     word: str
     settings: dict[str, Any]
 
+    @classmethod
+    def of_file(cls, path: Path) -> "Layer":
+        """What a YAML file holds that is known to be one."""
+        return cls(str(path), yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+
 
 @dataclass(frozen=True)
 class System:
@@ -32,14 +42,23 @@ class System:
         more: further arguments of every command.
         needs: the systems before it whose folders, or files in them, it names.
         fit: whether it is fitted; else it is tested as it is built, from others' checkpoints.
+        test: whether it is tested; else its results are those of the validation of its fit.
+        home: the folder that `{run_dir}` means in its settings; None for the one that `folder` lies in.
     """
 
     name: str
     folder: Path
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer, ...] = ()
     more: tuple[str, ...] = ()
     needs: tuple["System", ...] = ()
     fit: bool = True
+    test: bool = True
+    home: Path | None = None
+
+    @property
+    def stage(self) -> str:
+        """Of its results: test or val."""
+        return "test" if self.test else "val"
 
     @property
     def arguments(self) -> list[str]:
@@ -60,6 +79,10 @@ class System:
                 layer = inline({key: value for key, value in left.items() if value is not None})
             layers.append(layer)
         return _arguments(tuple(layers), self.more)
+
+    def with_arguments(self, words: Iterable[str]) -> "System":
+        """The same with further arguments of every command."""
+        return replace(self, more=(*self.more, *words))
 
     def _without_own(self, layer: Layer) -> Layer:
         attacks = {key: value for key, value in layer.settings.items() if key.rstrip("+") == "attacks"}

@@ -100,17 +100,20 @@ def test_so_do_studies_and_sweeps(home, capsys, monkeypatch):
     (home / "common.yaml").write_text("model: {classifier: ConvNet}")
     content = {"run_dir": "~/study", "configs": ["~/common.yaml"], "systems": {"a": None}}
     (home / "study.yaml").write_text(yaml.safe_dump(content))
-    folder, systems = read_study(Path("~/study.yaml"))
+    study_read = read_study(Path("~/study.yaml"))
+    folder, systems = study_read.folder, study_read.systems
     assert folder == home / "study"
     assert systems[0].folder == home / "study/a"
-    assert read_study(home / "study.yaml", Path("~/given"))[0] == home / "given"
+    assert read_study(home / "study.yaml", Path("~/given")).folder == home / "given"
     content["systems"]["b"] = {"settings": {"model": {"classifier_checkpoint": "~/study/a/version_0"}}}
     (home / "study.yaml").write_text(yaml.safe_dump(content))
-    assert [other.name for other in read_study(home / "study.yaml")[1][1].needs] == ["a"]
+    assert [other.name for other in read_study(home / "study.yaml").systems[1].needs] == ["a"]
     assert study(["~/nowhere.yaml"]) == 2
     assert str(home / "nowhere.yaml") in capsys.readouterr().err
     tested = []
-    monkeypatch.setattr("sparsefront.cli.sweep._check", lambda *args: None)
-    monkeypatch.setattr("sparsefront.cli.sweep.separate_tests", lambda tests: tested.extend(tests) or list(tests))
+    monkeypatch.setattr("sparsefront.cli.sweep.check", lambda *args: None)
+    monkeypatch.setattr(
+        "sparsefront.cli.sweep.run_systems", lambda systems: tested.extend(one.folder for one in systems) or {}
+    )
     sweep(["--setting", "model.frontend.bits", "--values", "3", "--run_dir", "~/sweep", *SMALL])
     assert tested == [home / "sweep/bits=3"]

@@ -12,10 +12,11 @@ from PIL import Image
 
 from sparsefront.cli import study
 from sparsefront.cli.command import SparsefrontCLI, check, main
-from sparsefront.studies import read_study
+from sparsefront.studies import read_study, turn
 from sparsefront.studies.record import begin_fit, check_same
 from sparsefront.studies.separate_run import last_words
 from tests.helpers.places import ROOT
+from tests.helpers.whole_runs import leave_fit, leave_test
 
 CONFIGS = ROOT / "lightning_configs"
 FGSM = {"name": "fgsm", "attack": {"class_path": "FGSM", "init_args": {"eps": 0.1}}}
@@ -65,7 +66,7 @@ def ran(monkeypatch):
         main()
         return True
 
-    monkeypatch.setattr(study, "separate_run", run)
+    monkeypatch.setattr(turn, "separate_run", run)
     return done
 
 
@@ -76,17 +77,16 @@ def faked(monkeypatch):
 
     def run(verb, folder, arguments):
         commands.append((verb, folder.name, arguments[-2:] == ["--ckpt_path", "last"]))
-        file = folder / ("version_0/checkpoints/last.ckpt" if verb == "fit" else "version_0/results/test_attacks.json")
-        file.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         if (verb, folder.name) in breaking:
             (folder / "log.txt").write_text("$ sparsefront\nsparsefront: error: out of luck.\n(hint)\n")
             return False
-        file.touch()
+        (leave_fit if verb == "fit" else leave_test)(folder)
         return True
 
-    monkeypatch.setattr(study, "separate_run", run)
+    monkeypatch.setattr(turn, "separate_run", run)
     monkeypatch.setattr(study, "check", lambda args: None)
-    monkeypatch.setattr(study, "_report", lambda folder, systems: [system.name for system in systems])
+    monkeypatch.setattr(study, "_report", lambda study: True)
     return commands, breaking
 
 
@@ -125,7 +125,7 @@ def test_systems_are_fitted_tested_and_reported_under_their_names_and_none_twice
     assert used["trainer"]["max_epochs"] == 1  # the study's settings over its configs
     assert used["data"]["init_args"]["val_size"] == 21  # and the command line over all
 
-    monkeypatch.setattr(study, "_report", lambda folder, systems: len(systems) == 2)  # pages take time to draw
+    monkeypatch.setattr(study, "_report", lambda study: len(study.systems) == 2)  # pages take time to draw
     assert study.main(["s.yaml", *more]) == 0
     assert "few bits: has its results" in capsys.readouterr().out
     assert study.main([written(changed(attacks=[FGSM, {**FGSM, "name": "again"}])), *more]) == 2
@@ -137,7 +137,8 @@ def test_systems_are_fitted_tested_and_reported_under_their_names_and_none_twice
 
 
 def test_settings_are_given_in_their_order_with_the_studys_folder_in_them():
-    folder, (natural, bits) = read_study(Path(written(STUDY)), Path("elsewhere"), ["--a", "b"])
+    found = read_study(Path(written(STUDY)), Path("elsewhere"), ["--a", "b"])
+    folder, (natural, bits) = found.folder, found.systems
     given = bits.arguments[1:-2:2]
     assert given[:3] == STUDY["configs"]
     assert json.loads(given[3]) == STUDY["settings"]
@@ -161,7 +162,7 @@ def test_an_interrupted_fit_goes_on_and_a_finished_one_is_only_tested(faked, cap
     assert "natural has no results: its fit failed; see runs/s/natural/log.txt (out of luck.)" in error
     assert "few bits has no results: it needs natural, which is not fitted" in error
 
-    Path("runs/s/natural/version_0/checkpoints/last.ckpt").touch()  # what it had reached
+    leave_fit(Path("runs/s/natural"), ended=False)  # what it had reached
     commands.clear()
     breaking ^= {("fit", "natural"), ("test", "natural")}
     assert study.main([file]) == 1
@@ -246,7 +247,7 @@ def test_a_test_is_checked_as_one_only_when_the_weights_it_asks_for_are_there(fa
 
 def test_attacks_from_a_systems_own_checkpoint_are_of_its_test_alone():
     content = changed(attacks=[FGSM, FROM_NATURAL])
-    natural, bits = read_study(Path(written(content)))[1]
+    natural, bits = read_study(Path(written(content))).systems
 
     def names(arguments):
         given = [json.loads(word) for word in arguments if word.startswith("{")]
@@ -279,7 +280,7 @@ def test_a_folder_of_another_run_is_left_alone(faked, capsys):
             {"systems": {"a": {"fit": "no"}}},
             "`fit` of system `a` must be true or false, found 'no'; false tests it as built.",
         ),
-        ({"systems": {"a": [1]}}, "system `a` must hold configs, settings and fit, found [1]"),
+        ({"systems": {"a": [1]}}, "system `a` must hold configs, settings, fit and test, found [1]"),
         ({"systems": {"a": {"settings": [1]}}}, "`settings` of system `a` must be settings of `sparsefront fit`"),
         ({"configs": "base.yaml"}, "`configs` of `s.yaml` must be a list of YAML files, found 'base.yaml'"),
         ({"configs": [str(CONFIGS / "bose.yaml")]}, f"bose.yaml; did you mean {CONFIGS / 'base.yaml'}"),
@@ -397,7 +398,8 @@ STUDIES = sorted(CONFIGS.glob("studies/*.yaml"))
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_study_is_read_and_its_systems_come_after_those_they_need(path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    folder, systems = read_study(path)
+    found = read_study(path)
+    folder, systems = found.folder, found.systems
     assert folder.name == {"mnist5k": "mnist5k_study"}.get(path.stem, path.stem)
     assert not any("{run_dir}" in word for system in systems for word in system.arguments)
     assert all(system.needs for system in systems if not system.fit)
@@ -415,8 +417,7 @@ def test_every_study_is_accepted(path, monkeypatch, tmp_path):
         build = timm.create_model
         monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **kept: build("test_resnet", **kept))
     monkeypatch.chdir(ROOT)
-    _, systems = read_study(path, tmp_path / "runs", more)
-    for system in systems:
+    for system in read_study(path, tmp_path / "runs", more).systems:
         check(["fit", *system.arguments_without(system.needs), "--run_dir", str(system.folder)])
 
 
@@ -424,7 +425,7 @@ def test_settings_are_compared_as_they_were_given(tmp_path, faked):
     odd = {"model": {"classifier": {"dict_kwargs": {"note": "two  blanks\nand \u202e more"}}}}
     file = tmp_path / "odd.yaml"
     file.write_text(yaml.safe_dump(STUDY | {"systems": {"one": {"settings": odd}}}))
-    (system,) = read_study(file, tmp_path / "runs", [])[1]
+    (system,) = read_study(file, tmp_path / "runs", []).systems
     begin_fit(system)
     (system.folder / "checkpoints").mkdir(parents=True)
     (system.folder / "version_0/checkpoints").mkdir(parents=True)

@@ -9,7 +9,9 @@ import pytest
 
 from sparsefront.cli import sweep
 from sparsefront.cli.command import main
-from sparsefront.studies import separate_tests as separate
+from sparsefront.studies import turn
+from sparsefront.studies.axes import Axis
+from sparsefront.studies.sweep import sweep as sweep_of
 from tests.helpers.places import CONFIGS
 
 NAMES = ("base", "data/mnist5k", "classifiers/convnet", "frontends/bit_depth")
@@ -37,7 +39,7 @@ def ran(tmp_path, monkeypatch):
             main()
         return folder.name != "bits=3"
 
-    monkeypatch.setattr(separate, "separate_run", run)
+    monkeypatch.setattr(turn, "separate_run", run)
     return done
 
 
@@ -53,7 +55,7 @@ def bits(*values):
 def test_a_sweep_tests_each_value_once_and_its_table_has_the_numbers_of_the_samples_files(ran, capsys):
     assert sweep.main(bits("1", "3", "6")) == 1  # the others are not lost
     assert ran == ["bits=1", "bits=3", "bits=6"]
-    assert "bits=3 has no results; see runs/s/bits=3/log.txt" in capsys.readouterr().err
+    assert "bits=3 has no results: its test failed; see runs/s/bits=3/log.txt" in capsys.readouterr().err
     lines = [line.strip("| ").split(" | ") for line in Path("runs/s/sweep.md").read_text().splitlines()]
     start = next(number for number, line in enumerate(lines) if line[0] == "bits")
     header, table = lines[start], {line[0]: line for line in lines[start + 2 : start + 4]}
@@ -76,17 +78,15 @@ def test_a_sweep_tests_each_value_once_and_its_table_has_the_numbers_of_the_samp
     assert sweep.main(bits("6", "1")) == 0
     assert ran == ["bits=1", "bits=3", "bits=6"]  # what is there is not done again
     assert sweep.main([*bits("1", "8"), "--evaluation.max_samples", "3"]) == 2  # results of other arguments
-    assert "`--run_dir` must hold results of the same arguments" in capsys.readouterr().err
+    assert "found in runs/s/bits=1 a test of other ones (evaluation.max_samples)" in capsys.readouterr().err
     assert ran == ["bits=1", "bits=3", "bits=6"]
 
 
 def test_a_value_that_cannot_be_is_refused_before_any_test(ran, capsys):
-    with pytest.raises(SystemExit) as stop:
-        sweep.main(bits("2", "0"))
-    assert stop.value.code == 2
+    assert sweep.main(bits("2", "0")) == 2
     error = capsys.readouterr().err
     assert "`bits` must be" in error
-    assert "refused at model.frontend.bits = 0; nothing was tested" in error
+    assert "refused at system bits=0; nothing was fitted or tested" in error
     assert not ran
 
 
@@ -104,21 +104,20 @@ def test_the_command_tests_in_processes_of_their_own_and_one_that_fails_is_named
     home = tmp_path / "runs/s"
     assert {path.name for path in home.iterdir()} == {"bits=2", "bits=4", "sweep.md", "sweep.csv", "sweep.png"}
     assert (home / "sweep.md").read_text().startswith(f"`{shlex.join(['sparsefront-sweep', *bits('2', '4')])}`")
-    good, bad = home / "bits=2", tmp_path / "bad"
-    before = sorted(good.rglob("*"))
-    assert separate.separate_tests({good: COMMON, bad: [*COMMON, "--model.frontend.bits=0"]}) == [bad]
-    assert "`bits` must be" in (bad / "log.txt").read_text()
-    assert sorted(good.rglob("*")) == before
+    bad = sweep_of([Axis("model.frontend.bits", ("0",))], tmp_path / "bad", COMMON).systems[0]
+    assert "its test failed" in turn.take_turn(bad, lambda text, end: None)
+    assert "`bits` must be" in (bad.folder / "log.txt").read_text()
 
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("given", [["--ckpt_path", "runs/a"], ["--ckpt_path=runs/a"]])
 def test_a_whole_checkpoint_is_swept_with_its_one_setting_allowed_to_differ(given):
-    tests = sweep._tests("model.frontend.bits", ["1", "2"], Path("runs/s"), given)
-    for value, (_, arguments) in tests.items():
-        assert arguments == [*given, f"--model.frontend.bits={value}", "--may_differ+", "model.frontend.bits"]
-    for _, arguments in sweep._tests("model.frontend.bits", ["1"], Path("runs/s"), []).values():
-        assert "--may_differ+" not in arguments
+    axis = Axis("model.frontend.bits", ("1", "2"))
+    for value, system in zip(axis.values, sweep_of([axis], Path("runs/s"), given).systems, strict=True):
+        own = [f"--model.frontend.bits={value}", "--may_differ+", "model.frontend.bits"]
+        assert system.arguments == [*given, *own]
+    for other in (sweep_of([axis], Path("runs/s")), sweep_of([axis], Path("runs/s"), given, fit=True)):
+        assert not any("--may_differ+" in system.arguments for system in other.systems)
 
 
 def test_a_sweep_of_one_trained_model_says_what_differs_from_its_weights(ran, capsys):

@@ -14,7 +14,7 @@ import yaml
 from sparsefront.cli import study, sweep
 from sparsefront.cli.command import SparsefrontCLI, main
 from sparsefront.evaluation import robust_evaluation
-from sparsefront.studies import separate_tests
+from sparsefront.studies import turn
 from sparsefront.studies.separate_run import separate_run
 from tests.helpers.small_command import BASE, CONFIGS, PGD2
 
@@ -48,8 +48,7 @@ def ran(tmp_path, monkeypatch):
             return False
         return True
 
-    monkeypatch.setattr(separate_tests, "separate_run", run)
-    monkeypatch.setattr(study, "separate_run", run)
+    monkeypatch.setattr(turn, "separate_run", run)
     return done
 
 
@@ -78,7 +77,6 @@ def a_study():
     return ["study.yaml"]
 
 
-@pytest.mark.xfail(strict=True, reason="B2: a sweep takes a test for done whose record is there")
 def test_a_value_whose_test_was_killed_in_its_diagnostics_is_tested_again(ran, monkeypatch):
     with monkeypatch.context() as patch:
         kill_in(patch, robust_evaluation, "probe")
@@ -89,7 +87,6 @@ def test_a_value_whose_test_was_killed_in_its_diagnostics_is_tested_again(ran, m
     assert len(ran) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="B2: a study tests from the beginning again")
 def test_a_studys_test_that_was_interrupted_goes_on_from_its_rows(ran, monkeypatch):
     from sparsefront.attacks import PGD
 
@@ -101,20 +98,18 @@ def test_a_studys_test_that_was_interrupted_goes_on_from_its_rows(ran, monkeypat
     assert "--evaluation.resume_from" in ran[-1]
 
 
-@pytest.mark.xfail(strict=True, reason="B2: a study takes a fit for whole that ended with exit code 0")
 def test_a_fit_that_ended_well_before_its_last_epoch_is_not_taken_for_whole(ran, monkeypatch):
-    real = study.separate_run
+    real = turn.separate_run
 
     def short(verb, folder, arguments):
         more = ["--trainer.max_epochs", "1"] if verb == "fit" else []
         return real(verb, folder, [*arguments, *more])
 
-    monkeypatch.setattr(study, "separate_run", short)
+    monkeypatch.setattr(turn, "separate_run", short)
     study.main(a_study())
     assert not json.loads(Path("study/natural/study.json").read_text())["fitted"]
 
 
-@pytest.mark.xfail(strict=True, reason="B4: a child goes on without who began it")
 def test_a_run_ends_with_the_process_that_began_it(tmp_path):
     code = "import sys, pathlib, sparsefront.studies.separate_run as s\n"
     code += "s.separate_run('fit', pathlib.Path('run'), sys.argv[1:])"
@@ -139,7 +134,6 @@ def test_a_run_ends_with_the_process_that_began_it(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="B4: no run folder is locked")
 def test_a_second_run_of_a_studys_folder_is_refused_while_the_first_goes_on(tmp_path, monkeypatch):
     from tests.helpers.forked import Forked
 

@@ -1,0 +1,74 @@
+"""A setting that takes several values."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from sparsefront.studies.system import System
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting and its values; the seed is one, `seed_everything`.
+
+    Attributes:
+        setting: its dotted name on the command line.
+        values: as on the command line.
+    """
+
+    setting: str
+    values: tuple[str, ...]
+
+
+class Point(NamedTuple):
+    """One value of each axis.
+
+    Attributes:
+        label: e.g. `bits=3,seed_everything=0`; a folder can be called so.
+        values: one of each axis.
+        arguments: of the command line.
+    """
+
+    label: str
+    values: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+
+def points(axes: Sequence[Axis]) -> list[Point]:
+    """The product of axes, the last one changing fastest.
+
+    Raises:
+        ValueError: two points whose folders would have one name.
+    """
+    names = short_names(axes)
+    found: list[Point] = []
+    for values in itertools.product(*(axis.values for axis in axes)):
+        label = ",".join(f"{name}={value.replace('/', '_')}" for name, value in zip(names, values, strict=True))
+        if label in (other.label for other in found):
+            raise ValueError(f"`--values` must have folders of their own, found {label} twice; leave one out.")
+        arguments = (f"--{axis.setting}={value}" for axis, value in zip(axes, values, strict=True))
+        found.append(Point(label, values, tuple(arguments)))
+    return found
+
+
+def short_names(axes: Sequence[Axis]) -> list[str]:
+    """The last part of each setting's name, or all of it where two end alike."""
+    ends = [axis.setting.rpartition(".")[2] for axis in axes]
+    return [end if ends.count(end) == 1 else axis.setting for axis, end in zip(axes, ends, strict=True)]
+
+
+def along(system: System, axes: Sequence[Axis], folder: Path) -> list[System]:
+    """A system at each point, as systems of their own.
+
+    Args:
+        system: whose settings they have, but for those of the axes.
+        axes: at least one.
+        folder: in which each has a folder called as its point.
+    """
+    called = f"{system.name}, " if system.name else ""
+    return [
+        replace(system, name=f"{called}{point.label}", folder=folder / point.label).with_arguments(point.arguments)
+        for point in points(axes)
+    ]
