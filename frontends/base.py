@@ -9,8 +9,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from sparsecode.value_with_gradient_of import value_with_gradient_of
+from sparsefront.common.processes import Processes
+from sparsefront.common.random import generator_of
 from sparsefront.common.refusals import refusals_by
 from sparsefront.common.settings import CheckedSettings
+from sparsefront.frontends.parts.learner import Learner
 
 ImageMap = Callable[[Tensor], Tensor]
 
@@ -49,7 +53,7 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
     learns_from_original: bool = False
     learned: Tensor
     learning_step: Tensor
-    _learner: Any = None  # what learning needs beside buffers; gone once there is nothing left to learn
+    _learner: Learner | None = None  # gone once there is nothing left to learn
 
     def __init__(self, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -77,9 +81,11 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """Backward modes by name: each maps its settings to a function with the value of `forward`.
 
-        `exact` is the derivative of the deployed computation, as automatic differentiation finds it.
+        Every front end has `exact`, the derivative of the deployed computation as automatic differentiation finds it;
+        one that returns images has `identity`, the gradient of handing them on, too. One with more adds to these.
         """
-        return {"exact": self._exact}
+        modes: dict[str, Callable[..., ImageMap]] = {"exact": self._exact}
+        return {**modes, "identity": self._identity} if self.returns_images else modes
 
     def _exact(self) -> ImageMap:
         return self.forward
@@ -90,8 +96,7 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
         def passing(images: Tensor) -> Tensor:
             with torch.no_grad():
                 value = self.forward(images)
-            # The added term is exactly 0: it changes the gradient alone.
-            return value + (images - images.detach()).repeat_interleave(self.n_copies, dim=0)
+            return value_with_gradient_of(images.repeat_interleave(self.n_copies, dim=0), value)
 
         return passing
 
@@ -184,22 +189,22 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
         """Learn from a batch of the data, whose first entry are its images."""
         return self.learn_from(batch[0])
 
+    @torch.no_grad()
     def end_learning(self) -> None:
-        """Nothing is left to learn: drop what only that needed."""
+        """Nothing is left to learn: let the learner finish, and drop it."""
+        if self._learner is not None:
+            self._learner.finish()
         self.learned.fill_(True)
         self._learner = None
 
-    def sum_over_processes(self, tensor: Tensor) -> Tensor:
-        """Sum a tensor over the processes of the `Trainer` that fits this front end (as it is without one)."""
-        if self._trainer is None or self.trainer.world_size == 1:
-            return tensor
-        total = self.trainer.strategy.reduce(tensor.to(self.device), reduce_op="sum")  # NCCL sums on GPUs alone
-        return total.to(tensor.device)
+    @property
+    def processes(self) -> Processes:
+        """Those of the `Trainer` that fits this front end, or, without one, those of `torch.distributed`."""
+        return Processes(None if self._trainer is None else self.trainer.strategy)
 
-    def from_first_process(self, tensor: Tensor) -> Tensor:
-        """The first process's tensor, of any size, on the device of this process's own."""
-        # On the CPU, because what is sent comes back on the very device it was sent from.
-        return self.trainer.strategy.broadcast(tensor.cpu()).to(tensor.device)
+    def learning_draws(self, seed: int) -> torch.Generator:
+        """Random numbers, on the CPU, of this learning step and this process, which follow from them and a seed."""
+        return generator_of(seed, int(self.learning_step), self.processes.rank)
 
     def configure_optimizers(self) -> None:
         """None for the `Trainer`: the statistics, or an optimizer, are the front end's own."""

@@ -1,6 +1,5 @@
 """The bilateral filter."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Literal, get_args
 
@@ -9,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsefront.common.rules import check_rules, integers, number, one_of, positive
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.filters import within_range
 from sparsefront.frontends.parts.shifts import Offset, half_window, pairs, shifted_mean
 
@@ -108,10 +107,6 @@ class Bilateral(FrontEnd):
         self.diameter, self.sigma_color, self.sigma_space = diameter, number(sigma_color, "sigma_color"), sigma_space
         self.window, self.distance = window, distance
         check_bilateral(self.image_shape, diameter, self.sigma_color, sigma_space, window, distance)
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}
 
     def forward(self, images: Tensor) -> Tensor:
         """Filter (B, C, H, W) images."""

@@ -87,7 +87,7 @@ class ComDefend(DescentFrontEnd):
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`exact`, `identity` and `smooth(temperature)`."""
-        return {"exact": self._exact, "identity": self._identity, "smooth": self._smooth}
+        return {**super().backward_modes(), "smooth": self._smooth}
 
     def _exact(self) -> ImageMap:
         return self._with_slope(torch.zeros_like)

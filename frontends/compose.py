@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from sparsefront.common.random import seed_of
 from sparsefront.frontends.base import ImageMap
 from sparsefront.frontends.parts.combination import Builder, Combination
 
@@ -72,5 +73,5 @@ class Compose(Combination):
     def _shown_to(self, index: int, images: Tensor) -> Tensor:
         # The global random numbers are where other work left them: learning draws its own, and leaves those alone.
         with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
-            torch.manual_seed(hash((index, int(self.learning_step), self.global_rank)))
+            torch.manual_seed(seed_of(index, int(self.learning_step), self.processes.rank))
             return self._join(list(self._parts[:index]))(images)

@@ -1,12 +1,10 @@
 """An ensemble of random crops, rescaled (Guo et al. 2018)."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from sparsefront.common.rules import at_least, check_rules, fraction, unit_interval
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.resample import resample, scaled_places, whole_draws
 
 
@@ -55,7 +53,3 @@ class CropEnsemble(FrontEnd):
             return places.expand(len(images), self.n_copies, size)
         bound = torch.tensor(size - crop_size, device=images.device)
         return whole_draws((len(images), self.n_copies, 1), bound) + places
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}

@@ -1,7 +1,6 @@
 """D3 (Moosavi-Dezfooli et al. 2018, "Divide, denoise, and defend against adversarial attacks")."""
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -11,9 +10,9 @@ from torch.nn import functional as F
 
 from sparsecode import average_patches, extract_patches, omp, sample_patches
 from sparsecode.full_precision import full_precision
-from sparsefront.common.recompute_in_backward import recompute_in_backward
+from sparsefront.common.bounded_memory import map_runs, split_by_memory
 from sparsefront.common.rules import at_least, between, check_rules, fits_and_covers, fraction, unit_interval
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 
 _MAX_BYTES = 2**30  # of codes; images are taken in runs to keep it
 
@@ -96,25 +95,19 @@ class D3(FrontEnd):
         atoms = F.normalize(self._drawn_atoms().to(exact.dtype), dim=0)  # lower precision rounds them
         rows, columns = (-(-(side - self.patch_size) // self.stride) + 1 for side in images.shape[2:])
         # Besides its code a patch has its scores and what autograd keeps of them.
-        length = max(1, _MAX_BYTES // (3 * atoms.shape[1] * exact.element_size() * rows * columns))
-        restore = partial(self._restore, atoms=atoms)
-        if len(images) > length and images.requires_grad and torch.is_grad_enabled():
-            restore = partial(recompute_in_backward, restore)
-        return torch.cat([restore(run) for run in exact.split(length)]).to(images.dtype)
+        bytes_each = 3 * atoms.shape[1] * exact.element_size() * rows * columns
+        runs = split_by_memory(exact, bytes_each, _MAX_BYTES)
+        return torch.cat(map_runs(partial(self._restore, atoms=atoms), runs)).to(images.dtype)
 
     def _restore(self, images: Tensor, atoms: Tensor) -> Tensor:
         patches = extract_patches(images, self.patch_size, self.stride, cover=True)
         means = patches.mean(dim=2, keepdim=True) if self.remove_mean else 0
         gradient: Literal["implicit", "none"] = "implicit" if images.requires_grad else "none"
-        number = min(self.n_nonzero_coefs, atoms.shape[1])
-        codes = omp((patches - means).flatten(0, 1), atoms, number, gradient=gradient).codes
+        n_nonzero_coefs = min(self.n_nonzero_coefs, atoms.shape[1])
+        codes = omp((patches - means).flatten(0, 1), atoms, n_nonzero_coefs, gradient=gradient).codes
         restored = (codes @ atoms.T).view_as(patches) + means
         averaged = average_patches(restored, (images.shape[2], images.shape[3]), self.patch_size, self.stride)
         return averaged.clamp(0, 1)
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}
 
     def _drawn_atoms(self) -> Tensor:
         chosen = self.dictionary[:, : int(self.n_chosen)]
@@ -130,23 +123,19 @@ class D3(FrontEnd):
 
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """Take atoms from the random patches of (B, C, H, W) images, the same ones on every process."""
-        number = int(self.n_chosen)
-        if number == self.n_atoms:
-            return {"atoms": float(number)}
-        processes, here = self.trainer.world_size, self.global_rank
-        share = -(-self.patches_per_iteration // processes)
-        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), here)))
-        found = sample_patches(images, self.patch_size, 1, share, generator)
-        gathered = self.dictionary.new_zeros(processes, share, len(self.dictionary))
-        gathered[here, : len(found)] = found
-        candidates = self.sum_over_processes(gathered).flatten(0, 1)
+        n_chosen = int(self.n_chosen)
+        if n_chosen == self.n_atoms:
+            return {"atoms": float(n_chosen)}
+        share = self.processes.share(self.patches_per_iteration)
+        patches = sample_patches(images, self.patch_size, 1, share, self.learning_draws(self.seed))
+        candidates = self.processes.rows(patches)
         if self.remove_mean:
             candidates = candidates - candidates.mean(dim=1, keepdim=True)
         norms = candidates.norm(dim=1, keepdim=True)
         candidates = (candidates / norms)[norms[:, 0] > 1e-4]  # blank ones have no direction
-        far = candidates[far_apart(candidates, self.dictionary[:, :number].T, self.max_correlation)]
-        far = far[: self.n_atoms - number]
-        self.dictionary[:, number : number + len(far)] = far.T
+        far = candidates[far_apart(candidates, self.dictionary[:, :n_chosen].T, self.max_correlation)]
+        far = far[: self.n_atoms - n_chosen]
+        self.dictionary[:, n_chosen : n_chosen + len(far)] = far.T
         self.n_chosen += len(far)
         if not self.n_chosen:
             raise ValueError("The first batch must hold patches that are not blank, found none; raise the batch size.")

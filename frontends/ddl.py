@@ -9,9 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
+from sparsecode.batch_learner import BatchLearner
+from sparsecode.factorisation import Factorisation
 from sparsecode.full_precision import full_precision
-from sparsecode.patch_learners import BatchLearner, Factorisation
-from sparsefront.common.recompute_in_backward import recompute_in_backward
+from sparsecode.value_with_gradient_of import value_with_gradient_of
+from sparsefront.common.bounded_memory import map_runs, split_by_memory
+from sparsefront.common.random import generator_of
 from sparsefront.common.rules import (
     at_least,
     between,
@@ -24,11 +27,13 @@ from sparsefront.common.rules import (
     settings_of,
 )
 from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.parts.factorisation_learner import FactorisationLearner
+from sparsefront.frontends.parts.first_atoms import first_atoms, without_flat
+from sparsefront.frontends.parts.patch_learner import PatchLearner
 from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
 
 _MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
 _N_NONZERO_COEFS = 2  # the default
-_FLAT = 1e-4  # norm up to which a patch without its mean is rounding
 
 
 class DDL(FrontEnd):
@@ -100,6 +105,7 @@ class DDL(FrontEnd):
     default_backward = "projection"
     dictionary: Tensor
     offset: Tensor
+    _learner: PatchLearner | FactorisationLearner | None = None
 
     def __init__(
         self,
@@ -171,7 +177,7 @@ class DDL(FrontEnd):
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`exact`, `projection` and `identity`."""
-        return {"exact": self._exact, "projection": self._projection, "identity": self._identity}
+        return {**super().backward_modes(), "projection": self._projection}
 
     def _projection(self) -> ImageMap:
         return partial(self._in_runs, past_clamp=True)
@@ -180,16 +186,12 @@ class DDL(FrontEnd):
         """The restored images, a bounded number of them at a time."""
         self.check_learned()
         self.check_kind(images, self.patch_size)
-        restore = partial(self._restore, past_clamp=past_clamp)
         rows, columns = (-(-(side - self.patch_size) // self.stride) + 1 for side in images.shape[-2:])
         # Of a patch: itself, what is coded, what is restored and where it is added; its correlations and code.
-        numbers = 4 * self.dictionary.shape[0] + 3 * self.n_atoms
-        length = max(_MAX_BYTES // (rows * columns * numbers * max(images.element_size(), 4)), 1)
-        if len(images) <= length:
-            return restore(images)
-        if images.requires_grad and torch.is_grad_enabled():  # codes are found again, rather than kept for all runs
-            return torch.cat([recompute_in_backward(restore, run) for run in images.split(length)])
-        return torch.cat([restore(run) for run in images.split(length)])
+        numbers_each = 4 * self.dictionary.shape[0] + 3 * self.n_atoms
+        bytes_each = rows * columns * numbers_each * max(images.element_size(), 4)
+        runs = split_by_memory(images, bytes_each, _MAX_BYTES)
+        return torch.cat(map_runs(partial(self._restore, past_clamp=past_clamp), runs))
 
     @full_precision
     def _restore(self, images: Tensor, past_clamp: bool) -> Tensor:
@@ -201,9 +203,8 @@ class DDL(FrontEnd):
         restored = (codes @ dictionary.T).unflatten(0, patches.shape[:2]) + base
         averaged = average_patches(restored, (images.shape[2], images.shape[3]), self.patch_size, self.stride)
         clamped = averaged.clamp(0, 1)
-        if past_clamp:
-            clamped = clamped.detach() + (averaged - averaged.detach())  # what is added is exactly 0
-        return clamped.to(images.dtype)
+        restored = value_with_gradient_of(averaged, clamped.detach()) if past_clamp else clamped
+        return restored.to(images.dtype)
 
     def _base(self, patches: Tensor) -> Tensor:
         """What is taken off patches (..., m) before they are coded and given back after: their means, or nothing."""
@@ -223,23 +224,13 @@ class DDL(FrontEnd):
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """One iteration of the learner on random patches of (B, C, H, W) images."""
         if self._learner is None:
-            # All processes start from the patches of the first one.
-            start = self._draw(images, self.n_atoms, torch.Generator().manual_seed(hash((self.seed, -1))))
-            self._learner = self._start(self.from_first_process(start.cpu()))
-        share = -(-self.patches_per_iteration // self.trainer.world_size)
-        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
-        patches = self._draw(images, share, generator)
-        if isinstance(self._learner, Factorisation):
-            patches = self._of_all_processes(patches, share)
-            self._learner.step(patches)
-            self.dictionary.copy_(self._learner.dictionary)
-            self.offset.copy_(self._learner.offset)
-            codes = self._code(patches - self.offset, self.dictionary).codes
-            residuals = patches - self.offset - codes @ self.dictionary.T
-            return {"half_residual": 0.5 * residuals.square().sum(dim=1).mean().item()}
-        # On the CPU, where the coders are compiled, see TopT.
-        metrics: dict[str, float] = self._learner.step(patches.cpu(), reduce=self.sum_over_processes)
+            self._learner = self._start_learner(images)
+        share = self.processes.share(self.patches_per_iteration)
+        patches = self._draw(images, share, self.learning_draws(self.seed))
+        metrics = self._learner.step(patches)
         self.dictionary.copy_(self._learner.dictionary)
+        if isinstance(self._learner, FactorisationLearner):
+            self.offset.copy_(self._learner.offset)
         return metrics
 
     def _draw(self, images: Tensor, number: int, generator: torch.Generator) -> Tensor:
@@ -249,24 +240,16 @@ class DDL(FrontEnd):
             noise = noise.sign() if self.training_noise == "sign" else noise
             images = (images + self.training_eps * noise.to(images.device)).clamp(0, 1)
         patches = sample_patches(images, self.patch_size, self.stride, 2 * number, generator)
-        patches = patches - self._base(patches)
-        return patches[patches.norm(dim=1) > _FLAT][:number].clone()  # a view would keep them all
+        return without_flat(patches - self._base(patches))[:number].clone()  # a view would keep them all
 
-    def _start(self, start: Tensor) -> OnlineDictionary | BatchLearner | Factorisation:
-        if len(start) < self.n_atoms:
-            raise ValueError(
-                f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not flat, "
-                f"found {len(start)}; raise `data.batch_size` or lower `n_atoms`."
-            )
+    def _start_learner(self, images: Tensor) -> PatchLearner | FactorisationLearner:
+        """Start from patches of the first batch."""
+        patches = self._draw(images, self.n_atoms, generator_of(self.seed, -1))
+        atoms = first_atoms(patches, self.n_atoms, self.processes)
         if self.factors != "dictionary":
-            return Factorisation(self.factors, start, self.seed)
+            factorisation = Factorisation(self.factors, atoms, self.seed)
+            return FactorisationLearner(factorisation, self.processes, lambda *given: self._code(*given).codes)
         if self.learner == "batch":
-            return BatchLearner(start, self._code, self.n_iterations)
-        return OnlineDictionary(start.T, partial(lasso, lmbda=self.lmbda, tolerance=1e-2))
-
-    def _of_all_processes(self, patches: Tensor, share: int) -> Tensor:
-        """Every process's patches (N, m), the same on each, so that all factorise the same stream."""
-        every = patches.new_zeros(self.trainer.world_size, share, patches.shape[1])
-        every[self.global_rank, : len(patches)] = patches
-        every = self.sum_over_processes(every).flatten(0, 1)
-        return every[every.any(dim=1)]
+            return PatchLearner(BatchLearner(atoms, self._code, self.n_iterations), self.processes)
+        coder = partial(lasso, lmbda=self.lmbda, tolerance=1e-2)
+        return PatchLearner(OnlineDictionary(atoms.T, coder), self.processes)

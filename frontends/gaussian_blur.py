@@ -1,12 +1,11 @@
 """Gaussian blur."""
 
 import math
-from collections.abc import Callable
 
 from torch import Tensor
 
 from sparsefront.common.rules import check_rules, positive
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.filters import filter_separably
 
 
@@ -45,7 +44,3 @@ class GaussianBlur(FrontEnd):
     def forward(self, images: Tensor) -> Tensor:
         """Blur (B, C, H, W) images."""
         return filter_separably(images, self.weights)
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}

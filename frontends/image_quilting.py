@@ -1,7 +1,5 @@
 """Image quilting (Guo et al. 2018, "Countering adversarial images using input transformations")."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,7 +7,7 @@ from torch.nn import functional as F
 from sparsecode import extract_patches
 from sparsecode.full_precision import full_precision
 from sparsefront.common.rules import at_least, between, check_rules, fitting, integers
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.minimum_cut import join_overlapping
 from sparsefront.frontends.parts.nearest import nearest
 
@@ -94,10 +92,6 @@ class ImageQuilting(FrontEnd):
             quilted = self.quilt(images)
         return quilted + 0 * images  # the derivative is 0, not missing
 
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact`, which is 0, and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}
-
     @full_precision
     def quilt(self, images: Tensor) -> Tensor:
         """Quilt (B, C, H, W) images."""
@@ -128,13 +122,10 @@ class ImageQuilting(FrontEnd):
         """Add patches at random places of (B, C, H, W) images to the database, the same ones on every process."""
         quota = -(-self.n_patches // self.n_learning_steps)
         rows = slice(int(self.learning_step) * quota, min(int(self.learning_step + 1) * quota, self.n_patches))
-        processes, here = self.trainer.world_size, self.global_rank
-        share = -(-quota // processes)
-        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), here)))
-        gathered = self.database.new_zeros(processes, share, self.database.shape[1])
-        gathered[here] = random_patches(images, self.patch_size, share, generator)
+        share = self.processes.share(quota)
+        patches = self.processes.rows(random_patches(images, self.patch_size, share, self.learning_draws(self.seed)))
         filled = self.database[rows]
-        filled.copy_(self.sum_over_processes(gathered).flatten(0, 1)[: len(filled)])
+        filled.copy_(patches[: len(filled)])
         return {"patches": float(min(rows.stop, self.n_patches))}
 
 

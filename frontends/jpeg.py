@@ -72,7 +72,7 @@ class JPEG(FrontEnd):
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`identity`, `smooth` and `exact`."""
-        return {"identity": self._identity, "smooth": self._smooth, "exact": self._exact}
+        return {**super().backward_modes(), "smooth": self._smooth}
 
     def _smooth(self) -> ImageMap:
         return lambda images: self._compress(images, "cubic")

@@ -1,14 +1,13 @@
 """An ideal or smooth low-pass filter in the frequency domain (compared with in paper 003)."""
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from sparsefront.common.rules import check_rules, one_of
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 
 
 class LowPassFilter(FrontEnd):
@@ -66,10 +65,6 @@ class LowPassFilter(FrontEnd):
         if self.shape == "ideal":
             return (frequency <= 1).to(like.dtype)
         return torch.exp(-math.log(2) * frequency**2)
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}
 
 
 def _cosines(size: int, like: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """MagNet's reformer (Meng and Chen 2017): a small denoising auto-encoder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsefront.common.rules import check_rules, not_negative, one_of
-from sparsefront.frontends.base import ImageMap
 from sparsefront.frontends.parts.descent import DescentFrontEnd, convolution
 
 Layer = int | str
@@ -92,10 +91,6 @@ class MagNet(DescentFrontEnd):
             *one_of(sorted(ERRORS), loss=self.loss),
         ]
         check_rules(rules)
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the auto-encoder's reconstruction of (B, C, H, W) images."""

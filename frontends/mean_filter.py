@@ -1,11 +1,9 @@
 """The average of each pixel's neighbours (Li and Li 2017)."""
 
-from collections.abc import Callable
-
 from torch import Tensor
 
 from sparsefront.common.rules import check_rules, fitting
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.filters import filter_separably
 
 
@@ -34,7 +32,3 @@ class MeanFilter(FrontEnd):
     def forward(self, images: Tensor) -> Tensor:
         """Filter (B, C, H, W) images."""
         return filter_separably(images, [1 / self.kernel_size] * self.kernel_size)
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}

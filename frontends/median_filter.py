@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sparsefront.common.rules import check_rules, fitting
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.filters import pad_symmetric, window
 
 Chooser = Callable[[Tensor, Tensor], Tensor]
@@ -40,10 +40,6 @@ class MedianFilter(FrontEnd):
         """Filter (B, C, H, W) images."""
         medians: Tensor = _WindowMedian.apply(pad_symmetric(images, *window(self.kernel_size)), self.kernel_size)
         return medians
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}
 
 
 class _WindowMedian(torch.autograd.Function):

@@ -1,7 +1,6 @@
 """Non-local means."""
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Literal, get_args
 
@@ -10,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsefront.common.rules import check_rules, integers, number, one_of, positive
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.filters import within_range
 from sparsefront.frontends.parts.shifts import Offset, half_window, pairs, shifted_mean
 
@@ -115,10 +114,6 @@ class NonLocalMeans(FrontEnd):
         self.patch_size, self.search_window, self.h = patch_size, search_window, number(h, "h")
         self.patch_weights = patch_weights
         check_non_local_means(self.image_shape, patch_size, search_window, self.h, patch_weights)
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}
 
     def forward(self, images: Tensor) -> Tensor:
         """Smooth (B, C, H, W) images."""

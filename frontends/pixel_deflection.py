@@ -12,7 +12,7 @@ from sparsefront.common.checkpoints.checkpoint_file import read_checkpoint
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.checkpoints.weight_names import shapes_of, unwrapped
 from sparsefront.common.rules import at_least, check_rules, one_of, positive
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.class_activation import robust_class_activation
 from sparsefront.frontends.parts.wavelet import denoise_wavelet
 
@@ -113,10 +113,6 @@ class PixelDeflection(FrontEnd):
         if self.denoise == "wavelet":
             deflected = denoise_wavelet(deflected, self.sigma)
         return deflected.clamp(0, 1).to(images.dtype)
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}
 
     def draw(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Draw the pixels to replace and those to replace them by: two (B * `n_copies`, K), row by row numbers."""

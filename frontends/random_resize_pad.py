@@ -1,14 +1,13 @@
 """Random resizing and padding (Xie et al. 2018)."""
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from sparsefront.common.rules import check_rules, fraction, from_0_to_1, one_of, unit_interval
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.resample import resample, scaled_places, whole_draws
 
 
@@ -82,7 +81,3 @@ class RandomResizePad(FrontEnd):
             nearest = torch.div((2 * places + 1) * size, 2 * sizes, rounding_mode="floor")
             return nearest.clamp(0, size - 1), within
         return scaled_places(size, sizes, places), within
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact` and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}

@@ -12,7 +12,8 @@ from sparsecode import Coded, OnlineDictionary, lasso, omp
 from sparsecode.dct import overcomplete_dct
 from sparsecode.full_precision import full_precision
 from sparsecode.patch_grid import PatchGrid, cut, paste
-from sparsefront.common.recompute_in_backward import recompute_in_backward
+from sparsefront.common.bounded_memory import map_runs, split_by_memory
+from sparsefront.common.random import generator_of
 from sparsefront.common.rules import (
     at_least,
     between,
@@ -23,10 +24,12 @@ from sparsefront.common.rules import (
     one_of,
     positive,
 )
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.bilateral import bilateral_filter, check_bilateral
 from sparsefront.frontends.parts.benign_patches import SMOOTHING_PATCH, Normalise, benign_patches, deviation
+from sparsefront.frontends.parts.first_atoms import first_atoms, without_flat
 from sparsefront.frontends.parts.localisation import Keep, Threshold, check_localisation, object_region
+from sparsefront.frontends.parts.patch_learner import PatchLearner
 from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
 
 Region = Literal["mask", "box", "all"]
@@ -95,6 +98,7 @@ class RegionSparse(FrontEnd):
     """
 
     dictionary: Tensor
+    _learner: PatchLearner | None = None
 
     def __init__(
         self,
@@ -178,10 +182,6 @@ class RegionSparse(FrontEnd):
             return F.normalize(torch.randn(length, self.n_atoms, generator=generator), dim=0)
         return torch.zeros(length, self.n_atoms)
 
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`exact`, with the region held, and `identity`."""
-        return {"exact": self._exact, "identity": self._identity}
-
     @torch.no_grad()
     def region(self, images: Tensor) -> Tensor:
         """The object region of (B, C, H, W) images, bool (B, 1, H, W), as it is coded: the fallback included."""
@@ -216,13 +216,10 @@ class RegionSparse(FrontEnd):
         """The sums (B, C, H, W) of all chosen patches, restored from their codes."""
         places = grid.places(chosen)
         base, scale = self._normalisation(images, grid)
-        each = images.element_size() * (4 * len(self.dictionary) + 3 * self.n_atoms)
-        runs = places.split(max(_MAX_BYTES // each, 1))
-        restore: Callable[..., Tensor] = self._restore
-        if len(runs) > 1 and images.requires_grad and torch.is_grad_enabled():
-            restore = partial(recompute_in_backward, self._restore)  # rather than kept for all runs
-        first, *rest = runs
-        return sum((restore(images, run, base, scale) for run in rest), restore(images, first, base, scale))
+        bytes_each = images.element_size() * (4 * len(self.dictionary) + 3 * self.n_atoms)
+        runs = split_by_memory(places, bytes_each, _MAX_BYTES)
+        first, *rest = map_runs(self._restore, runs, images, base, scale)
+        return sum(rest, first)
 
     def _normalisation(self, images: Tensor, grid: PatchGrid) -> tuple[Tensor, Tensor]:
         """What is taken off an image's patches and what they are divided by, two (B, m), where that is the image's."""
@@ -231,7 +228,7 @@ class RegionSparse(FrontEnd):
         mean, variance = grid.moments(images)
         return mean, deviation(variance)
 
-    def _restore(self, images: Tensor, places: Tensor, base: Tensor, scale: Tensor) -> Tensor:
+    def _restore(self, places: Tensor, images: Tensor, base: Tensor, scale: Tensor) -> Tensor:
         patches, image = cut(images, places, self.patch_size), places[:, 0]
         offset = patches.mean(dim=1, keepdim=True) if self.normalise == "patch_mean" else base[image]
         dictionary = F.normalize(
@@ -251,30 +248,24 @@ class RegionSparse(FrontEnd):
 
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """One step of the dictionary learner on random patches of (B, C, H, W) images."""
-        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
         h = self.h if self.smoothing else None
-        patches = benign_patches(images, self.patch_size, self.patches_per_image, h, self.normalise, generator)
-        patches = patches.cpu()  # where the coders are compiled, see TopT
+        draws = self.learning_draws(self.seed)
+        patches = benign_patches(images, self.patch_size, self.patches_per_image, h, self.normalise, draws)
         if self._learner is None:
             self._learner = self._start_learner(patches)
-        metrics: dict[str, float] = self._learner.step(patches, reduce=self.sum_over_processes)
+        metrics = self._learner.step(patches)
         self.dictionary.copy_(self._learner.dictionary)
         return metrics
 
-    def _start_learner(self, patches: Tensor) -> OnlineDictionary:
-        """Start from patches of the first batch; all processes from those of the first one."""
-        generator = torch.Generator().manual_seed(hash((self.seed, -1)))
-        patches = patches[patches.norm(dim=1) > 1e-4]  # flat ones are rounding
-        start = patches[torch.randperm(len(patches), generator=generator)[: self.n_atoms].to(patches.device)]
-        start = self.from_first_process(start)  # before the check, so that all processes end or none
-        if len(start) < self.n_atoms:
-            raise ValueError(
-                f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not flat, found "
-                f"{len(start)}; raise `data.batch_size` or `patches_per_image`, or lower `n_atoms`."
-            )
+    def _start_learner(self, patches: Tensor) -> PatchLearner:
+        """Start from patches of the first batch."""
+        patches = without_flat(patches.cpu())
+        start = patches[torch.randperm(len(patches), generator=generator_of(self.seed, -1))]
         coder: Callable[[Tensor, Tensor], Coded] = (
             partial(omp, n_nonzero_coefs=self.n_nonzero_coefs)
             if self.lmbda is None
             else partial(lasso, lmbda=self.lmbda, tolerance=1e-2)
         )
-        return OnlineDictionary(start.T, coder)
+        mend = "raise `data.batch_size` or `patches_per_image`, or lower `n_atoms`"
+        atoms = first_atoms(start, self.n_atoms, self.processes, mend=mend)
+        return PatchLearner(OnlineDictionary(atoms.T, coder), self.processes)

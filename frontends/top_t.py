@@ -9,9 +9,12 @@ from torch import Tensor
 
 from sparsecode import OnlineDictionary, extract_patches, lasso, sample_patches
 from sparsecode.dct import overcomplete_dct
+from sparsefront.common.random import generator_of
 from sparsefront.common.rules import at_least, between, check_rules, fitting, not_negative, number, positive
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.decoders import Decoder, build_decoder
+from sparsefront.frontends.parts.first_atoms import first_atoms
+from sparsefront.frontends.parts.patch_learner import PatchLearner
 
 Slope = Callable[[Tensor, Tensor], Tensor | float]
 
@@ -59,6 +62,8 @@ class TopT(FrontEnd):
     Raises:
         ValueError: a setting out of range; the message names it.
     """
+
+    _learner: PatchLearner | None = None
 
     def __init__(
         self,
@@ -128,7 +133,7 @@ class TopT(FrontEnd):
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`exact`, `identity(top_u)` and, with the quantiser on, `smooth(steepness, top_u)`."""
-        modes = {"exact": self._exact, "identity": self._identity}
+        modes = {**super().backward_modes(), "identity": self._identity}  # of codes, too
         return {**modes, "smooth": self._smooth} if self.quantize else modes
 
     def _exact(self) -> ImageMap:
@@ -167,7 +172,7 @@ class TopT(FrontEnd):
                 with torch.no_grad():
                     passing = kept if top_u == self.top_t else self._largest(projections, top_u)
                     slopes = slope(survivors, passing)
-                # The second term is exactly 0: it changes the gradient alone.
+                # The added term is exactly 0: it changes the gradient alone.
                 codes = codes.detach() + slopes * (projections - projections.detach())
             return self._decode(codes, images)
 
@@ -214,25 +219,17 @@ class TopT(FrontEnd):
 
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """One iteration of the dictionary learner on random patches of (B, C, H, W) images."""
-        share = -(-self.patches_per_iteration // self.trainer.world_size)
-        generator = torch.Generator().manual_seed(hash((self.seed, int(self.learning_step), self.global_rank)))
         if self._learner is None:
             self._learner = self._start_learner(images)
-        # On the CPU, where the LASSO is compiled: on an H200 an iteration took 0.36 s, nearly all of it launches.
-        patches = sample_patches(images, self.patch_size, self.stride, share, generator).cpu()
-        metrics = self._learner.step(patches, reduce=self.sum_over_processes)
+        share = self.processes.share(self.patches_per_iteration)
+        patches = sample_patches(images, self.patch_size, self.stride, share, self.learning_draws(self.seed))
+        metrics = self._learner.step(patches)
         self.dictionary.copy_(self._learner.dictionary)
         return {"objective": metrics["half_residual"] + self.lmbda * metrics["l1"], **metrics}
 
-    def _start_learner(self, images: Tensor) -> OnlineDictionary:
-        """Start from patches of the first batch; all processes from those of the first one."""
-        generator = torch.Generator().manual_seed(hash((self.seed, -1)))
-        start = sample_patches(images, self.patch_size, self.stride, self.n_atoms, generator).cpu()
-        start = self.from_first_process(start)  # before the check, so that all processes end or none
-        if len(start) < self.n_atoms:
-            raise ValueError(
-                f"The first batch must hold at least `n_atoms` = {self.n_atoms} patches that are not empty, "
-                f"found {len(start)}; raise `data.batch_size` or lower `n_atoms`."
-            )
+    def _start_learner(self, images: Tensor) -> PatchLearner:
+        """Start from patches of the first batch."""
+        patches = sample_patches(images, self.patch_size, self.stride, self.n_atoms, generator_of(self.seed, -1))
+        atoms = first_atoms(patches, self.n_atoms, self.processes, lacking="empty")
         coder = partial(lasso, lmbda=self.lmbda, tolerance=1e-2)
-        return OnlineDictionary(start.T, coder)
+        return PatchLearner(OnlineDictionary(atoms.T, coder), self.processes)

@@ -1,7 +1,6 @@
 """Total variation minimisation after a random pixel drop (Guo et al. 2018)."""
 
 import math
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +8,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from sparsefront.common.rules import at_least, check_rules, positive, unit_interval
-from sparsefront.frontends.base import FrontEnd, ImageMap
+from sparsefront.frontends.base import FrontEnd
 
 State = tuple[Tensor, Tensor, Tensor, Tensor]  # z, its extrapolation, and the two components of the dual variable
 
@@ -131,10 +130,6 @@ class TotalVariation(FrontEnd):
             torch.neg(z, out=ahead).add_(moved, alpha=2)
             z, moved = moved, z
         return z
-
-    def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
-        """`identity` and `exact`."""
-        return {"identity": self._identity, "exact": self._exact}
 
 
 def _filled(kept_pixels: Tensor, kept: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
 from sparsecode.hierarchy.eigenvalue_bound import eigenvalue_bound
 from sparsecode.hierarchy.hierarchy import Hierarchy
 from sparsecode.hierarchy.solved_layer import SolvedLayer
-from sparsefront.frontends.parts.processes import Processes
+from sparsefront.frontends.parts.learner import Learner
 
 if TYPE_CHECKING:
     from sparsefront.frontends.dsc.dsc import DSC
@@ -22,7 +22,7 @@ _CANDIDATES = 4  # patches drawn an atom, of which flat ones are left out
 _FLAT = 1e-4  # norm of a patch that is rounding
 
 
-class DSCLearning:
+class DSCLearning(Learner):
     """Moves atoms against the derivative of E at the codes' rest, a batch of images a step.
 
     -dE/dD_k of a layer is the sum of its residuals r over the places where atom k is active, times its code there. An
@@ -37,7 +37,7 @@ class DSCLearning:
     """
 
     def __init__(self, owner: "DSC") -> None:
-        self.owner, self.processes = owner, Processes(owner)
+        self.owner, self.processes = owner, owner.processes
         self.begun = False
         atoms = [owner.dictionary(number) for number in range(len(owner.plans))]
         self.gradients = [torch.zeros_like(part) for part in atoms]
@@ -49,7 +49,7 @@ class DSCLearning:
 
     def step(self, signals: list[Tensor]) -> dict[str, float]:
         """Learn from what the modalities of a batch read, (B, C, H, W) each; return what to log."""
-        owner, reduce = self.owner, self.processes.reduce
+        owner, reduce = self.owner, self.processes.sum
         signals = [part.to(owner.dictionary(0)) for part in signals]
         if not self.begun:
             self._begin(signals)
@@ -125,7 +125,7 @@ class DSCLearning:
                 continue
             patches = _worst(residual.view(-1, *plan.shape), atoms.shape, plan.padding)
             errors = patches.square().sum(dim=1)
-            which = replace_atoms(flat, dead, worst_signals(patches, errors, int(dead.sum()), self.processes.reduce))
+            which = replace_atoms(flat, dead, worst_signals(patches, errors, int(dead.sum()), self.processes.sum))
             atoms.copy_(flat.T.view_as(atoms))
             self.gradients[number][which], self.usage[number][which] = 0, 0
             replaced += len(which)
@@ -166,7 +166,7 @@ class DSCLearning:
         owner, plan = self.owner, self.owner.plans[number]
         wanted, images = len(owner.dictionary(number)), len(read) * self.processes.world
         each = -(-_CANDIDATES * wanted // max(images, 1)) if plan.layer.size is not None else 1
-        patches = self.processes.of_all(self._patches(number, read, each))
+        patches = self.processes.rows_in_turn(self._patches(number, read, each))
         patches = patches.transpose(0, 1).flatten(0, 1)  # of every image one, before a second of any
         patches = patches[patches.norm(dim=1) > _FLAT]
         if not len(patches):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from sparsefront.common.random import seed_of
 from sparsefront.common.rules import at_least, check_rules, positive
 from sparsefront.frontends.base import FrontEnd
 
@@ -86,16 +87,15 @@ class DescentFrontEnd(FrontEnd):
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """One step of Adam on a batch (B, C, H, W); return its mean loss over all processes."""
         parameters = list(self.parameters())
-        generator = torch.Generator(images.device).manual_seed(
-            hash((self.seed, int(self.learning_step), self.global_rank))
-        )
+        seed = seed_of(self.seed, int(self.learning_step), self.processes.rank)
+        generator = torch.Generator(images.device).manual_seed(seed)
         with torch.enable_grad():  # `training_step` turns gradients off
             self.requires_grad_(True)
             losses = self.losses(images, generator)
             if self._optimizer is None:  # now the parameters are on their device
                 self._optimizer = torch.optim.Adam(parameters, lr=self.learning_rate)
             step = int(self.learning_step) + 1
-            loss = descend(losses, self._optimizer, self.sum_over_processes, type(self).__name__, step)
+            loss = descend(losses, self._optimizer, self.processes.sum, type(self).__name__, step)
             self.requires_grad_(False)
         if int(self.learning_step) + 1 >= self.n_learning_steps:
             self._optimizer = None  # its moments are of no more use

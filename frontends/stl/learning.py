@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparsecode import ConsensusConvolutionalDictionary, OnlineConvolutionalDictionary, cbpdn
 from sparsefront.frontends.parts.descent import descend
-from sparsefront.frontends.parts.processes import Processes
+from sparsefront.frontends.parts.learner import Learner
 from sparsefront.frontends.stl.denoising_autoencoder import to_side
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _TOLERANCE = 2e-2  # of codes that filters are learned from
 _FLAT = 1e-4  # norm up to which a patch of the high-pass part is rounding
 
 
-class STLLearning:
+class STLLearning(Learner):
     """What STL needs while it learns; its stages in their order, a batch of images a step.
 
     Several processes with shares of a batch, its images dealt out in turn, learn what one process learns from all of
@@ -32,8 +32,8 @@ class STLLearning:
     def __init__(self, owner: "STL") -> None:
         self.owner = owner
         self.strata: Any = owner.strata  # None where there is nothing to stratify
-        self.processes = Processes(owner)
-        self.reduce, self.rank, self.world = self.processes.reduce, self.processes.rank, self.processes.world
+        self.processes = owner.processes
+        self.reduce, self.rank, self.world = self.processes.sum, self.processes.rank, self.processes.world
         self.clustered = owner.n_clusters == 1
         self.features: list[Tensor] = []
         self.kept: list[list[Tensor]] = [[] for _ in range(owner.n_clusters)]
@@ -132,13 +132,12 @@ class STLLearning:
     def _refer(self, images: Tensor) -> dict[str, float]:
         """Keep the features of the first images of the batch."""
         share = -(-self._quota() // self.world)
-        found = self.processes.of_all(self.strata.features(images[:share].to(self.owner.filters)))
+        found = self.processes.rows_in_turn(self.strata.features(images[:share].to(self.owner.filters)))
         self.features.append(found[: self._quota()])
         return {"references": float(sum(map(len, self.features)))}
 
     def _cluster(self) -> None:
-        agree = self.owner.from_first_process if self.world > 1 else lambda tensor: tensor
-        self.strata.fit(torch.cat(self.features), agree)
+        self.strata.fit(torch.cat(self.features), self.processes.from_first)
         self.clustered, self.features, self.optimizer = True, [], None
 
     def _coded(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,7 +153,7 @@ class STLLearning:
         """One step of every cluster's online learner."""
         high, clusters = self._coded(images)
         if not self.online:
-            patches, whose = self._patches(high), self.processes.of_all(clusters)
+            patches, whose = self._patches(high), self.processes.rows_in_turn(clusters)
             first = self._first_filters([patches[whose == k] for k in range(len(self.seen))])
             self.online = [OnlineConvolutionalDictionary(filters, self.coder) for filters in first]
         metrics = [learner.step(high[clusters == k], self.reduce) for k, learner in enumerate(self.online)]
@@ -162,7 +161,7 @@ class STLLearning:
 
     def _keep(self, images: Tensor) -> dict[str, float]:
         """Keep images of every cluster up to `n_kept_images`, on all processes."""
-        high, clusters = (self.processes.of_all(part) for part in self._coded(images))
+        high, clusters = (self.processes.rows_in_turn(part) for part in self._coded(images))
         for k, kept in enumerate(self.kept):
             room = self.owner.n_kept_images - sum(map(len, kept))
             kept.append(high[clusters == k][: max(room, 0)])
@@ -208,7 +207,7 @@ class STLLearning:
         places = self.processes.dealt(torch.rand, len(images), (each, 2), (self.owner.seed, -1)).to(images)
         row, column = ((places[..., i] * windows.shape[2 + i]).long() for i in range(2))
         image = torch.arange(len(images), device=images.device)[:, None]
-        return self.processes.of_all(windows[image, :, row, column])
+        return self.processes.rows_in_turn(windows[image, :, row, column])
 
     def _first_filters(self, patches: list[Tensor]) -> list[Tensor]:
         """For each cluster the first K of its patches that are not flat, and others' where it has too few.

@@ -313,13 +313,6 @@ class STL(FrontEnd):
         metrics: dict[str, float] = self._learner.step(images)
         return metrics
 
-    @torch.no_grad()
-    def end_learning(self) -> None:
-        """Nothing is left to learn; a run cut short first goes through the stages left out, once."""
-        if self._learner is not None:
-            self._learner.finish()
-        super().end_learning()
-
 
 class _Derivative(NamedTuple):
     """How the codes are differentiated, at which tolerance, and whether past the clamp."""

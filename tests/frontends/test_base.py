@@ -1,13 +1,13 @@
 """What all front ends have from their base: learning on several devices, and its end."""
 
-from types import SimpleNamespace
-from unittest.mock import MagicMock
-
 import pytest
 import torch
 
-from sparsefront.frontends import DDL, Compose, Identity, RegionSparse, TopT
+from sparsefront.common.processes import Processes
+from sparsefront.frontends import DDL, Compose, FrontEnd, Identity, RegionSparse, TopT
+from sparsefront.frontends.parts.learner import Learner
 from tests.helpers.front_end_contract import fitted
+from tests.helpers.processes_in_threads import ThreadTrainer, in_processes
 
 SHAPE = (1, 12, 12)
 SMALL = {"n_atoms": 8, "patch_size": 4, "n_iterations": 2}
@@ -21,25 +21,67 @@ LEARNERS = {
 learners = pytest.mark.parametrize("name", LEARNERS)
 
 
-def test_what_the_first_process_sends_travels_on_the_cpu_and_arrives_on_this_ones_device():
-    own, sent, arrived = MagicMock(device="cuda:1"), torch.rand(2), MagicMock()
-    own.cpu.return_value = sent
-    broadcasts = []
-    strategy = SimpleNamespace(broadcast=lambda tensor: broadcasts.append(tensor) or arrived)
-    frontend = Identity(SHAPE)
-    frontend._trainer = SimpleNamespace(strategy=strategy)
-    assert frontend.from_first_process(own) is arrived.to.return_value
-    assert broadcasts == [sent]
-    arrived.to.assert_called_once_with("cuda:1")
+@pytest.mark.parametrize("name", ["DDL", "RegionSparse", "TopT"])
+def test_all_processes_start_from_the_patches_of_the_first_one(name, monkeypatch):
+    """Two processes with other images each, which start from the first one's and go on from the sums of both."""
+    starts, from_first = [], Processes.from_first
+    monkeypatch.setattr(Processes, "from_first", lambda self, start: starts.append(start) or from_first(self, start))
+
+    @torch.no_grad()
+    def learned(strategy):
+        frontend = LEARNERS[name]()
+        frontend._trainer = ThreadTrainer(strategy)
+        frontend.learn_from(torch.rand(8, *SHAPE, generator=torch.Generator().manual_seed(strategy.global_rank)))
+        return frontend.dictionary
+
+    first, second = in_processes(2, learned)
+    assert torch.equal(first, second)
+    assert not torch.equal(*starts)
 
 
 @learners
-def test_all_processes_start_from_what_the_first_one_sends(name, monkeypatch):
-    sent = []
+def test_a_first_batch_of_too_few_patches_is_refused(name):
     frontend = LEARNERS[name]()
-    monkeypatch.setattr(frontend, "from_first_process", lambda start: sent.append(start) or start)
-    fitted(frontend, torch.rand(8, *SHAPE))
-    assert [len(start) for start in sent] == [8]
+    with pytest.raises(ValueError, match=r"^The first batch must hold at least `n_atoms` = 8 patches that are not "):
+        fitted(frontend, torch.zeros(2, *SHAPE))
+
+
+class HalfAsBright(FrontEnd):
+    def forward(self, images):
+        return images / 2
+
+
+class Codes(HalfAsBright):
+    returns_images = False
+
+
+def test_every_front_end_has_its_exact_derivative_and_one_of_images_the_identity():
+    images = torch.rand(2, *SHAPE, requires_grad=True)
+    assert set(HalfAsBright(SHAPE).backward_modes()) == {"exact", "identity"}
+    assert set(Codes(SHAPE).backward_modes()) == {"exact"}
+    for backward, slope in (("exact", 0.5), ("identity", 1.0)):
+        out = HalfAsBright(SHAPE).stand_in(backward)(images)
+        assert torch.equal(out, images / 2)
+        (gradient,) = torch.autograd.grad(out.sum(), images)
+        assert torch.equal(gradient, torch.full_like(images, slope))
+
+
+class Finishes(Learner):
+    finished = 0
+
+    def step(self, batch):
+        return {}
+
+    def finish(self):
+        self.finished += 1
+
+
+def test_a_learner_finishes_once_when_learning_ends():
+    frontend, learner = Identity(SHAPE), Finishes()
+    frontend._learner = learner
+    frontend.end_learning()
+    frontend.end_learning()
+    assert learner.finished == 1
 
 
 @learners

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sparsefront.frontends import D3, d3
 from sparsefront.frontends.d3 import far_apart
 from tests.helpers.front_end_contract import fitted, seeded
+from tests.helpers.processes_in_threads import ThreadTrainer, in_processes
 
 SHAPE = (3, 13, 16)
 
@@ -119,28 +120,20 @@ def test_stage_one_stops_at_a_full_dictionary_and_follows_its_seed():
 
 
 def test_processes_share_the_patches_that_each_has_drawn():
-    images = rand(4, *SHAPE)
+    settings_ = {"n_atoms": 12, "patch_size": 4, "max_correlation": 0.9}
 
-    class OfTwo:
-        world_size, should_stop = 2, False
+    def learned(strategy):
+        frontend = D3(SHAPE, patches_per_iteration=20, **settings_)
+        frontend._trainer = ThreadTrainer(strategy)
+        frontend.learn_from(rand(4, *SHAPE, seed=strategy.global_rank))
+        return frontend.dictionary
 
-        def __init__(self, rank):
-            self.global_rank = rank
-
-    def learned(rank, others):
-        frontend = D3(SHAPE, n_atoms=12, patch_size=4, patches_per_iteration=20, max_correlation=0.9)
-        frontend._trainer = OfTwo(rank)
-        sent = []
-        frontend.sum_over_processes = lambda own: sent.append(own.clone()) or own + others
-        frontend.learn_from(images)
-        frontend._trainer = None
-        return frontend.dictionary, sent[0]
-
-    _, of_the_first = learned(0, 0)
-    of_the_second = learned(1, 0)[1]
-    first, second = learned(0, of_the_second)[0], learned(1, of_the_first)[0]
+    first, second = in_processes(2, learned)
     assert torch.equal(first, second)
-    assert not torch.equal(of_the_first[0], of_the_second[1])
+    alone = fitted(D3(SHAPE, n_iterations=1, patches_per_iteration=10, **settings_), rand(4, *SHAPE)).dictionary
+    n_of_the_first = int((alone != 0).any(dim=0).sum())
+    assert torch.equal(first[:, :n_of_the_first], alone[:, :n_of_the_first])  # as its patches come first
+    assert n_of_the_first < int((first != 0).any(dim=0).sum())
 
 
 def test_images_without_content_teach_nothing_and_it_says_so():

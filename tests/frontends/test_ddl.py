@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -10,9 +8,13 @@ from sklearn.linear_model import Lasso
 
 import sparsefront.frontends.ddl
 from sparsecode import extract_patches, omp
-from sparsecode.patch_learners import BatchLearner, Factorisation
+from sparsecode.batch_learner import BatchLearner
+from sparsecode.factorisation import Factorisation
+from sparsefront.common.processes import Processes
 from sparsefront.frontends import DDL
+from sparsefront.frontends.parts.factorisation_learner import FactorisationLearner
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
+from tests.helpers.processes_in_threads import in_processes
 
 SHAPE = (1, 10, 10)
 
@@ -226,20 +228,22 @@ def test_patches_kept_are_passed_over_by_the_method_of_optimal_directions():
     assert min(errors[1:]) < 0.98 * errors[0]
 
 
-def test_processes_factorise_the_same_patches(monkeypatch):
-    shares = [torch.rand(3, 16) + 0.1, torch.rand(2, 16) + 0.1]  # the second has found fewer
-    sent = []
+def test_processes_factorise_the_patches_of_all():
+    start, stream = torch.rand(4, 16) + 0.1, [torch.rand(30, 16) + 0.1, torch.rand(20, 16) + 0.1]
 
-    def stacked(rank, reduce):
-        frontend = DDL(SHAPE, n_atoms=4, patch_size=4, factors="pca")
-        monkeypatch.setattr(frontend, "_trainer", SimpleNamespace(world_size=2, global_rank=rank))
-        monkeypatch.setattr(frontend, "sum_over_processes", reduce)
-        return frontend._of_all_processes(shares[rank], 3)
+    def learned(strategy):
+        learner = FactorisationLearner(
+            Factorisation("pca", start, seed=0), Processes(strategy), lambda patches, atoms: patches @ atoms
+        )
+        metrics = learner.step(stream[strategy.global_rank])
+        return learner.dictionary, learner.offset, metrics
 
-    for rank in range(2):
-        stacked(rank, lambda tensor: sent.append(tensor.clone()) or tensor)
-    for rank in range(2):
-        assert torch.equal(stacked(rank, lambda tensor: sent[0] + sent[1]), torch.cat(shares))
+    alone = Factorisation("pca", start, seed=0)
+    alone.step(torch.cat(stream))
+    for dictionary, offset, metrics in in_processes(2, learned):
+        assert torch.equal(dictionary, alone.dictionary)
+        assert torch.equal(offset, alone.offset)
+        assert metrics["half_residual"] > 0
 
 
 def test_an_atom_that_went_out_comes_back_flat():

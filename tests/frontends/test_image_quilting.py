@@ -6,11 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparsefront.common.random import generator_of
 from sparsefront.frontends import ImageQuilting
 from sparsefront.frontends.image_quilting import random_patches
 from sparsefront.frontends.parts.minimum_cut import join_overlapping, minimum_cut
 from sparsefront.frontends.parts.nearest import nearest
 from tests.helpers.front_end_contract import fitted, seeded
+from tests.helpers.processes_in_threads import ThreadTrainer, in_processes
 
 SHAPE = (3, 14, 17)  # 5x5 patches, 2 pixels shared: grids of 4 and 5
 
@@ -172,21 +174,18 @@ def test_stage_one_fills_the_database_with_the_same_patches_from_the_same_seed()
 
 
 def test_processes_share_the_patches_that_each_has_drawn():
-    frontend, images = ImageQuilting(SHAPE, n_patches=10, n_iterations=2), rand(4, *SHAPE)
-    parts = []
-    for rank in (0, 1):
-        generator = torch.Generator().manual_seed(hash((0, 0, rank)))
-        parts.append(random_patches(images, 5, 3, generator))
+    images = rand(4, *SHAPE)
+    patches = [random_patches(images, 5, 3, generator_of(0, 0, rank)) for rank in range(2)]
 
-    class OfTwo:
-        world_size, global_rank = 2, 1
+    def learned(strategy):
+        frontend = ImageQuilting(SHAPE, n_patches=10, n_iterations=2)
+        frontend._trainer = ThreadTrainer(strategy)
+        frontend.learn_from(images)
+        return frontend.database
 
-    frontend._trainer = OfTwo()
-    frontend.sum_over_processes = lambda own: own + torch.stack([parts[0], torch.zeros_like(parts[1])])
-    frontend.learn_from(images)
-    frontend._trainer = None
-    torch.testing.assert_close(frontend.database[:5], torch.cat(parts)[:5])
-    assert not frontend.database[5:].any()
+    for database in in_processes(2, learned):
+        assert torch.equal(database[:5], torch.cat(patches)[:5])
+        assert not database[5:].any()
 
 
 def test_before_stage_one_it_says_so():

@@ -19,7 +19,7 @@ from sparsefront.data.faces.named_split import NamedSplit
 from sparsefront.frontends import DDL, DSC, STL, RegionSparse, TopT
 from sparsefront.frontends.dsc.layer import DSCLayer
 from sparsefront.training.stage_one import learn_front_end
-from tests.helpers.places import ROOT
+from tests.helpers.places import IMPORT_PATH
 
 SHAPE = (1, 28, 28)
 SMALL = {"n_atoms": 16, "n_iterations": 3}
@@ -63,7 +63,7 @@ def test_both_processes_end_with_the_same_tensors(tmp_path):
         free.bind(("localhost", 0))
         meet = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1])}
     done = subprocess.run(
-        [sys.executable, __file__, tmp_path], env={**os.environ, **meet, "PYTHONPATH": str(ROOT)},
+        [sys.executable, __file__, tmp_path], env={**os.environ, **meet, "PYTHONPATH": IMPORT_PATH},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -7,7 +7,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sparsefront.analysis.hidden import last_hidden
-from sparsefront.common.processes import gathered
+from sparsefront.common.processes import Processes
 from sparsefront.common.stopping import poll
 from sparsefront.data.base import ImageData
 from sparsefront.data.samplers import process
@@ -56,7 +56,7 @@ def class_moments(model: DefendedClassifier, data: ImageData, number: int) -> Cl
         label = _one_hot(batch.label, data.num_classes)
         found = [label.sum(dim=1), label @ hidden, label @ hidden.square()]
         sums = [old + new for old, new in zip(sums, found, strict=True)] if sums else found
-    shares = [share for share in gathered(sums) if share]
+    shares = [share for share in Processes().gathered(sums) if share]
     return ClassMoments.of_sums(*(torch.stack(parts).sum(dim=0) for parts in zip(*shares, strict=True)))
 
 

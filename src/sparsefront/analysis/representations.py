@@ -16,7 +16,7 @@ from sparsefront.analysis.hidden import Hidden, check_linear, last_hidden
 from sparsefront.analysis.indicator import indicator, strongest
 from sparsefront.analysis.variants import Variants
 from sparsefront.attacks import NamedAttack
-from sparsefront.common.processes import gathered
+from sparsefront.common.processes import Processes
 from sparsefront.data.base import ImageData
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
@@ -159,7 +159,7 @@ class Representations(EvaluationCallback):
 
     def finish(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
         """Put the processes' samples together, log, write."""
-        shares = gathered((self._parts, self._weight))
+        shares = Processes().gathered((self._parts, self._weight))
         parts = [part for share, _ in shares for part in share]
         if not parts:
             return

@@ -3,7 +3,7 @@
 import pytorch_lightning as pl
 from torch import Tensor
 
-from sparsefront.common.processes import gathered
+from sparsefront.common.processes import Processes
 from sparsefront.evaluation.trainer_facts import among_first
 
 
@@ -26,6 +26,6 @@ class CleanCount:
 
     def metrics(self) -> dict[str, float]:
         """`clean_acc` and how many samples it is over, over all processes; empty if there were none."""
-        rights, numbers = zip(*gathered((self.right, self.number)), strict=True)
+        rights, numbers = zip(*Processes().gathered((self.right, self.number)), strict=True)
         number = sum(numbers)
         return {"clean_acc": sum(rights) / number, "clean_acc/n": float(number)} if number else {}

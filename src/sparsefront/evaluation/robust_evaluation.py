@@ -21,7 +21,7 @@ from sparsefront.common.checkpoints.checkpoint import file_digest
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.home import at_home
 from sparsefront.common.long_work import in_words
-from sparsefront.common.processes import gathered
+from sparsefront.common.processes import Processes
 from sparsefront.common.stopping import keep_in_mind, undisturbed
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation import partial
@@ -281,7 +281,7 @@ class RobustEvaluation(EvaluationCallback):
         """Put the processes' samples together, log, write."""
         first = [Batch(*(tensor.cpu() for tensor in part)) for part in self._first]
         noticed = (self._run.form, self._run.findings)
-        shares = gathered((self._parts, self._run.errors, self._run.costs, first, self._late, noticed))
+        shares = Processes().gathered((self._parts, self._run.errors, self._run.costs, first, self._late, noticed))
         parts, errors, costs, firsts, late, notices = zip(*shares, strict=True)
         samples = Samples.joined([part for share in parts for part in share])
         entering = [named.name for named in self.attacks if named.in_worst_case]

@@ -11,7 +11,7 @@ from lightning_fabric.utilities.data import _set_sampler_epoch
 from pytorch_lightning.trainer.states import TrainerFn
 from torchmetrics import Metric
 
-from sparsefront.common.processes import gathered
+from sparsefront.common.processes import Processes
 from sparsefront.data.samplers import process
 from sparsefront.model.defended import DefendedClassifier
 
@@ -42,7 +42,7 @@ class ExactResume(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         """The moment, and the states of all processes, in order of rank; plain values and tensors."""
         if self._moment != "validation":
-            self._taken = gathered(self._take())
+            self._taken = Processes().gathered(self._take())
         return {"moment": self._moment, "processes": self._taken}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ class ExactResume(pl.Callback):
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         self._to_log = self._give_back("validation")
-        self._moment, self._taken = "validation", gathered(deepcopy(self._take()))
+        self._moment, self._taken = "validation", Processes().gathered(deepcopy(self._take()))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """What comes next is a batch, of this epoch or of the next."""

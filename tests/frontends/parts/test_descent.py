@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from sparsefront.frontends import ComDefend, MagNet
 from tests.helpers.digits import step_by_step
 from tests.helpers.front_end_contract import fitted
-from tests.helpers.places import ROOT
+from tests.helpers.places import IMPORT_PATH
 
 SHAPE = (3, 8, 6)
 
@@ -51,7 +51,7 @@ def test_steps_are_those_of_plain_torch():
 def test_two_processes_on_unequal_shares_learn_what_one_learns(tmp_path):
     stream = batches(4).double()
     torch.save(stream, tmp_path / "batches.pt")
-    both = subprocess.Popen([sys.executable, __file__, tmp_path], env={**os.environ, "PYTHONPATH": str(ROOT)})
+    both = subprocess.Popen([sys.executable, __file__, tmp_path], env={**os.environ, "PYTHONPATH": IMPORT_PATH})
     alone = MagNet(SHAPE, noise=0.0, learning_rate=0.01).double()
     losses = step_by_step(alone, stream)
     assert both.wait(120) == 0
@@ -130,12 +130,7 @@ def main(rank, folder):
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=2)
 
-    def sum_over_processes(tensor):
-        torch.distributed.all_reduce(tensor)
-        return tensor
-
     frontend = MagNet(SHAPE, noise=0.0, learning_rate=0.01).double()
-    frontend.sum_over_processes = sum_over_processes
     stream = torch.load(f"{folder}/batches.pt")
     losses = step_by_step(frontend, [batch.split([7, 3])[rank] for batch in stream])
     torch.save({"losses": losses, "network": network_of(frontend)}, f"{folder}/{rank}.pt")

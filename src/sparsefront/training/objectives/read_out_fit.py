@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from sparsefront.classifiers import CodeReader, ReadOut
-from sparsefront.common.processes import gathered
+from sparsefront.common.processes import Processes
 from sparsefront.frontends import FrontEnd
 
 
@@ -63,7 +63,7 @@ class ReadOutFit:
             ValueError: the read-out refuses these codes; on every process.
         """
         own, self._batches = _joined(self._batches), []
-        shares = gathered(own)
+        shares = Processes().gathered(own)
         refusal: ValueError | None = None
         if trainer.is_global_zero:
             try:

@@ -1,44 +1,10 @@
-"""How patch dictionaries are learned in other ways than online: in passes, and by scikit-learn's factorisations."""
+"""Factorisations of a stream of patches."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from sparsecode import Coded, MethodOfOptimalDirections
-
-Reduce = Callable[[Tensor], Tensor]
-
-
-class BatchLearner:
-    """Keeps the patches of the first steps, then passes over them, one pass a step (Engan et al. 1999).
-
-    Args:
-        start: (K, m) patches to start from.
-        coder: codes patches (N, m) with a dictionary (m, K).
-        n_kept: number of steps whose patches are kept: all the memory that is used.
-    """
-
-    def __init__(self, start: Tensor, coder: Callable[[Tensor, Tensor], Coded], n_kept: int) -> None:
-        self._learner = MethodOfOptimalDirections(start.T, coder)
-        self._kept: list[Tensor] = []
-        self._n_kept = n_kept
-
-    @property
-    def dictionary(self) -> Tensor:
-        """(m, K), unit-norm columns."""
-        return self._learner.dictionary
-
-    def step(self, patches: Tensor, reduce: Reduce) -> dict[str, float]:
-        """Keep (N, m) `patches`, or pass over those kept; `reduce` sums a tensor over processes."""
-        if len(self._kept) < self._n_kept:
-            self._kept.append(patches)
-            return {}
-        for kept in self._kept:
-            self._learner.add(kept)
-        return self._learner.update(reduce)
 
 
 class Factorisation:
