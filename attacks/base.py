@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,17 +12,10 @@ from torch import Tensor
 from sparsefront.attacks.parts.differentiation import gradient_of, retried
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.reach import check_reach
+from sparsefront.common.budget import Budget as Budget  # as its home is where readers of results need no torch
 from sparsefront.common.settings import CheckedSettings
 
 Model = Callable[[Tensor], Tensor]
-
-
-class Budget(NamedTuple):
-    """A ball around each image: its norm (`Linf`, `L2` or `L1`), its radius, whether that is a multiple of ||x||."""
-
-    norm: str
-    size: float
-    relative: bool = False
 
 
 class Attack(CheckedSettings, ABC):

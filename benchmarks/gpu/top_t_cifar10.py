@@ -1,7 +1,6 @@
 """Train and attack paper 001's natural and top-T ResNet-32 on CIFAR-10, within a time limit, resumable."""
 
 import argparse
-import csv
 import dataclasses
 import json
 import shlex
@@ -10,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.loggers import CSVLogger
 
 from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
@@ -125,35 +124,28 @@ def attacks_of(cli: SparsefrontCLI, options: argparse.Namespace) -> list[NamedAt
     ]
 
 
-def read(file: Path) -> Samples:
-    """A per-sample file as written by the evaluation."""
-    with file.open() as lines:
-        rows = list(csv.DictReader(lines))
-    return Samples({name: torch.tensor([float(row[name] or "nan") for row in rows]) for name in rows[0]})
-
-
 def results(system: str, run: Path, attacks: list[NamedAttack]) -> dict[str, Any]:
     """Every attack's robust accuracy beside the paper's, and the per-sample worst case, in percent.
 
     An attack that failed has no accuracy but its error, and no part in the worst case.
     """
-    joined: dict[str, torch.Tensor] = {}
+    joined: dict[str, np.ndarray] = {}
     entries = {}
     for folder in [run / "evaluation" / named.name for named in attacks]:
         if not (folder / "asked.json").exists():
             continue
-        samples = read(folder / "results" / "test_samples.csv")
+        samples = Samples.read(folder / "results" / "test_samples.csv")
         about = json.loads((folder / "results" / "test_attacks.json").read_text())["attacks"][0]
         joined |= samples.columns
         entries[folder.name] = about | {
-            "robust_acc": None if about["error"] else 100 * samples.right(folder.name).double().mean().item(),
+            "robust_acc": None if about["error"] else 100 * samples.correct(folder.name).mean().item(),
             "paper": PAPER[system].get(folder.name),
         }
     samples = Samples(joined)
     return {
-        "clean_acc": 100 * samples.right().double().mean().item(),
+        "clean_acc": 100 * samples.correct().mean().item(),
         "paper_clean_acc": PAPER[system]["clean"],
-        "worst": 100 * samples.worst().double().mean().item() if samples.attacks else None,
+        "worst": 100 * samples.worst().mean().item() if samples.attacks else None,
         "n_samples": len(samples),
         "attacks": entries,
     }

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.representation_record import RepresentationRecord
 
 EVIL = "<script>$a_1$</script>"
@@ -22,7 +23,8 @@ def a_record(n=64, distance=0.25, variants=VARIANTS, **changes):
         pictures |= {f"adv/{name}": rng.random((2, 1, 6, 6)), f"pred/{name}": label[:2]}
     about = {
         "variants": [
-            {"name": name, "knowledge": "control", "attack": {"class_path": "GaussianBlurControl"}} for name in variants
+            AttackRecord(name, "control", "GaussianBlurControl", {}, "WhiteBox", {"backward": "smooth"}).written()
+            for name in variants
         ],
         "class_names": [EVIL, "Halle_Berry"], "positive": 1, "neuron": int(arrays["weight"].argmax()), "n_samples": 8,
         "difference": "absolute", "deviation": "over_images", "distance": dict.fromkeys(variants, distance),

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ def entry(name, knowledge="white_box", fell=(), eps="8/255", norm="Linf", error=
         "knowledge": knowledge,
         "attack": {"class_path": "PGD", "init_args": {"norm": norm, "eps": eps, "steps": 3}},
         "view": dict(zip(("class_path", "init_args"), views[knowledge], strict=True)),
+        "budget": {"norm": norm, "size": float(Fraction(eps)), "relative": False},
+        "minimises": None,
+        "asks_only": False,
         "seconds": 1.5,
         "error": error,
         "fell": list(fell),

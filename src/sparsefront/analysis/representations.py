@@ -26,10 +26,10 @@ from sparsefront.evaluation.trainer_facts import name_of_data, training_images
 from sparsefront.evaluation.weights_used import weights_used
 from sparsefront.figures.representation_figures import representation_figures
 from sparsefront.model.defended import DefendedClassifier, classes
-from sparsefront.results.provenance import about
+from sparsefront.results.attack_record import AttackRecord
+from sparsefront.results.provenance import provenance
 from sparsefront.results.representation_check import ORIGINAL
 from sparsefront.results.representation_record import RepresentationRecord
-from sparsefront.results.samples import Samples
 
 Rows = dict[str, Tensor]
 
@@ -153,7 +153,7 @@ class Representations(EvaluationCallback):
             hidden = last_hidden(model, images)
             rows |= _row(name, hidden)
             self._pictures.add(name, model, images[chosen], classes(hidden.logits)[chosen])
-        self._pictures.end(Samples({"clean_pred": classes(clean.logits)[chosen]}))
+        self._pictures.end(classes(clean.logits)[chosen])
         self._parts.append({name: column.cpu() for name, column in rows.items()})
         self._weight = indicator(clean.weight, self.positive).cpu()
 
@@ -198,9 +198,8 @@ class Representations(EvaluationCallback):
     ) -> None:
         data = getattr(trainer, "datamodule", None)
         named = data.class_names if isinstance(data, ImageData) else map(str, range(model.num_classes))
-        text = about(self.variants, model.frontend.default_backward, {}, {})
-        told = ("name", "knowledge", "attack", "view", "target")
-        text["variants"] = [{key: entry[key] for key in told} for entry in text.pop("attacks")]
+        backward = model.frontend.default_backward
+        text = provenance() | {"variants": [AttackRecord.of(named, backward).written() for named in self.variants]}
         text |= {"stage": stage, "system": model.system, "weights": weights_used(trainer, model, self.results.parent)}
         text |= {"data": name_of_data(trainer), "class_names": list(named), "n_samples": len(rows["label"])}
         text |= {name: getattr(self, name) for name in ("positive", "difference", "deviation", "n_training")}

@@ -5,24 +5,26 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sparsefront.attacks import NamedAttack, size
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.agreement import MOST
+from sparsefront.evaluation.as_array import as_array
 from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.meter import metered
+from sparsefront.evaluation.quality import quality
 from sparsefront.evaluation.search_form import SearchPrecision, as_it_is, doubt, search_form
 from sparsefront.evaluation.unsteady import CHANGES, unsteady
 from sparsefront.model.defended import DefendedClassifier, classes
 from sparsefront.results.cost import Cost
 from sparsefront.results.finding import Finding
-from sparsefront.results.quality import QUALITIES, quality
-from sparsefront.results.samples import NORMS, Samples
+from sparsefront.results.samples import NORMS, QUALITIES, Samples
 
 Model = Callable[[Tensor], Tensor]
-Found = Callable[[str, Batch, Tensor, Tensor], None]
+OnAttacked = Callable[[str, Batch, Tensor, Tensor], None]
 
 
 class AttackRun:
@@ -100,12 +102,12 @@ class AttackRun:
         keys = ("pred", "success", *NORMS, *qualities)
         return [*clean, *(f"{named.name}/{key}" for named in self.attacks for key in keys), "fell"]
 
-    def attack(self, batch: Batch, found: Found = lambda *_: None) -> Samples:
+    def attack(self, batch: Batch, on_attacked: OnAttacked = lambda *_: None) -> Samples:
         """Attack the samples of a batch that are right; none any more once the model has returned NaN.
 
         Args:
             batch: on the model's device.
-            found: called with an attack's name, the batch, its adversarial images (B, C, H, W) and the model's
+            on_attacked: called with an attack's name, the batch, its adversarial images (B, C, H, W) and the model's
                 predictions of them, as soon as they are there; images that were not attacked are as they were or, under
                 `cascade`, as they fell.
 
@@ -144,13 +146,13 @@ class AttackRun:
                 f"{named.name}/{key}": values.masked_fill(~tried, torch.nan)
                 for key, values in (sizes | qualities).items()
             }
-            found(named.name, batch, adversarial, prediction)
+            on_attacked(named.name, batch, adversarial, prediction)
             if named.in_worst_case:
                 fell = fell | (tried & (prediction != labels))
                 if self.cascade:
                     images_kept, predictions_kept = adversarial, prediction
         columns["fell"] = fell
-        return Samples({name: column.cpu() for name, column in columns.items()})
+        return Samples({name: as_array(column) for name, column in columns.items()})
 
     def _tried(self, named: NamedAttack, batch: Batch, tried: Tensor, kept: Tensor) -> Tensor | None:
         """Adversarial images (B, C, H, W) of the samples tried (B,), the kept ones of the others; None if it failed."""
@@ -228,7 +230,7 @@ class AttackRun:
         return self.model.logits_from(seen), quality(seen, clean) if self._sees_images else {}
 
 
-def nan_error(predictions: Tensor) -> str | None:
+def nan_error(predictions: Tensor | np.ndarray) -> str | None:
     """Why no attack on a model says anything, from its predictions of clean images (N,)."""
     number = int((predictions == -1).sum())
     return f"the model returned NaN for {number} of {len(predictions)} clean images" if number else None

@@ -3,8 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from sparsefront.attacks import NamedAttack
 from sparsefront.attacks.base import Budget
@@ -77,10 +76,10 @@ def _compared(
 
     Noise that does as well as an attack is too strong already.
     """
-    right = samples.right()
-    number = int(right.sum())
-    alone = int((right & ~samples.right(weaker.name)).sum())
-    together = int((right & torch.stack([~samples.right(named.name) for named in stronger]).any(dim=0)).sum())
+    correct = samples.correct()
+    number = int(correct.sum())
+    alone = int((correct & ~samples.correct(weaker.name)).sum())
+    together = int((correct & ~samples.standing([named.name for named in stronger])).sum())
     raised = alone > together + tolerated(number)
     if weaker.knowledge == "control":
         raised = alone >= together > tolerated(number)
@@ -92,14 +91,14 @@ def _compared(
 def _by_size(norm: str, group: Sequence[NamedAttack], samples: Samples) -> Iterator[Finding]:
     """Who knows less, or is no adversary, against the smallest perturbation of all white boxes, sample by sample."""
     white = _white(group)
-    number = int(samples.right().sum())
+    number = int(samples.correct().sum())
     for named in [named for named in group if white and named.knowledge in _SHOULD_BE_WEAKER]:
         flag, meaning = _SHOULD_BE_WEAKER[named.knowledge]
-        least = torch.stack([_sizes(other, norm, samples) for other in white]).amin(dim=0)
-        own = _sizes(named, norm, samples)
+        least = np.minimum.reduce([_sizes(other, norm, samples) for other in white])
+        sizes = _sizes(named, norm, samples)
         control = named.knowledge == "control"
-        smaller = (own <= least) if control else (own < _SMALLER * least)
-        count = int((smaller & own.isfinite()).sum())
+        smaller = (sizes <= least) if control else (sizes < _SMALLER * least)
+        count = int((smaller & np.isfinite(sizes)).sum())
         verb = "fools with an" if control else "finds a smaller"
         size = f"{norm} size no larger" if control else f"{norm} perturbation"
         sentence = f"{named.name} {verb} {size} than {_names(white)} on {count} of {number} samples"
@@ -108,11 +107,10 @@ def _by_size(norm: str, group: Sequence[NamedAttack], samples: Samples) -> Itera
         yield Finding(flag, named.knowledge.replace("_", " "), raised, sentence)
 
 
-def _sizes(named: NamedAttack, norm: str, samples: Samples) -> Tensor:
+def _sizes(named: NamedAttack, norm: str, samples: Samples) -> np.ndarray:
     """Of the perturbations that succeeded (N,); infinite elsewhere."""
     column = next(key for key, of in NORMS.items() if of == norm)
-    fell = samples.columns[f"{named.name}/success"].bool()
-    return torch.where(fell, samples.columns[f"{named.name}/{column}"], torch.inf)
+    return np.where(samples.success(named.name), samples.columns[f"{named.name}/{column}"], np.inf)
 
 
 def _names(attacks: Sequence[NamedAttack]) -> str:

@@ -7,14 +7,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from sparsefront.evaluation.partial import DIGEST, PART, TAKEN, digest_of, key_of
-from sparsefront.evaluation.taken import Taken
+from sparsefront.evaluation.resumed_rows import ResumedRows
 from sparsefront.results.cost import Cost
+from sparsefront.results.result_files import columns_of
+from sparsefront.results.samples import Samples
+
+Costs = dict[str, Cost]  # by attack
 
 
-def finished(folder: Path, stage: str, same: Mapping[str, Any]) -> Taken:
+def resumed_rows(folder: Path, stage: str, same: Mapping[str, Any]) -> ResumedRows:
     """All interrupted evaluations in a run folder that have a fingerprint.
 
     Of a sample that several have, the first is taken: it has its adversarial images, if any were kept.
@@ -28,30 +32,35 @@ def finished(folder: Path, stage: str, same: Mapping[str, Any]) -> Taken:
         ValueError: there are none, only ones of another model, other attacks or settings, or a row that is not as it
             was written.
     """
-    found = sorted(folder.rglob(f"results/{stage}_partial/about.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
+    fitting = _fitting(folder, stage, same)
+    samples: list[Samples] = []
+    results: dict[int, Path] = {}
+    lines: list[list[str]] = []
+    for path in fitting:
+        for texts, rows in _whole_rows(path.parent, same):
+            indices = rows.columns["index"].astype(np.int64).tolist()
+            new = [place for place, index in enumerate(indices) if index not in results]
+            samples.append(rows.rows(new))
+            results |= {indices[place]: path.parents[1] for place in new}
+            lines += [texts[place] for place in new]
+    joined = Samples.joined(samples)
+    places = {int(index): place for place, index in enumerate(joined.columns["index"])} if len(joined) else {}
+    parts = _costs_of_parts(fitting)
+    return ResumedRows(joined, places, results, lines, parts, _summed(parts))
+
+
+def _fitting(folder: Path, stage: str, same: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
+    """The `about.json` of each evaluation that has the fingerprint, by its path, the oldest first."""
+    paths = sorted(folder.rglob(f"results/{stage}_partial/about.json"), key=lambda path: path.stat().st_mtime)
+    if not paths:
         raise ValueError(
             f"`resume_from` must hold an interrupted evaluation (results/{stage}_partial), found none in {folder}."
         )
-    abouts = {path: _about(path) for path in found}
+    abouts = {path: _about(path) for path in paths}
     fitting = {path: about for path, about in abouts.items() if about is not None and not _different(about, same)}
     if not fitting:
-        _refuse(abouts, same)
-    taken = Taken({}, {}, [], {}, {})
-    for path, about in fitting.items():
-        for line, row in _rows(path.parent, same):
-            index = int(row["index"])
-            if index not in taken.rows:
-                taken.rows[index], taken.results[index] = row, path.parents[1]
-                taken.lines.append(line)
-        taken.parts[str(about.get(PART))] = _own_costs(path.parent)
-    for about in fitting.values():
-        for part, shares in about.get(TAKEN, {}).items():
-            taken.parts.setdefault(part, {name: Cost(**cost) for name, cost in shares.items()})
-    for shares in taken.parts.values():
-        for name, cost in shares.items():
-            taken.costs[name] = taken.costs.get(name, Cost()).plus(cost)
-    return taken
+        _refuse(paths[-1], abouts[paths[-1]], same)
+    return fitting
 
 
 def _about(path: Path) -> dict[str, Any] | None:
@@ -67,53 +76,71 @@ def _different(about: Mapping[str, Any], same: Mapping[str, Any]) -> list[str]:
     return [key for key in same if about.get(key) != same[key]]
 
 
-def _refuse(abouts: Mapping[Path, Mapping[str, Any] | None], same: Mapping[str, Any]) -> None:
-    path, about = list(abouts.items())[-1]  # the newest
+def _refuse(newest: Path, about: Mapping[str, Any] | None, same: Mapping[str, Any]) -> None:
     if about is None:
         raise ValueError(
-            f"`resume_from` must say what its rows are of, found {path} damaged; evaluate anew without it."
+            f"`resume_from` must say what its rows are of, found {newest} damaged; evaluate anew without it."
         )
     raise ValueError(
         f"`resume_from` must be an evaluation of the same model and attacks, found other "
-        f"{' and '.join(_different(about, same))} in {path.parent}; evaluate anew without it."
+        f"{' and '.join(_different(about, same))} in {newest.parent}; evaluate anew without it."
     )
 
 
-def _rows(home: Path, same: Mapping[str, Any]) -> Iterator[tuple[list[str], dict[str, float]]]:
-    """Whole rows of all processes: not a line that was being written, nor rows that an attack failed on."""
+def _whole_rows(home: Path, same: Mapping[str, Any]) -> Iterator[tuple[list[list[str]], Samples]]:
+    """By process, its lines and their rows: not a line that was being written, nor rows that an attack failed on."""
     for path in sorted(home.glob("rows.*.csv")):
         text = path.read_text(errors="replace")
-        lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines()))
-        header = lines[0] if lines else [DIGEST]
+        header, *lines = list(csv.reader(text[: text.rfind("\n") + 1].splitlines())) or [[DIGEST]]
         if header[-1] != DIGEST:
             raise ValueError(
                 f"`resume_from` must hold rows with the columns of this version, found none called {DIGEST} in {path}; "
                 "evaluate anew without it."
             )
-        key = key_of(same, header)
-        verdicts = [name for name in header if name.endswith("/pred")]
-        for line in lines[1:]:
-            if len(line) != len(header):
-                continue
-            if digest_of(line[:-1], key) != line[-1]:
-                raise ValueError(
-                    f"`resume_from` must hold rows as they were written, found a changed one of sample {line[0]} in "
-                    f"{path}; delete that line to have the sample attacked again."
-                )
-            cells = zip(header[:-1], line[:-1], strict=True)
-            row = {name: float(text) if text else torch.nan for name, text in cells}
-            if all(row[name] == row[name] for name in verdicts):
-                yield line, row
+        lines = [line for line in lines if len(line) == len(header)]
+        _check_digests(path, lines, key_of(same, header))
+        verdicts = [place for place, name in enumerate(header) if name.endswith("/pred")]
+        lines = [line for line in lines if all(line[place] for place in verdicts)]
+        if lines:
+            yield lines, Samples(columns_of(header[:-1], [line[:-1] for line in lines]))
 
 
-def _own_costs(home: Path) -> dict[str, Cost]:
-    """What an evaluation cost itself, over its processes; what cannot be read is named and not counted."""
-    shares = []
+def _check_digests(path: Path, lines: list[list[str]], key: str) -> None:
+    for line in lines:
+        if digest_of(line[:-1], key) != line[-1]:
+            raise ValueError(
+                f"`resume_from` must hold rows as they were written, found a changed one of sample {line[0]} in "
+                f"{path}; delete that line to have the sample attacked again."
+            )
+
+
+def _costs_of_parts(fitting: Mapping[Path, Mapping[str, Any]]) -> dict[str, Costs]:
+    """What each evaluation cost, and each of those that it had gone on from, once."""
+    parts = {str(about.get(PART)): _costs(path.parent) for path, about in fitting.items()}
+    for about in fitting.values():
+        for part, costs in about.get(TAKEN, {}).items():
+            parts.setdefault(part, {name: Cost(**cost) for name, cost in costs.items()})
+    return parts
+
+
+def _costs(home: Path) -> Costs:
+    """What one evaluation cost itself, over its processes; what cannot be read is named and not counted."""
+    processes = []
     for path in sorted(home.glob("costs.*.json")):
         try:
             read = json.loads(path.read_text())
-            shares.append({name: Cost(**{key: +value for key, value in cost.items()}) for name, cost in read.items()})
+            processes.append(
+                {name: Cost(**{key: +value for key, value in cost.items()}) for name, cost in read.items()}
+            )
         except (ValueError, TypeError, AttributeError, OSError):
             warnings.warn(f"{path} is damaged: the table does not count what it said of costs.", stacklevel=4)
-    names = {name for share in shares for name in share}
-    return {name: Cost.over_processes([share[name] for share in shares if name in share]) for name in names}
+    names = {name for costs in processes for name in costs}
+    return {name: Cost.over_processes([costs[name] for costs in processes if name in costs]) for name in names}
+
+
+def _summed(parts: Mapping[str, Costs]) -> Costs:
+    summed: Costs = {}
+    for costs in parts.values():
+        for name, cost in costs.items():
+            summed[name] = summed.get(name, Cost()).plus(cost)
+    return summed

@@ -9,15 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sparsefront.common.atomic_file import write_atomically, writing
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.fingerprint import image_numbers
-from sparsefront.evaluation.taken import Taken
+from sparsefront.evaluation.resumed_rows import ResumedRows
 from sparsefront.results.cost import Cost
-from sparsefront.results.samples import Samples, cell
+from sparsefront.results.samples import Samples
 
 IMAGE = "image"  # the column of what image a row is about
 DIGEST = "digest"  # of the row, in its evaluation
@@ -35,7 +36,7 @@ class Partial:
         columns: of every row.
         same: the fingerprint, kept beside the rows.
         rank: of this process.
-        taken: what the evaluation goes on from.
+        resumed: what the evaluation goes on from.
         repeated: leave it to `add` to write the rows that are taken over, each when its images are taken over, too.
     """
 
@@ -46,32 +47,29 @@ class Partial:
         columns: Sequence[str],
         same: Mapping[str, Any],
         rank: int,
-        taken: Taken | None = None,
+        resumed: ResumedRows | None = None,
         repeated: bool = False,
     ) -> None:
         self.folder, self.columns = results / f"{stage}_partial", [*columns, IMAGE, DIGEST]
         self.folder.mkdir(parents=True, exist_ok=True)
         self._key, self._rank = key_of(same, self.columns), rank
-        self._before = taken.costs if taken is not None and rank == 0 else {}
+        self._before = resumed.costs if resumed is not None and rank == 0 else {}
         self.repeated = repeated
         if rank == 0:
-            parts = {} if taken is None else taken.parts
-            costs = {part: {name: vars(cost) for name, cost in shares.items()} for part, shares in parts.items()}
+            parts = {} if resumed is None else resumed.parts
+            costs = {part: {name: vars(cost) for name, cost in by_attack.items()} for part, by_attack in parts.items()}
             about = {**same, PART: uuid.uuid4().hex, TAKEN: costs}
             write_atomically(self.folder / "about.json", json.dumps(about))
         self._file, self._costs = self.folder / f"rows.{rank}.csv", self.folder / f"costs.{rank}.json"
-        kept = taken.lines if taken is not None and rank == 0 and not repeated else []
+        kept = resumed.lines if resumed is not None and rank == 0 and not repeated else []
         self._write([self.columns, *kept], "w")
 
     def add(self, samples: Samples, images: Tensor, costs: Mapping[str, Cost]) -> None:
         """Write the rows of one batch of images (B, C, H, W); the columns of attacks that failed stay empty."""
-        empty = torch.full((len(samples),), torch.nan)
-        filled = samples.columns | {IMAGE: image_numbers(images)}
-        columns = [filled.get(name, empty).tolist() for name in self.columns[:-1]]
-        rows = [[cell(value) for value in row] for row in zip(*columns, strict=True)]
+        rows = Samples(samples.columns | {IMAGE: image_numbers(images).numpy()}).cells(self.columns[:-1])
         self._write([[*row, digest_of(row, self._key)] for row in rows], "a")
-        own = {name: cost.less(self._before.get(name, Cost())) for name, cost in costs.items()}
-        write_atomically(self._costs, json.dumps({name: vars(cost) for name, cost in own.items()}))
+        since = {name: cost.less(self._before.get(name, Cost())) for name, cost in costs.items()}
+        write_atomically(self._costs, json.dumps({name: vars(cost) for name, cost in since.items()}))
 
     def _write(self, rows: Iterable[Sequence[str]], mode: str) -> None:
         with writing(self._file), self._file.open(mode, newline="") as file:
@@ -93,29 +91,30 @@ def digest_of(row: Sequence[str], key: str) -> str:
     return hashlib.sha256("\n".join([key, *row]).encode()).hexdigest()[:16]
 
 
-def split(batch: Batch, rows: Mapping[int, Mapping[str, float]]) -> tuple[Tensor, Samples]:
+def split(batch: Batch, resumed: ResumedRows) -> tuple[Tensor, Samples]:
     """Bool (B,) of the samples without a row, and the rows of the others.
 
     Raises:
         ValueError: a row is about another image or label than the batch has under its number.
     """
-    indices = batch.index.tolist()
-    new = torch.tensor([index not in rows for index in indices], dtype=torch.bool)
-    known = [rows[index] for index in indices if index in rows]
-    if not known:
+    places = [resumed.places.get(index) for index in batch.index.tolist()]
+    new = torch.tensor([place is None for place in places], dtype=torch.bool)
+    known = resumed.samples.rows([place for place in places if place is not None])
+    if not len(known):
         return new, Samples()
-    here = torch.stack([image_numbers(batch.image[~new.to(batch.image.device)]), batch.label.cpu()[~new]], dim=1)
-    for row, (image, label) in zip(known, here.tolist(), strict=True):
-        if (row[IMAGE], row["label"]) != (image, label):
-            raise ValueError(
-                f"`resume_from` must be an evaluation of the same data, found another image or label under sample "
-                f"{int(row['index'])}; evaluate anew without it."
-            )
-    return new, Samples({name: _column(name, [row[name] for row in known]) for name in known[0] if name != IMAGE})
+    images = image_numbers(batch.image[~new.to(batch.image.device)]).numpy()
+    labels = batch.label.cpu()[~new].numpy()
+    others = (known.columns[IMAGE] != images) | (known.columns["label"] != labels)
+    if others.any():
+        raise ValueError(
+            f"`resume_from` must be an evaluation of the same data, found another image or label under sample "
+            f"{int(known.columns['index'][others.argmax()])}; evaluate anew without it."
+        )
+    return new, Samples({name: _typed(name, column) for name, column in known.columns.items() if name != IMAGE})
 
 
-def _column(name: str, values: list[float]) -> Tensor:
-    column = torch.tensor(values, dtype=torch.float64)
+def _typed(name: str, column: np.ndarray) -> np.ndarray:
+    """A column of numbers read from a file, as `AttackRun` makes it."""
     if name == "fell" or name.endswith("/success"):
-        return column.bool()
-    return column.long() if name in ("index", "label") or name.endswith("pred") else column.float()
+        return column.astype(np.bool_)
+    return column.astype(np.int64 if name in ("index", "label") or name.endswith("pred") else np.float32)

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from sparsefront.data.batch import Batch
+from sparsefront.evaluation.as_array import as_array
 from sparsefront.model.defended import DefendedClassifier
-from sparsefront.results.samples import Samples
 
 
 class Pictures:
@@ -28,10 +28,10 @@ class Pictures:
             self._kept = {"label": batch.label[: self.limit]}
             self._keep("clean", model, batch.image)
 
-    def end(self, samples: Samples) -> None:
-        """Keep the predictions of the clean images."""
+    def end(self, predictions: Tensor) -> None:
+        """Keep the predictions (B,) of the clean images."""
         if self._filling:
-            self._kept["clean_pred"] = samples.columns["clean_pred"][: self.limit]
+            self._kept["clean_pred"] = predictions[: self.limit]
 
     def add(self, attack: str, model: DefendedClassifier, adversarial: Tensor, prediction: Tensor) -> None:
         """Keep what the attack made of the same images."""
@@ -53,10 +53,3 @@ class Pictures:
         if atoms is not None:
             arrays["atoms"] = as_array(atoms)
         return arrays
-
-
-def as_array(tensor: Tensor) -> np.ndarray:
-    """The same numbers; those in half precision, which NumPy or those who draw do not know, in single."""
-    half = tensor.dtype in (torch.float16, torch.bfloat16)
-    array: np.ndarray = (tensor.float() if half else tensor).detach().cpu().numpy()
-    return array

@@ -1,6 +1,5 @@
 """The callback that attacks a defended classifier during validation and test."""
 
-import json
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from sparsefront.attacks import NamedAttack
 from sparsefront.attacks.saved_images import SavedImages, save_images
-from sparsefront.common.atomic_file import atomic_file, write_atomically
+from sparsefront.common.atomic_file import atomic_file
 from sparsefront.common.checkpoints.checkpoint import file_digest
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.home import at_home
@@ -33,19 +32,22 @@ from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
 from sparsefront.evaluation.fingerprint import fingerprint, paths
 from sparsefront.evaluation.frozen_model import frozen_model
-from sparsefront.evaluation.interrupted import finished
+from sparsefront.evaluation.interrupted import resumed_rows
+from sparsefront.evaluation.logged_metrics import logged_metrics
 from sparsefront.evaluation.majority_baseline import majority_baseline
 from sparsefront.evaluation.pictures import Pictures
+from sparsefront.evaluation.resumed_rows import ResumedRows
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision, slowest_form
-from sparsefront.evaluation.taken import Taken
 from sparsefront.evaluation.trainer_facts import name_of_data, number_to_follow, stage_of, training_images
 from sparsefront.evaluation.weights_used import described, weights_used
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.report.plots import panel_figure
+from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.cost import Cost
+from sparsefront.results.evaluation_record import EvaluationRecord
 from sparsefront.results.finding import Finding
 from sparsefront.results.plain import plain
-from sparsefront.results.provenance import about
+from sparsefront.results.provenance import provenance
 from sparsefront.results.same_evaluation import SAMPLES
 from sparsefront.results.samples import Samples
 
@@ -186,7 +188,7 @@ class RobustEvaluation(EvaluationCallback):
         self._late = False  # whether the time budget kept samples from being attacked
         self._pictures = Pictures(self.n_images)
         self._batches, self._start = 0, time.monotonic()
-        self._taken: Taken | None = None
+        self._taken: ResumedRows | None = None
         self._partial: partial.Partial | None = None
         shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
         self._progress = AttackProgress(self.attacks, number_to_follow(self.max_samples, trainer), shown)
@@ -201,11 +203,11 @@ class RobustEvaluation(EvaluationCallback):
             )
         if trainer.state.fn == TrainerFn.FITTING:
             return
-        entries = about(self._run.attacks, model.frontend.default_backward, {}, {})["attacks"]
+        entries = [AttackRecord.of(named, model.frontend.default_backward).written() for named in self._run.attacks]
         settings = {name: getattr(self, name) for name in ("cascade", "search_precision", "save_images")}
         same = fingerprint(model, entries, stage=stage, data=name_of_data(trainer), **settings)
         if self.resume_from is not None:
-            self._taken = finished(Path(self.resume_from), stage, same)
+            self._taken = resumed_rows(Path(self.resume_from), stage, same)
             trainer.strategy.barrier()  # all have read before one begins rows of its own, which may lie beside these
             if trainer.is_global_zero:
                 self._run.costs |= self._taken.costs
@@ -221,7 +223,7 @@ class RobustEvaluation(EvaluationCallback):
             self._late = True
             return
         if self._taken is not None:
-            new, known = partial.split(batch, self._taken.rows)
+            new, known = partial.split(batch, self._taken)
             taken = Batch(*(tensor[~new.to(tensor.device)] for tensor in batch))
             self._take_over(known, taken, stage, trainer.global_rank)
             batch = Batch(*(tensor[new.to(tensor.device)] for tensor in batch))
@@ -241,7 +243,7 @@ class RobustEvaluation(EvaluationCallback):
                 save_images(folder, f"{rank}_{self._batches}", attack, batch.image, adversarial, batch.index)
 
         samples = self._run.attack(batch, found)
-        self._pictures.end(samples)
+        self._pictures.end(torch.from_numpy(samples.columns["clean_pred"]))
         self._keep(samples, batch)
 
     def _take_over(self, samples: Samples, batch: Batch, stage: str, rank: int) -> None:
@@ -274,8 +276,8 @@ class RobustEvaluation(EvaluationCallback):
             with undisturbed():
                 self._partial.add(samples, batch.image, self._run.costs)
         if sum(len(part.label) for part in self._first) < self.diagnostics:
-            right = samples.right().to(batch.label.device)
-            self._first.append(Batch(*(tensor[right] for tensor in batch)))
+            correct = torch.from_numpy(samples.correct()).to(batch.label.device)
+            self._first.append(Batch(*(tensor[correct] for tensor in batch)))
 
     def finish(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
         """Put the processes' samples together, log, write."""
@@ -285,7 +287,7 @@ class RobustEvaluation(EvaluationCallback):
         parts, errors, costs, firsts, late, notices = zip(*shares, strict=True)
         samples = Samples.joined([part for share in parts for part in share])
         entering = [named.name for named in self.attacks if named.in_worst_case]
-        metrics = samples.metrics(entering) if len(samples) else {}
+        metrics = logged_metrics(samples, entering) if len(samples) else {}
         self._log(model, stage, metrics)
         summed = {name: Cost.over_processes([share[name] for share in costs]) for name in self._run.costs}
         failed = self._errors(errors, samples) if len(samples) else {}
@@ -294,19 +296,27 @@ class RobustEvaluation(EvaluationCallback):
         if trainer.is_global_zero and len(samples):
             file = self.results / f"{stage}_samples.csv"
             samples.write(file)
-            text = about(self._run.attacks, model.frontend.default_backward, summed, failed)
-            text |= self._facts(trainer, model) | {"n_samples": len(samples), "time_budget_reached": any(late)}
+            backward = model.frontend.default_backward
+            records = tuple(
+                AttackRecord.of(named, backward, summed[named.name], failed.get(named.name))
+                for named in self._run.attacks
+            )
+            text = (
+                provenance()
+                | self._facts(trainer, model)
+                | {"n_samples": len(samples), "time_budget_reached": any(late)}
+            )
             text |= {"whole": False, SAMPLES: file_digest(file)}
             text |= slowest_form([form for form, _ in notices])
             findings = [majority_baseline(samples)]
             findings += {finding.flag: finding for _, some in notices for finding in some}.values()
             findings += [] if self.cascade else compare_rows(self.attacks, samples)  # a cascade's rows are no peers
-            self._write_about(stage, text, findings)  # probes may take long, or be killed
+            self._write_record(stage, records, text, findings)  # probes may take long, or be killed
             if self.diagnostics:
                 findings += self._probed(model, [part for share in firsts for part in share], failed)
             self._show_pictures(stage, trainer, model)
             self._log_flags(trainer, findings)
-            self._write_about(stage, text | {"whole": True}, findings)
+            self._write_record(stage, records, text | {"whole": True}, findings)
             if self._partial is not None:
                 self._partial.remove()
 
@@ -362,12 +372,14 @@ class RobustEvaluation(EvaluationCallback):
 
     def _checkpoints(self, trainer: pl.Trainer) -> dict[str, dict[str, Any]]:
         """Those that attacks read, by what they are named by."""
-        named = sorted(set(paths(about(self.attacks, "", {}, {})["attacks"], ("checkpoint",))))
+        named = sorted(set(paths([AttackRecord.of(named, "").written() for named in self.attacks], ("checkpoint",))))
         return {path: described(find_checkpoint(path, "checkpoint"), Path(trainer.default_root_dir)) for path in named}
 
-    def _write_about(self, stage: str, text: dict[str, Any], findings: Sequence[Finding]) -> None:
+    def _write_record(
+        self, stage: str, attacks: tuple[AttackRecord, ...], facts: dict[str, Any], findings: Sequence[Finding]
+    ) -> None:
         signs = {"diagnostics": [vars(finding) for finding in findings]}
-        write_atomically(self.results / f"{stage}_attacks.json", json.dumps(text | signs, indent=1, default=str))
+        EvaluationRecord(attacks, facts | signs).write(self.results, stage)
 
     @rank_zero_only
     def _show_pictures(self, stage: str, trainer: pl.Trainer, model: DefendedClassifier) -> None:

@@ -29,7 +29,7 @@ from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
 from sparsefront.report.variant_tables import variant_tables
 from sparsefront.report.weights import weights
-from sparsefront.results.attack_record import KNOWLEDGE
+from sparsefront.results.adversary_words import KNOWLEDGE
 from sparsefront.results.plain import plain
 from sparsefront.results.run import Run
 
@@ -131,8 +131,8 @@ def _representations(run: Run, key: str) -> list[tuple[str, str, Markup]]:
 
 def _panels(run: Run, key: str) -> list[tuple[str, Markup]]:
     """Pictures of each attack, the strongest that enters the worst case first."""
-    attacks = [a for a in run.completed if f"adv/{a.name}" in run.images and run.attacked(a.name)]
-    attacks.sort(key=lambda attack: (not attack.in_worst_case, int(np.count_nonzero(run.right(attack.name)))))
+    attacks = [a for a in run.completed if f"adv/{a.name}" in run.images and run.samples.attacked(a.name).any()]
+    attacks.sort(key=lambda attack: (not attack.in_worst_case, int(np.count_nonzero(run.samples.correct(attack.name)))))
     shown = [attack.name for attack in attacks]
     return [
         (

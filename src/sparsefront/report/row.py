@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sparsefront.common.budget import Budget
 from sparsefront.report.unsearched import unsearched
-from sparsefront.results.attack_record import AttackRecord, size_in_words
+from sparsefront.results.attack_call import size_in_words
+from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.run import Run
 from sparsefront.results.share import Share
 
 CLEAN, WORST = "no attack", "worst case"  # names beside those of attacks
-ROUNDING = 1e-4  # by which a perturbation may stand out of a ball and still count as inside
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def rows_of(run: Run) -> list[Row]:
         of_kind = [attack for attack in run.judging if attack.knowledge == kind]
         if len(of_kind) > 1:
             rows.append(_worst_row(run, of_kind, f"worst {kind.replace('_', ' ')}", kind))
-    rows += [_worst_inside(run, norm, eps) for norm, eps in run.balls] if len(run.balls) > 1 else []
+    rows += [_worst_inside(run, ball) for ball in run.balls] if len(run.balls) > 1 else []
     return [*rows, worst_row(run)]
 
 
@@ -103,21 +104,29 @@ def worst_row(run: Run) -> Row:
 
 
 def _attack_row(run: Run, attack: AttackRecord) -> Row:
-    clean = Share(int(run.right().sum()), run.n)
-    costs = {name: getattr(attack, name) for name in ("seconds", "forwards", "backwards")}
-    row = Row(run.name, attack.name, attack.knowledge, attack.adversary, clean, **costs)
-    row = replace(row, in_worst_case=attack.in_worst_case)
+    clean = _clean(run)
+    row = Row(
+        run.name,
+        attack.name,
+        attack.knowledge,
+        attack.adversary,
+        clean,
+        seconds=attack.seconds,
+        forwards=attack.forwards_each,
+        backwards=attack.backwards_each,
+        in_worst_case=attack.in_worst_case,
+    )
     if attack.error is not None:
         return replace(row, error=attack.error)
-    row = replace(row, attacked=run.attacked(attack.name))
+    row = replace(row, attacked=int(run.samples.attacked(attack.name).sum()))
     if row.unmet:
         return row
-    fell = run.success(attack.name)
-    linf, l2 = (run.samples[f"{attack.name}/{norm}"][fell] for norm in ("linf", "l2"))
+    fallen = run.samples.success(attack.name)
+    linf, l2 = (run.samples.columns[f"{attack.name}/{norm}"][fallen] for norm in ("linf", "l2"))
     return replace(
         row,
-        robust=Share(int(run.right(attack.name).sum()), run.n),
-        success=Share(int(fell.sum()), clean.hits) if clean.hits else None,
+        robust=Share(int(run.samples.correct(attack.name).sum()), run.n),
+        success=Share(int(fallen.sum()), clean.hits) if clean.hits else None,
         linf=_over_known(np.mean, linf),
         l2=_over_known(np.mean, l2),
         linf_median=_over_known(np.median, linf),
@@ -130,19 +139,19 @@ def _attack_row(run: Run, attack: AttackRecord) -> Row:
 def _quality(run: Run, attack: str, name: str) -> tuple[float, float] | None:
     """Means over the samples attacked, of clean and of adversarial images."""
     absent = np.full(run.n, np.nan)
-    adversarial = run.samples.get(f"{attack}/{name}", absent)
+    adversarial = run.samples.columns.get(f"{attack}/{name}", absent)
     attacked = ~np.isnan(adversarial)
-    clean = run.samples.get(f"clean_{name}", absent)
+    clean = run.samples.columns.get(f"clean_{name}", absent)
     return (float(clean[attacked].mean()), float(adversarial[attacked].mean())) if attacked.any() else None
 
 
 def _worst_row(run: Run, attacks: Sequence[AttackRecord], name: str, kind: str) -> Row:
-    clean = Share(int(run.right().sum()), run.n)
+    clean = _clean(run)
     row = Row(run.name, name, kind, "", clean, is_worst=True)
     if not attacks:
         return replace(row, error=_why_none(run))
-    standing = np.logical_and.reduce([run.right(attack.name) for attack in attacks])
-    held = int((standing if kind else standing & ~run.fell).sum())
+    names = [attack.name for attack in attacks]
+    held = int((run.samples.standing(names) if kind else run.samples.worst(names)).sum())
     times = [attack.seconds for attack in attacks if attack.seconds is not None]
     return replace(
         row,
@@ -154,25 +163,26 @@ def _worst_row(run: Run, attacks: Sequence[AttackRecord], name: str, kind: str) 
     )
 
 
-def _worst_inside(run: Run, norm: str, eps: float) -> Row:
+def _worst_inside(run: Run, ball: Budget) -> Row:
     attacks = [attack for attack in run.completed if attack.knowledge != "control"]
-    standing = run.right()
-    for attack in attacks:
-        inside = run.samples[f"{attack.name}/{norm.lower()}"] <= eps * (1 + ROUNDING)
-        standing = standing & (run.right(attack.name) | ~inside)
-    clean = Share(int(run.right().sum()), run.n)
-    held = int(standing.sum())
+    clean = _clean(run)
+    names = [attack.name for attack in attacks]
+    held = int(run.samples.standing_inside(names, ball.norm, ball.size).sum())
     return Row(
         run.name,
-        f"worst {norm} {size_in_words(eps)}",
+        f"worst {ball.norm} {size_in_words(ball.size)}",
         "",
         f"over {len(attacks)} attacks",
         clean,
         robust=Share(held, run.n),
         success=Share(clean.hits - held, clean.hits) if clean.hits else None,
         is_worst=True,
-        lacking=tuple(unsearched(run, (norm, eps))),
+        lacking=tuple(unsearched(run, ball)),
     )
+
+
+def _clean(run: Run) -> Share:
+    return Share(int(run.samples.correct().sum()), run.n)
 
 
 def _why_none(run: Run) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from sparsefront.report.row import worst_row
 from sparsefront.report.unsearched import unsearched
 from sparsefront.report.weights import other_settings
-from sparsefront.results.attack_record import size_in_words
+from sparsefront.results.attack_call import size_in_words
 from sparsefront.results.run import Run
 from sparsefront.results.same_evaluation import unfinished
 from sparsefront.results.share import Share
@@ -42,7 +42,7 @@ def reservation(run: Run) -> str:
         return ""
     if "no black box" not in lacking and len(run.balls) > 1:
         blind = [
-            f"{norm} {size_in_words(eps)}" for norm, eps in run.balls if "no black box" in unsearched(run, (norm, eps))
+            f"{ball.norm} {size_in_words(ball.size)}" for ball in run.balls if "no black box" in unsearched(run, ball)
         ]
         lacking = [*([f"no black box within {_listed(blind, 'or')}"] if blind else []), *lacking]
     if not lacking:
@@ -62,7 +62,7 @@ def cautions(runs: Sequence[Run]) -> list[str]:
             found.append(
                 f"{run.name}: {_listed(failed)} failed; only what it brought down before could enter the worst case."
             )
-        if undefined := int((run.samples["clean_pred"] == -1).sum()):
+        if undefined := int((run.samples.columns["clean_pred"] == -1).sum()):
             found.append(
                 f"{run.name}: the model returned NaN for {undefined} of {run.n} clean images, which count as wrong; no "
                 "attack on it says anything."
@@ -78,25 +78,25 @@ def cautions(runs: Sequence[Run]) -> list[str]:
                 f"{run.name}: no white-box attack ran to its end, so an adversary who knows the defense may do far "
                 "better than the worst case says."
             )
-        if run.about.get("cascade"):
+        if run.provenance.get("cascade"):
             found.append(
                 f"{run.name}: evaluated in cascade: each attack met only the samples that those above it left "
                 "standing, so a row says what was left after it, not how strong it is."
             )
-        if run.about.get("time_budget_reached"):
+        if run.provenance.get("time_budget_reached"):
             found.append(
                 f"{run.name}: stopped by its time budget: batches that would have begun after "
-                f"{run.about['time_budget']:g} seconds were left out, and it is over {run.n} samples."
+                f"{run.provenance['time_budget']:g} seconds were left out, and it is over {run.n} samples."
             )
         found += [] if (other := other_settings(run)) is None else [other]
-        found += unfinished(run.name, run.about)
+        found += unfinished(run.name, run.provenance)
         found += [f"{run.name}, {sign['adversary']}: {sign['sentence']}" for sign in signs(run) if sign["raised"]]
     return found + _unlike(runs)
 
 
 def signs(run: Run) -> list[dict[str, Any]]:
     """What was looked for as a sign of masked gradients: `flag`, `adversary`, `raised` and `sentence` of each."""
-    return run.about.get("diagnostics") or []
+    return run.provenance.get("diagnostics") or []
 
 
 def _unlike(runs: Sequence[Run]) -> list[str]:
@@ -104,14 +104,19 @@ def _unlike(runs: Sequence[Run]) -> list[str]:
     first, *others = runs
     found = []
     for run in others:
-        if run.about["data"] != first.about["data"] or run.stage != first.stage:
+        if run.provenance["data"] != first.provenance["data"] or run.stage != first.stage:
             found.append(
-                f"{run.name} was evaluated on {run.about['data']} ({run.stage}), {first.name} on "
-                f"{first.about['data']} ({first.stage}): do not compare their numbers."
+                f"{run.name} was evaluated on {run.provenance['data']} ({run.stage}), {first.name} on "
+                f"{first.provenance['data']} ({first.stage}): do not compare their numbers."
             )
-        elif not np.array_equal(np.sort(run.samples["index"]), np.sort(first.samples["index"])):
+        elif not np.array_equal(_indices(run), _indices(first)):
             found.append(f"{run.name} and {first.name} were not evaluated on the same samples: compare with care.")
     return found
+
+
+def _indices(run: Run) -> np.ndarray:
+    indices: np.ndarray = np.sort(run.samples.columns["index"])
+    return indices
 
 
 def _span(share: Share) -> str:

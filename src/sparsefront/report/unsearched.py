@@ -1,12 +1,13 @@
 """What a worst case does not rest on."""
 
+from sparsefront.common.budget import Budget
 from sparsefront.results.run import Run
 
 #: Signs that only the probes look for, whatever they find (`evaluation.diagnostics`).
 PROBED = ("randomised", "zero_gradients", "loss_does_not_rise", "unbounded_attack_fails", "restarts_still_help")
 
 
-def unsearched(run: Run, ball: tuple[str, float] | None = None) -> list[str]:
+def unsearched(run: Run, ball: Budget | None = None) -> list[str]:
     """Of an adversary who asks for answers alone, and of probes for masked gradients, those that were not there.
 
     Without them a front end that hides its gradients looks robust: attacks that follow gradients fail, and nothing
@@ -14,7 +15,7 @@ def unsearched(run: Run, ball: tuple[str, float] | None = None) -> list[str]:
 
     Args:
         run: an evaluation.
-        ball: norm and radius; then the black box must keep to it, or look for the smallest perturbation in its norm.
+        ball: if given, the black box must keep to it, or look for the smallest perturbation in its norm.
 
     Returns:
         "no black box" and "no diagnostics", as the case is.
@@ -24,5 +25,5 @@ def unsearched(run: Run, ball: tuple[str, float] | None = None) -> list[str]:
         found = any(attack.in_worst_case for attack in asking)
     else:
         found = any(attack.may_stay_inside(ball) for attack in asking)
-    probed = any(sign["flag"] in PROBED for sign in run.about.get("diagnostics") or [])
+    probed = any(sign["flag"] in PROBED for sign in run.provenance.get("diagnostics") or [])
     return [*([] if found else ["no black box"]), *([] if probed else ["no diagnostics"])]

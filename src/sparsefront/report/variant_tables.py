@@ -95,12 +95,12 @@ def _percent(share: Share | None, number: int) -> str:
 
 
 def _distances(record: RepresentationRecord, variants: Sequence[str]) -> list[str]:
-    found = record.about["distance"]
+    found = record.provenance["distance"]
     return [f"{found[name]:.3f}" if name in found else "" for name in variants]
 
 
 def _distance_note(records: Sequence[RepresentationRecord]) -> str:
-    kinds = {(record.about["difference"], record.about["deviation"]) for record in records}
+    kinds = {(record.provenance["difference"], record.provenance["deviation"]) for record in records}
     if kinds == {("absolute", "over_images")}:
         return DISTANCE_NOTE
     told = "; ".join(f"difference {difference}, deviation {deviation}" for difference, deviation in sorted(kinds))

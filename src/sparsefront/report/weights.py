@@ -10,7 +10,7 @@ DIGITS = 12  # of a digest: enough to tell files apart, few enough to compare by
 
 def weights(run: Run) -> str | None:
     """E.g. "version_0/checkpoints/last.ckpt, epoch 3, step 124, sha256 1a2b3c4d5e6f"; None in older records."""
-    record = run.about.get("weights")
+    record = run.provenance.get("weights")
     if not isinstance(record, Mapping):
         return None
     words = _words(record)
@@ -32,7 +32,7 @@ def weights_sentence(run: Run) -> str | None:
 
 def other_settings(run: Run) -> str | None:
     """What was allowed to be another setting than the weights were trained with; None if nothing was."""
-    record = run.about.get("weights")
+    record = run.provenance.get("weights")
     differs = record.get("differs") if isinstance(record, Mapping) else None
     found = [text for text in differs if isinstance(text, str)] if isinstance(differs, list) else []
     return f"{run.name}: tested with other settings than its weights are of: {'; '.join(found)}." if found else None

@@ -1,31 +1,25 @@
 """What is known of one attack that was run."""
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sparsefront.results.entry import LARGEST, Entry
+from sparsefront.common.budget import Budget
+from sparsefront.results.adversary_words import adversary_words
+from sparsefront.results.attack_call import attack_call
+from sparsefront.results.cost import Cost
+from sparsefront.results.entry import Entry
+from sparsefront.results.samples import NORMS
 
-#: One line each on what an adversary of that kind knows.
-KNOWLEDGE = {
-    "white_box": "knows the classifier and the front end, and differentiates through both; where the front end has no "
-    "useful derivative, its backward mode says what stands in for it.",
-    "gray_box": "knows the classifier but not the front end; what it makes for the bare classifier then meets the "
-    "whole defense.",
-    "black_box": "sees the system's answers alone and asks for many; it differentiates nothing.",
-    "control": "is no adversary: noise or filtering of the same size, which a robust system should hardly feel.",
-    "transfer": "does not look into this system at all; what it makes for another model then meets the whole defense.",
-}
-
-NORMS = ("Linf", "L2", "L1")
-SURROGATES = ("GrayBox", "Transfer", "FittedSurrogate")  # views that ask another model
+if TYPE_CHECKING:
+    from sparsefront.attacks import NamedAttack
 
 
 @dataclass(frozen=True)
 class AttackRecord:
-    """Name, knowledge, settings, cost and fate of one attack.
+    """Name, knowledge, settings, budget, cost and fate of one attack: an entry of `attacks` in a results file.
+
+    `of` makes it of an attack that was run, `written` turns it into JSON, `read` reads that.
 
     Attributes:
         name: the attack's name in YAML.
@@ -34,11 +28,17 @@ class AttackRecord:
         settings: its constructor's arguments.
         view: class name of the view.
         view_settings: the view's constructor's arguments.
-        seconds: time the attack took, or None.
-        forwards: images that went through the model for each sample attacked, or None.
-        backwards: images whose gradient was computed for each sample attacked, or None.
-        error: what stopped it, or None if it ran to its end.
+        target: which wrong class it aimed at, were it targeted.
+        budget: the ball around each image that it kept to (`Attack.budget`), or None.
+        minimises: the norm that it made as small as it could (`Attack.minimises`), or None.
+        asks_only: whether it asked the deployed model for answers alone, or had a part that did, so that no gradient
+            misled it.
         in_worst_case: whether a sample that falls to it counts as fallen: not to a control, nor at any size whatever.
+        error: what stopped it, or None if it ran to its end.
+        seconds: time that it took, or None.
+        attacked: samples that it was run on, or None.
+        forwards: images that went through the model, or None.
+        backwards: images whose gradient was computed, or None.
     """
 
     name: str
@@ -47,18 +47,57 @@ class AttackRecord:
     settings: Mapping[str, Any]
     view: str
     view_settings: Mapping[str, Any]
-    seconds: float | None
-    error: str | None
+    target: str | None = None
+    budget: Budget | None = None
+    minimises: str | None = None
+    asks_only: bool = False
+    in_worst_case: bool = True
+    error: str | None = None
+    seconds: float | None = None
+    attacked: float | None = None
     forwards: float | None = None
     backwards: float | None = None
-    in_worst_case: bool = True
+
+    @classmethod
+    def of(
+        cls, named: "NamedAttack", backward: str, cost: Cost | None = None, error: str | None = None
+    ) -> "AttackRecord":
+        """Of an attack that was run.
+
+        Args:
+            named: the attack.
+            backward: the front end's backward mode where the view names none.
+            cost: what it cost, if that was counted.
+            error: what stopped it, if anything did.
+        """
+        from sparsefront.results.settings_of import settings_of  # needs torch, which reading does not
+
+        view = settings_of(named.view)
+        around = view["init_args"].get("view", view)  # a neighbourhood's is that of another view
+        if around["init_args"].get("backward", "") is None:
+            around["init_args"]["backward"] = backward
+        return cls(
+            name=named.name,
+            knowledge=named.knowledge,
+            attack=type(named.attack).__name__,
+            settings=settings_of(named.attack)["init_args"],
+            view=view["class_path"],
+            view_settings=view["init_args"],
+            target=named.target,
+            budget=named.attack.budget,
+            minimises=named.attack.minimises,
+            asks_only=named.view.is_deployed and (named.knowledge == "black_box" or not named.attack.by_gradient),
+            in_worst_case=named.in_worst_case,
+            error=error,
+            **({} if cost is None else vars(cost)),
+        )
 
     @classmethod
     def read(cls, entry: Entry) -> "AttackRecord":
-        """From an entry of `attacks` in `results/<stage>_attacks.json`.
+        """From an entry of `attacks` in `results/<stage>_attacks.json`, or of `variants` in a representation record.
 
         Raises:
-            ValueError: the entry has no name, or a value of another kind.
+            ValueError: the entry has no name, does not say its budget, or has a value of another kind.
         """
         if not entry.mapping().get("name"):
             raise ValueError(
@@ -66,103 +105,93 @@ class AttackRecord:
             )
         attack, settings = _class(entry, "attack")
         view, view_settings = _class(entry, "view")
-        numbers = {key: _number(entry, key) for key in ("seconds", "attacked", "forwards", "backwards")}
-        attacked = numbers.pop("attacked")
-        for key in ("forwards", "backwards"):
-            total = numbers[key]
-            numbers[key] = total / attacked if attacked and total is not None else None
-        enters = entry.get("in_worst_case")
-        error = entry.get("error")
-        knowledge = entry.get("knowledge")
+        in_worst_case = entry.get("in_worst_case")
         return cls(
             name=entry.at("name").text(),
-            knowledge="unknown" if knowledge is None else knowledge.text(),
+            knowledge=entry.text_of("knowledge") or "unknown",
             attack=attack,
             settings=settings,
             view=view,
             view_settings=view_settings,
-            error=None if error is None else error.text(),
-            in_worst_case=enters is None or enters.flag(),
-            **numbers,
+            target=entry.text_of("target"),
+            budget=_budget(entry),
+            minimises=_minimises(entry),
+            asks_only=entry.at("asks_only").flag(),
+            in_worst_case=in_worst_case is None or in_worst_case.flag(),
+            error=entry.text_of("error"),
+            **{key: entry.number_of(key, 0) for key in vars(Cost())},
         )
+
+    def written(self) -> dict[str, Any]:
+        """Itself as an entry that `read` reads, ready for JSON."""
+        costs = {key: getattr(self, key) for key in vars(Cost()) if getattr(self, key) is not None}
+        return {
+            "name": self.name,
+            "knowledge": self.knowledge,
+            "in_worst_case": self.in_worst_case,
+            "attack": {"class_path": self.attack, "init_args": dict(self.settings)},
+            "view": {"class_path": self.view, "init_args": dict(self.view_settings)},
+            "target": self.target,
+            "budget": None if self.budget is None else self.budget._asdict(),
+            "minimises": self.minimises,
+            "asks_only": self.asks_only,
+            **costs,
+            "error": self.error,
+        }
 
     @property
     def adversary(self) -> str:
         """Knowledge and backward mode in words, e.g. "white box, smooth"."""
-        inner = self.view_settings.get("view")  # of a neighbourhood
-        settings = (inner.get("init_args") or {}) if isinstance(inner, Mapping) else self.view_settings
-        knowledge = self.knowledge.replace("_", " ")
-        if self.knowledge != "white_box":
-            return knowledge
+        around = self.view_settings.get("view")  # of a neighbourhood
+        settings = (around.get("init_args") or {}) if isinstance(around, Mapping) else self.view_settings
         backward = settings.get("backward") if isinstance(settings, Mapping) else None
-        words = (knowledge, backward, "averaged" if inner else "")
-        return ", ".join(str(word) for word in words if word)
+        return adversary_words(self.knowledge, None if backward is None else str(backward), averaged=bool(around))
 
     @property
-    def ball(self) -> tuple[str, float] | None:
-        """Norm and radius of the ball around each image that it keeps to; None if it has none, or a relative one."""
-        norm, eps = self.settings.get("norm"), _size(self.settings.get("eps"))
-        if norm not in NORMS or eps is None or self.settings.get("relative"):
-            return None
-        return str(norm), eps
+    def ball(self) -> Budget | None:
+        """Its budget, where perturbations were measured in that norm and it is the same for every image; else None."""
+        comparable = self.budget is not None and self.budget.norm in NORMS.values() and not self.budget.relative
+        return self.budget if comparable else None
 
-    @property
-    def asks_only(self) -> bool:
-        """Whether it asks the deployed model for answers alone, or has a part that does, so no gradient misleads it."""
-        if self.view in SURROGATES:
-            return False
-        ensemble = self.attack == "AutoAttack" and self.settings.get("version", "standard") != "rand"  # Square is in it
-        return ensemble or self.knowledge == "black_box"
-
-    def may_stay_inside(self, ball: tuple[str, float]) -> bool:
+    def may_stay_inside(self, ball: Budget) -> bool:
         """Whether it keeps to that ball, or looks for the smallest perturbation in its norm."""
-        if self.in_worst_case:
-            return self.ball == ball
-        return self.settings.get("norm", "L2") == ball[0] and self.settings.get("eps") is None
+        return ball == self.ball or ball.norm == self.minimises
 
     @property
-    def spelled(self) -> str:
+    def forwards_each(self) -> float | None:
+        """Images that went through the model for each sample attacked, or None if unknown."""
+        return self._each(self.forwards)
+
+    @property
+    def backwards_each(self) -> float | None:
+        """Images whose gradient was computed for each sample attacked, or None if unknown."""
+        return self._each(self.backwards)
+
+    def _each(self, total: float | None) -> float | None:
+        return total / self.attacked if self.attacked and total is not None else None
+
+    @property
+    def call(self) -> str:
         """The attack as a call, e.g. "PGD(norm=Linf, eps=8/255, steps=40)"."""
-        return _spell("", {"class_path": self.attack, "init_args": self.settings})
-
-
-def _spell(key: str, value: Any) -> str:
-    if isinstance(value, Mapping):  # an attack inside another, or plain settings
-        settings = value.get("init_args", value)
-        settings = settings if isinstance(settings, Mapping) else {}
-        return f"{value.get('class_path', '')}({', '.join(f'{k}={_spell(k, v)}' for k, v in settings.items())})"
-    return size_in_words(value) if key in ("eps", "step_size") and isinstance(value, float) else str(value)
+        return attack_call(self.attack, self.settings)
 
 
 def _class(entry: Entry, key: str) -> tuple[str, dict[str, Any]]:
     """Name and arguments of a class; empty where none is named."""
-    named = entry.get(key)
-    if named is None:
+    described = entry.get(key)
+    if described is None:
         return "", {}
-    path, settings = named.get("class_path"), named.get("init_args")
-    return "" if path is None else path.text(), {} if settings is None else settings.mapping()
+    settings = described.get("init_args")
+    return described.text_of("class_path") or "", {} if settings is None else settings.mapping()
 
 
-def _number(entry: Entry, key: str) -> float | None:
-    found = entry.get(key)
-    return None if found is None else found.number(0)
+def _budget(entry: Entry) -> Budget | None:
+    budget = entry.at("budget")
+    if budget.value is None:
+        return None
+    return Budget(budget.at("norm").text(), budget.at("size").number(0), budget.at("relative").flag())
 
 
-def _size(value: Any) -> float | None:
-    """A finite size, of a number or of a fraction such as 8/255; None where it is none."""
-    if isinstance(value, str):
-        parts = re.fullmatch(
-            r"\s*(\d{1,9}(?:\.\d{0,18})?(?:e[+-]?\d{1,2})?)(?:/(\d{1,9}(?:\.\d{0,18})?))?\s*", value, re.IGNORECASE
-        )
-        below = float((parts[2] if parts else None) or 1)
-        value = float(parts[1]) / below if parts and below else None
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 <= value < LARGEST and math.isfinite(value) else None
-
-
-def size_in_words(size: float) -> str:
-    """A size in [0, 1] pixel units, e.g. 0.1; multiples of 1/255 and 0.5/255 up to 64/255 as such, e.g. 8/255."""
-    levels, plain = size * 255, f"{size:g}"
-    if len(plain) > len("0.15") and 0 < levels <= 64 and abs(2 * levels - round(2 * levels)) < 1e-3:
-        return f"{round(2 * levels) / 2:g}/255"
-    return plain
+def _minimises(entry: Entry) -> str | None:
+    norm = entry.at("minimises")
+    return None if norm.value is None else norm.text()

@@ -44,6 +44,16 @@ class Entry:
         """The value under a key; None where there is none, or null."""
         return self._part(key) if self.mapping().get(key) is not None else None
 
+    def text_of(self, key: str) -> str | None:
+        """The text under a key; None where there is none, or null."""
+        value = self.get(key)
+        return None if value is None else value.text()
+
+    def number_of(self, key: str, least: float) -> float | None:
+        """The number of at least `least` under a key; None where there is none, or null."""
+        value = self.get(key)
+        return None if value is None else value.number(least)
+
     def _part(self, key: str) -> "Entry":
         return Entry(self.value[key], self.path, self.mend, f"{self.key}.{key}" if self.key else key)
 

@@ -1,8 +1,12 @@
 """What was looked for as a sign of masked gradients."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sparsefront.attacks import View
+from sparsefront.results.adversary_words import adversary_words
+
+if TYPE_CHECKING:
+    from sparsefront.attacks import View
 
 # Share of samples, and number of them, up to which a sign may be chance.
 CHANCE, FEW = 0.05, 2
@@ -30,8 +34,7 @@ def tolerated(number: int) -> float:
     return max(CHANCE * number, FEW)
 
 
-def adversary_of(view: View) -> str:
+def adversary_of(view: "View") -> str:
     """A white-box view in words, e.g. "white box, smooth, averaged"."""
-    inner = getattr(view, "view", view)  # of a neighbourhood
-    words = ["white box", getattr(inner, "backward", None), "averaged" if inner is not view else None]
-    return ", ".join(word for word in words if word)
+    around = getattr(view, "view", view)  # a neighbourhood's is another view
+    return adversary_words("white_box", getattr(around, "backward", None), averaged=around is not view)

@@ -37,14 +37,15 @@ class RepresentationRecord:
     """Predictions and representations of N samples, as they are and as variants.
 
     Attributes:
-        about: as in `results/<stage>_representations.json`: `variants` with their settings, `class_names`, `positive`,
-            `neuron`, `distance` by variant, with its `difference` and `deviation`, versions, machine and command.
+        provenance: as in `results/<stage>_representations.json`: `variants` with their settings, `class_names`,
+            `positive`, `neuron`, `distance` by variant, with its `difference` and `deviation`, versions, machine and
+            command.
         arrays: `index` and `label` (N,); for the original and each variant `pred/NAME` (N,) and `hidden/NAME` (N, n);
             `weight` (n,) towards the positive class; where they were measured, `training/images` (K,), `training/mean`
             and `training/deviation` (K, n); `picture/...` as the panel of pictures wants them.
     """
 
-    about: Mapping[str, Any]
+    provenance: Mapping[str, Any]
     arrays: Mapping[str, np.ndarray]
 
     @classmethod
@@ -61,32 +62,32 @@ class RepresentationRecord:
         mend = "evaluate again with the callback Representations, or delete both files"
         if not arrays_path.is_file():
             raise FileNotFoundError(f"{arrays_path} is missing beside {path.name}; {mend}.")
-        about, arrays = read_json(path, KEYS, mend), read_arrays(arrays_path)
-        check_representations(about, arrays_path, arrays)
-        return cls(about.mapping(), arrays)
+        provenance, arrays = read_json(path, KEYS, mend), read_arrays(arrays_path)
+        check_representations(provenance, arrays_path, arrays)
+        return cls(provenance.mapping(), arrays)
 
     def write(self, results: Path, stage: str) -> None:
         """Write both files into a `results` folder, each whole or not at all."""
         path, arrays_path = _paths(results, stage)
         with atomic_file(arrays_path) as file:
             np.savez_compressed(file, allow_pickle=False, **self.arrays)
-        write_atomically(path, json.dumps(dict(self.about), indent=1, default=str))
+        write_atomically(path, json.dumps(dict(self.provenance), indent=1, default=str))
 
     @property
     def names(self) -> list[str]:
         """Of the original and of the variants, in order."""
-        return [ORIGINAL, *(entry["name"] for entry in self.about["variants"])]
+        return [ORIGINAL, *(entry["name"] for entry in self.provenance["variants"])]
 
     @property
     def variants(self) -> list[AttackRecord]:
         """What made the variants."""
-        about = Entry(dict(self.about), Path("this record"), "evaluate again")
-        return [AttackRecord.read(entry) for entry in about.at("variants").parts()]
+        provenance = Entry(dict(self.provenance), Path("this record"), "evaluate again")
+        return [AttackRecord.read(entry) for entry in provenance.at("variants").parts()]
 
     @property
     def neuron(self) -> int:
         """The one that is shown alone."""
-        return int(self.about["neuron"])
+        return int(self.provenance["neuron"])
 
     def hidden(self, name: str) -> np.ndarray:
         """Representations (N, n) of the original or of a variant."""
@@ -100,7 +101,7 @@ class RepresentationRecord:
     @property
     def groups(self) -> list[Group]:
         """The positive class, then all others."""
-        names, positive = list(map(str, self.about["class_names"])), int(self.about["positive"])
+        names, positive = list(map(str, self.provenance["class_names"])), int(self.provenance["positive"])
         other = names[1 - positive] if len(names) == 2 else "others"
         of_class, label = np.arange(len(names)) == positive, self.arrays["label"]
         return [Group(names[positive], label == positive, of_class), Group(other, label != positive, ~of_class)]

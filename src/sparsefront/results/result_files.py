@@ -10,7 +10,6 @@ import numpy as np
 
 from sparsefront.common.home import at_home
 from sparsefront.common.run_versions import versions_of
-from sparsefront.results.about_file import checked_about
 from sparsefront.results.entry import Entry, cleaned
 from sparsefront.results.plain import plain, plain_lines
 
@@ -34,14 +33,6 @@ def locate(folder: Path, stages: Sequence[str]) -> tuple[Path, str]:
     names = " or ".join(f"{stage}_samples.csv" for stage in stages)
     verbs = " or ".join("validate" if stage == "val" else stage for stage in stages)
     raise FileNotFoundError(f"{folder / 'results'} holds no {names}; `sparsefront {verbs} --config ...` writes one.")
-
-
-def read_about(path: Path, stage: str) -> Entry:
-    """`results/<stage>_attacks.json`; raises FileNotFoundError or ValueError if it is missing or cannot be one."""
-    verb = "validate" if stage == "val" else "test"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; `sparsefront {verb} --config ...` with attacks writes it.")
-    return checked_about(read_json(path, ("system", "data", "attacks"), f"write it again with `sparsefront {verb}`"))
 
 
 def read_json(path: Path, keys: Sequence[str], mend: str, *, to_show: bool = True) -> Entry:
@@ -88,8 +79,7 @@ def read_columns(path: Path, mend: str = "write it anew", *, growing: bool = Fal
             names, *rows = list(csv.reader(file)) or [[]]
         if growing and rows and len(rows[-1]) != len(names):
             rows.pop()
-        cells = [[float(cell) if cell else np.nan for cell in row] for row in rows]
-        table = np.array(cells, dtype=np.float64).reshape(len(rows), len(names))
+        columns = columns_of([plain(name) for name in names], rows)
     except (ValueError, OverflowError, csv.Error) as error:
         raise ValueError(
             f"{path} must hold one number a cell under its header, found {plain(str(error))}; {mend}."
@@ -97,7 +87,14 @@ def read_columns(path: Path, mend: str = "write it anew", *, growing: bool = Fal
     header = [plain(name) for name in names]
     if twice := sorted({name for name in header if header.count(name) > 1}):
         raise ValueError(f"{path} must have each column once, found {twice[:3]} more than once; {mend}.")
-    return {name: table[:, column] for column, name in enumerate(header)}
+    return columns
+
+
+def columns_of(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Columns:
+    """Columns of the cells of a CSV, float64 (N,), an empty cell is NaN; raises a ValueError if one is no number."""
+    cells = [[float(cell) if cell else np.nan for cell in row] for row in rows]
+    table = np.array(cells, dtype=np.float64).reshape(len(rows), len(names))
+    return {name: table[:, column] for column, name in enumerate(names)}
 
 
 def read_arrays(path: Path) -> Columns:

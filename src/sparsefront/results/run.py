@@ -5,15 +5,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from sparsefront.common.budget import Budget
 from sparsefront.results.attack_record import AttackRecord
+from sparsefront.results.evaluation_record import EvaluationRecord
 from sparsefront.results.picture_arrays import check_pictures
 from sparsefront.results.plain import plain
 from sparsefront.results.representation_record import RepresentationRecord
-from sparsefront.results.result_files import STAGES, Columns, locate, read_about, read_arrays, read_columns, read_text
+from sparsefront.results.result_files import STAGES, Columns, locate, read_arrays, read_columns, read_text
 from sparsefront.results.same_evaluation import check_same_evaluation
-from sparsefront.results.whole_results import MEND, check_names, check_whole
+from sparsefront.results.samples import Samples
+from sparsefront.results.whole_results import MEND, check_whole
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,8 @@ class Run:
         folder: the folder that holds `results/`.
         stage: "val" or "test".
         name: the system's name in tables, e.g. "TopT + ConvNet".
-        about: `results/<stage>_attacks.json` as read.
-        attacks: one record an attack, in the order they ran, failed ones included.
-        samples: columns of `results/<stage>_samples.csv`, each float (N,), NaN where a cell is empty.
+        record: `results/<stage>_attacks.json`.
+        samples: `results/<stage>_samples.csv`, each column float (N,), NaN where a cell is empty.
         images: arrays of `results/<stage>_images.npz`; empty if the file is absent.
         metrics: columns of `metrics.csv`, each float (rows,), NaN where a cell is empty; empty if the file is absent.
         config: text of `config.yaml`, or None.
@@ -36,9 +36,8 @@ class Run:
     folder: Path
     stage: str
     name: str
-    about: dict[str, Any]
-    attacks: tuple[AttackRecord, ...]
-    samples: Columns
+    record: EvaluationRecord
+    samples: Samples
     images: Columns = field(default_factory=dict)
     metrics: Columns = field(default_factory=dict)
     config: str | None = None
@@ -60,13 +59,11 @@ class Run:
             raise ValueError(f"`stage` must be 'val' or 'test', found {stage!r}; leave it out to take what is there.")
         home, stage = locate(Path(folder), STAGES if stage is None else (stage,))
         results = home / "results"
-        entry = read_about(results / f"{stage}_attacks.json", stage)
-        about = entry.mapping()
-        samples = read_columns(results / f"{stage}_samples.csv")
-        attacks = tuple(AttackRecord.read(attack) for attack in entry.at("attacks").parts())
-        check_names(entry.path, attacks)
-        check_whole(results / f"{stage}_samples.csv", samples, attacks, about)
-        check_same_evaluation(results / f"{stage}_samples.csv", about)
+        record = EvaluationRecord.read(results, stage)
+        path = results / f"{stage}_samples.csv"
+        samples = Samples.read(path)
+        check_whole(path, samples, record)
+        check_same_evaluation(path, record.provenance)
         images = results / f"{stage}_images.npz"
         arrays = read_arrays(images) if images.is_file() else {}
         check_pictures(images, arrays, MEND)
@@ -75,9 +72,8 @@ class Run:
         return cls(
             folder=home,
             stage=stage,
-            name=str(about["system"]),
-            about=about,
-            attacks=attacks,
+            name=str(record.provenance["system"]),
+            record=record,
             samples=samples,
             images=arrays,
             metrics=read_columns(metrics, "delete it: it has the curves alone", growing=True)
@@ -90,7 +86,17 @@ class Run:
     @property
     def n(self) -> int:
         """Count of samples."""
-        return len(self.samples["label"])
+        return len(self.samples)
+
+    @property
+    def attacks(self) -> tuple[AttackRecord, ...]:
+        """One record an attack, in the order they ran, failed ones included."""
+        return self.record.attacks
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where the result comes from."""
+        return self.record.provenance
 
     @property
     def completed(self) -> list[AttackRecord]:
@@ -103,30 +109,9 @@ class Run:
         return [attack for attack in self.completed if attack.in_worst_case]
 
     @property
-    def balls(self) -> list[tuple[str, float]]:
-        """The balls that those keep to, norm and radius."""
+    def balls(self) -> list[Budget]:
+        """The balls that those keep to."""
         return list(dict.fromkeys(ball for attack in self.judging if (ball := attack.ball)))
-
-    @property
-    def fell(self) -> np.ndarray:
-        """Bool (N,): brought down by an attack that enters the worst case, were it one that failed later."""
-        fallen: np.ndarray = self.samples.get("fell", np.zeros(self.n)) == 1
-        return fallen
-
-    def right(self, attack: str | None = None) -> np.ndarray:
-        """Bool (N,): right on the clean image and, if one is named, still right under that attack."""
-        label = self.samples["label"]
-        right: np.ndarray = self.samples["clean_pred"] == label
-        return right if attack is None else right & (self.samples[f"{attack}/pred"] == label)
-
-    def attacked(self, attack: str) -> int:
-        """Count of the samples that an attack met; in a cascade, those left standing before it."""
-        return int((~np.isnan(self.samples[f"{attack}/linf"])).sum())
-
-    def success(self, attack: str) -> np.ndarray:
-        """Bool (N,): was right, and the attack reached its goal (its target class, if it has one)."""
-        success: np.ndarray = self.samples[f"{attack}/success"] == 1
-        return success
 
 
 def load_runs(folders: Sequence[str | Path] | Mapping[str, str | Path], stage: str | None = None) -> list[Run]:

@@ -10,16 +10,16 @@ SAMPLES = "samples_sha256"
 """The digest of the samples' file, in the attacks' file."""
 
 
-def check_same_evaluation(samples: Path, about: Mapping[str, Any]) -> None:
+def check_same_evaluation(samples: Path, provenance: Mapping[str, Any]) -> None:
     """Raise a ValueError unless the samples' file is the one that the attacks' file was written with.
 
     Records of older versions do not say.
 
     Args:
         samples: path of the samples' file.
-        about: the attacks' file.
+        provenance: of the attacks' file.
     """
-    expected = about.get(SAMPLES)
+    expected = provenance.get(SAMPLES)
     if expected is not None and file_digest(samples) != expected:
         raise ValueError(
             f"{samples} must be as it was written, with {samples.name.replace('samples.csv', 'attacks.json')}, found "
@@ -27,9 +27,9 @@ def check_same_evaluation(samples: Path, about: Mapping[str, Any]) -> None:
         )
 
 
-def unfinished(name: str, about: Mapping[str, Any]) -> list[str]:
+def unfinished(name: str, provenance: Mapping[str, Any]) -> list[str]:
     """A sentence where a system's evaluation was stopped after its attacks; none in records that do not say."""
-    if about.get("whole", True):
+    if provenance.get("whole", True):
         return []
     return [
         f"{name}: its evaluation was stopped after the attacks, before it had looked for all signs of masked "

@@ -4,16 +4,17 @@ import csv
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from sparsefront.attacks.parts.norms import Norm
 from sparsefront.common.atomic_file import atomic_file
-from sparsefront.results.quality import QUALITIES
+from sparsefront.results.result_files import Columns, read_columns
 
+Norm = Literal["Linf", "L2", "L1"]
 NORMS: dict[str, Norm] = {"linf": "Linf", "l2": "L2", "l1": "L1"}  # column -> norm
-Columns = dict[str, Tensor]
+QUALITIES = ("psnr", "ssim")
+ROUNDING = 1e-4  # by which a perturbation may stand out of a ball and still count as inside
 
 
 @dataclass
@@ -41,69 +42,94 @@ class Samples:
             return cls()
         names = [name for name in filled[0] if all(name in columns for columns in filled)]
         filled = [_without_falls_of_others(columns, names) for columns in filled]
-        order = torch.cat([columns["index"] for columns in filled]).sort(stable=True).indices
-        return cls({name: torch.cat([columns[name] for columns in filled])[order] for name in names})
+        order = np.concatenate([columns["index"] for columns in filled]).argsort(kind="stable")
+        return cls({name: np.concatenate([columns[name] for columns in filled])[order] for name in names})
 
-    @property
-    def attacks(self) -> list[str]:
-        """Names of the attacks that every sample has gone through."""
-        return [name.removesuffix("/pred") for name in self.columns if name.endswith("/pred")]
-
-    def right(self, attack: str | None = None) -> Tensor:
-        """Bool (N,): right on the clean image and, if one is named, under that attack."""
-        clean = self.columns["clean_pred"] == self.columns["label"]
-        return clean if attack is None else clean & (self.columns[f"{attack}/pred"] == self.columns["label"])
-
-    def worst(self, attacks: Collection[str] | None = None) -> Tensor:
-        """Bool (N,): right on the clean image and under each of some attacks (all, if absent), and never `fell`."""
-        names = self.attacks if attacks is None else attacks
-        held = torch.stack([self.right(), *(self.right(name) for name in names)]).all(dim=0)
-        return held & ~self.columns["fell"].bool() if "fell" in self.columns else held
-
-    def metrics(self, in_worst_case: Collection[str]) -> dict[str, float]:
-        """What is logged: accuracies as shares of all samples, `linf/`, `l2/`, `psnr/`, `ssim/` as means.
-
-        An attack that met no sample, because none of those right was left for it, has no `robust_acc/`.
+    @classmethod
+    def read(cls, path: Path, mend: str = "write it anew") -> "Samples":
+        """From a CSV file that `write` wrote, each column float64.
 
         Args:
-            in_worst_case: names of the attacks that enter `robust_acc/worst`, which is absent if none of them is here.
+            path: the file.
+            mend: what to do where it is none, the end of a sentence.
+
+        Raises:
+            ValueError: it holds other than one number a cell under a header.
         """
-        right = self.right()
-        values = {"clean_acc": right.double().mean().item(), "clean_acc/n": float(len(self))}
-        met = [name for name in self.attacks if not right.any() or self.columns[f"{name}/linf"].isfinite().any()]
-        values |= {f"robust_acc/{attack}": self.right(attack).double().mean().item() for attack in met}
-        if entering := [attack for attack in self.attacks if attack in in_worst_case]:
-            values["robust_acc/worst"] = self.worst(entering).double().mean().item()
-        for attack in self.attacks:
-            fell = self.columns[f"{attack}/success"].bool()
-            sizes = {norm: self.columns[f"{attack}/{norm}"][fell].mean().item() for norm in ("linf", "l2")}
-            values |= {f"{norm}/{attack}": size for norm, size in sizes.items() if size == size}
-        for name in QUALITIES:
-            of = {"clean": f"clean_{name}"} | {attack: f"{attack}/{name}" for attack in self.attacks}
-            means = {key: self.columns[column].nanmean().item() for key, column in of.items() if column in self.columns}
-            values |= {f"{name}/{key}": mean for key, mean in means.items() if mean == mean}
-        return values
+        return cls(read_columns(path, mend))
 
     def write(self, path: Path) -> None:
         """Write as CSV, whole or not at all."""
-        rows = zip(*(map(cell, column.tolist()) for column in self.columns.values()), strict=True)
         with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(self.columns)
-            writer.writerows(rows)
+            csv.writer(file).writerows([list(self.columns), *self.cells(list(self.columns))])
+
+    def cells(self, names: Sequence[str]) -> list[list[str]]:
+        """The rows as they are written, with columns in this order; empty where a column is not there."""
+        empty = np.full(len(self), np.nan)
+        columns = [[cell(value) for value in self.columns.get(name, empty).tolist()] for name in names]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def rows(self, places: Sequence[int]) -> "Samples":
+        """Those at some places, in that order."""
+        return Samples({name: column[list(places)] for name, column in self.columns.items()})
+
+    @property
+    def attacks(self) -> list[str]:
+        """Names of the attacks that have been run, whether or not every sample has gone through them."""
+        return [name.removesuffix("/pred") for name in self.columns if name.endswith("/pred")]
+
+    def correct(self, attack: str | None = None) -> np.ndarray:
+        """Bool (N,): right on the clean image and, if one is named, under that attack."""
+        correct: np.ndarray = self.columns["clean_pred"] == self.columns["label"]
+        if attack is not None:
+            correct = correct & (self.columns[f"{attack}/pred"] == self.columns["label"])
+        return correct
+
+    def success(self, attack: str) -> np.ndarray:
+        """Bool (N,): was right, and the attack reached its goal (its target class, if it has one)."""
+        reached: np.ndarray = self.columns[f"{attack}/success"] == 1
+        return reached
+
+    def attacked(self, attack: str) -> np.ndarray:
+        """Bool (N,): met by an attack; in a cascade, those left standing before it."""
+        return ~np.isnan(self.columns[f"{attack}/linf"])
+
+    @property
+    def fallen(self) -> np.ndarray:
+        """Bool (N,): brought down by an attack that enters the worst case, were it one that failed later."""
+        fallen: np.ndarray = self.columns.get("fell", np.zeros(len(self))) == 1
+        return fallen
+
+    def standing(self, attacks: Collection[str]) -> np.ndarray:
+        """Bool (N,): right on the clean image and under each of some attacks."""
+        standing: np.ndarray = np.logical_and.reduce([self.correct(), *(self.correct(name) for name in attacks)])
+        return standing
+
+    def standing_inside(self, attacks: Collection[str], norm: str, radius: float) -> np.ndarray:
+        """Bool (N,): right on the clean image, and none of some attacks found a perturbation inside a ball."""
+        standing = self.correct()
+        for name in attacks:
+            inside = self.columns[f"{name}/{norm.lower()}"] <= radius * (1 + ROUNDING)
+            standing = standing & (self.correct(name) | ~inside)
+        return standing
+
+    def worst(self, attacks: Collection[str] | None = None) -> np.ndarray:
+        """Bool (N,): the worst case: standing under each of some attacks (all, if absent), and never fallen."""
+        worst: np.ndarray = self.standing(self.attacks if attacks is None else attacks) & ~self.fallen
+        return worst
 
 
 def _without_falls_of_others(columns: Columns, kept: Sequence[str]) -> Columns:
     """The kept columns, where a cascade's later attacks do not carry the falls of one that is left out."""
-    found, label = {name: columns[name] for name in kept}, columns["label"]
+    cleared, label = {name: columns[name] for name in kept}, columns["label"]
     verdicts = [name.removesuffix("/pred") for name in columns if name.endswith("/pred")]
     for failed in [attack for attack in verdicts if f"{attack}/pred" not in kept]:
-        fell = columns[f"{failed}/linf"].isfinite() & (columns[f"{failed}/pred"] != label)
+        fallen = np.isfinite(columns[f"{failed}/linf"]) & (columns[f"{failed}/pred"] != label)
         for attack in [attack for attack in verdicts if f"{attack}/pred" in kept]:
             # Whatever has no size was not handed on to this attack.
-            carried = fell & columns[f"{attack}/linf"].isnan()
-            found[f"{attack}/pred"] = torch.where(carried, label, found[f"{attack}/pred"])
-    return found
+            carried = fallen & np.isnan(columns[f"{attack}/linf"])
+            cleared[f"{attack}/pred"] = np.where(carried, label, cleared[f"{attack}/pred"])
+    return cleared
 
 
 def cell(value: float) -> str:

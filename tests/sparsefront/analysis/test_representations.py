@@ -47,7 +47,7 @@ def test_every_sample_right_or_wrong_is_made_into_every_variant(run):
         assert trainer.callback_metrics[f"test/variant_acc/{name}"].item() == pytest.approx(right)
     for name in ("adversarial", "noise", "low_pass"):
         distance = representation_distance(images.flatten(1), variants[name].flatten(1))
-        assert record.about["distance"][name] == pytest.approx(distance, rel=1e-4)
+        assert record.provenance["distance"][name] == pytest.approx(distance, rel=1e-4)
         assert trainer.callback_metrics[f"test/representation_distance/{name}"].item() == pytest.approx(distance, 1e-4)
 
 
@@ -121,7 +121,7 @@ def test_validation_is_looked_at_and_only_as_many_samples_as_asked_for(tmp_path)
         tmp_path, Representations([LOW], max_samples=7, n_training=0, n_images=0), verb="validate", data=Validated()
     )
     record = record_of(trainer, "val")
-    assert record.about["n_samples"] == len(record.arrays["label"]) == 7
+    assert record.provenance["n_samples"] == len(record.arrays["label"]) == 7
     assert not record.pictures
     assert record.training_moments(record.groups[0]) is None
 
@@ -163,7 +163,7 @@ def test_two_processes_count_every_sample_once(tmp_path):
     assert two.arrays["index"].tolist() == one.arrays["index"].tolist()
     for name in ("hidden/noise", "pred/adversarial", "training/mean", "training/deviation"):
         np.testing.assert_allclose(two.arrays[name], one.arrays[name], atol=1e-5)
-    assert two.about["distance"] == pytest.approx(one.about["distance"], rel=1e-5)
+    assert two.provenance["distance"] == pytest.approx(one.provenance["distance"], rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -226,17 +227,17 @@ def samples_where(sizes=None, **fell):
 
     The sizes of the perturbations are 1, or as given by attack.
     """
-    label = torch.zeros(100, dtype=torch.int64)
-    clean = label.clone()
+    label = np.zeros(100, dtype=int)
+    clean = label.copy()
     clean[99] = 1
-    columns = {"index": torch.arange(100), "label": label, "clean_pred": clean}
+    columns = {"index": np.arange(100), "label": label, "clean_pred": clean}
     for name, chosen in fell.items():
-        down = torch.zeros(100, dtype=torch.bool)
+        down = np.zeros(100, dtype=bool)
         down[list(chosen)] = True
-        columns[f"{name}/pred"] = torch.where(down, 1, clean)
+        columns[f"{name}/pred"] = np.where(down, 1, clean)
         columns[f"{name}/success"] = down
         for norm in ("linf", "l2", "l1"):
-            columns[f"{name}/{norm}"] = torch.full((100,), (sizes or {}).get(name, 1.0))
+            columns[f"{name}/{norm}"] = np.full((100,), (sizes or {}).get(name, 1.0))
     return Samples(columns)
 
 

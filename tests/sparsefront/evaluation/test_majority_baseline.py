@@ -1,5 +1,5 @@
+import numpy as np
 import pytest
-import torch
 from scipy.stats import binomtest
 
 from sparsefront.evaluation import Samples
@@ -8,9 +8,9 @@ from sparsefront.evaluation.majority_baseline import majority_baseline
 
 def samples_of(right, zeros, number):
     """`zeros` of `number` labels are 0, the others 1; the first `right` are told right."""
-    label = (torch.arange(number) >= zeros).long()
-    wrong = torch.arange(number) >= right
-    return Samples({"index": torch.arange(number), "label": label, "clean_pred": torch.where(wrong, 1 - label, label)})
+    label = (np.arange(number) >= zeros).astype(int)
+    wrong = np.arange(number) >= right
+    return Samples({"index": np.arange(number), "label": label, "clean_pred": np.where(wrong, 1 - label, label)})
 
 
 @pytest.mark.parametrize("zeros", [15, 20, 30])

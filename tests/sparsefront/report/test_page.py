@@ -76,7 +76,7 @@ def test_systems_stand_side_by_side_by_the_quality_of_what_they_let_see(make_run
     attacks = [entry("pgd", fell=(0,)), entry("unseen")]
     runs = load_runs([make_run(name, attacks=attacks, extras=False) for name in ("a", "b")])
     for run in runs:
-        run.samples.update({"pgd/psnr": np.full(10, 20.0), "clean_psnr": np.full(10, 30.0)})
+        run.samples.columns.update({"pgd/psnr": np.full(10, 20.0), "clean_psnr": np.full(10, 30.0)})
     text = render(runs)
     assert text.count('aria-label="Quality and accuracy of systems under pgd"') == 1
     assert text.count('aria-label="Quality and accuracy of systems under') == 1

@@ -7,11 +7,13 @@ import pytest
 import yaml
 from rich.console import Console
 
+from sparsefront.attacks import AutoAttack, NamedAttack
 from sparsefront.cli.report import show, write_table
 from sparsefront.report.html import render
 from sparsefront.report.plots import accuracy_figure
 from sparsefront.report.row import rows_of
 from sparsefront.report.sentences import headline
+from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.run import Run, load_runs
 from tests.helpers.html_page import Page
 from tests.helpers.places import CONFIGS
@@ -21,7 +23,7 @@ ROWS_ONLY = {"flag": "black_box_stronger", "adversary": "black box", "raised": F
 
 
 def square(entry, name="square", fell=(), kind="Square", **settings):
-    found = entry(name, fell=fell, **settings) | {"knowledge": "black_box"}
+    found = entry(name, fell=fell, **settings) | {"knowledge": "black_box", "asks_only": True}
     found["attack"]["class_path"] = kind
     return found
 
@@ -64,10 +66,10 @@ def test_a_black_box_and_a_probe_leave_nothing_to_say(make_run, entry):
         (lambda entry: [square(entry)], ()),
         (lambda entry: [square(entry) | {"error": "OSError: no"}], ("no black box",)),  # it did not end
         (lambda entry: [square(entry) | {"in_worst_case": False}], ("no black box",)),
-        (lambda entry: [square(entry) | {"view": {"class_path": "GrayBox"}}], ("no black box",)),  # asks another model
+        (lambda entry: [square(entry) | {"asks_only": False}], ("no black box",)),  # it asks another model
         (lambda entry: [entry("gray", "gray_box"), entry("transfer", "transfer")], ("no black box",)),
         (lambda entry: [entry("noise") | {"knowledge": "control", "in_worst_case": False}], ("no black box",)),
-        (lambda entry: [square(entry, kind="AutoAttack") | {"knowledge": "white_box"}], ()),  # Square is a part of it
+        (lambda entry: [square(entry) | {"knowledge": "white_box"}], ()),  # a part of it does, as of AutoAttack
     ],
 )
 def test_only_who_asks_the_deployed_model_is_a_black_box(make_run, entry, change, lacking):
@@ -78,7 +80,7 @@ def test_only_who_asks_the_deployed_model_is_a_black_box(make_run, entry, change
 
 def test_autoattack_without_square_is_no_black_box(make_run, entry):
     ensemble = entry("aa")
-    ensemble["attack"] = {"class_path": "AutoAttack", "init_args": {"eps": "8/255", "norm": "Linf", "version": "rand"}}
+    ensemble |= AttackRecord.of(NamedAttack("aa", AutoAttack(version="rand")), "smooth").written()
     assert rows_of(run_of(make_run, [ensemble], [PROBE]))[-1].lacking == ("no black box",)
 
 
@@ -94,7 +96,7 @@ def test_a_black_box_of_one_ball_says_nothing_of_another(make_run, entry):
 
 def test_a_black_box_that_looks_for_the_smallest_perturbation_counts_inside_its_ball(make_run, entry):
     boundary = square(entry, "boundary", kind="Boundary") | {"in_worst_case": False}
-    boundary["attack"]["init_args"] = {"steps": 10}
+    boundary |= {"budget": None, "minimises": "L2"}
     run = run_of(make_run, [entry("pgd"), entry("l2", eps=1.5, norm="L2"), square(entry), boundary], [PROBE])
     assert "Caution" not in headline(run)
 

@@ -96,7 +96,7 @@ def test_all_figures_of_the_paper_are_there_with_axes_named():
         assert any(words) or one.key == "reconstructions"
     partial = a_record()
     arrays = {name: array for name, array in partial.arrays.items() if not name.startswith(("training", "picture"))}
-    keys = [one.key for one in representation_figures(RepresentationRecord(partial.about, arrays), "s")]
+    keys = [one.key for one in representation_figures(RepresentationRecord(partial.provenance, arrays), "s")]
     assert keys == ["variants", "weights", "neuron", "profiles"]
 
 
@@ -135,7 +135,7 @@ def test_files_that_are_no_record_are_named(tmp_path):
     record, path = a_record(), tmp_path / "val_representations.json"
     assert RepresentationRecord.read(tmp_path, "val") is None
     record.write(tmp_path, "val")
-    assert RepresentationRecord.read(tmp_path, "val").about == dict(record.about)
+    assert RepresentationRecord.read(tmp_path, "val").provenance == dict(record.provenance)
     a_record(n_samples=9).write(tmp_path, "val")
     with pytest.raises(ValueError, match=r"must have 9 samples, found 8; evaluate again"):
         RepresentationRecord.read(tmp_path, "val")

@@ -350,12 +350,42 @@ def test_two_attacks_of_one_name_are_refused(make_run, entry, tmp_path):
     ["1/0", "0/0", "1e999999999", "-3", "nan", "", [], {}, True, 10**400, "8/255/2", "x" * 10000],
     ids=lambda value: str(value)[:30],
 )
-def test_an_eps_that_is_no_size_is_no_ball_and_takes_no_time(make_run, entry, tmp_path, eps):
-    attacks = [entry("odd", eps=eps), entry("pgd", fell=(1,)), entry("l2", eps=0.5, norm="L2")]
+def test_an_eps_that_is_no_size_is_only_shown_and_takes_no_time(make_run, entry, tmp_path, eps):
+    attacks = [entry("odd"), entry("pgd", fell=(1,)), entry("l2", eps=0.5, norm="L2")]
+    attacks[0]["attack"]["init_args"]["eps"] = eps
     home = make_run(attacks=attacks, extras=False)
     code, printed, _, _ = reported(home, tmp_path)
     assert code == 0
     assert "worst Linf 8/255" in printed
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"budget": "8/255"}, "attacks[0].budget"),
+        ({"budget": {}}, "attacks[0].budget.norm"),
+        ({"budget": {"norm": 1, "size": 0.1, "relative": False}}, "attacks[0].budget.norm"),
+        ({"budget": {"norm": "Linf", "size": "8/255", "relative": False}}, "attacks[0].budget.size"),
+        ({"budget": {"norm": "Linf", "size": -1, "relative": False}}, "attacks[0].budget.size"),
+        ({"budget": {"norm": "Linf", "size": 10**400, "relative": False}}, "attacks[0].budget.size"),
+        ({"budget": {"norm": "Linf", "size": 0.1, "relative": None}}, "attacks[0].budget.relative"),
+        ({"minimises": 2}, "attacks[0].minimises"),
+        ({"asks_only": "yes"}, "attacks[0].asks_only"),
+    ],
+)
+def test_a_budget_that_is_none_is_named(make_run, entry, tmp_path, change, key):
+    code, _, said, _ = reported(make_run(attacks=[entry("pgd") | change], extras=False), tmp_path)
+    assert (code, said.count("\n")) == (1, 1)
+    assert key in said
+
+
+@pytest.mark.parametrize("key", ["budget", "minimises", "asks_only"])
+def test_a_record_of_before_budgets_were_said_is_refused_with_what_to_do(make_run, entry, tmp_path, key):
+    attack = entry("pgd")
+    del attack[key]
+    code, _, said, _ = reported(make_run(attacks=[attack], extras=False), tmp_path)
+    assert (code, said.count("\n")) == (1, 1)
+    assert f"must have the keys ['attacks[0].{key}'], found none; write it again with `sparsefront validate`" in said
 
 
 def test_a_time_budget_that_is_said_to_be_reached_must_be_there(make_run, tmp_path):

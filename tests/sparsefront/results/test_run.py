@@ -10,9 +10,9 @@ from sparsefront.results.run import Run, load_runs
 def test_everything_in_the_folder_is_read(make_run):
     run = Run.load(make_run())
     assert (run.stage, run.name, run.n, len(run.attacks)) == ("val", "TopT + ConvNet", 10, 3)
-    assert run.right().tolist() == [True] * 9 + [False]
-    assert run.right("pgd").tolist() == [False, False] + [True] * 7 + [False]
-    assert run.success("fgsm").nonzero()[0].tolist() == [1]
+    assert run.samples.correct().tolist() == [True] * 9 + [False]
+    assert run.samples.correct("pgd").tolist() == [False, False] + [True] * 7 + [False]
+    assert run.samples.success("fgsm").nonzero()[0].tolist() == [1]
     assert np.isnan(run.metrics["train/loss"]).tolist() == [False, True, False]
     assert run.images["atoms"].shape == (5, 1, 4, 4)
     assert run.config == "model: <b>bold</b>\n"
@@ -114,8 +114,8 @@ def test_no_folder_is_refused():
 def test_attack_settings_are_spelled_in_the_fields_units(make_run, entry):
     folder = make_run(attacks=[entry("a", eps=8 / 255), entry("b", eps="8/255"), entry("c", eps=0.6, norm="L2")])
     a, b, c = Run.load(folder).attacks
-    assert a.spelled == b.spelled == "PGD(norm=Linf, eps=8/255, steps=3)"
-    assert c.spelled == "PGD(norm=L2, eps=0.6, steps=3)"
+    assert a.call == b.call == "PGD(norm=Linf, eps=8/255, steps=3)"
+    assert c.call == "PGD(norm=L2, eps=0.6, steps=3)"
     assert a.adversary == "white box, smooth"
     about = json.loads((folder / "results/val_attacks.json").read_text())
     assert about["attacks"][0]["attack"]["init_args"]["eps"] == pytest.approx(8 / 255)

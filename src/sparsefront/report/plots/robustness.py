@@ -16,15 +16,15 @@ def robustness_figure(run: Run) -> Figure | None:
     Returns:
         The figure; None if no attack succeeded on any sample.
     """
-    names = [attack.name for attack in run.completed if run.success(attack.name).any()]
+    names = [attack.name for attack in run.completed if run.samples.success(attack.name).any()]
     if not names:
         return None
     figure = Figure(figsize=(8.5, 3.4 + 0.16 * len(names)), layout="constrained")
     panels = [figure.add_subplot(1, len(NORMS), place + 1) for place in range(len(NORMS))]
     for axes, (key, title) in zip(panels, NORMS.items(), strict=True):
         for number, name in enumerate(names):
-            sizes = np.sort(run.samples[f"{name}/{key}"][run.success(name)])
-            left = 100 * (run.right().sum() - np.arange(len(sizes) + 1)) / run.n
+            sizes = np.sort(run.samples.columns[f"{name}/{key}"][run.samples.success(name)])
+            left = 100 * (run.samples.correct().sum() - np.arange(len(sizes) + 1)) / run.n
             ends = np.concatenate([[0], sizes])
             style = ("-", "--", ":")[number // len(COLOURS) % 3]
             axes.step(ends, left, style, where="post", color=COLOURS[number % len(COLOURS)], label=literal(name))

@@ -18,14 +18,14 @@ def sizes_figure(run: Run) -> Figure | None:
     Returns:
         The figure; None if no attack succeeded on any sample.
     """
-    names = [attack.name for attack in run.completed if run.success(attack.name).any()]
+    names = [attack.name for attack in run.completed if run.samples.success(attack.name).any()]
     if not names:
         return None
     figure = Figure(figsize=(8.5, 0.8 + 0.3 * len(names)), layout="constrained")
     first = None
     for place, (key, title) in enumerate(NORMS.items()):
         axes = first = figure.add_subplot(1, len(NORMS), place + 1, sharey=first)
-        sizes = [run.samples[f"{name}/{key}"][run.success(name)] for name in names]
+        sizes = [run.samples.columns[f"{name}/{key}"][run.samples.success(name)] for name in names]
         marks = np.array([np.nanquantile(size, (0.05, 0.25, 0.5, 0.75, 0.95)) for size in sizes])
         rows: Sequence[int] = range(len(names))
         axes.hlines(rows, marks[:, 0], marks[:, 4], color=INK, linewidth=1)

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-QUALITIES = ("psnr", "ssim")
 LARGEST_PSNR = 100.0  # dB, where images are equal and the ratio has no bound
 SMALLEST_SIDE = 11  # pixels, of SSIM's Gaussian window (Wang et al. 2004)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from sparsefront.results.quality import quality
+from sparsefront.evaluation.quality import quality
 
 
 def pair(seed=0, shape=(3, 3, 16, 21)):
