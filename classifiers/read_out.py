@@ -1,6 +1,7 @@
 """The contract of a read-out that is solved on codes rather than trained."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +23,13 @@ class ReadOut(CodeReader, ABC):
     Attributes:
         linear: the map, an `nn.Linear`.
         learned: bool buffer, whether it has been found; kept in checkpoints.
+        default_objective: the objective that trains it where none is named.
 
     Raises:
         ValueError: fewer than one neuron or two classes.
     """
 
+    default_objective: ClassVar[str] = "SolvedReadOut"
     learned: Tensor
 
     def __init__(self, in_chans: int, num_classes: int) -> None:

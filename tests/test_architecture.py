@@ -17,8 +17,20 @@ ROOMS = {
     "sparsefront.attacks": {"sparsefront.common"},
     "sparsefront.data": {"sparsefront.common"},
     "sparsefront.runs": {"sparsefront.common"},
+    "sparsefront.training.schedules": set(),
+    "sparsefront.training.objectives": {
+        "sparsefront.classifiers", "sparsefront.common", "sparsefront.data", "sparsefront.frontends",
+    },
+    "sparsefront.model": {
+        "sparsefront.classifiers", "sparsefront.common", "sparsefront.data", "sparsefront.frontends",
+        "sparsefront.runs", "sparsefront.training.objectives", "sparsefront.training.schedules",
+    },
+    "sparsefront.training": {
+        "sparsefront.classifiers", "sparsefront.common", "sparsefront.data", "sparsefront.evaluation",
+        "sparsefront.frontends", "sparsefront.model", "sparsefront.runs", "sparsefront.training.objectives",
+    },
     "sparsefront.results": {"sparsefront.attacks", "sparsefront.common"},
-}
+}  # fmt: skip
 
 
 def module_of(path: Path) -> str:
@@ -62,7 +74,11 @@ def imported(path, **how):
 
 
 def room_of(module):
+    """The innermost room that is named; else the package's folder, or the package."""
     parts = module.split(".")
+    named = [room for room in ROOMS if f"{module}.".startswith(f"{room}.")]
+    if named:
+        return max(named, key=len)
     return ".".join(parts[:2]) if parts[0] == "sparsefront" else parts[0]
 
 

@@ -1,5 +1,7 @@
 """What the read-outs of codes have in common."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from sparsefront.common.settings import CheckedSettings
@@ -11,9 +13,14 @@ class CodeReader(CheckedSettings, nn.Module):
     Args:
         in_chans: K, the neurons of the front end's top layer.
 
+    Attributes:
+        reads_codes: that it reads codes, which a front end of images does not return.
+
     Raises:
         ValueError: `in_chans` below 1; at call, codes of another shape.
     """
+
+    reads_codes: ClassVar[bool] = True
 
     def __init__(self, in_chans: int) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ from sparsefront.analysis.hidden import Hidden, check_linear, last_hidden
 from sparsefront.analysis.indicator import indicator, strongest
 from sparsefront.analysis.variants import Variants
 from sparsefront.attacks import NamedAttack
+from sparsefront.common.logits import predicted_classes
 from sparsefront.common.processes import Processes
 from sparsefront.data.base import ImageData
 from sparsefront.data.batch import Batch
@@ -25,7 +26,7 @@ from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.trainer_facts import name_of_data, training_images
 from sparsefront.evaluation.weights_used import weights_used
 from sparsefront.figures.representation_figures import representation_figures
-from sparsefront.model.defended import DefendedClassifier, classes
+from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.provenance import provenance
 from sparsefront.results.representation_check import ORIGINAL
@@ -152,8 +153,8 @@ class Representations(EvaluationCallback):
         ):
             hidden = last_hidden(model, images)
             rows |= _row(name, hidden)
-            self._pictures.add(name, model, images[chosen], classes(hidden.logits)[chosen])
-        self._pictures.end(classes(clean.logits)[chosen])
+            self._pictures.add(name, model, images[chosen], predicted_classes(hidden.logits)[chosen])
+        self._pictures.end(predicted_classes(clean.logits)[chosen])
         self._parts.append({name: column.cpu() for name, column in rows.items()})
         self._weight = indicator(clean.weight, self.positive).cpu()
 
@@ -224,7 +225,7 @@ def _show(logger: WandbLogger, record: RepresentationRecord, system: str, stage:
 
 
 def _row(name: str, hidden: Hidden) -> Rows:
-    return {f"pred/{name}": classes(hidden.logits), f"hidden/{name}": hidden.representation}
+    return {f"pred/{name}": predicted_classes(hidden.logits), f"hidden/{name}": hidden.representation}
 
 
 def _by_turns(labels: Tensor, positive: int, number: int) -> Tensor:

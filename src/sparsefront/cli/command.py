@@ -19,7 +19,6 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from sparsefront import classifiers
 from sparsefront.analysis import Representations
 from sparsefront.attacks import NamedAttack
-from sparsefront.classifiers import ReadOut
 from sparsefront.cli.dry_run.classifier_check import check_classifier
 from sparsefront.cli.dry_run.config_files import check_config_files
 from sparsefront.cli.dry_run.machine_check import check_machine
@@ -218,6 +217,7 @@ class SparsefrontCLI(LightningCLI):
         self._check_before_long_work()
         self._callback(FrontEndCache).check(self.model, self.datamodule)
         self.datamodule.check_before_fit()
+        self.model.objective.check_fit(self.model, self.trainer)
         check_optimizer(self.model)
         if self._get(self.config, "may_differ"):
             raise ValueError("`may_differ` is for validate, test and predict; a fit that goes on keeps its settings.")
@@ -281,11 +281,8 @@ class SparsefrontCLI(LightningCLI):
         asked = self._get(self.config, "ckpt_path")
         if asked is not None:
             raise ValueError(f"`ckpt_path` {asked} finds no checkpoint in {self._run_dir}; check `run_dir`.")
-        frontend, classifier = self.model.frontend, self.model.classifier
-        if isinstance(classifier, ReadOut) and not classifier.learned:
-            raise ValueError(
-                f"`ckpt_path` must name a checkpoint: {type(classifier).__name__} is solved by `sparsefront fit`."
-            )
+        self.model.objective.check_untrained(self.model)
+        frontend = self.model.frontend
         if not frontend.learned and any(parameter.requires_grad for parameter in frontend.parameters()):
             raise ValueError(
                 f"`ckpt_path` must name a checkpoint: part of {type(frontend).__name__} is trained with the classifier."

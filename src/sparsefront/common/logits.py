@@ -1,5 +1,6 @@
-"""What a model returned, as logits."""
+"""What a model returned, as logits, and what follows from logits."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,19 @@ def logits_of(output: Any, who: str = "`model`") -> Tensor:
         f"{who} must return logits (B, K), one tensor, found {_told(output)}; return them alone, or name them "
         "`logits` in a dictionary or named tuple."
     )
+
+
+def predicted_classes(logits: Tensor) -> Tensor:
+    """The predicted classes (B,) of logits (B, K); -1, which is nobody's label, where one is not a number."""
+    return logits.argmax(dim=1).masked_fill(logits.isnan().any(dim=1), -1)
+
+
+def mean_over_copies(logits: Tensor) -> Tensor:
+    """Log-probabilities (B, K), log of the mean probability over the copies of each image, of logits (B, n_copies, K).
+
+    Every answer of a defended model, and the training accuracy of a read-out, averages copies so.
+    """
+    return logits.log_softmax(dim=2).logsumexp(dim=1) - math.log(logits.shape[1])
 
 
 def _told(output: Any) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks import NamedAttack, size
+from sparsefront.common.logits import predicted_classes
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.agreement import MOST
 from sparsefront.evaluation.as_array import as_array
@@ -18,7 +19,7 @@ from sparsefront.evaluation.meter import metered
 from sparsefront.evaluation.quality import quality
 from sparsefront.evaluation.search_form import SearchPrecision, as_it_is, doubt, search_form
 from sparsefront.evaluation.unsteady import CHANGES, unsteady
-from sparsefront.model.defended import DefendedClassifier, classes
+from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.cost import Cost
 from sparsefront.results.finding import Finding
 from sparsefront.results.samples import NORMS, QUALITIES, Samples
@@ -120,7 +121,7 @@ class AttackRun:
         if self.attacks:
             self.prepare(images)
         logits, qualities = self._judge(images, images)
-        clean = classes(logits)
+        clean = predicted_classes(logits)
         right, fell = clean == labels, torch.zeros_like(labels, dtype=torch.bool)
         columns = {"index": indices, "label": labels, "clean_pred": clean}
         columns |= {f"clean_{name}": values for name, values in qualities.items()}
@@ -137,7 +138,7 @@ class AttackRun:
                 continue
             start = time.perf_counter()
             judged, qualities = self._judge(adversarial, images)
-            prediction = torch.where(tried, classes(judged), predictions_kept)
+            prediction = torch.where(tried, predicted_classes(judged), predictions_kept)
             self.costs[named.name].seconds += time.perf_counter() - start
             reached = (prediction == goal) if named.attack.targeted else (prediction != labels)
             columns |= {f"{named.name}/pred": prediction, f"{named.name}/success": tried & reached}
@@ -194,7 +195,7 @@ class AttackRun:
         if not named.view.is_deployed or self.model.frontend.randomised:
             return adversarial
         with torch.no_grad():
-            thought, judged = classes(searched(adversarial)), classes(self.model(adversarial))
+            thought, judged = predicted_classes(searched(adversarial)), predicted_classes(self.model(adversarial))
         again = ((thought == goal) == named.attack.targeted) & ((judged == goal) != named.attack.targeted)
         if again.any():
             some = Batch(images[again], goal[again], indices[again])

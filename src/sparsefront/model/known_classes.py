@@ -10,6 +10,7 @@ from sparsefront.common.source_code import is_installed
 _OURS = (
     "sparsefront.frontends",
     "sparsefront.classifiers",
+    "sparsefront.training.objectives",
     "sparsefront.training.schedules",
     "torch.nn",
     "torch.optim",

@@ -73,6 +73,11 @@ class FrontEndCache(pl.Callback):
                 f"`frontend_cache.folder` needs data that serves each image once, found {type(data).__name__}, which "
                 "repeats some; write `data.positive_share: null` and `model.class_weights`, or no folder."
             )
+        if not model.objective.takes_projections:
+            raise ValueError(
+                "`frontend_cache.folder` needs an objective that trains on what the front end returns, found "
+                f"{type(model.objective).__name__}, which needs the images; write null to run it in every epoch."
+            )
         frontend = model.frontend
         trained = [name for name, parameter in frontend.named_parameters() if parameter.requires_grad]
         codes = not frontend.returns_images

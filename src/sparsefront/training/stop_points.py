@@ -13,11 +13,11 @@ from pytorch_lightning.strategies.launchers.subprocess_script import _Subprocess
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 from pytorch_lightning.trainer.states import TrainerFn
 
-from sparsefront.classifiers import ReadOut
 from sparsefront.common import stopping
 from sparsefront.common.checkpoints.checkpoint import Checkpoint
 from sparsefront.common.checkpoints.run_folder import FOLDER, LAST
 from sparsefront.frontends import FrontEnd
+from sparsefront.model.defended import DefendedClassifier
 from sparsefront.runs.run_checkpoints import RunCheckpoints
 from sparsefront.training import process_watch
 from sparsefront.training.slurm import requeue
@@ -28,7 +28,7 @@ class StopPoints(pl.Callback):
 
     A training stops after a batch, when its optimizer has stepped, on all processes after the same. Before a validation
     `RunCheckpoints` has written one already, so a validation is stopped within. What stage one has learned is kept
-    before the first batch, from which an epoch that solves a read-out begins anew: its codes are in memory alone.
+    before the first batch, from which an epoch of an objective without gradients begins anew: its codes are in memory.
 
     Args:
         arguments: of the command, for the sentence that says how it goes on.
@@ -53,7 +53,7 @@ class StopPoints(pl.Callback):
         if signum is None:
             return
         loop = trainer.fit_loop.epoch_loop
-        if isinstance(getattr(pl_module, "classifier", None), ReadOut):
+        if isinstance(pl_module, DefendedClassifier) and not pl_module.objective.trains_by_gradient:
             if not trainer.is_last_batch:
                 raise stopping.Stopped(signum)
             return
