@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from sparsefront.classifiers.parts.normalize import Normalize
 from sparsefront.classifiers.parts.weights import load_weights
-from sparsefront.common.settings import check_counts, checked_settings
+from sparsefront.common.rules import at_least, check_rules
+from sparsefront.common.settings import checked_settings
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -70,7 +71,7 @@ class CIFARResNet(nn.Module):
         checkpoint_path: str | None = None,
     ) -> None:
         super().__init__()
-        check_counts(in_chans=in_chans, num_classes=num_classes)
+        check_rules(at_least(1, in_chans=in_chans, num_classes=num_classes))
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f"`depth` must be 6 n + 2 for n blocks a stage, e.g. 20, 32 or 56, found {depth}.")
         colour = in_chans == 3

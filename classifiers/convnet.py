@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from sparsefront.common.settings import check_counts, checked_settings
+from sparsefront.common.rules import at_least, check_rules, from_0_to_1
+from sparsefront.common.settings import checked_settings
 
 
 @checked_settings
@@ -24,9 +25,8 @@ class ConvNet(nn.Module):
         self, in_chans: int, num_classes: int, width: int = 32, hidden: int = 128, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        check_counts(in_chans=in_chans, num_classes=num_classes, width=width, hidden=hidden)
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"`dropout` must be from 0 to 1, found {dropout}.")
+        check_rules(at_least(1, in_chans=in_chans, num_classes=num_classes, width=width, hidden=hidden))
+        check_rules(from_0_to_1(dropout=dropout))
         self.features = nn.Sequential(
             nn.Conv2d(in_chans, width, 3, padding=1),
             nn.ReLU(),

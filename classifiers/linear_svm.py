@@ -8,6 +8,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sparsefront.classifiers.read_out import ReadOut
+from sparsefront.common.rules import at_least, check_rules, positive
 
 PENALTIES = tuple(10.0**power for power in range(-6, 1))
 """What cross-validation chooses from."""
@@ -52,14 +53,9 @@ class LinearSVM(ReadOut):
         seed: int = 0,
     ) -> None:
         super().__init__(in_chans, num_classes)
-        if penalty is not None and not 0 < penalty < float("inf"):
-            raise ValueError(
-                f"`penalty` must be positive and finite, found {penalty}; null chooses it by cross-validation."
-            )
-        if folds < 2:
-            raise ValueError(f"`folds` must be at least 2, found {folds}.")
-        if max_iter < 1:
-            raise ValueError(f"`max_iter` must be at least 1, found {max_iter}.")
+        if penalty is not None:
+            check_rules(positive("null chooses it by cross-validation", penalty=penalty))
+        check_rules([*at_least(2, folds=folds), *at_least(1, max_iter=max_iter)])
         if not 0 <= seed < 2**32:
             raise ValueError(f"`seed` must be from 0 to 2**32 - 1, which the solver reads, found {seed}.")
         self.penalty, self.balanced, self.folds, self.max_iter, self.seed = penalty, balanced, folds, max_iter, seed

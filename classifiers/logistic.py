@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from sparsefront.classifiers.parts.code_reader import CodeReader, common_scale
-from sparsefront.common.settings import check_counts
+from sparsefront.common.rules import at_least, check_rules
 
 
 class Logistic(CodeReader):
@@ -22,7 +22,7 @@ class Logistic(CodeReader):
 
     def __init__(self, in_chans: int, num_classes: int) -> None:
         super().__init__(in_chans)
-        check_counts(num_classes=num_classes)
+        check_rules(at_least(1, num_classes=num_classes))
         self.scale = common_scale(in_chans)
         self.linear = nn.Linear(in_chans, num_classes)
 

@@ -7,7 +7,7 @@ from numbers import Integral
 from torch import Tensor, nn
 
 from sparsefront.classifiers.parts.code_reader import CodeReader, common_scale
-from sparsefront.common.settings import check_counts
+from sparsefront.common.rules import at_least, check_rules, from_0_to_1
 
 
 class MLP(CodeReader):
@@ -28,14 +28,13 @@ class MLP(CodeReader):
 
     def __init__(self, in_chans: int, num_classes: int, hidden: Sequence[int] = (256,), dropout: float = 0.0) -> None:
         super().__init__(in_chans)
-        check_counts(num_classes=num_classes)
+        check_rules(at_least(1, num_classes=num_classes))
         if not hidden or not all(isinstance(units, Integral) and units >= 1 for units in hidden):
             raise ValueError(
                 f"`hidden` must list at least one layer of at least 1 unit, found {list(hidden)}; "
                 "without a hidden layer it is sparsefront.classifiers.Logistic."
             )
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"`dropout` must be from 0 to 1, found {dropout}.")
+        check_rules(from_0_to_1(dropout=dropout))
         self.scale = common_scale(in_chans)
         layers = [
             layer

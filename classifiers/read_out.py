@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sparsefront.classifiers.parts.code_reader import CodeReader
 from sparsefront.common.refusals import refusals_by
+from sparsefront.common.rules import at_least, check_rules
 
 
 class ReadOut(CodeReader, ABC):
@@ -34,8 +35,7 @@ class ReadOut(CodeReader, ABC):
 
     def __init__(self, in_chans: int, num_classes: int) -> None:
         super().__init__(in_chans)
-        if num_classes < 2:
-            raise ValueError(f"`num_classes` must be at least 2, found {num_classes}.")
+        check_rules(at_least(2, num_classes=num_classes))
         self.num_classes = num_classes
         self.linear = nn.Linear(in_chans, num_classes)
         self.register_buffer("learned", torch.tensor(False))

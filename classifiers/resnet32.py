@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from sparsefront.classifiers.parts.normalize import Normalize
 from sparsefront.classifiers.parts.weights import load_weights
-from sparsefront.common.settings import check_counts, checked_settings
+from sparsefront.common.rules import at_least, check_rules
+from sparsefront.common.settings import checked_settings
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2471, 0.2435, 0.2616)
@@ -75,7 +76,7 @@ class ResNet32(nn.Module):
         checkpoint_path: str | None = None,
     ) -> None:
         super().__init__()
-        check_counts(in_chans=in_chans, num_classes=num_classes)
+        check_rules(at_least(1, in_chans=in_chans, num_classes=num_classes))
         default_mean, default_std = (
             (CIFAR10_MEAN, CIFAR10_STD) if in_chans == 3 else ((0.0,) * in_chans, (1.0,) * in_chans)
         )

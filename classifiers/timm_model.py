@@ -12,7 +12,8 @@ from sparsefront.classifiers.parts.normalize import Normalize
 from sparsefront.classifiers.parts.weights import load_weights
 from sparsefront.common.checkpoints.checkpoint_file import read_weights
 from sparsefront.common.checkpoints.weight_names import bare
-from sparsefront.common.settings import check_counts, checked_settings
+from sparsefront.common.rules import at_least, check_rules, from_0_to_1
+from sparsefront.common.settings import checked_settings
 
 
 @checked_settings
@@ -56,9 +57,8 @@ class Timm(nn.Module):
         resize: int | None = None,
     ) -> None:
         super().__init__()
-        check_counts(in_chans=in_chans, num_classes=num_classes)
-        if not 0 <= drop_rate <= 1:
-            raise ValueError(f"`drop_rate` must be from 0 to 1, found {drop_rate}.")
+        check_rules(at_least(1, in_chans=in_chans, num_classes=num_classes))
+        check_rules(from_0_to_1(drop_rate=drop_rate))
         if resize is not None and resize < 1:
             raise ValueError(f"`resize` must be at least 1 pixel, found {resize}; write null for images as they come.")
         self.resize = resize

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from sparsefront.common.rules import at_least, check_rules
 from sparsefront.common.settings import CheckedSettings
 
 
@@ -24,8 +25,7 @@ class CodeReader(CheckedSettings, nn.Module):
 
     def __init__(self, in_chans: int) -> None:
         super().__init__()
-        if in_chans < 1:
-            raise ValueError(f"`in_chans` must be at least 1, found {in_chans}.")
+        check_rules(at_least(1, in_chans=in_chans))
         self.in_chans = in_chans
 
     def pool(self, codes: Tensor) -> Tensor:

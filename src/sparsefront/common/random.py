@@ -1,5 +1,9 @@
 """Random numbers that follow from named numbers alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
 import torch
 
 _MASK = 2**64 - 1
@@ -34,6 +38,26 @@ def seed_of(*numbers: int) -> int:
 def generator_of(*numbers: int) -> torch.Generator:
     """A generator on the CPU that draws what follows from these numbers (see `seed_of`)."""
     return torch.Generator().manual_seed(seed_of(*numbers))
+
+
+@contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Seed torch's CPU generator inside the context and give its state back afterwards.
+
+    For what draws from torch's own generator and takes no other. The draws depend on the numbers alone (say seed, epoch
+    and sample), so neither the batch size nor the number of processes or workers changes them, and they change no draw
+    made outside. NumPy's `SeedSequence` mixes the numbers.
+
+    Args:
+        numbers: integers >= 0.
+    """
+    state = torch.get_rng_state()
+    # not torch.manual_seed: that would also reseed the accelerators, whose states are not given back here
+    torch.default_generator.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
 
 
 def _lane(number: int) -> int:

@@ -27,6 +27,11 @@ def at_least(least: int, mend: str = "", /, **settings: int) -> list[Rule]:
     return _integers(f"at least {least}", lambda value: value >= least, mend, settings)
 
 
+def not_below(least: int, mend: str, /, **settings: int) -> list[Rule]:
+    """The rules that each of the settings named, integers by their annotation, is `least` or more."""
+    return _rules(f">= {least}", lambda value: value >= least, mend, settings)
+
+
 def between(low: int | Setting, high: int | Setting, mend: str = "", /, **settings: int) -> list[Rule]:
     """The rules that each of the settings named is an integer from `low` to `high`, numbers or other settings."""
     (least, first), (most, last) = (
@@ -70,6 +75,17 @@ def unit_interval(mend: str = "", /, **settings: float | Fraction) -> list[Rule]
 def from_0_to_1(mend: str = "", /, **settings: float) -> list[Rule]:
     """The rules that each of the settings named is 0, 1 or between them."""
     return _rules("from 0 to 1", lambda value: 0 <= value <= 1, mend, settings)
+
+
+def count_or_fraction(**sizes: int | float) -> list[Rule]:
+    """The rules that each of the sizes named is a number of things or, where it is a float, a fraction of them."""
+    mend = "write an integer for a number of images, e.g. 500, or a float for a fraction, e.g. 0.1"
+    return _rules(
+        "a count >= 0 or a fraction in [0, 1]",
+        lambda size: 0 <= size <= 1 if isinstance(size, float) else size >= 0,
+        mend,
+        sizes,
+    )
 
 
 def one_of(known: Iterable[str], /, **settings: object) -> list[Rule]:

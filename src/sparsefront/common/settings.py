@@ -133,10 +133,3 @@ def _explain_size(settings: Mapping[str, Any], error: Exception) -> None:
         raise ValueError(
             f"`{name}` must be a size that memory can hold, found {sizes[name]} among {shown(sizes)}; lower it."
         ) from error
-
-
-def check_counts(**counts: int) -> None:
-    """Raise a ValueError unless each of the settings named is at least 1."""
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"`{name}` must be at least 1, found {shown(count)}.")

@@ -5,7 +5,7 @@ from typing import Literal
 import kornia.augmentation as kornia
 from torch import Tensor, nn
 
-from sparsefront.data.seeding import seeded
+from sparsefront.common.random import seeded
 
 Augmentation = Literal["none", "crop", "crop_flip", "resized_crop_flip"]
 PADDING = 4

@@ -10,16 +10,17 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from sparsefront.common.rules import check_rules, count_or_fraction, not_below
 from sparsefront.common.settings import CheckedSettings
 from sparsefront.data.augment import Augment, Augmentation
 from sparsefront.data.batch import Batch
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.cached.projected_split import ProjectedSplit
-from sparsefront.data.checks import check_count, check_share, share_count
 from sparsefront.data.files.file_images import FileImages
 from sparsefront.data.named_batch import NamedBatch
 from sparsefront.data.parts import PartName, Parts
 from sparsefront.data.samplers import TrainingSampler, evaluation_sampler, process
+from sparsefront.data.sizes import image_count
 from sparsefront.data.sources import ImageSource
 from sparsefront.data.split import Split, as_is
 from sparsefront.data.stratified import stratified_cut
@@ -83,11 +84,14 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
         augment: Augmentation,
     ) -> None:
         super().__init__()
-        check_count("batch_size", batch_size, 1, "write e.g. batch_size: 128")
-        check_count("num_workers", num_workers, 0, "0 loads in the main process")
-        check_count("seed", seed, 0, "write e.g. seed: 0")
-        check_share("val_size", val_size)
-        check_share("test_size", test_size)
+        check_rules(
+            [
+                *not_below(1, "write e.g. batch_size: 128", batch_size=batch_size),
+                *not_below(0, "0 loads in the main process", num_workers=num_workers),
+                *not_below(0, "write e.g. seed: 0", seed=seed),
+                *count_or_fraction(val_size=val_size, test_size=test_size),
+            ]
+        )
         self.image_shape = image_shape
         self.class_names = tuple(class_names)
         self.num_classes = len(self.class_names)
@@ -134,8 +138,8 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
             ValueError: the parts ask for more images than there are.
         """
         total = len(source)
-        test = 0 if "test" in self.own_parts else share_count(self.test_size, total)
-        val = 0 if "val" in self.own_parts else share_count(self.val_size, total)
+        test = 0 if "test" in self.own_parts else image_count(self.test_size, total)
+        val = 0 if "val" in self.own_parts else image_count(self.val_size, total)
         if test + val > total:
             raise ValueError(
                 f"`val_size` and `test_size` must leave no more than the {total} images they are cut from, found {val}"

@@ -11,16 +11,16 @@ from torch import Tensor
 from sparsefront.common.home import at_home
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
-from sparsefront.data.checks import served_shape
 from sparsefront.data.files.class_folders import list_parts
 from sparsefront.data.files.class_list import ClassList
-from sparsefront.data.files.crop import CenterView, WholeView
+from sparsefront.data.files.crop import CenterCrop, WholePicture
 from sparsefront.data.files.decoding import check_header
 from sparsefront.data.files.equal_files import equal_to
 from sparsefront.data.files.file_images import FileImages
 from sparsefront.data.files.folder_name import folder_name
 from sparsefront.data.files.picture_error import PictureError, shown
 from sparsefront.data.parts import PartName
+from sparsefront.data.sizes import served_shape
 from sparsefront.data.sources import ImageSource
 
 ORDER: tuple[PartName, ...] = ("test", "val", "train")
@@ -177,8 +177,8 @@ class ImageFolder(ImageData):
 
     def _files(self, part: PartName) -> FileImages:
         folder = self.folders[part]
-        view = WholeView() if self.image_size is None else CenterView(self.image_size)
-        return FileImages(folder.paths, torch.tensor(folder.labels), self.image_shape, view)
+        crop = WholePicture() if self.image_size is None else CenterCrop(self.image_size)
+        return FileImages(folder.paths, torch.tensor(folder.labels), self.image_shape, crop)
 
 
 def _first_size(paths: Sequence[str]) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
-from sparsefront.data.checks import served_shape
 from sparsefront.data.parts import PartName
+from sparsefront.data.sizes import served_shape
 from sparsefront.data.sources import ArrayImages, ImageSource
 
 

@@ -11,8 +11,8 @@ from torchvision.datasets import VisionDataset
 from sparsefront.common.home import at_home
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
-from sparsefront.data.checks import served_shape
 from sparsefront.data.parts import PartName
+from sparsefront.data.sizes import served_shape
 from sparsefront.data.sources import ArrayImages, ImageSource
 
 FAILURES = (RuntimeError, OSError, EOFError, ValueError, AssertionError, KeyError)  # what torchvision's readers raise

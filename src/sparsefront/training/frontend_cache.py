@@ -71,7 +71,7 @@ class FrontEndCache(pl.Callback):
         if data.repeats:
             raise ValueError(
                 f"`frontend_cache.folder` needs data that serves each image once, found {type(data).__name__}, which "
-                "repeats some; write `data.positive_share: null` and `model.class_weights`, or no folder."
+                "repeats some; write `data.people.positive_share: null` and `model.class_weights`, or no folder."
             )
         if not model.objective.takes_projections:
             raise ValueError(

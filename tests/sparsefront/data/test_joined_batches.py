@@ -10,11 +10,12 @@ from pytorch_lightning import Trainer
 from torch import nn
 
 from sparsefront import DefendedClassifier, FrontEndCache
-from sparsefront.data import FaceIdentification, ImageFolder, MNIST5k, base
+from sparsefront.data import ImageFolder, MNIST5k, base
 from sparsefront.data.samplers import TrainingSampler
 from sparsefront.data.sources import ArrayImages
 from sparsefront.data.split import Split, as_is
 from sparsefront.data.training_loader import TrainingLoader
+from tests.helpers.grouped_faces import face_data
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
 
@@ -90,7 +91,7 @@ def folder(make_tree):
 
 def faces(make_tree):
     root = make_tree({"": {"Ann": 3, "Bea": 3, "Cy": 7}})
-    return FaceIdentification(root, "Cy", batch_size=4, image_size=8, holdout=1, val_size=2, disjoint_people=False)
+    return face_data(root, "Cy", batch_size=4, image_size=8, holdout=1, val_size=2, disjoint_people=False)
 
 
 @pytest.mark.parametrize("make", [digits, folder, faces])

@@ -361,7 +361,13 @@ def test_two_modalities_are_learned_read_out_attacked_and_compared_in_one_study(
     rough = {"n_iterations": 2, "tolerance": 0.1}
     dsc = {"class_path": "DSC", "init_args": {"output": "code", "layers": layers, **names, **rough}}
     pgd = {"name": "pgd", "attack": {"class_path": "PGD", "init_args": {"eps": "8/255", "steps": 1}}}
-    data = {"root": faces(tmp_path / "faces", 16), "image_size": 16, "holdout": 4, "val_size": 0, "batch_size": 16}
+    data = {
+        "root": faces(tmp_path / "faces", 16),
+        "image_size": 16,
+        "people": {"holdout": 4},
+        "val_size": 0,
+        "batch_size": 16,
+    }
     last = "{run_dir}/dsc"
     taken = {"frontend_checkpoint": last, "classifier_checkpoint": last}
     content = {
@@ -413,7 +419,7 @@ def test_every_study_is_read_and_its_systems_come_after_those_they_need(path, mo
 def test_every_study_is_accepted(path, monkeypatch, tmp_path):
     more = []
     if path.stem.startswith("faces"):  # without the pictures, and without networks that take long to build or to load
-        more = ["--data.root", faces(tmp_path / "faces", 2), "--data.holdout", "2", "--data.val_size", "2"]
+        more = ["--data.root", faces(tmp_path / "faces", 2), "--data.people.holdout", "2", "--data.val_size", "2"]
         build = timm.create_model
         monkeypatch.setattr(timm, "create_model", lambda name, pretrained, **kept: build("test_resnet", **kept))
     monkeypatch.chdir(ROOT)

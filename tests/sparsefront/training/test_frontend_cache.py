@@ -408,7 +408,7 @@ def test_what_cannot_be_kept_is_refused_in_one_sentence(fit, settings, sentence)
 def test_data_that_repeats_images_are_refused(tmp_path):
     data = Noise()
     data.repeats = True
-    with pytest.raises(ValueError, match=r"found Noise, which repeats some; write `data.positive_share: null`"):
+    with pytest.raises(ValueError, match=r"found Noise, which repeats some; write `data.people.positive_share: null`"):
         FrontEndCache(str(tmp_path)).check(DefendedClassifier(ReadsCodes), data)
 
 

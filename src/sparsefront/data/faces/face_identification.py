@@ -11,15 +11,17 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
 from sparsefront.common.home import at_home
+from sparsefront.common.rules import check_rules, count_or_fraction, not_below
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
-from sparsefront.data.checks import check_count, check_share
 from sparsefront.data.faces.face_parts import FaceParts
 from sparsefront.data.faces.name_pictures import SHAPE, check_font, name_pictures
 from sparsefront.data.faces.named_split import NamedSplit
+from sparsefront.data.faces.people_settings import PeopleSettings
+from sparsefront.data.faces.picture_settings import PictureSettings
 from sparsefront.data.faces.repeats import without_repeats
 from sparsefront.data.files.class_folders import list_classes
-from sparsefront.data.files.crop import CenterView
+from sparsefront.data.files.crop import CenterCrop
 from sparsefront.data.files.file_images import FileImages
 from sparsefront.data.files.folder_name import folder_name
 from sparsefront.data.parts import PartName
@@ -39,7 +41,7 @@ class FaceIdentification(ImageData):
 
     No picture is in two parts. Those that are equal once they are cropped and resized count as one, the first;
     those equal under both labels are left out. Only the person looked for is in several parts, unless
-    `disjoint_people` is false; the paper does not say how it drew.
+    `people.disjoint_people` is false; the paper does not say how it drew.
 
     Training batches are `NamedBatch(image, label, index, second)`: `second` (B, 1, 16, 128) is a picture of the
     person's name, the paper's second modality (section 3.3). Evaluation batches are `Batch(image, label, index)`: the
@@ -53,25 +55,18 @@ class FaceIdentification(ImageData):
         positive: the folder of the person looked for.
         batch_size: images a batch on each process.
         image_size: side of the square images in pixels.
-        crop: side in pixels of the middle square that is cut out of each picture before it is resized, e.g. 100 where
-            faces fill that much of 250 pixels, as in LFW; None takes the whole middle square.
-        holdout: test pictures of each class.
         val_size: validation pictures: an integer counts them, a float is a fraction of all.
-        disjoint_people: whether other people are kept whole; else pictures are drawn one by one.
-        positive_share: share of an epoch's training images that show the person looked for, in (0, 1), reached up to
-            rounding by repeating them, where they are few among the others; None takes each once. A front end learns
-            from each once in any case.
-        names: whether training batches bring a picture of the name.
-        font: a .ttf file to write names with, e.g. the paper's Arial; None for the one that comes with Pillow.
+        people: whose pictures go where, see `PeopleSettings`.
+        pictures: what is cut out of each picture, and whether its name comes beside it, see `PictureSettings`.
         seed: fixes the parts, the order and the augmentation.
         num_workers: processes that check and decode files; 0 does it in the main process. All pictures are decoded
             once and held, N * 3 * `image_size`^2 bytes on each process.
         augment: what training images go through, see `Augment`; names stay as they are.
 
     Raises:
-        ValueError: batch_size < 1, image_size < 1, crop < 1, holdout < 1, num_workers < 0, seed < 0, a val_size that is
-            no count or fraction, a positive_share outside (0, 1), a folder that is missing or has no pictures, a
-            file of two people, an unknown `positive`, too few pictures, no font at `font`.
+        ValueError: batch_size < 1, image_size < 1, num_workers < 0, seed < 0, a val_size that is no count or fraction,
+            a folder that is missing or has no pictures, a file of two people, an unknown `positive`, too few pictures,
+            no font at `pictures.font`.
     """
 
     size_settings: ClassVar[tuple[str, ...]] = ("val_size", "holdout")
@@ -82,37 +77,27 @@ class FaceIdentification(ImageData):
         positive: str = "Halle_Berry",
         batch_size: int = 64,
         image_size: int = 64,
-        crop: int | None = None,
-        holdout: int = 75,
         val_size: int | float = 1094,
-        disjoint_people: bool = True,
-        positive_share: float | None = None,
-        names: bool = True,
-        font: str | None = None,
+        people: PeopleSettings = PeopleSettings(),  # noqa: B008  frozen
+        pictures: PictureSettings = PictureSettings(),  # noqa: B008  frozen
         seed: int = 0,
         num_workers: int = 0,
         augment: Augmentation = "none",
     ) -> None:
-        check_count("image_size", image_size, 1, "write e.g. image_size: 64")
-        check_count("holdout", holdout, 1, "write e.g. holdout: 75")
-        check_share("val_size", val_size)
-        if crop is not None:
-            check_count("crop", crop, 1, "write e.g. crop: 100, or null for the whole middle square")
-        if positive_share is not None and not 0 < positive_share < 1:
-            raise ValueError(
-                f"`positive_share` must lie between 0 and 1, found {positive_share}; write e.g. 0.25, or null to take "
-                "each picture once."
-            )
+        check_rules(
+            [
+                *not_below(1, "write e.g. image_size: 64", image_size=image_size),
+                *count_or_fraction(val_size=val_size),
+            ]
+        )
         self.root = root = at_home(root)
-        font = None if font is None else at_home(font)
-        if names:
-            check_font(font)
-        folder = list_classes(Path(root), MEND)
-        number = _number_of(positive, folder.names, root)
-        self.folder = folder
-        self.people = torch.tensor(folder.labels)
-        self.labels = (self.people == number).long()
-        self.face_parts = FaceParts(holdout, val_size, seed)
+        self.font = None if pictures.font is None else at_home(pictures.font)
+        if pictures.names:
+            check_font(self.font)
+        self.folder = list_classes(Path(root), MEND)
+        self.people_shown = torch.tensor(self.folder.labels)
+        self.labels = (self.people_shown == _label_of(positive, self.folder.names, root)).long()
+        self.face_parts = FaceParts(people.holdout, val_size, seed)
         self.face_parts.check_room(*self.labels.bincount(minlength=2).tolist())
         super().__init__(
             image_shape=(3, image_size, image_size),
@@ -120,19 +105,17 @@ class FaceIdentification(ImageData):
             own_parts=["train"],
             batch_size=batch_size,
             val_size=val_size,
-            test_size=2 * holdout,
+            test_size=2 * people.holdout,
             seed=seed,
             num_workers=0,
             augment=augment,
         )
-        self.view = CenterView(image_size, crop)
+        self.crop = CenterCrop(image_size, pictures.crop)
         self.decoders = num_workers
-        self.holdout = holdout
-        self.disjoint_people = disjoint_people
-        self.positive_share = positive_share
-        self.repeats = positive_share is not None
-        self.font = font
-        self.second_shape = SHAPE if names else None
+        self.holdout = people.holdout
+        self.people = people
+        self.repeats = people.positive_share is not None
+        self.second_shape = SHAPE if pictures.names else None
 
     @property
     def display_name(self) -> str:
@@ -142,11 +125,11 @@ class FaceIdentification(ImageData):
     def setup(self, stage: str | None = None) -> None:
         """Read what a stage needs, see the base class; first of all names that cannot be rendered are refused."""
         if stage in ("fit", None) and self.second_shape is not None:
-            _ = self.pictures
+            _ = self.name_pictures
         super().setup(stage)
 
     @cached_property
-    def pictures(self) -> Tensor:
+    def name_pictures(self) -> Tensor:
         """The name of each person, (P, 1, 16, 128) uint8, in the order of the folders."""
         return name_pictures(self.folder.names, self.font)
 
@@ -156,7 +139,7 @@ class FaceIdentification(ImageData):
         Raises:
             ValueError: files that are no whole pictures, or smaller than `crop`.
         """
-        files = FileImages(self.folder.paths, self.labels, self.image_shape, self.view)
+        files = FileImages(self.folder.paths, self.labels, self.image_shape, self.crop)
         files.check_files(self.decoders)
         return files.in_memory(self.decoders)
 
@@ -172,27 +155,28 @@ class FaceIdentification(ImageData):
                 f"{len(source) - len(kept):,} of {len(source):,} pictures are left out: equal ones count once, and not"
                 " at all under two labels."
             )
-        groups = self.people if self.disjoint_people else torch.arange(len(source))
+        groups = self.people_shown if self.people.disjoint_people else torch.arange(len(source))
         parts = self.face_parts.cut(source.labels[kept], groups[kept])
         return {name: kept[positions] for name, positions in parts.items()}
 
     def _training_split(self) -> Split:
         split = self.plain_training_split()
-        if self.positive_share is not None and self.augmenting:
+        wanted = self.people.positive_share
+        if wanted is not None and self.augmenting:
             positive = split.positions[split.source.labels[split.positions] == 1]
             others = len(split) - len(positive)
-            times = round(self.positive_share / (1 - self.positive_share) * others / max(len(positive), 1))
+            times = round(wanted / (1 - wanted) * others / max(len(positive), 1))
             split.positions = torch.cat([split.positions, positive.repeat(max(times - 1, 0))])
         return split
 
     def plain_training_split(self) -> Split:
-        """The training images without augmentation, in an order that does not change, with names if `names` is set."""
+        """The training images without augmentation, in an order that does not change, with names if asked for."""
         if self.second_shape is None:
             return super().plain_training_split()
-        return NamedSplit(*self._parts["train"], self.people, self.pictures)
+        return NamedSplit(*self._parts["train"], self.people_shown, self.name_pictures)
 
 
-def _number_of(positive: str, names: Sequence[str], root: str) -> int:
+def _label_of(positive: str, names: Sequence[str], root: str) -> int:
     """The place of a person's folder; raises a ValueError that suggests near names where there is none."""
     if positive in names:
         return names.index(positive)

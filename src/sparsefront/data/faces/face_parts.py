@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsefront.data.checks import share_count
 from sparsefront.data.faces.whole_groups import fill, sums
 from sparsefront.data.parts import PartName
+from sparsefront.data.sizes import image_count
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FaceParts:
 
     def check_room(self, others: int, positives: int) -> None:
         """Raise a ValueError unless every part gets its pictures and training at least one of each class."""
-        val = share_count(self.val_size, others + positives)
+        val = image_count(self.val_size, others + positives)
         if _leaves(self.holdout, val, others, positives):
             return
         found = (
@@ -72,7 +72,7 @@ class FaceParts:
         test = torch.cat([positive[: self.holdout], other[taken]])
         positive, other, members = positive[self.holdout :], other[~taken], members[~taken]
 
-        val_size = share_count(self.val_size, len(labels))
+        val_size = image_count(self.val_size, len(labels))
         quota = _quota(val_size, len(other), len(positive))
         taken = _whole(members, "val_size", val_size, lambda size: size - _quota(size, len(other), len(positive)))
         val = torch.cat([positive[:quota], other[taken]])

@@ -6,10 +6,10 @@ from PIL import Image
 from torchvision.transforms.v2 import InterpolationMode, RandomHorizontalFlip, RandomResizedCrop
 from torchvision.transforms.v2.functional import center_crop, resize
 
-from sparsefront.data.seeding import seeded
+from sparsefront.common.random import seeded
 
 
-class View(ABC):
+class Crop(ABC):
     """Maps picture number `number` to one size.
 
     Attributes:
@@ -30,7 +30,7 @@ class View(ABC):
             The picture at the size served.
         """
 
-    def set_epoch(self, epoch: int) -> None:  # noqa: B027  most views draw nothing at random
+    def set_epoch(self, epoch: int) -> None:  # noqa: B027  most crops draw nothing at random
         """Choose the epoch that random draws depend on.
 
         Args:
@@ -38,7 +38,7 @@ class View(ABC):
         """
 
 
-class WholeView(View):
+class WholePicture(Crop):
     """The picture as it is."""
 
     def __call__(self, image: Image.Image, number: int) -> Image.Image:
@@ -46,7 +46,7 @@ class WholeView(View):
         return image
 
 
-class CenterView(View):
+class CenterCrop(Crop):
     """Shorter side resized (bicubic, antialiased), then the middle square.
 
     Args:
@@ -68,7 +68,7 @@ class CenterView(View):
         return square
 
 
-class RandomView(View):
+class RandomCrop(Crop):
     """A random crop of 8 to 100 % of the area, resized, and a flip half of the time (arXiv:1409.4842, section 6).
 
     Args:

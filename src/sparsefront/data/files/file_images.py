@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from sparsefront.data.chunks import in_chunks
-from sparsefront.data.files.crop import RandomView, View, WholeView
+from sparsefront.data.files.crop import Crop, RandomCrop, WholePicture
 from sparsefront.data.files.decoding import check_header, decode
 from sparsefront.data.files.picture_error import PictureError, shown
 from sparsefront.data.files.picture_problem import PictureProblem, refuse
@@ -22,14 +22,14 @@ class FileImages(ImageSource):
         paths: N files.
         labels: (N,) int64 classes.
         shape: (C, H, W) to serve.
-        view: brings a decoded picture to (H, W).
+        crop: brings a decoded picture to (H, W).
     """
 
-    def __init__(self, paths: Sequence[str], labels: Tensor, shape: tuple[int, int, int], view: View) -> None:
+    def __init__(self, paths: Sequence[str], labels: Tensor, shape: tuple[int, int, int], crop: Crop) -> None:
         super().__init__(labels)
         self.paths = paths
         self.shape = shape
-        self.view = view
+        self.crop = crop
 
     def pixels(self, numbers: Tensor) -> Tensor:
         """Read images, see the base class.
@@ -41,7 +41,7 @@ class FileImages(ImageSource):
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, see the base class."""
-        self.view.set_epoch(epoch)
+        self.crop.set_epoch(epoch)
 
     def at_random(self, seed: int) -> "FileImages":
         """The same files under random crops and flips.
@@ -52,7 +52,7 @@ class FileImages(ImageSource):
         Returns:
             A source for training.
         """
-        return FileImages(self.paths, self.labels, self.shape, RandomView(self.shape[1:], seed))
+        return FileImages(self.paths, self.labels, self.shape, RandomCrop(self.shape[1:], seed))
 
     def in_memory(self, num_workers: int = 0) -> ArrayImages:
         """Decode every file now.
@@ -94,7 +94,7 @@ class FileImages(ImageSource):
             try:
                 size = check_header(self.paths[number])
                 self._check_least(self.paths[number], size)
-                if isinstance(self.view, WholeView):
+                if isinstance(self.crop, WholePicture):
                     self._check_size(self.paths[number], size)
             except PictureError as error:
                 found.append(PictureProblem(self.paths[number], str(error)))
@@ -114,15 +114,15 @@ class FileImages(ImageSource):
         channels: Literal[1, 3] = 1 if self.shape[0] == 1 else 3
         decoded = decode(self.paths[number], channels)
         self._check_least(self.paths[number], (decoded.height, decoded.width))
-        image = self.view(decoded, number)
+        image = self.crop(decoded, number)
         self._check_size(self.paths[number], (image.height, image.width))
         pixels: Tensor = pil_to_tensor(image)
         return pixels
 
     def _check_least(self, path: str, size: tuple[int, int]) -> None:
-        if min(size) < self.view.least:
+        if min(size) < self.crop.least:
             raise PictureError(
-                f"`crop` must be at most the smaller side of every picture, found {self.view.least} and {shown(path)}"
+                f"`crop` must be at most the smaller side of every picture, found {self.crop.least} and {shown(path)}"
                 f" of {size[0]}x{size[1]} pixels; lower it, or write null for the whole middle square."
             )
 

@@ -16,6 +16,7 @@ from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.faces.name_pictures import name_pictures
 from sparsefront.frontends import DSC
 from sparsefront.frontends.dsc.layer import DSCLayer
+from tests.helpers.grouped_faces import face_data
 
 PEOPLE = {"Ann_A": 4, "Bea_B": 3, "Cy_C": 1, "Di_D": 1, "Eve_E": 2, "Halle_Berry": 9, "Zed_Z": 5}
 SIZES = {"holdout": 2, "val_size": 6, "image_size": 8}
@@ -28,7 +29,7 @@ def root(make_tree):
 
 
 def ready(root, **settings):
-    data = FaceIdentification(root, **SIZES | {"batch_size": 5} | settings)
+    data = face_data(root, **SIZES | {"batch_size": 5} | settings)
     data.setup()
     return data
 
@@ -47,8 +48,9 @@ def person(root, number):
 
 def test_the_defaults_are_the_papers():
     settings = inspect.signature(FaceIdentification).parameters
-    chosen = {name: settings[name].default for name in ("positive", "image_size", "holdout", "val_size")}
-    assert chosen == {"positive": "Halle_Berry", "image_size": 64, "holdout": 75, "val_size": 1094}
+    chosen = {name: settings[name].default for name in ("positive", "image_size", "val_size")}
+    assert chosen == {"positive": "Halle_Berry", "image_size": 64, "val_size": 1094}
+    assert settings["people"].default.holdout == 75
 
 
 def test_labels_parts_and_batches_are_those_of_the_folders(root, everything):
@@ -213,7 +215,7 @@ def test_the_crop_is_the_middle_square_before_resizing(make_tree):
 def test_settings_that_cannot_hold_are_refused_before_a_picture_is_read(root, settings, message, monkeypatch):
     monkeypatch.setattr(Image, "open", lambda *_: pytest.fail("read a picture"))
     with pytest.raises(ValueError, match=message):
-        FaceIdentification(root, **SIZES | settings)
+        face_data(root, **SIZES | settings)
 
 
 def test_a_missing_root_says_how_faces_must_lie(tmp_path):
@@ -229,7 +231,7 @@ def test_a_picture_smaller_than_the_crop_is_named(root):
 
 def test_a_part_without_pictures_names_the_settings_that_there_are(root):
     with pytest.raises(ValueError, match=r"`val_size` and `holdout` must leave .* 'val', .*val_size: 0 and holdout: 2"):
-        FaceIdentification(root, **SIZES | {"val_size": 0}).setup("validate")
+        face_data(root, **SIZES | {"val_size": 0}).setup("validate")
 
 
 class Linear(nn.Module):
@@ -261,7 +263,7 @@ def test_a_front_end_learns_from_faces_and_names_and_a_classifier_trains_behind_
         second = {"second_shape": (1, 16, 128), "second_layers": [DSCLayer(4, 8, 8, 0.5)]}
         return DSC(image_shape, layers, **second, n_iterations=2, max_steps=20, output="code")
 
-    data = FaceIdentification(root, **SIZES | {"batch_size": 5})
+    data = face_data(root, **SIZES | {"batch_size": 5})
     model = Witness(Linear, dsc, image_shape=data.image_shape, num_classes=2)
     fit = trainer(tmp_path, callbacks=[FrontEndCache(str(tmp_path / "cache"))])
     learn_front_end(model.frontend, data, fit)
@@ -274,7 +276,7 @@ def test_a_front_end_learns_from_faces_and_names_and_a_classifier_trains_behind_
 
 @pytest.mark.filterwarnings("ignore")
 def test_training_augments_the_face_and_leaves_the_name(root, tmp_path):
-    data = FaceIdentification(root, **SIZES | {"batch_size": 5}, augment="crop_flip")
+    data = face_data(root, **SIZES | {"batch_size": 5}, augment="crop_flip")
     model = Witness(Linear, image_shape=data.image_shape, num_classes=2)
     trainer(tmp_path).fit(model, data)
     plain = data.first_training_images(100)

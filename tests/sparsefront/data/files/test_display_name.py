@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from sparsefront.data import CIFAR10, MNIST, FaceIdentification, ImageFolder, MNIST5k
+from sparsefront.data import CIFAR10, MNIST, ImageFolder, MNIST5k
 from sparsefront.evaluation.trainer_facts import name_of_data
+from tests.helpers.grouped_faces import face_data
 
 
 def named(data):
@@ -40,7 +41,7 @@ def test_a_link_is_called_as_the_user_calls_it(make_tree, tmp_path):
 
 def test_faces_are_called_by_the_folder_and_the_person(make_tree, tmp_path):
     root = make_tree({"": {"Ann": 5, "Bea": 5}}, root=tmp_path / "lfw")
-    assert named(FaceIdentification(root, "Bea", holdout=1, val_size=2)) == "lfw, Bea"
+    assert named(face_data(root, "Bea", holdout=1, val_size=2)) == "lfw, Bea"
 
 
 def test_what_is_no_folder_keeps_the_name_of_its_class(tmp_path):
@@ -56,6 +57,6 @@ def test_a_tilde_is_the_home_folder_everywhere(make_tree, tmp_path, monkeypatch)
     data = ImageFolder("~/tree", classes="~/names.txt")
     assert Path(data.folders["train"].paths[0]).is_relative_to(tmp_path)
     assert named(data) == "tree"
-    assert FaceIdentification("~/tree", "ant", holdout=1, val_size=2).root == str(tmp_path / "tree")
+    assert face_data("~/tree", "ant", holdout=1, val_size=2).root == str(tmp_path / "tree")
     assert MNIST(root="~/digits").root == CIFAR10(root="~/digits").root == str(tmp_path / "digits")
     assert not (tmp_path / "~").exists()

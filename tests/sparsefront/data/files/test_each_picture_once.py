@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision import datasets
 
-from sparsefront.data import FaceIdentification, ImageFolder
+from sparsefront.data import ImageFolder
 from sparsefront.data.files.class_folders import list_parts
+from tests.helpers.grouped_faces import face_data
 
 
 def png(number):
@@ -181,7 +182,7 @@ LINKS = [soft, soft_twice, hard, by_folder]
 
 
 @pytest.mark.parametrize("link", LINKS)
-@pytest.mark.parametrize("kind", [ImageFolder, lambda root: FaceIdentification(root, "bee", holdout=1, val_size=1)])
+@pytest.mark.parametrize("kind", [ImageFolder, lambda root: face_data(root, "bee", holdout=1, val_size=1)])
 def test_a_file_in_two_classes_is_refused_with_both_paths(make_tree, link, kind):
     root = make_tree({"": {"ant": 5, "bee": 5}})
     link(Path(root, "ant", "000.png").resolve(), Path(root, "bee", "other.png"))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageOps
 
-from sparsefront.data import FaceIdentification, ImageFolder
+from sparsefront.data import ImageFolder
 from sparsefront.data.files.decoding import check_header, decode
+from tests.helpers.grouped_faces import face_data
 
 UPRIGHT = np.kron(np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
 # EXIF 2.32, Orientation: where row 0 and column 0 of what is stored lie in the picture as it was taken.
@@ -145,7 +146,7 @@ def test_a_size_is_reported_upright(tmp_path):
 def test_faces_are_upright_and_equal_ones_count_once_however_they_are_stored(tmp_path):
     root = folder_of(tmp_path, [1, 3, 6, 8], names=("Ann", "Bea"))
     write(Path(root, "Bea", "9.png"), 6, picture(0, True), format="PNG")  # Bea/0.png, stored otherwise
-    data = FaceIdentification(root, "Bea", image_size=24, holdout=1, val_size=2, disjoint_people=False)
+    data = face_data(root, "Bea", image_size=24, holdout=1, val_size=2, disjoint_people=False)
     data.setup(None)
     assert sum(len(data._parts[part].positions) for part in ("train", "val", "test")) == 8
     first = data._parts["train"].source.pixels(data._parts["train"].positions[:1])[0]
