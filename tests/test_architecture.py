@@ -30,6 +30,7 @@ ROOMS = {
         "sparsefront.frontends", "sparsefront.model", "sparsefront.runs", "sparsefront.training.objectives",
     },
     "sparsefront.results": {"sparsefront.attacks", "sparsefront.common"},
+    "sparsefront.studies": {"sparsefront.common", "sparsefront.results", "sparsefront.runs"},
 }  # fmt: skip
 
 

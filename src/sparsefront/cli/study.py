@@ -1,12 +1,15 @@
 """`sparsefront-study FILE.yaml`: several systems fitted and tested, one report."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from sparsefront.cli.command import check
 from sparsefront.cli.report import show, write_table
+from sparsefront.cli.side_by_side import add_worker_arguments, run_by, workers_of
 from sparsefront.common import stopping
 from sparsefront.common.atomic_file import in_words
 from sparsefront.common.system_errors import says_system_errors
@@ -14,9 +17,9 @@ from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.html import write_page
 from sparsefront.results.run import load_runs
 from sparsefront.studies.finished import has_results
-from sparsefront.studies.run_systems import run_systems
 from sparsefront.studies.study import Study
 from sparsefront.studies.study_file import REPORT, read_study
+from sparsefront.training.slurm import requeue
 
 
 @says_system_errors("sparsefront-study")
@@ -37,15 +40,17 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, metavar="FILE", help="YAML file of the study; comes first")
     parser.add_argument("--run_dir", type=Path, help="folder of its runs and its report (default: the file's)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="fit and test these systems only")
+    add_worker_arguments(parser)
     given, more = parser.parse_known_args(args)
     try:
         study = read_study(given.file, given.run_dir, more)
         chosen = study.pick(given.only)
+        workers = workers_of(given, study)
         study.check(chosen, check)
     except ValueError as error:
         print(f"sparsefront-study: {error}", file=sys.stderr)
         return 2
-    failed = run_systems(chosen)
+    failed = run_by(workers, given, chosen)
     written = _report(study)
     for name, why in failed.items():
         print(f"sparsefront-study: {name} has no results: {why}", file=sys.stderr)
@@ -75,7 +80,12 @@ def command() -> int:
     """The installed command `sparsefront-study`."""
     look_here_last()  # a class in a file beside the user is found
     with stopping.command("sparsefront-study", sys.argv[1:], "what was fitted and tested so far is kept"):
-        return main()
+        try:
+            return main()
+        except stopping.Stopped as stop:
+            if stop.signum == signal.SIGUSR1 and "SLURM_JOB_ID" in os.environ:
+                requeue()  # the time limit of the job that the study itself runs in
+            raise
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sparsefront.cli.command import check
+from sparsefront.cli.side_by_side import add_worker_arguments, run_by, workers_of
 from sparsefront.common import stopping
 from sparsefront.common.atomic_file import atomic_file, write_atomically
 from sparsefront.common.home import at_home
@@ -22,7 +23,6 @@ from sparsefront.report.wide import to_wide_markdown
 from sparsefront.results.run import load_runs
 from sparsefront.studies.axes import Axis, points, short_names
 from sparsefront.studies.finished import has_results
-from sparsefront.studies.run_systems import run_systems
 from sparsefront.studies.study import Study
 from sparsefront.studies.sweep import sweep
 
@@ -40,11 +40,12 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         axes = _axes(given.setting, given.values)
         study = sweep(axes, at_home(given.run_dir), more, given.fit)
+        workers = workers_of(given, study)
         study.check(study.systems, check)
     except ValueError as error:
         print(f"sparsefront-sweep: {error}", file=sys.stderr)
         return 2
-    failed = run_systems(study.systems)
+    failed = run_by(workers, given, study.systems)
     words = list(sys.argv[1:] if args is None else args)
     _write(axes, study, shlex.join(["sparsefront-sweep", *words]))
     for name, why in failed.items():
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--values", required=True, action="append", nargs="+", metavar="VALUE", help="e.g. 0.5 1 2")
     parser.add_argument("--fit", action="store_true", help="fit each value first, as for --setting seed_everything")
     parser.add_argument("--run_dir", type=Path, default=Path("runs/sweep"), help="folder (default: runs/sweep)")
+    add_worker_arguments(parser)
     return parser
 
 

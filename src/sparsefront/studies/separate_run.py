@@ -13,11 +13,13 @@ from typing import TextIO
 from sparsefront.common import stopping
 from sparsefront.common.begun_by import environment_of_child
 from sparsefront.studies.run_lock import InUseError, locked
+from sparsefront.studies.slurm_allocation import no_task
 
 LOG = "log.txt"
 _LOCK = ".run.lock"  # kept by the process itself, which may outlive who began it by a minute
 _TO_SAVE = 60.0  # seconds that a process has to save what it has before it is killed
 _running: set[subprocess.Popen[bytes]] = set()
+_closing = threading.Event()
 
 
 def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
@@ -34,9 +36,9 @@ def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
     Returns:
         Whether it came to a good end. False, with a sentence in the log, where another process writes to the folder.
     """
-    if stopping.asked() is not None:
-        if threading.current_thread() is not threading.main_thread():
-            return False
+    if _closing.is_set():
+        return False
+    if threading.current_thread() is threading.main_thread():
         stopping.poll()
     folder.mkdir(parents=True, exist_ok=True)
     words = [verb, *arguments, "--run_dir", str(folder)]
@@ -53,9 +55,7 @@ def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
 
 def _run(words: Sequence[str], folder: Path, log: TextIO) -> bool:
     command = [sys.executable, "-P", "-m", "sparsefront.cli.command", *words]  # -P: not from the working folder first
-    environment = environment_of_child(folder / _LOCK)
-    if "SLURM_JOB_ID" in environment:
-        environment["SLURM_JOB_NAME"] = "interactive"
+    environment = no_task(environment_of_child(folder / _LOCK))
     with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment) as run:
         _running.add(run)
         try:
@@ -68,7 +68,11 @@ def _run(words: Sequence[str], folder: Path, log: TextIO) -> bool:
 
 
 def end_all() -> None:
-    """Let every run that other threads wait for keep what it has, as it does when it is stopped itself, and end."""
+    """Let every run that other threads wait for keep what it has, as it does when it is stopped itself, and end.
+
+    No other is begun by this process.
+    """
+    _closing.set()
     _end(list(_running))
 
 

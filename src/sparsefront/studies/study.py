@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsefront.studies.record import check_same, is_done, is_fitted
+from sparsefront.studies.slurm_allocation import as_no_task
 from sparsefront.studies.system import System
 
 
@@ -57,7 +58,8 @@ class Study:
             try:
                 # A test would ask for weights that are not there yet.
                 verb = "fit" if system.fit or unfitted else "test"
-                dry_run([verb, *system.arguments_without(unfitted), "--run_dir", str(system.folder)])
+                with as_no_task():
+                    dry_run([verb, *system.arguments_without(unfitted), "--run_dir", str(system.folder)])
             except SystemExit:
                 raise ValueError(f"refused at system {system.name}; nothing was fitted or tested.") from None
 

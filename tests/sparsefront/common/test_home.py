@@ -113,7 +113,8 @@ def test_so_do_studies_and_sweeps(home, capsys, monkeypatch):
     tested = []
     monkeypatch.setattr("sparsefront.cli.sweep.check", lambda *args: None)
     monkeypatch.setattr(
-        "sparsefront.cli.sweep.run_systems", lambda systems: tested.extend(one.folder for one in systems) or {}
+        "sparsefront.cli.sweep.run_by",
+        lambda workers, given, systems: tested.extend(one.folder for one in systems) or {},
     )
     sweep(["--setting", "model.frontend.bits", "--values", "3", "--run_dir", "~/sweep", *SMALL])
     assert tested == [home / "sweep/bits=3"]
