@@ -9,8 +9,8 @@ from typing import SupportsIndex
 import torch
 from torch import Tensor
 
-# Frames that a warning is not about: this package and torch, which calls modules and backward passes.
-_OURS = tuple(str(Path(file).parent) for file in (__file__, torch.__file__))
+# Files that a warning is not about: this package's and torch's, which calls modules and backward passes.
+_NOT_THE_CALLERS = tuple(str(Path(file).parent) for file in (__file__, torch.__file__))
 
 
 class NotConverged(UserWarning):
@@ -105,17 +105,10 @@ def whole_number(value: SupportsIndex, name: str, least: int | None = None) -> i
 def warn_unless(converged: Tensor, coder: str, mend: str) -> None:
     """Warn once of the signals of one call that did not converge."""
     left = int((~converged).sum())
-    if left:
-        warnings.warn(
-            f"{coder} stopped before {left} of {len(converged)} signals met its tolerance; {mend}.",
-            NotConverged,
-            stacklevel=_callers_level(),
-        )
-
-
-def _callers_level() -> int:
-    """Of the nearest frame outside, as `warnings.warn` counts from the function that calls this one."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
-        frame, level = frame.f_back, level + 1
-    return level
+    if not left:
+        return
+    message = f"{coder} stopped before {left} of {len(converged)} signals met its tolerance; {mend}."
+    if sys.version_info >= (3, 12):
+        warnings.warn(message, NotConverged, skip_file_prefixes=_NOT_THE_CALLERS)
+    else:
+        warnings.warn(message, NotConverged, stacklevel=2)

@@ -14,7 +14,7 @@ from sparsecode.lca_dynamics import LCADynamics, Threshold
 from sparsecode.operators import Convolution, Dense, Operator
 from sparsecode.value_with_gradient_of import value_with_gradient_of
 
-MEND = "raise `n_steps` or `tolerance`, or `tau` where it does not come to rest at all"
+_MEND = "raise `n_steps` or `tolerance`, or `tau` where it does not come to rest at all"
 
 
 @full_precision
@@ -68,16 +68,14 @@ def lca(
             of its range, or an unknown choice.
     """
     dynamics = LCADynamics(lmbda, threshold, tau, positive)
-    operator = operator_of(dictionary, signals, stride, padding)
-    coded = settled_code(
-        dynamics, signals, operator, start, None, n_steps, tolerance, gradient, unrolled_steps, max_bytes
-    )
+    operator = _operator_of(dictionary, signals, stride, padding)
+    coded = _settled(dynamics, signals, operator, start, n_steps, tolerance, gradient, unrolled_steps, max_bytes)
     if tolerance:  # without one, every step is what was asked for
-        warn_unless(coded.converged, "The LCA", MEND)
+        warn_unless(coded.converged, "The LCA", _MEND)
     return coded
 
 
-def operator_of(
+def _operator_of(
     dictionary: Tensor, signals: Tensor, stride: int = 1, padding: int | tuple[int, int] | str = 0
 ) -> Operator:
     """(m, K) -> `Dense`; filters (K, C, h, w) -> `Convolution` on signals of this size."""
@@ -92,12 +90,11 @@ def operator_of(
     )
 
 
-def settled_code(
+def _settled(
     dynamics: LCADynamics,
     signals: Tensor,
     operator: Operator,
     start: Tensor | None,
-    top_down: Tensor | None,
     n_steps: int,
     tolerance: float,
     gradient: Gradient,
@@ -111,23 +108,14 @@ def settled_code(
         raise ValueError(f"`n_steps` and `tolerance` must be at least 0, found {n_steps} and {tolerance}.")
     signals, operator, dtype = prepare(signals, operator)
     u = starting_codes(signals, operator, start)
-    if top_down is not None:
-        if top_down.shape != u.shape:
-            raise ValueError(f"`top_down` must have the codes' shape {tuple(u.shape)}, found {tuple(top_down.shape)}.")
-        top_down = top_down.to(signals)
     with torch.no_grad():
-        u, converged = dynamics.settle(
-            u, signals, operator, top_down, n_steps=n_steps, tolerance=tolerance, max_bytes=max_bytes
-        )
+        u, converged = dynamics.settle(u, signals, operator, n_steps=n_steps, tolerance=tolerance, max_bytes=max_bytes)
     state = u
     codes = dynamics.code(u)
     if gradient == "implicit":
-        pull = None if top_down is None else dynamics.feedback * top_down
-        ridge = 0.0 if top_down is None else dynamics.feedback
-        codes = differentiate_implicitly(codes, signals, operator, ridge=ridge, pull=pull, max_bytes=max_bytes)
+        codes = differentiate_implicitly(codes, signals, operator, max_bytes=max_bytes)
     elif gradient == "unrolled":
         for _ in range(unrolled_steps):
-            u = dynamics.step(u, signals, operator, top_down)
-        moved = dynamics.code(u)
-        codes = value_with_gradient_of(moved, codes)
+            u = dynamics.step(u, signals, operator)
+        codes = value_with_gradient_of(dynamics.code(u), codes)
     return Coded(codes.to(dtype), converged, state)

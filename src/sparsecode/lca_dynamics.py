@@ -105,7 +105,6 @@ class LCADynamics:
         u: Tensor,
         signals: Tensor,
         operator: Operator,
-        top_down: Tensor | None = None,
         *,
         n_steps: int,
         tolerance: float,
@@ -117,11 +116,10 @@ class LCADynamics:
         potentials given are overwritten.
         """
         done = torch.zeros(len(u), dtype=torch.bool, device=u.device)
-        number, at_once = signals_at_once(signals, operator, max_bytes)
-        for first in range(0, len(u), number):
-            part = slice(first, first + number)
-            pull = None if top_down is None else top_down[part]
-            self._settle_run(u[part], done[part], signals[part], operator, pull, n_steps, tolerance, at_once)
+        n_signals, at_once = signals_at_once(signals, operator, max_bytes)
+        for first in range(0, len(u), n_signals):
+            part = slice(first, first + n_signals)
+            self._settle_run(u[part], done[part], signals[part], operator, n_steps, tolerance, at_once)
         return u, done
 
     def _settle_run(
@@ -130,7 +128,6 @@ class LCADynamics:
         done: Tensor,
         signals: Tensor,
         operator: Operator,
-        top_down: Tensor | None,
         n_steps: int,
         tolerance: float,
         at_once: int,
@@ -139,25 +136,21 @@ class LCADynamics:
         u, left = settled.clone(), torch.arange(len(settled), device=settled.device)
         step = 0
         while step < n_steps and len(left):
-            number = min(_LOOK_EVERY, n_steps - step) if step else 1  # a start at rest costs one step
+            n_now = min(_LOOK_EVERY, n_steps - step) if step else 1  # a start at rest costs one step
             resting = []
             for first in range(0, len(left), at_once):
                 part = slice(first, first + at_once)
-                pull = None if top_down is None else top_down[part]
-                u[part], force = self._advance(u[part], signals[part], operator, pull, number)
+                u[part], force = self._advance(u[part], signals[part], operator, n_now)
                 resting.append(force.abs().flatten(1).amax(dim=1) <= tolerance * self.lmbda)
             rests = torch.cat(resting)
             settled[left], done[left] = u, rests
             if rests.any():
                 left, u, signals = left[~rests], u[~rests], signals[~rests]
-                top_down = None if top_down is None else top_down[~rests]
-            step += number
+            step += n_now
 
-    def _advance(
-        self, u: Tensor, signals: Tensor, operator: Operator, top_down: Tensor | None, number: int
-    ) -> tuple[Tensor, Tensor]:
-        """Potentials `number` steps later, and tau times the last step."""
-        for _ in range(number):
-            force = self.force(u, signals, operator, top_down)
+    def _advance(self, u: Tensor, signals: Tensor, operator: Operator, n_steps: int) -> tuple[Tensor, Tensor]:
+        """Potentials `n_steps` later, and tau times the last step."""
+        for _ in range(n_steps):
+            force = self.force(u, signals, operator)
             u = u + force / self.tau
         return u, force

@@ -3,8 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsecode import average_patches, extract_patches
-from sparsecode.patch_grid import PatchGrid, cut, paste
+from sparsecode import PatchGrid, average_patches, cut_patches, extract_patches, paste_patches
 
 
 @st.composite
@@ -25,7 +24,7 @@ def grids(draw):
 def test_the_patches_are_those_that_cover_the_image(case):
     images, patch_size, stride, grid, chosen = case
     every = extract_patches(images, patch_size, stride, cover=True)
-    assert torch.equal(cut(images, grid.places(chosen), patch_size), every[chosen.flatten(1)])
+    assert torch.equal(cut_patches(images, grid.places(chosen), patch_size), every[chosen.flatten(1)])
 
 
 @settings(max_examples=30, deadline=None)
@@ -34,9 +33,9 @@ def test_pasting_is_the_adjoint_of_cutting(case):
     images, patch_size, _, grid, chosen = case
     places = grid.places(chosen)
     patches = torch.randn(len(places), images.shape[1] * patch_size**2, dtype=torch.float64)
-    pasted = paste(patches, places, images.shape)
+    pasted = paste_patches(patches, places, images.shape)
     assert pasted.shape == images.shape
-    torch.testing.assert_close((pasted * images).sum(), (patches * cut(images, places, patch_size)).sum())
+    torch.testing.assert_close((pasted * images).sum(), (patches * cut_patches(images, places, patch_size)).sum())
 
 
 @settings(max_examples=30, deadline=None)
@@ -46,7 +45,7 @@ def test_all_patches_pasted_over_their_number_are_the_averaged_ones(case):
     every = torch.ones_like(chosen)
     patches = torch.randn(every.sum(), images.shape[1] * patch_size**2, dtype=torch.float64)
     averaged = average_patches(patches.unflatten(0, (len(images), -1)), tuple(images.shape[2:]), patch_size, stride)
-    pasted = paste(patches, grid.places(every), images.shape)
+    pasted = paste_patches(patches, grid.places(every), images.shape)
     torch.testing.assert_close(pasted / grid.coverage(every), averaged)
 
 
@@ -55,10 +54,10 @@ def test_all_patches_pasted_over_their_number_are_the_averaged_ones(case):
 def test_coverage_counts_and_touching_finds(case, seed):
     images, patch_size, _, grid, chosen = case
     ones = torch.ones(int(chosen.sum()), images.shape[1] * patch_size**2, dtype=torch.float64)
-    assert torch.equal(grid.coverage(chosen), paste(ones, grid.places(chosen), images.shape)[:, :1])
+    assert torch.equal(grid.coverage(chosen), paste_patches(ones, grid.places(chosen), images.shape)[:, :1])
     region = torch.rand(images[:, :1].shape, generator=torch.Generator().manual_seed(seed)) < 0.05
     every = torch.ones_like(chosen)
-    touches = cut(region.double().contiguous(), grid.places(every), patch_size).any(dim=1)
+    touches = cut_patches(region.double().contiguous(), grid.places(every), patch_size).any(dim=1)
     assert torch.equal(grid.touching(region), touches.view_as(chosen))
 
 
@@ -84,4 +83,6 @@ def test_cutting_and_pasting_are_differentiable():
     images = torch.rand(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
     grid = PatchGrid(images, 3, 2)
     places = grid.places(torch.rand(2, len(grid.rows), len(grid.columns)) < 0.7)
-    assert torch.autograd.gradcheck(lambda x: paste(cut(x, places, 3).square(), places, x.shape), images)
+    assert torch.autograd.gradcheck(
+        lambda x: paste_patches(cut_patches(x, places, 3).square(), places, x.shape), images
+    )

@@ -10,13 +10,14 @@ import torch
 from sklearn.linear_model import Lasso
 from torch.nn import functional as F
 
-from sparsecode import LCALayer
+from sparsecode import Convolution, Dense
 from sparsecode.hierarchy.eigenvalue_bound import eigenvalue_bound
 from sparsecode.hierarchy.euler import Euler
 from sparsecode.hierarchy.hierarchy import Hierarchy
 from sparsecode.hierarchy.joint_operator import JointOperator
 from sparsecode.hierarchy.proximal import Proximal
 from sparsecode.hierarchy.solved_layer import SolvedLayer
+from sparsecode.lca_dynamics import LCADynamics
 
 ANY = 2**28  # bytes
 
@@ -143,7 +144,7 @@ def test_weights_follow_from_the_feedback_and_the_lowest_layer_weighs_one():
 @pytest.mark.parametrize("feedback_on", ["potential", "code"])
 @pytest.mark.parametrize("betas", [(1.0, 1.0), (0.3, 2.0), (0.0, 1.0)])
 def test_a_step_is_that_of_each_layer_with_what_lies_below_and_above_it(betas, feedback_on):
-    """The engine's layer, which knows nothing of a hierarchy."""
+    """The engine's dynamics, which know nothing of a hierarchy."""
     model = stack(betas, feedback_on=feedback_on)
     given = signals(model)
     u = torch.randn(3, sum(model.sizes), generator=torch.Generator().manual_seed(4), dtype=torch.float64)
@@ -152,12 +153,14 @@ def test_a_step_is_that_of_each_layer_with_what_lies_below_and_above_it(betas, f
     below = [given[0], parts[0], parts[1].flatten(1)]
     above = [model.operators[1].synthesise(parts[1]), model.operators[2].synthesise(parts[2]).view(3, 5, 3, 2), None]
     for number, one in enumerate(model.levels):
-        layer = LCALayer(
-            one.atoms.T if one.atoms.ndim == 2 else one.atoms, one.lmbda, stride=one.stride, padding=one.padding,
-            tau=20.0, feedback=one.feedback, feedback_on=feedback_on,
-        )  # fmt: skip
-        expected = layer.step(potentials[number], below[number], above[number])
-        torch.testing.assert_close(moved[number], expected.detach())
+        dynamics = LCADynamics(one.lmbda, tau=20.0, positive=True, feedback=one.feedback, feedback_on=feedback_on)
+        operator = (
+            Dense(one.atoms.T)
+            if one.atoms.ndim == 2
+            else Convolution(one.atoms, tuple(below[number].shape[2:]), one.stride, one.padding)
+        )
+        expected = dynamics.step(potentials[number], below[number], operator, above[number])
+        torch.testing.assert_close(moved[number], expected)
 
 
 @pytest.mark.parametrize("feedback_on", ["potential", "code"])
