@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from sparsecode.value_with_gradient_of import value_with_gradient_of
+from sparsecode import value_with_gradient_of
 from sparsefront.common.processes import Processes
 from sparsefront.common.random import generator_of
 from sparsefront.common.refusals import refusals_by

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode import average_patches, extract_patches, omp, sample_patches
-from sparsecode.full_precision import full_precision
+from sparsecode import average_patches, extract_patches, full_precision, omp, sample_patches
 from sparsefront.common.bounded_memory import map_runs, split_by_memory
 from sparsefront.common.rules import at_least, between, check_rules, fits_and_covers, fraction, unit_interval
 from sparsefront.frontends.base import FrontEnd
+from sparsefront.frontends.parts.far_apart import far_apart
 
 _MAX_BYTES = 2**30  # of codes; images are taken in runs to keep it
 
@@ -140,18 +140,3 @@ class D3(FrontEnd):
         if not self.n_chosen:
             raise ValueError("The first batch must hold patches that are not blank, found none; raise the batch size.")
         return {"atoms": float(self.n_chosen)}
-
-
-def far_apart(candidates: Tensor, chosen: Tensor, max_correlation: float) -> Tensor:
-    """Which of the unit vectors (M, m), taken in their order, are far from `chosen` (n, m) and from those taken before.
-
-    Returns a mask (M,). The same as going one by one, in as many rounds as the longest chain of clashes has links.
-    """
-    clashes = ((candidates @ candidates.T).abs() > max_correlation).tril(-1)  # with those before
-    waiting = ((candidates @ chosen.T).abs() <= max_correlation).all(dim=1)
-    taken = torch.zeros_like(waiting)
-    while waiting.any():
-        now = waiting & ~(clashes & waiting).any(dim=1)
-        taken |= now
-        waiting &= ~now & ~(clashes & now).any(dim=1)
-    return taken

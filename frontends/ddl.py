@@ -8,11 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode import Coded, OnlineDictionary, average_patches, extract_patches, lasso, omp, sample_patches
-from sparsecode.batch_learner import BatchLearner
-from sparsecode.factorisation import Factorisation
-from sparsecode.full_precision import full_precision
-from sparsecode.value_with_gradient_of import value_with_gradient_of
+from sparsecode import (
+    BatchLearner,
+    Coded,
+    Factorisation,
+    OnlineDictionary,
+    average_patches,
+    extract_patches,
+    full_precision,
+    lasso,
+    omp,
+    sample_patches,
+    value_with_gradient_of,
+)
 from sparsefront.common.bounded_memory import map_runs, split_by_memory
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import (

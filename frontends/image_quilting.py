@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode import extract_patches
-from sparsecode.full_precision import full_precision
+from sparsecode import extract_patches, full_precision
 from sparsefront.common.rules import at_least, between, check_rules, fitting, integers
 from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.minimum_cut import join_overlapping
 from sparsefront.frontends.parts.nearest import nearest
+from sparsefront.frontends.parts.random_patches import random_patches
 
 
 class ImageQuilting(FrontEnd):
@@ -127,14 +127,3 @@ class ImageQuilting(FrontEnd):
         filled = self.database[rows]
         filled.copy_(patches[: len(filled)])
         return {"patches": float(min(rows.stop, self.n_patches))}
-
-
-def random_patches(images: Tensor, patch_size: int, number: int, generator: torch.Generator) -> Tensor:
-    """Draw patches (`number`, C n n) at random places of (B, C, H, W) images, blank ones too.
-
-    A database that left blank patches out (as `sample_patches` does) could not show a blank background.
-    """
-    windows = images.unfold(2, patch_size, 1).unfold(3, patch_size, 1)  # a view (B, C, rows, columns, n, n)
-    sizes = (windows.shape[0], windows.shape[2], windows.shape[3])
-    image, row, column = (torch.randint(size, (number,), generator=generator).to(images.device) for size in sizes)
-    return windows[image, :, row, column].flatten(1)

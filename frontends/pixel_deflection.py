@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sparsecode.full_precision import full_precision
+from sparsecode import full_precision
 from sparsefront.common.build_part import build_part
 from sparsefront.common.checkpoints.checkpoint_file import read_checkpoint
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
@@ -14,6 +14,7 @@ from sparsefront.common.checkpoints.weight_names import shapes_of, unwrapped
 from sparsefront.common.rules import at_least, check_rules, one_of, positive
 from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.class_activation import robust_class_activation
+from sparsefront.frontends.parts.deflect import deflect
 from sparsefront.frontends.parts.wavelet import denoise_wavelet
 
 
@@ -147,14 +148,3 @@ class PixelDeflection(FrontEnd):
             )
         self.attention.load_state_dict(state)
         return {}
-
-
-def deflect(images: Tensor, places: Tensor, sources: Tensor) -> Tensor:
-    """Give (N, C, H, W) images, at pixels `places` (N, K), the values of their pixels `sources` (N, K)."""
-    pixels = images.flatten(2)
-    # Of several draws of one pixel the last counts, as in a loop, on every device.
-    turns = torch.arange(places.shape[1], device=places.device).expand_as(places)
-    last = turns.new_full((len(pixels), pixels.shape[2]), -1).scatter_reduce(1, places, turns, "amax")
-    own = torch.arange(pixels.shape[2], device=places.device)
-    origin = torch.where(last >= 0, sources.gather(1, last.clamp_min(0)), own)
-    return pixels.gather(2, origin[:, None].expand_as(pixels)).view_as(images)

@@ -8,10 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode import Coded, OnlineDictionary, lasso, omp
-from sparsecode.dct import overcomplete_dct
-from sparsecode.full_precision import full_precision
-from sparsecode.patch_grid import PatchGrid, cut, paste
+from sparsecode import (
+    Coded,
+    OnlineDictionary,
+    PatchGrid,
+    cut_patches,
+    full_precision,
+    lasso,
+    omp,
+    overcomplete_dct,
+    paste_patches,
+)
 from sparsefront.common.bounded_memory import map_runs, split_by_memory
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import (
@@ -25,8 +32,8 @@ from sparsefront.common.rules import (
     positive,
 )
 from sparsefront.frontends.base import FrontEnd
-from sparsefront.frontends.bilateral import bilateral_filter, check_bilateral
 from sparsefront.frontends.parts.benign_patches import SMOOTHING_PATCH, Normalise, benign_patches, deviation
+from sparsefront.frontends.parts.bilateral_filter import bilateral_filter, check_bilateral
 from sparsefront.frontends.parts.first_atoms import first_atoms, without_flat
 from sparsefront.frontends.parts.localisation import Keep, Threshold, check_localisation, object_region
 from sparsefront.frontends.parts.patch_learner import PatchLearner
@@ -229,7 +236,7 @@ class RegionSparse(FrontEnd):
         return mean, deviation(variance)
 
     def _restore(self, places: Tensor, images: Tensor, base: Tensor, scale: Tensor) -> Tensor:
-        patches, image = cut(images, places, self.patch_size), places[:, 0]
+        patches, image = cut_patches(images, places, self.patch_size), places[:, 0]
         offset = patches.mean(dim=1, keepdim=True) if self.normalise == "patch_mean" else base[image]
         dictionary = F.normalize(
             self.dictionary.to(images.dtype), dim=0
@@ -240,7 +247,7 @@ class RegionSparse(FrontEnd):
         )
         codes = omp(signals, dictionary, self.n_nonzero_coefs, gradient=gradient, max_bytes=_MAX_BYTES).codes
         restored = offset + scale[image] * (codes @ dictionary.T)
-        return paste(restored, places, images.shape)
+        return paste_patches(restored, places, images.shape)
 
     def atoms(self) -> Tensor:
         """The dictionary as pictures (L, C, n, n)."""

@@ -7,8 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsecode import OnlineDictionary, extract_patches, lasso, sample_patches
-from sparsecode.dct import overcomplete_dct
+from sparsecode import OnlineDictionary, extract_patches, lasso, overcomplete_dct, sample_patches
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import at_least, between, check_rules, fitting, not_negative, number, positive
 from sparsefront.frontends.base import FrontEnd, ImageMap

@@ -170,3 +170,11 @@ def test_the_root_of_a_folder_of_plug_ins_holds_one_of_them_a_file(package, kind
         assert public[0] in offered.__all__
         assert issubclass(getattr(offered, public[0]), getattr(offered, kind))
         assert path.stem.replace("_", "") == public[0].lower(), f"{path.name} is not named after {public[0]}"
+
+
+def test_parts_of_front_ends_know_no_front_end_but_its_contract():
+    roots = {f"sparsefront.frontends.{path.stem}" for path in (ROOT / "frontends").glob("*.py")}
+    for name, path in FILES.items():
+        if name.startswith("sparsefront.frontends.parts."):
+            known = roots & set(imported(path))
+            assert known <= {"sparsefront.frontends.base"}, f"{name} imports {known}"

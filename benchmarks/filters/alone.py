@@ -13,8 +13,8 @@ from torch import Tensor
 
 from benchmarks.contest import Check, Contest, Goal
 from benchmarks.filters.inputs import one_by_one, pictures, psnr, together
-from sparsefront.frontends.bilateral import bilateral_filter
-from sparsefront.frontends.non_local_means import non_local_means
+from sparsefront.frontends.parts.bilateral_filter import bilateral_filter
+from sparsefront.frontends.parts.non_local_means import non_local_means
 
 DIAMETER, COLOR, SPACE = 9, 50 / 255, 3.0
 PATCH, WINDOW, DEGREE = 7, 21, 0.1

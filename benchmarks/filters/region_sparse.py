@@ -10,11 +10,10 @@ from torch import Tensor
 from benchmarks.contest import Check, Contest, Goal
 from benchmarks.filters.by_libraries import ByLibraries
 from benchmarks.filters.inputs import one_by_one, pictures, psnr, together
-from sparsecode import OnlineDictionary, omp
-from sparsecode.patch_grid import PatchGrid, cut, paste
+from sparsecode import OnlineDictionary, PatchGrid, cut_patches, omp, paste_patches
 from sparsefront.frontends import RegionSparse
-from sparsefront.frontends.bilateral import bilateral_filter
 from sparsefront.frontends.parts.benign_patches import benign_patches
+from sparsefront.frontends.parts.bilateral_filter import bilateral_filter
 
 STEPS = ("region", "background", "cut", "code", "paste")
 
@@ -89,13 +88,13 @@ def ours(frontend: RegionSparse, images: Tensor) -> dict[str, Callable[[], Any]]
         grid = PatchGrid(images, frontend.patch_size, frontend.stride)
         mean, variance = grid.moments(images)
         chosen = grid.places(grid.touching(region))
-        return (cut(images, chosen, frontend.patch_size) - mean[image]) / variance.sqrt()[image]
+        return (cut_patches(images, chosen, frontend.patch_size) - mean[image]) / variance.sqrt()[image]
 
     def code() -> Tensor:
         return omp(patches, frontend.dictionary, frontend.n_nonzero_coefs).codes @ frontend.dictionary.T
 
     def put() -> Tensor:
-        return paste(mean[image] + deviation[image] * restored, places, images.shape)
+        return paste_patches(mean[image] + deviation[image] * restored, places, images.shape)
 
     region = frontend.region(images)
     mean, variance = grid.moments(images)

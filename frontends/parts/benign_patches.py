@@ -5,8 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsecode.patch_grid import cut
-from sparsefront.frontends.non_local_means import non_local_means
+from sparsecode import cut_patches
+from sparsefront.frontends.parts.non_local_means import non_local_means
 
 Normalise = Literal["zscore", "patch_mean", "none"]
 
@@ -47,7 +47,7 @@ def benign_patches(
     shape = (len(images), patches_per_image)
     corners = [torch.randint(side - patch_size + 1, shape, generator=generator) for side in images.shape[2:]]
     places = torch.stack([torch.arange(len(images))[:, None].expand(shape), *corners], dim=2)
-    patches = cut(images, places.flatten(0, 1).to(images.device), patch_size)
+    patches = cut_patches(images, places.flatten(0, 1).to(images.device), patch_size)
     if normalise == "patch_mean":
         return patches - patches.mean(dim=1, keepdim=True)
     if normalise == "none":

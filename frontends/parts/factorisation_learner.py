@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from sparsecode.factorisation import Factorisation
+from sparsecode import Factorisation
 from sparsefront.common.processes import Processes
 from sparsefront.frontends.parts.learner import Learner
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sparsefront.frontends import Bilateral
-from sparsefront.frontends.bilateral import bilateral_filter
+from sparsefront.frontends.parts.bilateral_filter import bilateral_filter
 from sparsefront.frontends.parts.shifts import half_window, pairs
 
 SETTINGS = [(9, 0.2, 3.0), (5, 0.05, 1.0), (3, 1.0, 10.0)]

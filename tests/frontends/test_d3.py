@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsefront.frontends import D3, d3
-from sparsefront.frontends.d3 import far_apart
+from sparsefront.frontends.parts.far_apart import far_apart
 from tests.helpers.front_end_contract import fitted, seeded
 from tests.helpers.processes_in_threads import ThreadTrainer, in_processes
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from sparsefront.common.random import generator_of
 from sparsefront.frontends import ImageQuilting
-from sparsefront.frontends.image_quilting import random_patches
 from sparsefront.frontends.parts.minimum_cut import join_overlapping, minimum_cut
 from sparsefront.frontends.parts.nearest import nearest
+from sparsefront.frontends.parts.random_patches import random_patches
 from tests.helpers.front_end_contract import fitted, seeded
 from tests.helpers.processes_in_threads import ThreadTrainer, in_processes
 

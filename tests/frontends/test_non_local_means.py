@@ -7,7 +7,7 @@ from skimage import data
 from skimage.restoration import denoise_nl_means
 
 from sparsefront.frontends import NonLocalMeans
-from sparsefront.frontends.non_local_means import non_local_means
+from sparsefront.frontends.parts.non_local_means import non_local_means
 
 
 def by_hand(image, patch_size, search_window, h, weights):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sparsefront.classifiers import ConvNet
 from sparsefront.frontends import PixelDeflection
 from sparsefront.frontends.parts.class_activation import robust_class_activation
+from sparsefront.frontends.parts.deflect import deflect
 from sparsefront.frontends.parts.wavelet import denoise_wavelet, haar, inverse_haar, rgb_to_ycbcr, ycbcr_to_rgb
-from sparsefront.frontends.pixel_deflection import deflect
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted, seeded
 from tests.helpers.real_digits import mnist_data
 

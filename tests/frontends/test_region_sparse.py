@@ -7,9 +7,9 @@ from sklearn.linear_model import orthogonal_mp_gram
 
 from sparsecode import average_patches, extract_patches
 from sparsefront.frontends import RegionSparse
-from sparsefront.frontends.bilateral import bilateral_filter
-from sparsefront.frontends.non_local_means import non_local_means
 from sparsefront.frontends.parts.benign_patches import benign_patches
+from sparsefront.frontends.parts.bilateral_filter import bilateral_filter
+from sparsefront.frontends.parts.non_local_means import non_local_means
 from tests.helpers.digits import digits
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
 

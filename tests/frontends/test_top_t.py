@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsecode.dct import overcomplete_dct
+from sparsecode.overcomplete_dct import overcomplete_dct
 from sparsefront.frontends import Identity, TopT
 from tests.helpers.front_end_contract import assert_keeps_the_contract
 
