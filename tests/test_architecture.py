@@ -31,6 +31,16 @@ ROOMS = {
     },
     "sparsefront.results": {"sparsefront.attacks", "sparsefront.common"},
     "sparsefront.studies": {"sparsefront.common", "sparsefront.results", "sparsefront.runs"},
+    "sparsefront.figures": {"sparsefront.common", "sparsefront.results"},
+    "sparsefront.report": {"sparsefront.common", "sparsefront.figures", "sparsefront.results"},
+    "sparsefront.evaluation": {
+        "sparsefront.attacks", "sparsefront.classifiers", "sparsefront.common", "sparsefront.data",
+        "sparsefront.figures", "sparsefront.model", "sparsefront.results", "sparsefront.runs",
+    },
+    "sparsefront.analysis": {
+        "sparsefront.attacks", "sparsefront.common", "sparsefront.data", "sparsefront.evaluation",
+        "sparsefront.figures", "sparsefront.model", "sparsefront.results",
+    },
 }  # fmt: skip
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from sparsefront.cli.command import check
 from sparsefront.common.atomic_file import atomic_file, write_atomically
-from sparsefront.report.plots import atoms_figure, interval_figure, panel_figure
+from sparsefront.figures.atoms import atoms_figure
+from sparsefront.figures.panel import panel_figure
+from sparsefront.report.plots import interval_figure
 from sparsefront.report.row import rows_of
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown

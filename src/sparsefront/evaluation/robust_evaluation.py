@@ -16,8 +16,8 @@ from torch import Tensor
 from sparsefront.attacks import NamedAttack
 from sparsefront.attacks.saved_images import SavedImages, save_images
 from sparsefront.common.atomic_file import atomic_file
-from sparsefront.common.checkpoints.checkpoint import file_digest
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
+from sparsefront.common.file_digest import file_digest
 from sparsefront.common.home import at_home
 from sparsefront.common.long_work import in_words
 from sparsefront.common.processes import Processes
@@ -40,8 +40,8 @@ from sparsefront.evaluation.resumed_rows import ResumedRows
 from sparsefront.evaluation.search_form import SearchPrecision, check_precision, slowest_form
 from sparsefront.evaluation.trainer_facts import name_of_data, number_to_follow, stage_of, training_images
 from sparsefront.evaluation.weights_used import described, weights_used
+from sparsefront.figures.panel import panel_figure
 from sparsefront.model.defended import DefendedClassifier
-from sparsefront.report.plots import panel_figure
 from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.cost import Cost
 from sparsefront.results.evaluation_record import EvaluationRecord

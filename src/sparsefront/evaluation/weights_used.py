@@ -6,9 +6,10 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn
 
-from sparsefront.common.checkpoints.checkpoint import Checkpoint, file_digest
+from sparsefront.common.checkpoints.checkpoint import Checkpoint
 from sparsefront.common.checkpoints.taken_weights import shown_from
 from sparsefront.common.checkpoints.tensor_digest import digest_of
+from sparsefront.common.file_digest import file_digest
 from sparsefront.model.defended import DefendedClassifier
 
 

@@ -1,17 +1,20 @@
 """A dictionary at a glance."""
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from sparsefront.figures.pixels import to_rgb
-from sparsefront.figures.style import INK
+from sparsefront.figures.style import INK, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LIMIT = 1024
 
 
-def atoms_figure(atoms: np.ndarray) -> Figure:
+def atoms_figure(atoms: np.ndarray) -> "Figure":
     """All atoms in a mosaic, from smooth to fine; each is scaled by its own largest value, grey is zero.
 
     Sorted by the energy of differences between neighbouring pixels over the atom's own energy. Of more than 1,024
@@ -29,7 +32,7 @@ def atoms_figure(atoms: np.ndarray) -> Figure:
     shown = atoms[order[:: math.ceil(len(atoms) / LIMIT)]]
     mosaic = _mosaic(shown)
     height, width = mosaic.shape[:2]
-    figure = Figure(figsize=(7.0, 0.35 + 7.0 * height / width), layout="constrained")
+    figure = new_figure((7.0, 0.35 + 7.0 * height / width))
     axes = figure.add_subplot()
     axes.imshow(mosaic, interpolation="none")
     axes.set_axis_off()

@@ -1,17 +1,20 @@
 """How training went."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from sparsefront.figures.style import COLOURS, INK, dress, legend, literal
+from sparsefront.figures.style import COLOURS, INK, dress, legend, literal, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LARGEST = 1e30
 
 
-def curves_figure(metrics: Mapping[str, np.ndarray]) -> Figure | None:
+def curves_figure(metrics: Mapping[str, np.ndarray]) -> "Figure | None":
     """Losses and accuracies over the optimiser's steps.
 
     Args:
@@ -30,7 +33,7 @@ def curves_figure(metrics: Mapping[str, np.ndarray]) -> Figure | None:
     panels = [(title, found) for title, found in (("loss", losses), ("accuracy", accuracies)) if found]
     if not panels:
         return None
-    figure = Figure(figsize=(8.5, 0.3 + 2.6 * len(panels)), layout="constrained")
+    figure = new_figure((8.5, 0.3 + 2.6 * len(panels)))
     for place, (title, found) in enumerate(panels):
         axes = figure.add_subplot(len(panels), 1, place + 1)
         _draw(axes, found)
@@ -55,7 +58,7 @@ def _points(step: np.ndarray, column: np.ndarray) -> np.ndarray:
     return np.stack([step[known], column[known]])
 
 
-def _draw(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
+def _draw(axes: "Axes", curves: Mapping[str, np.ndarray]) -> None:
     for number, (name, points) in enumerate(curves.items()):
         worst = name.endswith("/worst")
         axes.plot(

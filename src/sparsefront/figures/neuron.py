@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from sparsefront.figures.style import BAD, COLOURS, INK, dress, literal
+from sparsefront.figures.style import BAD, COLOURS, INK, dress, literal, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLUMNS = 4
 POSITIVE, OTHER = BAD, COLOURS[0]
 MANY = 2000  # marks above which they are drawn as pixels, so that the page stays light
 
 
-def neuron_figure(activations: Mapping[str, np.ndarray], groups: Mapping[str, np.ndarray], neuron: int) -> Figure:
+def neuron_figure(activations: Mapping[str, np.ndarray], groups: Mapping[str, np.ndarray], neuron: int) -> "Figure":
     """Activation of one neuron on each image, a panel a variant (paper 003, Figure 6).
 
     Args:
@@ -28,7 +31,7 @@ def neuron_figure(activations: Mapping[str, np.ndarray], groups: Mapping[str, np
         raise ValueError("`activations` must hold at least one variant, found none.")
     rows = math.ceil(len(activations) / COLUMNS)
     columns = math.ceil(len(activations) / rows)
-    figure = Figure(figsize=(8.5, 0.5 + 2.1 * rows), layout="constrained")
+    figure = new_figure((8.5, 0.5 + 2.1 * rows))
     first = None
     for place, (name, values) in enumerate(activations.items()):
         axes = figure.add_subplot(rows, columns, place + 1, sharey=first, sharex=first)

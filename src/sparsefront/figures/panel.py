@@ -3,14 +3,16 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from sparsefront.figures.pixels import thin, to_rgb
-from sparsefront.figures.style import BAD, INK, literal
+from sparsefront.figures.style import BAD, INK, literal, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class _Strip:
     prediction: np.ndarray | None = None
 
 
-def panel_figure(images: Mapping[str, np.ndarray], attacks: Sequence[str] | None = None) -> Figure:
+def panel_figure(images: Mapping[str, np.ndarray], attacks: Sequence[str] | None = None) -> "Figure":
     """Rows of pictures: clean, through the front end; then for each attack adversarial, difference, through it.
 
     The true label stands above each column, the system's prediction below clean and adversarial pictures. Differences
@@ -46,7 +48,7 @@ def panel_figure(images: Mapping[str, np.ndarray], attacks: Sequence[str] | None
     count, _, height, width = images["clean"].shape
     cell = height / width
     tops = np.cumsum([0.0, *(cell + (0.06 if strip.prediction is None else 0.24) for strip in strips)])
-    figure = Figure(figsize=(0.95 * (count + 1.15), 0.95 * (tops[-1] + 0.3)))
+    figure = new_figure((0.95 * (count + 1.15), 0.95 * (tops[-1] + 0.3)), layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(-1.15, count), ylim=(tops[-1], -0.3), autoscale_on=False)
     axes.set_axis_off()
@@ -74,7 +76,7 @@ def _strips(images: Mapping[str, np.ndarray], attacks: Sequence[str]) -> list[_S
     return strips
 
 
-def _draw(axes: Axes, strip: _Strip, label: np.ndarray, top: float, cell: float) -> None:
+def _draw(axes: "Axes", strip: _Strip, label: np.ndarray, top: float, cell: float) -> None:
     lines = textwrap.fill(strip.title, 16, max_lines=4, placeholder=" ...")
     axes.text(-0.1, top + cell / 2, literal(lines), ha="right", va="center", color=INK, fontsize=8)
     for column, picture in enumerate(to_rgb(thin(strip.pictures))):

@@ -1,17 +1,20 @@
 """All neurons on a few images."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from sparsefront.figures.neuron import OTHER, POSITIVE
-from sparsefront.figures.style import FAINT, INK, dress, literal
+from sparsefront.figures.style import FAINT, INK, dress, literal, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MANY = 4096  # neurons above which they are drawn as pixels, so that the page stays light
 
 
-def profiles_figure(profiles: Mapping[str, Mapping[str, np.ndarray]], neuron: int) -> Figure:
+def profiles_figure(profiles: Mapping[str, Mapping[str, np.ndarray]], neuron: int) -> "Figure":
     """Activations of all neurons, a column an image, a row a variant (paper 003, Figure 8).
 
     Args:
@@ -24,7 +27,7 @@ def profiles_figure(profiles: Mapping[str, Mapping[str, np.ndarray]], neuron: in
     if not profiles:
         raise ValueError("`profiles` must hold at least one image, found none.")
     variants = list(dict.fromkeys(name for found in profiles.values() for name in found))
-    figure = Figure(figsize=(8.5, 0.6 + 1.15 * len(variants)), layout="constrained")
+    figure = new_figure((8.5, 0.6 + 1.15 * len(variants)))
     first = None
     for column, (image, found) in enumerate(profiles.items()):
         for row, name in enumerate(variants):

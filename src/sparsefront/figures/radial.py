@@ -1,14 +1,15 @@
 """One number a neuron, around a circle."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.projections.polar import PolarAxes
-from matplotlib.ticker import MaxNLocator
 
-from sparsefront.figures.style import FAINT, INK, literal
+from sparsefront.figures.style import FAINT, INK, literal, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.projections.polar import PolarAxes
 
 
 class Ring(NamedTuple):
@@ -27,7 +28,7 @@ class Ring(NamedTuple):
     dotted: np.ndarray | None = None
 
 
-def radial_figure(rings: Sequence[Ring], unit: str, neuron: int) -> Figure:
+def radial_figure(rings: Sequence[Ring], unit: str, neuron: int) -> "Figure":
     """Neurons around circles of one scale (paper 003, Figures 3 and 4), one of them named.
 
     Args:
@@ -40,7 +41,9 @@ def radial_figure(rings: Sequence[Ring], unit: str, neuron: int) -> Figure:
     """
     if not rings:
         raise ValueError("`rings` must hold at least one, found none.")
-    figure = Figure(figsize=(4.25 * len(rings), 4.9), layout="constrained")
+    from matplotlib.projections.polar import PolarAxes
+
+    figure = new_figure((4.25 * len(rings), 4.9))
     drawn = np.concatenate([line for ring in rings for line in (ring.values, ring.dotted) if line is not None])
     low, high = min(0.0, float(drawn.min())), float(drawn.max()) or 1.0
     for number, ring in enumerate(rings):
@@ -60,8 +63,10 @@ def radial_figure(rings: Sequence[Ring], unit: str, neuron: int) -> Figure:
     return figure
 
 
-def _label(axes: PolarAxes, count: int, neuron: int) -> None:
+def _label(axes: "PolarAxes", count: int, neuron: int) -> None:
     """Numbers of neurons around the circle, among them the named one."""
+    from matplotlib.ticker import MaxNLocator
+
     own = 2 * np.pi * neuron / count
     marks = np.unique(np.arange(8) * count // 8)
     # A mark beside the name would be written over.

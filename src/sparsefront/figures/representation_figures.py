@@ -1,9 +1,8 @@
 """The pictures of a system's representations."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from sparsefront.figures.neuron import OTHER, POSITIVE, neuron_figure
 from sparsefront.figures.panel import panel_figure
@@ -11,6 +10,9 @@ from sparsefront.figures.profiles import profiles_figure
 from sparsefront.figures.radial import Ring, radial_figure
 from sparsefront.figures.variants import variants_figure
 from sparsefront.results.representation_record import RepresentationRecord
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Shown(NamedTuple):
@@ -26,7 +28,7 @@ class Shown(NamedTuple):
     key: str
     title: str
     caption: str
-    figure: Figure
+    figure: "Figure"
 
 
 def representation_figures(record: RepresentationRecord, system: str) -> list[Shown]:

@@ -1,15 +1,18 @@
 """Accuracy on variants of the images, side by side."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from sparsefront.figures.style import COLOURS, INK, dress, literal
+from sparsefront.figures.style import COLOURS, INK, dress, literal, new_figure
 from sparsefront.results.share import Share
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def variants_figure(systems: Mapping[str, Mapping[str, Share]]) -> Figure:
+
+def variants_figure(systems: Mapping[str, Mapping[str, Share]]) -> "Figure":
     """Bars of accuracy in %, a group a system, a colour a variant (paper 003, Figure 5), whiskers the 95 % interval.
 
     Args:
@@ -21,7 +24,7 @@ def variants_figure(systems: Mapping[str, Mapping[str, Share]]) -> Figure:
     if not systems:
         raise ValueError("`systems` must hold at least one system, found none; give those that have variants.")
     names = list(dict.fromkeys(name for shares in systems.values() for name in shares))
-    figure = Figure(figsize=(8.5, 0.9 + 0.23 * len(systems) * (len(names) + 0.8)), layout="constrained")
+    figure = new_figure((8.5, 0.9 + 0.23 * len(systems) * (len(names) + 0.8)))
     axes = figure.add_subplot()
     height = 0.84 / len(names)
     for number, name in enumerate(names):

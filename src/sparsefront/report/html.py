@@ -3,25 +3,24 @@
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from sparsefront.common.atomic_file import write_atomically
+from sparsefront.figures.atoms import atoms_figure
+from sparsefront.figures.curves import curves_figure
+from sparsefront.figures.panel import panel_figure
 from sparsefront.figures.representation_figures import own_figures
+from sparsefront.figures.variants import variants_figure
 from sparsefront.report.plots import (
     accuracy_figure,
-    atoms_figure,
-    curves_figure,
     interval_attacks,
     interval_figure,
-    panel_figure,
     robustness_figure,
     sizes_figure,
-    variants_figure,
 )
 from sparsefront.report.row import Row, rows_of
 from sparsefront.report.sentences import cautions, headline, reservation, signs
@@ -32,6 +31,9 @@ from sparsefront.report.weights import weights
 from sparsefront.results.adversary_words import KNOWLEDGE
 from sparsefront.results.plain import plain
 from sparsefront.results.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def write_page(runs: Sequence[Run], out: Path) -> Path:
@@ -97,11 +99,11 @@ def _intervals(rows: Sequence[Row]) -> list[tuple[str, Markup]]:
     ]
 
 
-def _svg(figure: Figure, name: str, alt: str) -> Markup:
+def _svg(figure: "Figure", name: str, alt: str) -> Markup:
     return Markup(inline_svg(figure, name, alt))
 
 
-def _if_any(figure: Figure | None, name: str, alt: str) -> Markup | None:
+def _if_any(figure: "Figure | None", name: str, alt: str) -> Markup | None:
     return None if figure is None else _svg(figure, name, alt)
 
 

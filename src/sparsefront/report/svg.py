@@ -4,14 +4,15 @@ import html
 import io
 import re
 import warnings
-
-import matplotlib as mpl
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from sparsefront.figures.style import INK
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def inline_svg(figure: Figure, name: str, alt: str) -> str:
+
+def inline_svg(figure: "Figure", name: str, alt: str) -> str:
     """The figure as an `<svg>` element that takes on the page's text colour and asks for nothing outside it.
 
     Args:
@@ -19,6 +20,8 @@ def inline_svg(figure: Figure, name: str, alt: str) -> str:
         name: a word unique in the page, put before every id so that no two figures share one.
         alt: what a reader who cannot see it is told.
     """
+    import matplotlib as mpl
+
     file = io.StringIO()
     # A fixed salt gives the same bytes for the same numbers; compositing would blur pixels drawn side by side.
     with (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sparsefront.common.checkpoints.checkpoint import file_digest
+from sparsefront.common.file_digest import file_digest
 
 SAMPLES = "samples_sha256"
 """The digest of the samples' file, in the attacks' file."""

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from sparsefront.common.checkpoints.checkpoint import RUN, Checkpoint, content_of, file_digest
+from sparsefront.common.checkpoints.checkpoint import RUN, Checkpoint, content_of
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
+from sparsefront.common.file_digest import file_digest
 from sparsefront.common.run_versions import versions_of
 from sparsefront.results.result_files import read_json
 from sparsefront.results.same_evaluation import SAMPLES

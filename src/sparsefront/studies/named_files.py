@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from sparsefront.common.checkpoints.checkpoint import file_digest
 from sparsefront.common.checkpoints.run_folder import find_checkpoint, has_checkpoint
+from sparsefront.common.file_digest import file_digest
 from sparsefront.common.home import at_home
 from sparsefront.studies.system import RUN_DIR, strings
 

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from sparsefront.figures.atoms import _mosaic, _roughness
+from sparsefront.figures.atoms import _mosaic, _roughness, atoms_figure
+from sparsefront.figures.curves import curves_figure
+from sparsefront.figures.panel import panel_figure
 from sparsefront.figures.pixels import thin, to_rgb
 from sparsefront.report.plots import (
     accuracy_figure,
-    atoms_figure,
-    curves_figure,
     interval_attacks,
     interval_figure,
-    panel_figure,
     robustness_figure,
     setting_figure,
     sizes_figure,

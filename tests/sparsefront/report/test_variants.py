@@ -8,9 +8,12 @@ from matplotlib.patches import Rectangle
 from rich.console import Console
 
 from sparsefront.cli.report import main, show
+from sparsefront.figures.neuron import neuron_figure
+from sparsefront.figures.profiles import profiles_figure
+from sparsefront.figures.radial import Ring, radial_figure
 from sparsefront.figures.representation_figures import representation_figures
+from sparsefront.figures.variants import variants_figure
 from sparsefront.report.html import render
-from sparsefront.report.plots import Ring, neuron_figure, profiles_figure, radial_figure, variants_figure
 from sparsefront.report.variant_tables import variant_tables
 from sparsefront.results.representation_record import RepresentationRecord
 from sparsefront.results.run import load_runs

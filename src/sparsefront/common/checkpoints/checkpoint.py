@@ -1,11 +1,11 @@
 """One checkpoint file."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sparsefront.common.checkpoints.checkpoint_file import load
+from sparsefront.common.file_digest import file_digest
 
 RUN = "sparsefront"
 """Where a checkpoint keeps what this project says of its run, in plain values."""
@@ -42,12 +42,6 @@ class Checkpoint:
         """Path, epoch, step and the beginning of the digest."""
         at = "" if self.step is None else f"epoch {self.epoch}, step {self.step}, "
         return f"{self.path} ({at}sha256 {self.digest[:12]})"
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def content_of(path: Path) -> dict[str, Any] | None:

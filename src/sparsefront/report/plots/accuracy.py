@@ -1,23 +1,22 @@
 """Clean and robust accuracy, side by side."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-
-from sparsefront.figures.style import COLOURS, INK, dress, legend, literal
+from sparsefront.figures.style import COLOURS, INK, dress, legend, literal, new_figure
 from sparsefront.report.row import CLEAN, Row
 from sparsefront.results.share import Share
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 PALE = 0.35  # opacity
 WIDTH = 100  # letters that fit side by side
 HATCHES = {"white_box": "", "gray_box": "////", "transfer": "....", "black_box": "xxxx", "control": "----"}
 
 
-def accuracy_figure(rows: Sequence[Row]) -> Figure:
+def accuracy_figure(rows: Sequence[Row]) -> "Figure":
     """Bars of accuracy in %, a group an attack, a colour a system, whiskers the 95 % Wilson interval.
 
     White-box bars are plain, gray-box ones striped, transfer ones dotted, black-box ones crossed, controls lined; bars
@@ -31,9 +30,11 @@ def accuracy_figure(rows: Sequence[Row]) -> Figure:
     """
     if not rows:
         raise ValueError("`rows` must not be empty, found none; give the rows of `rows_of`.")
+    from matplotlib.colors import to_rgba
+
     systems = list(dict.fromkeys(row.system for row in rows))
     groups = _groups(rows)
-    figure = Figure(figsize=(8.5, 1.1 + 0.26 * len(groups) * (len(systems) + 0.8)), layout="constrained")
+    figure = new_figure((8.5, 1.1 + 0.26 * len(groups) * (len(systems) + 0.8)))
     axes = figure.add_subplot()
     height = 0.8 / len(systems)
     for place, group in enumerate(groups):
@@ -54,7 +55,9 @@ def accuracy_figure(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _explain(axes: Axes, rows: Sequence[Row], systems: Sequence[str]) -> None:
+def _explain(axes: "Axes", rows: Sequence[Row], systems: Sequence[str]) -> None:
+    from matplotlib.patches import Patch
+
     handles = [Patch(color=COLOURS[i % len(COLOURS)], label=literal(name)) for i, name in enumerate(systems)]
     kinds = dict.fromkeys(row.knowledge for row in rows if row.knowledge in HATCHES)
     handles += [
@@ -91,7 +94,7 @@ def _label(group: str, rows: Sequence[Row]) -> str:
     return literal(group)
 
 
-def _bar(axes: Axes, centre: float, height: float, share: Share | None, colour: Any, hatch: str, unmet: bool) -> None:
+def _bar(axes: "Axes", centre: float, height: float, share: Share | None, colour: Any, hatch: str, unmet: bool) -> None:
     if share is None:
         axes.text(
             1, centre, "– (met no sample)" if unmet else "failed", va="center", color=INK, fontsize=8, style="italic"

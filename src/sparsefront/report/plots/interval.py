@@ -1,11 +1,13 @@
 """Quality against robustness of several systems."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
-
-from sparsefront.figures.style import COLOURS, INK, dress, literal
+from sparsefront.figures.style import COLOURS, INK, dress, literal, new_figure
 from sparsefront.report.row import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MARKERS = "osD^v<>P"  # with the colours, 24 systems are told apart
 
@@ -17,7 +19,7 @@ def interval_attacks(rows: Sequence[Row]) -> list[str]:
     return [name for name in names if len(_comparable(rows, name)) > 1]
 
 
-def interval_figure(rows: Sequence[Row], attack: str) -> Figure:
+def interval_figure(rows: Sequence[Row], attack: str) -> "Figure":
     """The characteristic interval [min(a0, aadv), max(a0, aadv)] of each system, by the quality of what it lets see.
 
     Figure 6 of paper 002 (section 5.5). Horizontal is the mean PSNR between T(xadv) and the clean image x0; vertical
@@ -37,7 +39,7 @@ def interval_figure(rows: Sequence[Row], attack: str) -> Figure:
     shown = _comparable(rows, attack)
     if not shown:
         raise ValueError(f"`attack` must be one that some row has a PSNR of, found {attack!r}; see `interval_attacks`.")
-    figure = Figure(figsize=(8.5, 3.6 + 0.16 * ((len(shown) + 1) // 2)), layout="constrained")
+    figure = new_figure((8.5, 3.6 + 0.16 * ((len(shown) + 1) // 2)))
     axes = figure.add_subplot()
     for number, (row, quality, robust) in enumerate(shown):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]

@@ -1,14 +1,18 @@
 """Accuracy against the size of perturbations."""
 
-import numpy as np
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
-from sparsefront.figures.style import COLOURS, INK, dress, literal
+import numpy as np
+
+from sparsefront.figures.style import COLOURS, INK, dress, literal, new_figure
 from sparsefront.report.plots.sizes import NORMS
 from sparsefront.results.run import Run
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def robustness_figure(run: Run) -> Figure | None:
+
+def robustness_figure(run: Run) -> "Figure | None":
     """Share of all samples that are right and for which an attack found no perturbation of a size or less, by size.
 
     Exact for attacks that look for the least perturbation; for a bounded one, what it found within its bound.
@@ -19,7 +23,7 @@ def robustness_figure(run: Run) -> Figure | None:
     names = [attack.name for attack in run.completed if run.samples.success(attack.name).any()]
     if not names:
         return None
-    figure = Figure(figsize=(8.5, 3.4 + 0.16 * len(names)), layout="constrained")
+    figure = new_figure((8.5, 3.4 + 0.16 * len(names)))
     panels = [figure.add_subplot(1, len(NORMS), place + 1) for place in range(len(NORMS))]
     for axes, (key, title) in zip(panels, NORMS.items(), strict=True):
         for number, name in enumerate(names):

@@ -1,19 +1,21 @@
 """Quality against robustness over one setting."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from sparsefront.figures.style import COLOURS, INK, dress, literal
+from sparsefront.figures.style import COLOURS, INK, dress, literal, new_figure
 from sparsefront.report.row import CLEAN, WORST, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDE = 100  # ratio of the largest to the smallest value from which the axis is logarithmic
 
 
-def setting_figure(setting: str, rows: Mapping[str, Sequence[Row]]) -> Figure:
+def setting_figure(setting: str, rows: Mapping[str, Sequence[Row]]) -> "Figure":
     """Accuracy of clean and of adversarial images, and PSNR of what the classifier sees of them, over a setting.
 
     Figure 5b of paper 002 (section 5.5), where the setting is lambda: the more of an image a front end takes away, the
@@ -35,7 +37,7 @@ def setting_figure(setting: str, rows: Mapping[str, Sequence[Row]]) -> Figure:
     judging = {row.attack for row in everything if row.in_worst_case and not row.is_worst}
     lines = [CLEAN, *names, *([WORST] if len(judging) > 1 else [])]
     places, numeric = _places(list(rows))
-    figure = Figure(figsize=(8.5, 0.6 + 2.6 * len(panels) + 0.07 * len(lines)), layout="constrained")
+    figure = new_figure((8.5, 0.6 + 2.6 * len(panels) + 0.07 * len(lines)))
     first = None
     for panel, title in enumerate(panels):
         axes = figure.add_subplot(len(panels), 1, panel + 1, sharex=first)
@@ -76,7 +78,7 @@ def _row(name: str, rows: Sequence[Row]) -> Row | None:
     return next((row for row in rows if row.attack == name and row.robust is not None), None)
 
 
-def _draw(axes: Axes, title: str, name: str, number: int, points: Sequence[tuple[float, Row | None]]) -> None:
+def _draw(axes: "Axes", title: str, name: str, number: int, points: Sequence[tuple[float, Row | None]]) -> None:
     style: dict[str, Any] = {"color": COLOURS[(number - 1) % len(COLOURS)], "linewidth": 1.4}
     style["linestyle"] = ("-", "--", ":")[(number - 1) // len(COLOURS) % 3]
     if name in (CLEAN, WORST):

@@ -1,27 +1,31 @@
 """How large the successful perturbations are."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from sparsefront.figures.style import BAD, INK, dress, literal
+from sparsefront.figures.style import BAD, INK, dress, literal, new_figure
 from sparsefront.results.run import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NORMS = {"linf": "Linf (largest change of a pixel)", "l2": "L2 (Euclidean)"}
 
 
-def sizes_figure(run: Run) -> Figure | None:
+def sizes_figure(run: Run) -> "Figure | None":
     """Sizes of the perturbations that fooled the system: median (dot), middle half (thick), 5 to 95 % (thin).
 
     Returns:
         The figure; None if no attack succeeded on any sample.
     """
+    from matplotlib.ticker import MaxNLocator
+
     names = [attack.name for attack in run.completed if run.samples.success(attack.name).any()]
     if not names:
         return None
-    figure = Figure(figsize=(8.5, 0.8 + 0.3 * len(names)), layout="constrained")
+    figure = new_figure((8.5, 0.8 + 0.3 * len(names)))
     first = None
     for place, (key, title) in enumerate(NORMS.items()):
         axes = first = figure.add_subplot(1, len(NORMS), place + 1, sharey=first)
