@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from sparsecode import full_precision
 from sparsefront.common.build_part import build_part
-from sparsefront.common.checkpoints.checkpoint_file import read_checkpoint
+from sparsefront.common.checkpoints.checkpoint_file import read_weights
+from sparsefront.common.checkpoints.mismatch import Mismatch
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
-from sparsefront.common.checkpoints.weight_names import shapes_of, unwrapped
+from sparsefront.common.checkpoints.weight_names import unwrapped
 from sparsefront.common.rules import at_least, check_rules, one_of, positive
 from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.class_activation import robust_class_activation
@@ -139,9 +140,9 @@ class PixelDeflection(FrontEnd):
         """Read the attention network's weights; images are not looked at."""
         path = str(find_checkpoint(str(self.attention_checkpoint), "attention_checkpoint").path)
         assert self.attention is not None
-        state = read_checkpoint(path, "attention_checkpoint")
+        state = read_weights(path, "attention_checkpoint", of_run=True)
         state = unwrapped(state, self.attention.state_dict(), ("classifier", ""))
-        if shapes_of(state) != shapes_of(self.attention.state_dict()):
+        if Mismatch.between(self.attention, state) is not None:
             raise ValueError(
                 f"`attention_checkpoint` {path} must hold a {type(self.attention).__name__} as `attention` and "
                 "`attention_classes` describe it, found another classifier; its run's config.yaml has its settings."

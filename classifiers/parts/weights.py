@@ -3,7 +3,8 @@
 from torch import nn
 
 from sparsefront.common.checkpoints.checkpoint_file import read_weights
-from sparsefront.common.checkpoints.weight_names import shapes_of, unwrapped
+from sparsefront.common.checkpoints.mismatch import Mismatch
+from sparsefront.common.checkpoints.weight_names import unwrapped
 
 
 def load_weights(module: nn.Module, path: str) -> None:
@@ -14,21 +15,20 @@ def load_weights(module: nn.Module, path: str) -> None:
         ValueError: a file of something else, or names or shapes that are not the module's.
     """
     state = unwrapped(read_weights(path, "checkpoint_path"), module.state_dict())
-    own = shapes_of(module.state_dict())
-    given = shapes_of(state)
-    wrong = sorted(name for name in own.keys() | given.keys() if own.get(name) != given.get(name))
-    if wrong:
-        name = wrong[0]
+    mismatch = Mismatch.between(module, state)
+    if mismatch is not None:
         mend = (
             "only sizes differ: set `num_classes` and `in_chans` to those that the file was saved with, on the command "
             "line by the data (where its folders are some of the network's classes, `data.classes` names all of these, "
             "e.g. imagenet)"
-            if all(name in own and name in given for name in wrong)
+            if mismatch.of_sizes_alone
             else "names differ: choose the network that the file was saved from"
         )
         raise ValueError(
             f"`checkpoint_path` {path} must hold the weights of this {type(module).__name__}: "
-            f"{len(wrong)} tensors differ, the first is {name} (this model's {own.get(name, 'is absent')}, "
-            f"the file's {given.get(name, 'is absent')}); {mend}, or leave it out."
+            f"{mismatch.told(_MODEL, _FILE)}; {mend}, or leave it out."
         )
     module.load_state_dict(state)
+
+
+_MODEL, _FILE = "this model's", "the file's"

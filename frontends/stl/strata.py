@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparsefront.common.checkpoints.checkpoint_file import read_checkpoint
+from sparsefront.common.checkpoints.checkpoint_file import read_weights
+from sparsefront.common.checkpoints.mismatch import Mismatch
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
-from sparsefront.common.checkpoints.weight_names import shapes_of, unwrapped
+from sparsefront.common.checkpoints.weight_names import unwrapped
 from sparsefront.frontends.parts.nearest import nearest
 from sparsefront.frontends.stl.denoising_autoencoder import N_FEATURES, DenoisingAutoencoder
 
@@ -126,9 +127,9 @@ class Strata(nn.Module):
             FileNotFoundError: no such file.
             ValueError: not a checkpoint, or one without the strata of these settings.
         """
-        whole = read_checkpoint(find_checkpoint(path, setting, front_end=True).path, setting)
+        whole = read_weights(find_checkpoint(path, setting, front_end=True).path, setting, of_run=True)
         state = unwrapped(whole, self.state_dict(), ("strata", "frontend.strata"))
-        if shapes_of(state) != shapes_of(self.state_dict()):
+        if Mismatch.between(self, state) is not None:
             raise ValueError(
                 f"`{setting}` must hold the clusters of an STL with the same channels, `n_components` and "
                 f"`n_references`, found others or none in {path}; give the settings that it was learned with."

@@ -23,8 +23,8 @@ class ThreadStrategy:
         return values
 
     def reduce(self, tensor, group=None, reduce_op="mean"):
-        assert reduce_op == "sum"
-        return torch.stack(self._exchanged(tensor)).sum(dim=0)
+        stacked = torch.stack(self._exchanged(tensor))
+        return {"sum": stacked.sum, "max": stacked.amax}[reduce_op](dim=0)
 
     def broadcast(self, value, src=0):
         return self._exchanged(value)[src]

@@ -1,7 +1,7 @@
 """What the processes of one run tell each other."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -36,14 +36,11 @@ class Processes:
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum of the processes' tensors, all of one shape, on the device of this process's own."""
-        if self.world == 1:
-            return tensor
-        total = tensor.to(self._device(tensor), copy=True)  # summed in place
-        if self._strategy is None:
-            distributed.all_reduce(total)
-        else:
-            total = self._strategy.reduce(total, reduce_op="sum")
-        return total.to(tensor.device)
+        return self._reduced(tensor, "sum")
+
+    def largest(self, tensor: Tensor) -> Tensor:
+        """The largest of the processes' numbers, one by one, on the device of this process's own."""
+        return self._reduced(tensor, "max")
 
     def from_first(self, tensor: Tensor) -> Tensor:
         """The first process's tensor, of any size, on the device of this process's own."""
@@ -51,6 +48,27 @@ class Processes:
             return tensor
         # On the CPU, because what is sent comes back on the very device it was sent from.
         return self._sent(tensor.cpu(), 0).to(tensor.device)
+
+    def on_first(self, work: Callable[[], Value]) -> Value:
+        """What work comes to that the first process does alone, and tells all: any object that can be pickled.
+
+        Raises:
+            ValueError: the work raised it; on every process.
+        """
+        if self.world == 1:
+            return work()
+        outcome: Any = None
+        refusal: ValueError | None = None
+        if self.rank == 0:
+            try:
+                outcome = work()
+            except ValueError as error:  # the others wait for an answer
+                refusal = error
+        outcome, refusal = self._sent((outcome, refusal), 0)
+        if refusal is not None:
+            raise refusal
+        told: Value = outcome
+        return told
 
     def gathered(self, value: Value) -> list[Value]:
         """The same value from every process, in order of rank: any object that can be pickled."""
@@ -89,6 +107,16 @@ class Processes:
     def share(self, count: int) -> int:
         """What each process does of `count` pieces of work, rounded up."""
         return -(-count // self.world)
+
+    def _reduced(self, tensor: Tensor, operation: Literal["sum", "max"]) -> Tensor:
+        if self.world == 1:
+            return tensor
+        total = tensor.to(self._device(tensor), copy=True)  # reduced in place
+        if self._strategy is not None:
+            total = self._strategy.reduce(total, reduce_op=operation)
+        else:
+            distributed.all_reduce(total, getattr(distributed.ReduceOp, operation.upper()))
+        return total.to(tensor.device)
 
     def _gathered_rows(self, rows: Tensor) -> list[Tensor]:
         return [rows] if self.world == 1 else [part.to(rows.device) for part in self.gathered(rows.cpu())]

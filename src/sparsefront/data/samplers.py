@@ -2,18 +2,17 @@
 
 from typing import Any
 
-import torch.distributed as dist
 from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DistributedSampler, Sampler
 
+from sparsefront.common.processes import Processes
 from sparsefront.data.split import Split
 
 
 def process() -> tuple[int, int]:
     """Rank of this process and how many there are: (0, 1) where torch.distributed is not in use."""
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return 0, 1
+    processes = Processes()
+    return processes.rank, processes.world
 
 
 class TrainingSampler(DistributedSampler[Any]):

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from sparsefront.common.home import at_home
+from sparsefront.common.processes import Processes
 from sparsefront.common.settings import check_kinds
 from sparsefront.common.source_code import code_of
 from sparsefront.data import ImageData
@@ -139,33 +140,21 @@ class FrontEndCache(pl.Callback):
 
     def _projections(self, trainer: pl.Trainer, model: DefendedClassifier, data: ImageData) -> Projections:
         """Whole ones; all processes take the same way through this."""
-        split, strategy = data.plain_training_split(), trainer.strategy
+        split, processes = data.plain_training_split(), Processes(trainer.strategy)
         about = self._about(trainer, model, data, split)
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-        folder = Path(str(self.folder), strategy.broadcast(f"{type(model.frontend).__name__}-{digest[:32]}"))
+        folder = Path(str(self.folder), processes.on_first(lambda: f"{type(model.frontend).__name__}-{digest[:32]}"))
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        found = Projections(folder, len(split))
-        if not strategy.broadcast(found.whole):
-            with found.alone() if trainer.is_global_zero else nullcontext():
-                strategy.barrier()
-                if not strategy.broadcast(found.whole):  # by now another run may have filled them
-                    self._fill(found, trainer, model, data, split, about)
-        else:
-            self._check_kept(found, trainer)
-        return found
-
-    def _check_kept(self, found: Projections, trainer: pl.Trainer) -> None:
-        """Say what is trained on, or raise a ValueError on all processes if it is not what was kept."""
-        damage = None
-        if trainer.is_global_zero:
-            try:
-                found.check()
-                print(f"Training on what is kept in {found.folder}.", flush=True)
-            except ValueError as error:
-                damage = str(error)
-        if (damage := trainer.strategy.broadcast(damage)) is not None:
-            raise ValueError(damage)
+        kept = Projections(folder, len(split))
+        if processes.on_first(lambda: kept.whole):
+            processes.on_first(lambda: _check_kept(kept))
+            return kept
+        with kept.alone() if trainer.is_global_zero else nullcontext():
+            trainer.strategy.barrier()
+            if not processes.on_first(lambda: kept.whole):  # by now another run may have filled them
+                self._fill(kept, trainer, model, data, split, about)
+        return kept
 
     def _about(self, trainer: pl.Trainer, model: DefendedClassifier, data: ImageData, split: Split) -> dict[str, Any]:
         """All that the results follow from."""
@@ -174,7 +163,7 @@ class FrontEndCache(pl.Callback):
         read = partial(_numbers, split, share)
         for chunk, found in in_chunks(read, len(share), data.num_workers, "reading the training images"):
             numbers[share[chunk]] = found
-        numbers = trainer.strategy.reduce(numbers.to(model.device), reduce_op="sum").cpu()
+        numbers = Processes(trainer.strategy).sum(numbers)
         return {
             "frontend": described(model.frontend),
             "code": code_of(model.frontend),
@@ -238,6 +227,12 @@ class FrontEndCache(pl.Callback):
             )
         if trainer.is_global_zero:
             print(f"Front end cache: {said}, {free:,} are free, in {found.folder}.", flush=True)
+
+
+def _check_kept(kept: Projections) -> None:
+    """Say what is trained on, or raise a ValueError if it is not what was kept."""
+    kept.check()
+    print(f"Training on what is kept in {kept.folder}.", flush=True)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from sparsefront.common import stopping
 from sparsefront.common.checkpoints.checkpoint import Checkpoint
 from sparsefront.common.checkpoints.run_folder import FOLDER, LAST
+from sparsefront.common.processes import Processes
 from sparsefront.frontends import FrontEnd
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.runs.run_checkpoints import RunCheckpoints
@@ -150,12 +151,8 @@ def _has_learned(model: pl.LightningModule) -> bool:
 
 def _asked_of_any(trainer: pl.Trainer) -> int | None:
     """The signal that any of the processes was sent; all are told the same, and have come equally far."""
-    signum = stopping.asked() or 0
-    if trainer.world_size > 1:
-        told = torch.tensor(signum, device=trainer.strategy.root_device)
-        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
-        signum = int(told)
-    return signum or None
+    asked = torch.tensor(stopping.asked() or 0)
+    return int(Processes(trainer.strategy).largest(asked)) or None
 
 
 class OwnSignals(_SignalConnector):

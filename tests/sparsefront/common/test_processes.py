@@ -21,6 +21,8 @@ def everything(processes):
     assert torch.equal(rows, before)
     return {
         "sum": total,
+        "largest": processes.largest(torch.tensor([5 - processes.rank, processes.rank])),
+        "on first": processes.on_first(lambda: ("work of", processes.rank)),
         "first": processes.from_first(rows),
         "gathered": processes.gathered(("of", processes.rank)),
         "rows": processes.rows(rows),
@@ -33,6 +35,8 @@ def everything(processes):
 def assert_all_of_two(both):
     for results in both:
         assert torch.equal(results["sum"], ROWS[0][:2] + ROWS[1])
+        assert results["largest"].tolist() == [5, 1]
+        assert results["on first"] == ("work of", 0)
         assert torch.equal(results["first"], ROWS[0])
         assert results["gathered"] == [("of", 0), ("of", 1)]
         assert torch.equal(results["rows"], torch.cat(ROWS))
@@ -49,6 +53,8 @@ def test_a_single_process_has_everything_itself(strategy):
     assert (processes.world, processes.rank) == (1, 0)
     results = everything(processes)
     assert results["gathered"] == [("of", 0)]
+    assert results["largest"].tolist() == [5, 0]
+    assert results["on first"] == ("work of", 0)
     assert all(torch.equal(results[name], ROWS[0]) for name in ("first", "rows", "in turn"))
     assert torch.equal(results["sum"], ROWS[0][:2])
     assert results["share"] == 5
@@ -56,6 +62,18 @@ def test_a_single_process_has_everything_itself(strategy):
 
 def test_processes_of_a_strategy_have_everything_of_all():
     assert_all_of_two(in_processes(2, lambda strategy: everything(Processes(strategy))))
+
+
+def test_what_the_first_process_refuses_is_raised_on_all():
+    refusals = []
+
+    def work(strategy):
+        with pytest.raises(ValueError, match="no room") as refused:
+            Processes(strategy).on_first(lambda: int("no room") if strategy.global_rank == 0 else pytest.fail("twice"))
+        refusals.append(refused.value)
+
+    in_processes(2, work)
+    assert len(refusals) == 2
 
 
 def test_processes_of_torch_distributed_have_everything_of_all(tmp_path):

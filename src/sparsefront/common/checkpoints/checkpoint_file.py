@@ -17,45 +17,34 @@ EXTRA = "_extra_state"  # of a module, by `get_extra_state`: torch's name of wha
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")  # of training scripts, in order
 
 
-def read_weights(path: str | Path, setting: str) -> dict[str, Tensor]:
+_CHECK = "; check the path"
+
+
+def read_weights(path: str | Path, setting: str, *, of_run: bool = False) -> dict[str, Tensor]:
     """The tensors by name of a file: a checkpoint's, a `torch.save(model.state_dict(), path)`'s, a .safetensors'.
 
     Args:
         path: of the file.
         setting: what the user named it by, for the sentence.
+        of_run: whether a checkpoint of a run is what is named there as a rule, for the sentence.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: a file of something else, or a damaged one.
     """
-    found = local_file(path, setting, "a file of weights", "; check the path")
+    file = local_file(path, setting, "a checkpoint file" if of_run else "a file of weights", "" if of_run else _CHECK)
     try:
-        return _tensors(load(found))
+        return _tensors(load(file))
     except Exception as error:
+        why = _why(error)
+        if of_run:
+            raise ValueError(
+                f"`{setting}` must be a whole checkpoint that `sparsefront fit` wrote, found {path}, which does not "
+                f"load ({why}); name another, or save a network's weights with `torch.save(net.state_dict(), path)`."
+            ) from None
         raise ValueError(
-            f"`{setting}` must name a file of tensors by name, found another content in {path} ({_why(error)}); "
+            f"`{setting}` must name a file of tensors by name, found another content in {path} ({why}); "
             "save it with safetensors, or with `torch.save(model.state_dict(), path)`."
-        ) from None
-
-
-def read_checkpoint(path: str | Path, setting: str) -> dict[str, Tensor]:
-    """The same, said of a checkpoint.
-
-    Args:
-        path: of the file.
-        setting: what the user named it by, for the sentence.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: a file of something else, or a damaged one.
-    """
-    found = local_file(path, setting, "a checkpoint file")
-    try:
-        return _tensors(load(found))
-    except Exception as error:
-        raise ValueError(
-            f"`{setting}` must be a whole checkpoint that `sparsefront fit` wrote, found {path}, which does not load "
-            f"({_why(error)}); name another, or save a network's weights with `torch.save(net.state_dict(), path)`."
         ) from None
 
 

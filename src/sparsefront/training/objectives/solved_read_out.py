@@ -4,9 +4,11 @@ from typing import cast
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from sparsefront.classifiers import ReadOut
 from sparsefront.common.logits import mean_over_copies
+from sparsefront.common.processes import Processes
 from sparsefront.data.batch import Batch
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.named_batch import NamedBatch
@@ -123,18 +125,13 @@ def _read_out(model: TrainedModel) -> ReadOut:
 def _solve(read_out: ReadOut, local: CodesOfImages, trainer: pl.Trainer) -> None:
     """Let the read-out of every process be the one that the first has learned from the codes of all."""
     everything = CollectedCodes.of_all_processes(local)
-    refusal: ValueError | None = None
-    if trainer.is_global_zero:
+
+    def learned() -> dict[str, Tensor]:
         n_copies = everything.codes.shape[1]
-        try:
-            read_out.learn(everything.codes.flatten(0, 1), everything.labels.repeat_interleave(n_copies))
-        except ValueError as error:  # the others wait for an answer
-            refusal = error
-    refusal = trainer.strategy.broadcast(refusal)
-    if refusal is not None:
-        raise refusal
-    state = {name: tensor.cpu() for name, tensor in read_out.state_dict().items()}
-    read_out.load_state_dict(trainer.strategy.broadcast(state))
+        read_out.learn(everything.codes.flatten(0, 1), everything.labels.repeat_interleave(n_copies))
+        return {name: tensor.cpu() for name, tensor in read_out.state_dict().items()}
+
+    read_out.load_state_dict(Processes(trainer.strategy).on_first(learned))
 
 
 def _count_step(trainer: pl.Trainer) -> None:

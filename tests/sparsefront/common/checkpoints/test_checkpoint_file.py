@@ -3,6 +3,7 @@
 import pickle
 import zipfile
 from collections import OrderedDict
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from sparsefront.classifiers.parts.weights import load_weights
-from sparsefront.common.checkpoints.checkpoint_file import read_checkpoint, read_weights, read_whole_checkpoint
+from sparsefront.common.checkpoints.checkpoint_file import read_weights, read_whole_checkpoint
 from sparsefront.common.checkpoints.mismatch import explain_mismatch
 from sparsefront.common.checkpoints.tensor_digest import DIGEST, digest_of
 from sparsefront.common.checkpoints.weight_names import bare, unwrapped
 from sparsefront.runs.checkpoint_files import write_checkpoint
 
+read_checkpoint = partial(read_weights, of_run=True)
 READERS = [read_weights, read_checkpoint, read_whole_checkpoint]
 
 
