@@ -89,12 +89,12 @@ class Field:
     """
 
     def __init__(self, frontend: DSC, images: Tensor) -> None:
-        self.model = frontend.hierarchy()
+        self.model = frontend.network.hierarchy()
         steps = torch.randn(images.shape, generator=torch.Generator().manual_seed(0)).sign()
-        self.here = self.model.given(frontend.signals(images))
-        self.moved = self.model.given(frontend.signals((images + STEP * steps).clamp(0, 1)))
+        self.here = self.model.given(frontend.network.signals(images))
+        self.moved = self.model.given(frontend.network.signals((images + STEP * steps).clamp(0, 1)))
         self.blank = images.new_zeros(len(images), sum(self.model.sizes))
-        atoms = "+".join(str(layer.n_atoms) for layer in frontend.layers)
+        atoms = "+".join(str(layer.n_atoms) for layer in (plan.layer for plan in frontend.network.plans))
         self.setting = f"{len(images)} images of {images.shape[-1]}x{images.shape[-1]}, {atoms} atoms"
 
     @torch.no_grad()

@@ -5,22 +5,33 @@ from math import prod
 from typing import NamedTuple
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from sparsecode.hierarchy.solved_layer import SolvedLayer
 from sparsefront.common.rules import Rule, check_rules
 from sparsefront.frontends.dsc.layer import DSCLayer
+from sparsefront.frontends.dsc.second_modality import SecondModality
 
 _ROOM = 1.01  # of bounds, for atoms that are rounded and brought to unit norm again
 
 
 class PlacedLayer(NamedTuple):
-    """A layer in its place."""
+    """A layer in its place.
+
+    Attributes:
+        layer: its settings.
+        shape: of what it reconstructs, (C, H, W) or (m,).
+        below: numbers of the layers whose codes it reconstructs; none: it reconstructs an image.
+        padding: of its filters, rows and columns.
+        atoms_shape: of its dictionary, (K, C, n, n) or (K, m).
+        code_shape: of an image's code, (K, h, w) or (K,).
+    """
 
     layer: DSCLayer
-    shape: tuple[int, ...]  # of what it reconstructs, (C, H, W) or (m,)
-    below: tuple[int, ...]  # numbers of the layers that it reconstructs
-    padding: tuple[int, int]  # of its filters
-    atoms_shape: tuple[int, ...]  # of its dictionary
+    shape: tuple[int, ...]
+    below: tuple[int, ...]
+    padding: tuple[int, int]
+    atoms_shape: tuple[int, ...]
     code_shape: tuple[int, ...]
 
     @classmethod
@@ -37,57 +48,58 @@ class PlacedLayer(NamedTuple):
             atoms, shape, layer.lmbda, _ROOM * float(bound), below, layer.feedback, layer.stride, self.padding
         )
 
+    def padded(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) of what its filters read -> the same with zeros around it, as far as they reach."""
+        rows, columns = self.padding
+        return F.pad(images, (columns, columns, rows, rows))
+
+    def windows(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) of what its filters read -> every patch of their size, a view (B, C, rows, columns, n, n)."""
+        height, width = self.atoms_shape[2:]
+        return self.padded(images).unfold(2, height, 1).unfold(3, width, 1)
+
 
 def place_layers(
-    image_shape: tuple[int, int, int],
-    layers: Sequence[DSCLayer],
-    second_shape: tuple[int, int, int] | None,
-    second_layers: Sequence[DSCLayer],
+    image_shape: tuple[int, int, int], layers: Sequence[DSCLayer], second: SecondModality | None
 ) -> list[PlacedLayer]:
     """Place all layers, each after those below it, the shared top last; settings as `DSC` has them.
 
     Raises:
         ValueError: layers that cannot lie above each other; the message names the setting.
     """
-    check_rules(_rules(layers, second_shape, second_layers))
+    check_rules(_rules(layers, second))
     placed: list[PlacedLayer] = []
     roots: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
-    for read, own in ((image_shape, layers[:-1]), (second_shape, second_layers)):
-        if read is None:
-            continue
-        shape: tuple[int, ...] = read
+    modalities = [(image_shape, layers[:-1])]
+    if second is not None:
+        modalities.append((second.shape, second.layers))
+    for signal_shape, branch in modalities:
+        shape: tuple[int, ...] = signal_shape
         below: tuple[int, ...] = ()
-        for layer in own:
+        for layer in branch:
             placed.append(PlacedLayer.of(layer, shape, below))
             shape, below = placed[-1].code_shape, (len(placed) - 1,)
         roots.append((shape, below))
     if len(roots) > 1:
-        shape, below = (sum(prod(root) for root, _ in roots),), tuple(number for _, (number,) in roots)
+        shape, below = (sum(prod(root) for root, _ in roots),), tuple(index for _, (index,) in roots)
     return [*placed, PlacedLayer.of(layers[-1], shape, below)]
 
 
-def _rules(
-    layers: Sequence[DSCLayer], second_shape: tuple[int, int, int] | None, second_layers: Sequence[DSCLayer]
-) -> list[Rule]:
+def _rules(layers: Sequence[DSCLayer], second: SecondModality | None) -> list[Rule]:
     rules = [
         (bool(layers), "`layers` must name at least one layer, found none."),
         (
-            (second_shape is None) == (not second_layers),
-            f"`second_shape` and `second_layers` must be given together or not at all, found {second_shape} "
-            f"and {len(second_layers)} layers.",
-        ),
-        (
-            second_shape is None or (len(layers) > 1 and layers[-1].size is None),
+            second is None or (len(layers) > 1 and layers[-1].size is None),
             "`layers` must end in a fully connected layer above at least one other, for a second modality to share "
             "it, found otherwise; leave out the last one's `size`.",
         ),
     ]
-    for name, own in (("layers", layers), ("second_layers", second_layers)):
-        connected = [layer.size is None for layer in own]
+    for name, branch in (("`layers`", layers), ("`layers` of `second`", () if second is None else second.layers)):
+        connected = [layer.size is None for layer in branch]
         rules.append(
             (
                 connected == sorted(connected),
-                f"`{name}` must have no filters above a fully connected layer, found layer "
+                f"{name} must have no filters above a fully connected layer, found layer "
                 f"{connected.index(True) + 2 if True in connected else 0} to have some; leave out its `size`.",
             )
         )

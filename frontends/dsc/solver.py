@@ -11,76 +11,96 @@ from sparsecode.checks import warn_unless
 from sparsecode.hierarchy.euler import Euler
 from sparsecode.hierarchy.hierarchy import Hierarchy
 from sparsecode.hierarchy.proximal import Proximal
+from sparsefront.common.bounded_memory import split_by_memory
 from sparsefront.common.rules import at_least, check_rules, one_of, positive
+from sparsefront.common.settings import checked_settings
 
-Solver = Literal["proximal", "euler"]
+Method = Literal["proximal", "euler"]
 Signals = list[Tensor | None]
 
 _MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
 _MAPS = 6  # of the size of codes, twice, and of what they reconstruct that an image of a run needs at once
 
 
+@checked_settings
 @dataclass(frozen=True)
 class DSCSolver:
-    """Brings codes to rest, and gives them a gradient there.
+    """Brings the codes of a `Hierarchy` to rest, image by image, and gives them a gradient there.
 
-    The settings are those of `DSC`.
+    Attributes:
+        method: `proximal`, accelerated proximal steps to the least energy, or `euler`, the published dynamics, which
+            end at the same codes much later.
+        tolerance: of rest, in thresholds: no code would move by more if its potential were in balance.
+        max_steps: most steps.
+        tau: time constant of `euler`, in steps; absent: the shortest that is sure to be stable.
 
     Raises:
         ValueError: a setting out of range.
     """
 
-    solver: Solver
-    tolerance: float
-    max_steps: int
-    tau: float | None
+    method: Method = "proximal"
+    tolerance: float = 1e-2
+    max_steps: int = 5000
+    tau: float | None = None
 
     def __post_init__(self) -> None:
         rules = [
-            *one_of(get_args(Solver), solver=self.solver),
+            *one_of(get_args(Method), method=self.method),
             *positive(tolerance=self.tolerance),
             *at_least(1, max_steps=self.max_steps),
             *(positive(tau=self.tau) if self.tau is not None else []),
             (
-                self.tau is None or self.solver == "euler",
-                f"`tau` must be left out with `solver: proximal`, which has no time, found {self.tau}.",
+                self.tau is None or self.method == "euler",
+                f"`tau` must be left out with `method: proximal`, which has no time, found {self.tau}.",
             ),
         ]
         check_rules(rules)
 
-    def runs(self, model: Hierarchy, images: Tensor) -> tuple[Tensor, ...]:
-        """The images' numbers, as many at a time as memory holds."""
-        size = 2 * sum(model.sizes) + sum(prod(level.shape) for level in model.levels)
+    def runs(self, hierarchy: Hierarchy, images: Tensor) -> tuple[Tensor, ...]:
+        """Row numbers of (B, ...) images, int64, as many at a time as memory holds; none for an empty batch."""
+        size = 2 * sum(hierarchy.sizes) + sum(prod(level.shape) for level in hierarchy.levels)
         each = _MAPS * size * images.element_size()
-        return torch.arange(len(images), device=images.device).split(max(_MAX_BYTES // each, 1)) if len(images) else ()
+        return split_by_memory(torch.arange(len(images), device=images.device), each, _MAX_BYTES) if len(images) else ()
 
-    def solve(self, model: Hierarchy, given: Signals, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Codes at rest, from others or from none, and bool (N,): which rest."""
-        if self.solver == "proximal":
-            return self.minimise(model, given, self.tolerance, start)
-        potentials = _none(model, given) if start is None else model.balance(start, given)
-        return Euler(model, self.tau).settle(potentials, given, self.tolerance, self.max_steps)
+    def solve(self, hierarchy: Hierarchy, signals: Signals, start: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Find the codes at rest.
+
+        Args:
+            hierarchy: the layers.
+            signals: of each of its levels, None for those that have one below (`Hierarchy.given`).
+            start: codes (N, sum of `sizes`) to start from; absent: none of any neuron.
+
+        Returns:
+            Codes (N, sum of `sizes`), and bool (N,): which rest.
+        """
+        if self.method == "proximal":
+            return self.minimise(hierarchy, signals, self.tolerance, start)
+        potentials = _blank(hierarchy, signals) if start is None else hierarchy.balance(start, signals)
+        return Euler(hierarchy, self.tau).settle(potentials, signals, self.tolerance, self.max_steps)
 
     def minimise(
-        self, model: Hierarchy, given: Signals, tolerance: float, start: Tensor | None = None
+        self, hierarchy: Hierarchy, signals: Signals, tolerance: float, start: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The same by proximal steps, up to another tolerance."""
-        start = _none(model, given) if start is None else start
-        return Proximal(model, _MAX_BYTES).minimise(start, given, tolerance, self.max_steps)
+        """As `solve`, by proximal steps whatever the method, up to another tolerance."""
+        start = _blank(hierarchy, signals) if start is None else start
+        return Proximal(hierarchy, _MAX_BYTES).minimise(start, signals, tolerance, self.max_steps)
 
-    def differentiate(self, model: Hierarchy, codes: Tensor, given: Signals, steps: int | None) -> Tensor:
-        """Give codes at rest the gradient of so many last steps, or, where absent, of the fixed point."""
-        if steps is not None and self.solver == "euler":
-            return Euler(model, self.tau).repeat(codes, given, steps)
-        return Proximal(model, _MAX_BYTES).differentiate(codes, given, steps)
+    def differentiate(self, hierarchy: Hierarchy, codes: Tensor, signals: Signals, steps: int | None) -> Tensor:
+        """Return codes at rest with the gradient, with respect to the signals, of so many last steps.
+
+        Where `steps` is absent, with that of the fixed point.
+        """
+        if steps is not None and self.method == "euler":
+            return Euler(hierarchy, self.tau).repeat(codes, signals, steps)
+        return Proximal(hierarchy, _MAX_BYTES).differentiate(codes, signals, steps)
 
     def report(self, converged: Tensor) -> None:
-        """Warn of images whose codes are not at rest."""
+        """Warn (`sparsecode.NotConverged`) of images whose codes are not at rest, given bool (B,)."""
         mend = "raise `max_steps` or `tolerance`"
         warn_unless(converged, "DSC", f"{mend}, or `tau` where it does not rest at all" if self.tau else mend)
 
 
-def _none(model: Hierarchy, given: Signals) -> Tensor:
+def _blank(hierarchy: Hierarchy, signals: Signals) -> Tensor:
     """No code of any neuron, which is also no potential."""
-    first = next(signal for signal in given if signal is not None)
-    return first.new_zeros(len(first), sum(model.sizes))
+    first = next(signal for signal in signals if signal is not None)
+    return first.new_zeros(len(first), sum(hierarchy.sizes))

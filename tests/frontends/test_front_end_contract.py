@@ -32,9 +32,10 @@ from sparsefront.frontends import (
     TopT,
     TotalVariation,
 )
-from sparsefront.frontends.dsc.layer import DSCLayer
+from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, DSCSolver
 from tests.helpers.front_end_contract import assert_devices_agree, assert_keeps_the_contract, fitted
 
+TWO_BATCHES = DSCLearningSettings(n_iterations=2)
 THREE_LAYERS = [DSCLayer(8, 5, 2, 0.3), DSCLayer(10, 3, 2, 0.1), DSCLayer(12, lmbda=0.05)]
 # A builder of (image_shape) each, small enough for the shapes below.
 FRONT_ENDS = {
@@ -64,10 +65,10 @@ FRONT_ENDS = {
     "TotalVariation, nothing dropped": lambda shape: TotalVariation(shape, keep=1.0, n_iterations=5),
     "D3": lambda shape: D3(shape, n_atoms=60, n_nonzero_coefs=3, n_iterations=2, patches_per_iteration=40),
     "DDL": lambda shape: DDL(shape, n_atoms=20, n_iterations=2, patches_per_iteration=40),
-    "DSC": lambda shape: DSC(shape, THREE_LAYERS, tolerance=0.1, n_iterations=2),
-    "DSC, code": lambda shape: DSC(shape, THREE_LAYERS[1:], output="code", normalise="mean", n_iterations=2),
+    "DSC": lambda shape: DSC(shape, THREE_LAYERS, solver=DSCSolver(tolerance=0.1), learning=TWO_BATCHES),
+    "DSC, code": lambda shape: DSC(shape, THREE_LAYERS[1:], output="code", normalise="mean", learning=TWO_BATCHES),
     "DSC, euler": lambda shape: DSC(
-        shape, [DSCLayer(6, lmbda=0.5)], positive=False, solver="euler", tolerance=0.1, n_iterations=2
+        shape, [DSCLayer(6, lmbda=0.5)], positive=False, solver=DSCSolver("euler", 0.1), learning=TWO_BATCHES
     ),
     "ImageQuilting": lambda shape: ImageQuilting(shape, n_patches=200, n_iterations=2),
     "ImageQuilting, nearest": lambda shape: ImageQuilting(shape, n_neighbours=1, n_patches=200, n_iterations=2),

@@ -17,7 +17,7 @@ from sparsefront.data import MNIST5k
 from sparsefront.data.faces.name_pictures import name_pictures
 from sparsefront.data.faces.named_split import NamedSplit
 from sparsefront.frontends import DDL, DSC, STL, RegionSparse, TopT
-from sparsefront.frontends.dsc.layer import DSCLayer
+from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, SecondModality
 from sparsefront.training.stage_one import learn_front_end
 from tests.helpers.places import IMPORT_PATH
 
@@ -36,13 +36,14 @@ STRATIFIED = {
     "n_iterations": 2,
 }
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+NAMES = SecondModality((1, 16, 128), [DSCLayer(6, 16, 8, 0.5)])
 LAYERS = [DSCLayer(16, 7, 3, 0.5), DSCLayer(16, lmbda=0.1)]
 FRONT_ENDS = {
     "DDL": lambda: DDL(SHAPE, **SMALL),
     "DDL, batch": lambda: DDL(SHAPE, learner="batch", n_passes=2, **SMALL),
     "DDL, pca": lambda: DDL(SHAPE, factors="pca", **SMALL),
-    "DSC": lambda: DSC(SHAPE, LAYERS, n_iterations=3),
-    "DSC, names": lambda: DSC(SHAPE, LAYERS, (1, 16, 128), [DSCLayer(6, 16, 8, 0.5)], n_iterations=3),
+    "DSC": lambda: DSC(SHAPE, LAYERS, learning=DSCLearningSettings(n_iterations=3)),
+    "DSC, names": lambda: DSC(SHAPE, LAYERS, NAMES, learning=DSCLearningSettings(n_iterations=3)),
     "RegionSparse": lambda: RegionSparse(SHAPE, patch_size=4, **SMALL),
     "STL": lambda: STL(SHAPE, **STRATIFIED),
     "STL, consensus": lambda: STL(SHAPE, **STRATIFIED, learner="consensus", n_kept_images=9, n_passes=1),

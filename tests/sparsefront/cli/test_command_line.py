@@ -361,9 +361,9 @@ def test_a_run_that_is_stopped_goes_on_from_its_last_checkpoint(how, tmp_path):
 
 
 DSC_CODES = [
-    "--model.frontend", "DSC", "--model.frontend.output", "code", "--model.frontend.n_iterations", "2",
+    "--model.frontend", "DSC", "--model.frontend.output", "code", "--model.frontend.learning.n_iterations", "2",
     "--model.frontend.layers", "[{n_atoms: 9, size: 7, stride: 7, lmbda: 0.5}, {n_atoms: 12, lmbda: 0.1}]",
-    "--model.frontend.tolerance", "0.1",
+    "--model.frontend.solver.tolerance", "0.1",
 ]  # fmt: skip
 
 

@@ -226,9 +226,9 @@ def test_what_an_earlier_version_saved_for_slurm_is_found_if_it_is_the_newest(on
 
 
 READ_OUT = [
-    "--model.frontend", "DSC", "--model.frontend.output", "code", "--model.frontend.n_iterations", "2",
+    "--model.frontend", "DSC", "--model.frontend.output", "code", "--model.frontend.learning.n_iterations", "2",
     "--model.frontend.layers", "[{n_atoms: 9, size: 7, stride: 7, lmbda: 0.5}, {n_atoms: 12, lmbda: 0.1}]",
-    "--model.frontend.tolerance", "0.1", "--model.classifier", "LinearSVM",
+    "--model.frontend.solver.tolerance", "0.1", "--model.classifier", "LinearSVM",
 ]  # fmt: skip
 
 

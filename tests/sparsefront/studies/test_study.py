@@ -357,9 +357,9 @@ def faces(folder, size):
 def test_two_modalities_are_learned_read_out_attacked_and_compared_in_one_study(ran, capsys, tmp_path):
     """Paper 003 in small: a front end of faces and names, a linear SVM, the attack, a variant, both tables."""
     layers = [{"n_atoms": 8, "size": 8, "stride": 4, "lmbda": 0.5}, {"n_atoms": 10, "lmbda": 0.1}]
-    names = {"second_shape": [1, 16, 128], "second_layers": [{"n_atoms": 6, "size": 16, "stride": 8, "lmbda": 0.5}]}
-    rough = {"n_iterations": 2, "tolerance": 0.1}
-    dsc = {"class_path": "DSC", "init_args": {"output": "code", "layers": layers, **names, **rough}}
+    names = {"shape": [1, 16, 128], "layers": [{"n_atoms": 6, "size": 16, "stride": 8, "lmbda": 0.5}]}
+    rough = {"learning": {"n_iterations": 2}, "solver": {"tolerance": 0.1}}
+    dsc = {"class_path": "DSC", "init_args": {"output": "code", "layers": layers, "second": names, **rough}}
     pgd = {"name": "pgd", "attack": {"class_path": "PGD", "init_args": {"eps": "8/255", "steps": 1}}}
     data = {
         "root": faces(tmp_path / "faces", 16),

@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser, Namespace
 from jsonargparse._util import import_object
 
 from sparsefront.cli.dry_run.open_settings import OPEN, is_open, may_be_built, returned
-from sparsefront.common.annotations import annotations_of
+from sparsefront.common.annotations import annotations_of, settings_group_of
 from sparsefront.frontends import FrontEnd
 from sparsefront.model.rebuilding import CLASS, MORE, SETTINGS
 
@@ -23,8 +23,8 @@ def check_named(parser: ArgumentParser, settings: Namespace) -> None:
     """Look through all settings of a parser.
 
     Raises:
-        ValueError: a class that is none of the kind wanted, or a function that does not say in its annotation that it
-            returns one.
+        ValueError: a class that is none of the kind wanted, a function that does not say in its annotation that it
+            returns one, or null in the place of settings.
     """
     for action in parser._actions:
         if (hint := getattr(action, "_typehint", None)) is not None and action.dest in settings:
@@ -32,6 +32,10 @@ def check_named(parser: ArgumentParser, settings: Namespace) -> None:
 
 
 def _check(hint: Any, value: Any, setting: str) -> None:
+    if value is None and hint is not None and hint is settings_group_of(hint):
+        raise ValueError(
+            f"`{setting}` must hold settings of {hint.__name__}, found null; leave it out, and they are its defaults."
+        )
     if inspect.isroutine(value) and list(_kinds(hint)):  # else it is handed on as it is, not called to build a part
         _check_kind(value, hint, setting)
     elif _names_a_class(value):

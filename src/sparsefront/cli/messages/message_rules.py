@@ -219,6 +219,10 @@ RULES: list[tuple[str, Callable[[re.Match[str], Place], str]]] = [
     (r"Multiple subclasses with name (\w+)\. .*?: (.*)", _several),
     (r"Unable to load config [\"'](.*?)[\"']", _no_group),
     (r"Subcommand '\w+' does not accept option '([^']+)'", _no_setting),
+    (
+        r"Expected a tuple with (\d+) elements\. Got value: (.*)",
+        lambda found, place: f"{place} must be a list of {found[1]}, found {found[2]}.",
+    ),
     (r"Group '([^']+)' does not accept option '([^']+)'", _no_setting_of_group),
     (r"unrecognized arguments: --(\w+)\.([\w.]+)", _no_setting_of_group),
     (r"No module named '([^']+)'", _no_module),

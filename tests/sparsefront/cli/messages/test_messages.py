@@ -233,6 +233,35 @@ CASES = [
         ["--model.frontend", "DSC", "--model.frontend.layers", "[{n_atoms: x}]"],
         "`n_atoms` of DSCLayer must be an integer",
     ),
+    # Groups of settings.
+    (
+        ["--model.frontend", "DSC", "--model.frontend.learning.n_iterations", "x"],
+        "`learning.n_iterations` must be an integer, found x",
+    ),
+    (
+        ["--model.frontend", "DSC", "--model.frontend.learning.n_iterations", "0"],
+        "DSCLearningSettings: `n_iterations` must be at least 1, found 0",
+    ),
+    (
+        ["--model.frontend", "DSC", "--model.frontend.learning", "{n_iteration: 3}"],
+        "`learning.n_iteration` is no setting of DSC; did you mean learning.n_iterations",
+    ),
+    (
+        ["--model.frontend", "DSC", "--model.frontend.learning.bogus", "3"],
+        "`learning.bogus` is no setting.",
+    ),
+    (
+        ["--model.frontend", "DSC", "--model.frontend.learning", "3"],
+        "`learning` must hold settings, each with its name",
+    ),
+    (
+        ["--model.frontend", "DSC", "--model.frontend.solver", "null"],
+        "`model.frontend.solver` must hold settings of DSCSolver, found null; leave it out, and they are its defaults",
+    ),
+    (
+        ["--model.frontend", "DSC", "--model.frontend.second", "{shape: [1, 8], layers: [{n_atoms: 3}]}"],
+        "`shape` of SecondModality must be a list of 3, found [1, 8]",
+    ),
     (
         ["--model.frontend", "Compose", "--model.frontend.parts", "[{class_path: JPEG, init_args: {quality: x}}]"],
         "`quality` of JPEG must be an integer, found x",

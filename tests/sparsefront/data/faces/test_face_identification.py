@@ -15,7 +15,7 @@ from sparsefront.data import Batch, FaceIdentification, NamedBatch, base
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.faces.name_pictures import name_pictures
 from sparsefront.frontends import DSC
-from sparsefront.frontends.dsc.layer import DSCLayer
+from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, DSCSolver, SecondModality
 from tests.helpers.grouped_faces import face_data
 
 PEOPLE = {"Ann_A": 4, "Bea_B": 3, "Cy_C": 1, "Di_D": 1, "Eve_E": 2, "Halle_Berry": 9, "Zed_Z": 5}
@@ -260,8 +260,9 @@ def trainer(tmp_path, **settings):
 def test_a_front_end_learns_from_faces_and_names_and_a_classifier_trains_behind_its_cache(root, tmp_path):
     def dsc(image_shape):
         layers = [DSCLayer(4, 4, 4, 0.5), DSCLayer(6, lmbda=0.05)]
-        second = {"second_shape": (1, 16, 128), "second_layers": [DSCLayer(4, 8, 8, 0.5)]}
-        return DSC(image_shape, layers, **second, n_iterations=2, max_steps=20, output="code")
+        second = SecondModality((1, 16, 128), [DSCLayer(4, 8, 8, 0.5)])
+        solver, learning = DSCSolver(max_steps=20), DSCLearningSettings(n_iterations=2)
+        return DSC(image_shape, layers, second, output="code", solver=solver, learning=learning)
 
     data = face_data(root, **SIZES | {"batch_size": 5})
     model = Witness(Linear, dsc, image_shape=data.image_shape, num_classes=2)

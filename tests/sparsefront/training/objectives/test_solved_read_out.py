@@ -16,7 +16,7 @@ from sparsefront.data import ImageData
 from sparsefront.data.sources import ArrayImages
 from sparsefront.evaluation import RobustEvaluation
 from sparsefront.frontends import DSC, FrontEnd, Identity, TopT
-from sparsefront.frontends.dsc.layer import DSCLayer
+from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SHAPE = (1, 6, 6)
@@ -195,15 +195,16 @@ def test_a_white_box_differentiates_through_deep_sparse_codes_and_the_machine(tm
     """Against differences of the decision, on images away from where a neuron comes or goes."""
 
     def codes(shape):
-        return DSC(shape, [DSCLayer(6, 3, 1, 0.1), DSCLayer(8, lmbda=0.02)], output="code", n_iterations=3,
-                   tolerance=1e-2)  # fmt: skip
+        layers = [DSCLayer(6, 3, 1, 0.1), DSCLayer(8, lmbda=0.02)]
+        return DSC(shape, layers, output="code", learning=DSCLearningSettings(n_iterations=3))
 
     model, data = defended(frontend=codes), Halves()
     run = trainer(tmp_path)
     learn_front_end(model.frontend, data, run)
     run.fit(model, data)
     frontend = model.eval().double().frontend
-    frontend.solver = replace(frontend.solver, tolerance=1e-7)  # or the differences are those of steps left out
+    network = frontend.network
+    network.solver = replace(network.solver, tolerance=1e-7)  # or the differences are those of steps left out
     images = data.plain_training_split().__getitems__([0, 1]).image.double()
     seen = model.frontend.stand_in("implicit", tolerance=1e-7)
 
