@@ -32,9 +32,9 @@ def check_named(parser: ArgumentParser, settings: Namespace) -> None:
 
 
 def _check(hint: Any, value: Any, setting: str) -> None:
-    if value is None and hint is not None and hint is settings_group_of(hint):
+    if value is None and (group := settings_group_of(hint)) is hint and group is not None:
         raise ValueError(
-            f"`{setting}` must hold settings of {hint.__name__}, found null; leave it out, and they are its defaults."
+            f"`{setting}` must hold settings of {group.__name__}, found null; leave it out, and they are its defaults."
         )
     if inspect.isroutine(value) and list(_kinds(hint)):  # else it is handed on as it is, not called to build a part
         _check_kind(value, hint, setting)
