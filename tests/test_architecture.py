@@ -153,7 +153,7 @@ def test_a_circle_is_found():
 
 
 CIRCLES = circles({name: {one for one in imported(path) if one in FILES} - {name} for name, path in FILES.items()})
-LEFT = ("sparsefront.frontends.dsc.", "sparsefront.frontends.stl.")  # rooms whose files still do
+LEFT = ("sparsefront.frontends.stl.",)
 
 
 def test_no_files_import_each_other_not_even_within_functions_or_for_types():
