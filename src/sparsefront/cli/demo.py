@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 
-from sparsefront.cli.command import main
+from sparsefront.cli.command import check
 from sparsefront.cli.report import main as report
 from sparsefront.common import stopping
+from sparsefront.studies.run_systems import run_systems
+from sparsefront.studies.study_file import read_study
 
-EXPERIMENTS = Path("lightning_configs/experiments")
-FOLDER = Path("runs/demo")
+STUDY = Path("lightning_configs/studies/demo.yaml")
 
 
 def demo() -> int:
@@ -16,15 +17,21 @@ def demo() -> int:
 
     Goes on where it was interrupted, and does not train again what is whole.
     """
-    runs: list[str] = []
-    for name in ("mnist5k_natural", "mnist5k_top_t"):
-        config, folder = f"{EXPERIMENTS / name}.yaml", str(FOLDER / name)
-        print(f"\n{name}: sparsefront fit --config {config}", flush=True)
-        main(["fit", "--config", config, "--run_dir", folder, "--ckpt_path", "last"])
-        runs.append(folder)
-    return report([*runs, "--stage", "val", "--out", str(FOLDER / "report.html")])
+    try:
+        study = read_study(STUDY)
+        study.check(study.systems, check)
+    except ValueError as error:
+        print(f"make demo: {error}", file=sys.stderr)
+        return 2
+    failed = run_systems(study.systems, shown=True)
+    for name, why in failed.items():
+        print(f"make demo: {name} has no results: {why}", file=sys.stderr)
+    if failed:
+        return 1
+    folders = [str(system.folder) for system in study.systems]
+    return report([*folders, "--stage", "val", "--out", str(study.folder / "report.html")])
 
 
 if __name__ == "__main__":
-    with stopping.command("make demo", []):
+    with stopping.command("make demo", [], "what was trained so far is kept"):
         sys.exit(demo())

@@ -40,19 +40,23 @@ class Workers(Protocol):
         """Let all that were begun keep what they have, and end."""
 
 
-def run_systems(systems: Sequence[System], workers: Workers | None = None, jobs: int = 1) -> dict[str, str]:
+def run_systems(
+    systems: Sequence[System], workers: Workers | None = None, jobs: int = 1, shown: bool = False
+) -> dict[str, str]:
     """Do what is left to do of each system; one that fails keeps only those from running that need it.
 
     Args:
         systems: each after those that it needs.
         workers: who takes the turns; None for this process, one after the other.
         jobs: how many systems run at a time; a system that needs another waits for that one's fit.
+        shown: whether what the commands print goes where this process prints, in place of each system's log; without
+            workers.
 
     Returns:
         Why a system has no results, by its name; empty if all have.
     """
     if workers is None:
-        reasons = {system.name: take_turn(system, _say) for system in systems}
+        reasons = {system.name: take_turn(system, _say, shown) for system in systems}
     else:
         try:
             reasons = _side_by_side(systems, workers, jobs)

@@ -22,7 +22,7 @@ _running: set[subprocess.Popen[bytes]] = set()
 _closing = threading.Event()
 
 
-def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
+def separate_run(verb: str, folder: Path, arguments: Sequence[str], shown: bool = False) -> bool:
     """Run `sparsefront VERB` into a folder; it is neither slowed, filled nor stopped by what came before it.
 
     What it prints is added to the folder's `log.txt`, below the command. It ends when this process ends, were that
@@ -32,6 +32,7 @@ def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
         verb: fit, validate, test or predict.
         folder: its `--run_dir`, made if it is not there.
         arguments: the others.
+        shown: whether what it prints goes where this process prints, in place of the log.
 
     Returns:
         Whether it came to a good end. False, with a sentence in the log, where another process writes to the folder.
@@ -47,16 +48,16 @@ def separate_run(verb: str, folder: Path, arguments: Sequence[str]) -> bool:
         log.flush()
         try:
             with locked(folder):
-                return _run(words, folder, log)
+                return _run(words, folder, None if shown else log)
         except InUseError as error:
             log.write(f"sparsefront: error: {error}\n")
             return False
 
 
-def _run(words: Sequence[str], folder: Path, log: TextIO) -> bool:
+def _run(words: Sequence[str], folder: Path, log: TextIO | None) -> bool:
     command = [sys.executable, "-P", "-m", "sparsefront.cli.command", *words]  # -P: not from the working folder first
     environment = no_task(environment_of_child(folder / _LOCK))
-    with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment) as run:
+    with subprocess.Popen(command, stdout=log, stderr=log, env=environment) as run:
         _running.add(run)
         try:
             return run.wait() == 0

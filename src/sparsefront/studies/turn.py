@@ -1,5 +1,6 @@
 """One system's turn: whatever is left to do of it."""
 
+import shlex
 import time
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ Say = Callable[[str, str], None]
 """Called with a line and its end."""
 
 
-def take_turn(system: System, say: Say) -> str:
+def take_turn(system: System, say: Say, shown: bool = False) -> str:
     """Fit and test a system, as far as that is left to do.
 
     An interrupted fit goes on from its last checkpoint, an interrupted test from its rows.
@@ -21,6 +22,7 @@ def take_turn(system: System, say: Say) -> str:
     Args:
         system: whose needs are fitted.
         say: is told what is done.
+        shown: whether what the commands print goes where this process prints, in place of the system's log.
 
     Returns:
         Why there are no results all the same; empty if there are.
@@ -32,36 +34,41 @@ def take_turn(system: System, say: Say) -> str:
         return f"it needs {absent[0]}, which is not fitted"
     try:
         with locked(system.folder):
-            return _fit(system, say) or _test(system, say)
+            return _fit(system, say, shown) or _test(system, say, shown)
     except InUseError as error:
         return str(error)
 
 
-def _fit(system: System, say: Say) -> str:
+def _fit(system: System, say: Say, shown: bool) -> str:
     if is_fitted(system):
         return ""
     last = ["--ckpt_path", "last"] if has_checkpoint(system.folder) else []
     begin_fit(system)
-    if not _timed("fit", system, [*system.fit_arguments, *last], say):
+    if not _timed("fit", system, [*system.fit_arguments, *last], say, shown):
         return _why("fit", system)
     if not end_fit(system):
         return f"its fit ended before its end was reached; see {system.folder / LOG}"
     return ""
 
 
-def _test(system: System, say: Say) -> str:
+def _test(system: System, say: Say, shown: bool) -> str:
     if not system.test:
         return "" if is_done(system) else f"its fit left no whole results; see {system.folder / LOG}"
     weights = ["--ckpt_path", "last"] if system.fit else []
     rows = ["--evaluation.resume_from", str(system.folder)] if goes_on(system) else []
     begin_test(system)
-    ended = _timed("test", system, [*system.arguments, *rows, *weights], say)
+    ended = _timed("test", system, [*system.arguments, *rows, *weights], say, shown)
     if rows and not ended and last_words(system.folder).startswith("`resume_from`"):
-        ended = _timed("test", system, [*system.arguments, *weights], say)  # rows of other code or another machine
+        ended = _timed(
+            "test", system, [*system.arguments, *weights], say, shown
+        )  # rows of other code or another machine
     return "" if ended and end_test(system) else _why("test", system)
 
 
-def _timed(verb: str, system: System, arguments: list[str], say: Say) -> bool:
+def _timed(verb: str, system: System, arguments: list[str], say: Say, shown: bool) -> bool:
+    if shown:
+        say(f"\n{system.name}: {shlex.join(['sparsefront', verb, *arguments])}", "\n")
+        return separate_run(verb, system.folder, arguments, shown)
     say(f"{system.name}: {verb} ...", " ")
     start = time.monotonic()
     ended = separate_run(verb, system.folder, arguments)

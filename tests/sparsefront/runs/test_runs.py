@@ -21,6 +21,7 @@ from sparsefront.model.defended import DefendedClassifier
 from sparsefront.report.sentences import cautions
 from sparsefront.results.run import Run
 from sparsefront.runs.moved_run import moved_paths, moved_run
+from sparsefront.studies import turn
 from tests.helpers.places import CONFIGS
 
 FRAGMENTS = ("base", "data/mnist5k", "classifiers/convnet")
@@ -258,14 +259,24 @@ def test_a_moved_run_is_where_its_configuration_is_unless_another_place_was_name
 
 def test_the_demo_goes_on_where_it_was_interrupted_and_trains_nothing_twice(monkeypatch):
     """Stopped in the attacks of the first system's last epoch, then done, then done again."""
-    lines = ["fit", *SMALL, *FGSM, "--trainer.max_epochs", "2"]
+    lines = [*SMALL, *FGSM]
     reported = []
 
-    def quick(args):
-        assert args[:2] == ["fit", "--config"]
-        return main([*lines, *args[args.index("--run_dir") :]])
+    def quick(verb, folder, arguments, shown):
+        assert (verb, shown) == ("fit", True)
+        assert arguments[:2] == ["--config", "a.yaml"]
+        main([verb, *lines, *arguments, "--run_dir", str(folder)])
+        return True
 
-    monkeypatch.setattr(demo, "main", quick)
+    study = yaml.safe_load((CONFIGS / "studies/demo.yaml").read_text())
+    Path("a.yaml").write_text("trainer: {max_epochs: 2}")
+    for system in study["systems"].values():
+        assert system["test"] is False
+        system["configs"] = ["a.yaml"]
+    Path("demo.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    monkeypatch.setattr(demo, "STUDY", Path("demo.yaml"))
+    monkeypatch.setattr(demo, "check", lambda args: None)
+    monkeypatch.setattr(turn, "separate_run", quick)
     monkeypatch.setattr(demo, "report", lambda args: reported.append(args) or 0)
     with monkeypatch.context() as patch:
         killed_at(patch, 2)

@@ -26,7 +26,7 @@ def commands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = []
 
-    def run(verb, folder, arguments):
+    def run(verb, folder, arguments, shown=False):
         found.append((verb, list(arguments)))
         if verb == "fit":
             leave_fit(folder, ended=len(found) > 1)
@@ -70,7 +70,7 @@ def done(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = []
 
-    def run(verb, folder, arguments):
+    def run(verb, folder, arguments, shown=False):
         found.append((verb, folder.name))
         (leave_fit if verb == "fit" else leave_test)(folder)
         return True

@@ -28,7 +28,7 @@ def begun(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_closing", threading.Event())
     waits, order = {}, []
 
-    def run(verb, folder, arguments):
+    def run(verb, folder, arguments, shown=False):
         order.append((verb, folder.name))
         waits.get((verb, folder.name), threading.Barrier(1)).wait(30)
         (leave_fit if verb == "fit" else leave_test)(folder)
@@ -53,7 +53,7 @@ def test_systems_run_at_the_same_time_and_one_that_needs_another_waits_for_its_f
 def test_no_more_run_at_a_time_than_asked_for_and_one_that_fails_keeps_back_those_that_need_it(begun, monkeypatch):
     at_once, most, lock = 0, 0, threading.Lock()
 
-    def run(verb, folder, arguments):
+    def run(verb, folder, arguments, shown=False):
         nonlocal at_once, most
         with lock:
             at_once += 1

@@ -34,7 +34,7 @@ def test_settings_are_checked_as_those_of_no_task(monkeypatch, capsys):
     Path("s.yaml").write_text(yaml.safe_dump({"run_dir": "s", "systems": {"natural": {}}}))
     began = []
 
-    def run(verb, folder, arguments):
+    def run(verb, folder, arguments, shown=False):
         began.append(verb)
         (leave_fit if verb == "fit" else leave_test)(folder)
         return True

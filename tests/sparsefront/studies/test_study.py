@@ -60,7 +60,7 @@ def ran(monkeypatch):
     monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: used))
     done = []
 
-    def run(verb, folder, arguments):
+    def run(verb, folder, arguments, shown=False):
         done.append((verb, folder.name))
         monkeypatch.setattr(sys, "argv", ["cli.py", verb, *arguments, "--run_dir", str(folder)])
         main()
@@ -75,7 +75,7 @@ def faked(monkeypatch):
     """No command is run: each is noted and leaves a checkpoint or a result, unless its folder is in `breaking`."""
     commands, breaking = [], set()
 
-    def run(verb, folder, arguments):
+    def run(verb, folder, arguments, shown=False):
         commands.append((verb, folder.name, arguments[-2:] == ["--ckpt_path", "last"]))
         folder.mkdir(parents=True, exist_ok=True)
         if (verb, folder.name) in breaking:

@@ -31,7 +31,7 @@ def ran(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = []
 
-    def run(verb, folder, arguments):
+    def run(verb, folder, arguments, shown=False):
         done.append(folder.name)
         folder.mkdir(parents=True, exist_ok=True)
         if folder.name != "bits=3":

@@ -38,7 +38,7 @@ def ran(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = []
 
-    def run(verb, folder, arguments):
+    def run(verb, folder, arguments, shown=False):
         done.append([verb, *arguments])
         folder.mkdir(parents=True, exist_ok=True)
         monkeypatch.setattr(sys, "argv", ["sparsefront", verb, *arguments, "--run_dir", str(folder)])
@@ -101,7 +101,7 @@ def test_a_studys_test_that_was_interrupted_goes_on_from_its_rows(ran, monkeypat
 def test_a_fit_that_ended_well_before_its_last_epoch_is_not_taken_for_whole(ran, monkeypatch):
     real = turn.separate_run
 
-    def short(verb, folder, arguments):
+    def short(verb, folder, arguments, shown=False):
         more = ["--trainer.max_epochs", "1"] if verb == "fit" else []
         return real(verb, folder, [*arguments, *more])
 
