@@ -1,5 +1,6 @@
 """What has come to its end, by what the files hold."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,8 @@ from sparsefront.common.checkpoints.checkpoint import RUN, Checkpoint, content_o
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.file_digest import file_digest
 from sparsefront.common.run_versions import versions_of
-from sparsefront.results.result_files import read_json
-from sparsefront.results.same_evaluation import SAMPLES
+from sparsefront.results.evaluation_record import EvaluationRecord, path_of
+from sparsefront.results.same_evaluation import check_same_evaluation
 from sparsefront.studies.made_with import by_name
 from sparsefront.studies.named_files import contents
 from sparsefront.studies.system import System
@@ -44,10 +45,10 @@ def has_results(folder: Path, stage: str = "test") -> bool:
 def has_whole_test(system: System) -> bool:
     """Whether the system's results are whole, and of the weights that it has now."""
     home = results_in(system.folder, system.stage)
-    about = None if home is None else _whole(home / "results", system.stage)
-    if about is None:
+    provenance = None if home is None else _whole(home / "results", system.stage)
+    if provenance is None:
         return False
-    weights = about.get("weights")
+    weights = provenance.get("weights")
     tested = weights.get("sha256") if isinstance(weights, dict) else None
     found = _newest(system.folder) if system.fit and tested is not None else None
     return found is None or found.digest == tested
@@ -56,7 +57,7 @@ def has_whole_test(system: System) -> bool:
 def results_in(folder: Path, stage: str = "test") -> Path | None:
     """The folder that holds the newest evaluation of a run's folder, whole or not; None if there is none."""
     homes = (*versions_of(folder), folder)
-    return next((home for home in homes if (home / "results" / f"{stage}_attacks.json").is_file()), None)
+    return next((home for home in homes if path_of(home / "results", stage).is_file()), None)
 
 
 def has_rows(folder: Path) -> bool:
@@ -64,15 +65,14 @@ def has_rows(folder: Path) -> bool:
     return any(folder.glob("version_*/results/test_partial/about.json"))
 
 
-def _whole(results: Path, stage: str) -> dict[str, Any] | None:
-    """What the attacks' file says, None unless it and the samples that it was written with are whole."""
+def _whole(results: Path, stage: str) -> Mapping[str, Any] | None:
+    """Where an evaluation comes from, None unless its record and the samples that it was written with are whole."""
     try:
-        about = read_json(results / f"{stage}_attacks.json", ("attacks",), "evaluate again", to_show=False).mapping()
+        provenance = EvaluationRecord.read(results, stage).provenance
+        check_same_evaluation(results / f"{stage}_samples.csv", provenance)
     except (ValueError, OSError):
         return None
-    samples, digest = results / f"{stage}_samples.csv", about.get(SAMPLES)
-    same = digest is None or (samples.is_file() and file_digest(samples) == digest)
-    return about if about.get("whole") is not False and same else None
+    return provenance if provenance.get("whole") is not False else None
 
 
 def _newest(folder: Path) -> Checkpoint | None:

@@ -59,9 +59,8 @@ def _test(system: System, say: Say, shown: bool) -> str:
     begin_test(system)
     ended = _timed("test", system, [*system.arguments, *rows, *weights], say, shown)
     if rows and not ended and last_words(system.folder).startswith("`resume_from`"):
-        ended = _timed(
-            "test", system, [*system.arguments, *weights], say, shown
-        )  # rows of other code or another machine
+        # They are of other code, or of another machine.
+        ended = _timed("test", system, [*system.arguments, *weights], say, shown)
     return "" if ended and end_test(system) else _why("test", system)
 
 
