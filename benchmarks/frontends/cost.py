@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from benchmarks.frontends.growth import growth
 from sparsefront.frontends import D3, DSC, STL, FrontEnd, PixelDeflection
-from sparsefront.model.defended import Builder
+from sparsefront.model.deployed import Builder
 
 ROUNDS = 3
 PATIENCE = 10.0  # seconds, after which no further round begins

@@ -1,10 +1,9 @@
-"""A front end and a classifier, trained and deployed as one."""
+"""A front end and a classifier, trained and tested as one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
@@ -12,21 +11,20 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassAccuracy
 
-from sparsefront.common.build_part import build_part
 from sparsefront.common.checkpoints.checkpoint import Checkpoint, content_of
 from sparsefront.common.checkpoints.checkpoint_file import read_whole_checkpoint
 from sparsefront.common.checkpoints.mismatch import explain_mismatch
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
-from sparsefront.common.logits import logits_of, mean_over_copies, predicted_classes
+from sparsefront.common.logits import predicted_classes
 from sparsefront.common.settings import checked_settings
 from sparsefront.data.batch import Batch
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.named_batch import NamedBatch
-from sparsefront.frontends import FrontEnd, Identity
-from sparsefront.model.checks import check_codes, check_labels, check_learned, check_num_classes
+from sparsefront.frontends import Identity
+from sparsefront.model.checks import check_labels, check_learned
 from sparsefront.model.class_weights import class_weights_of, weighted_cross_entropy
+from sparsefront.model.deployed import Builder, ClassifierBuilder, DeployedClassifier
 from sparsefront.model.hyperparameters import kept_hyperparameters
-from sparsefront.model.known_classes import note_named
 from sparsefront.model.part_weights import load_classifier, load_front_end
 from sparsefront.model.place import place
 from sparsefront.model.rebuilding import described_settings
@@ -34,13 +32,10 @@ from sparsefront.model.single_image import explained
 from sparsefront.runs.same_settings import other_part
 from sparsefront.training.objectives import Objective, default_objective
 
-Builder = Callable[[tuple[int, int, int]], FrontEnd]
-ClassifierBuilder = Callable[[int, int], nn.Module]
-
 
 @checked_settings
-class DefendedClassifier(pl.LightningModule):
-    """`classifier(frontend(images))`: (B, C, H, W) images in [0, 1] -> logits (B, `num_classes`).
+class DefendedClassifier(DeployedClassifier):
+    """`classifier(frontend(images))`: (B, C, H, W) images in [0, 1] -> logits (B, `num_classes`), trained and tested.
 
     Where the front end makes several copies of an image, their probabilities are averaged.
 
@@ -95,19 +90,12 @@ class DefendedClassifier(pl.LightningModule):
         class_weights: Sequence[float] | None = None,
         objective: Objective | None = None,
     ) -> None:
-        super().__init__()
-        check_num_classes(num_classes)
+        super().__init__(classifier, frontend, image_shape, num_classes)
         self.save_hyperparameters()
         kept = kept_hyperparameters(self.hparams)
         self.hparams.clear()
         self.hparams.update(kept)
-        self.frontend = build_part("frontend", frontend, {"image_shape": image_shape}, FrontEnd)
-        sizes = {"in_chans": self.frontend.out_channels, "num_classes": num_classes}
-        self.classifier = build_part("classifier", classifier, sizes, nn.Module)
-        note_named(self.frontend, self.classifier)
-        check_codes(self.classifier, self.frontend)
         self.build_optimizer, self.build_scheduler = optimizer, scheduler
-        self.num_classes = num_classes
         # A setting, not a weight: checkpoints come without it.
         self.register_buffer("class_weights", class_weights_of(class_weights, num_classes), persistent=False)
         self.objective = default_objective(self.classifier) if objective is None else objective
@@ -143,41 +131,13 @@ class DefendedClassifier(pl.LightningModule):
             ValueError: no whole checkpoint, one that names a class that is not known or something else than a class,
                 or one of another model.
         """
-        found = find_checkpoint(checkpoint_path, "checkpoint_path")
-        checkpoint = read_whole_checkpoint(found.path, "checkpoint_path")
-        model = cls(**described_settings(cls, checkpoint.get("hyper_parameters", {}), settings))
-        model.on_load_checkpoint(checkpoint)
-        model.load_state_dict(checkpoint["state_dict"])
-        model.taken_from = {"model": found}
+        checkpoint = find_checkpoint(checkpoint_path, "checkpoint_path")
+        content = read_whole_checkpoint(checkpoint.path, "checkpoint_path")
+        model = cls(**described_settings(cls, content.get("hyper_parameters", {}), settings))
+        model.on_load_checkpoint(content)
+        model.load_state_dict(content["state_dict"])
+        model.taken_from = {"model": checkpoint}
         return model if map_location is None else model.to(map_location)
-
-    @property
-    def system(self) -> str:
-        """What the tables call this model."""
-        return f"{type(self.frontend).__name__} + {type(self.classifier).__name__}"
-
-    @property
-    def reads(self) -> torch.dtype:
-        """The precision of its weights, and so of the images that it reads."""
-        return next((one.dtype for one in self.parameters() if one.is_floating_point()), torch.get_default_dtype())
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (B, K) of the deployed model."""
-        return self.logits_from(self.frontend(images.clone()))  # which may write into what it is given
-
-    def logits_from(self, seen: Tensor) -> Tensor:
-        """Logits (B, K) of what the front end returned for B images: `n_copies` rows an image."""
-        logits = self.classify(seen)
-        n_copies = self.frontend.n_copies
-        return logits if n_copies == 1 else mean_over_copies(logits.unflatten(0, (-1, n_copies)))
-
-    def logits_of_batch(self, batch: Batch | NamedBatch) -> Tensor:
-        """Logits (B, K) of a batch of images, or of what `FrontEndCache` kept of them."""
-        return self.logits_from(batch.image) if isinstance(batch, ProjectedBatch) else self(batch.image)
-
-    def classify(self, seen: Tensor) -> Tensor:
-        """The classifier's logits (N, K) of inputs (N, C, H, W), which stay as they are whatever it does to its own."""
-        return logits_of(self.classifier(seen.clone()), f"`model.classifier` {type(self.classifier).__name__}")
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy with `class_weights`, the mean over the images."""
