@@ -26,8 +26,7 @@ from sparsefront.attacks.rescaled import Rescaled
 from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.attacks.square import Square
 from sparsefront.attacks.universal_perturbation import UniversalPerturbation
-from sparsefront.attacks.views.fitted_surrogate import FittedSurrogate
-from sparsefront.attacks.views.view import GrayBox, Neighbourhood, Transfer, View, WhiteBox
+from sparsefront.attacks.views import FittedSurrogate, GrayBox, Neighbourhood, Transfer, View, WhiteBox
 from sparsefront.attacks.zoo import ZOO
 
 __all__ = [

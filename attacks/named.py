@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sparsefront.attacks.base import Attack, check_choice
 from sparsefront.attacks.parts.noise import uniform
-from sparsefront.attacks.views.view import View, WhiteBox
+from sparsefront.attacks.views import View, WhiteBox
 from sparsefront.common.settings import checked_settings
 
 Target = Literal["most_likely", "least_likely", "random"]

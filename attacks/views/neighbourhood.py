@@ -1,0 +1,87 @@
+"""A view whose gradient is averaged around each image."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparsefront.attacks.base import check_at_least, check_radius, input_gradient, number
+from sparsefront.attacks.parts.noise import uniform
+from sparsefront.attacks.parts.norms import random_point
+from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
+from sparsefront.attacks.views.white_box import WhiteBox
+
+POINTS_AT_ONCE = 128  # images that a smoothed gradient puts through the model together
+
+
+@dataclass(frozen=True)
+class Neighbourhood(View):
+    """Another view's value, with its gradient averaged over points around each image (paper 001, A.6).
+
+    A value that jumps, as that of a front end which keeps the largest coefficients does, has a gradient that says
+    little of the next step; the mean over a neighbourhood says more.
+
+    Args:
+        view: what the adversary knows.
+        radius: of the Linf neighbourhood in [0, 1] pixel units; `8/255` is read. The paper does not give its own.
+        n_samples: points a gradient; each costs a forward and a backward pass.
+        seed: of the points, the same around every image; they depend on (seed, radius) alone.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    view: View = field(default_factory=WhiteBox)
+    radius: float | str = "2/255"
+    n_samples: int = 40
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_radius(self.radius, "Linf", name="radius")
+        check_at_least(self.n_samples, "n_samples", 1)
+
+    @property
+    def knowledge(self) -> str:
+        """The inner view's."""
+        return self.view.knowledge
+
+    @property
+    def is_deployed(self) -> bool:
+        """The inner view's."""
+        return self.view.is_deployed
+
+    def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
+        """Smooth the inner view's gradient."""
+        logits = self.view(model, meter)
+        return lambda images: _MeanGradient.apply(images, logits, self._offsets(images))
+
+    def _offsets(self, images: Tensor) -> Tensor:
+        """Of the points from their image, (n_samples, C, H, W)."""
+        places = torch.arange(self.n_samples, device=images.device)
+        draws = uniform(places, images.shape[1:], seed=self.seed, stream=-3).to(images.dtype)
+        return random_point(draws, draws, number(self.radius, "radius"), "Linf")
+
+
+class _MeanGradient(torch.autograd.Function):
+    """The value of a function at images, the mean of its gradients at images + offsets, clipped to [0, 1]."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, function: Logits, offsets: Tensor) -> Tensor:
+        """(B, C, H, W), then offsets (N, C, H, W) -> (B, K)."""
+        ctx.function = function
+        ctx.save_for_backward(images, offsets)
+        return function(images)
+
+    @staticmethod
+    def backward(ctx: Any, weights: Tensor) -> tuple[Tensor, None, None]:
+        """Weights (B, K) of the logits -> (B, C, H, W)."""
+        images, offsets = ctx.saved_tensors
+        total = torch.zeros_like(images)
+        # As many points at once as make a batch of this size, and at least one: memory does not grow with their number.
+        for some in offsets.split(max(1, POINTS_AT_ONCE // len(images))):
+            with torch.enable_grad():
+                points = (images + some[:, None]).clamp(0, 1).flatten(0, 1).detach().requires_grad_()
+                gradient = input_gradient(ctx.function(points), points, weights.repeat(len(some), 1))
+            total += gradient.view(len(some), *images.shape).sum(dim=0)
+        return total / len(offsets), None, None
