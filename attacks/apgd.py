@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least
 from sparsefront.attacks.parts.apgd_walk import Walk, checks
 from sparsefront.attacks.parts.bounded import Bounded, Found, best_of_attempts, check_restarts, improve, random_start
 from sparsefront.attacks.parts.losses import Goal
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine
+from sparsefront.common.rules import at_least, check_rules
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class APGD(Bounded):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.steps, "steps", 1)
+        check_rules(at_least(1, steps=self.steps))
         check_restarts(self.n_restarts, self.random_start)
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.apgd import APGD
-from sparsefront.attacks.base import Model, check_at_least, checked_logits, mean_over_passes
 from sparsefront.attacks.parts.bounded import Found, best_of_attempts
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
+from sparsefront.attacks.parts.model import Model
+from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
+from sparsefront.common.rules import at_least, check_rules
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class APGDT(APGD):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.n_target_classes, "n_target_classes", 1)
+        check_rules(at_least(1, n_target_classes=self.n_target_classes))
         if self.targeted:
             raise ValueError("`targeted` must be false, found true: the labels are the true classes; use APGD.")
 

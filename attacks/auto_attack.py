@@ -8,11 +8,16 @@ from torch import Tensor
 
 from sparsefront.attacks.apgd import APGD
 from sparsefront.attacks.apgd_t import APGDT
-from sparsefront.attacks.base import Attack, Budget, Model, check_choice, check_radius, mean_logits, number
+from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.fab import FAB
 from sparsefront.attacks.parts.losses import fooled
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm
+from sparsefront.attacks.parts.queries import mean_logits
+from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.square import Square
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import check_rules, one_of
 
 Version = Literal["standard", "plus", "rand"]
 
@@ -46,20 +51,24 @@ class AutoAttack(Attack):
     early_stop: ClassVar[bool] = True  # what fools the model given is done
     to_walk_on: ClassVar[str] = "name APGD, APGDT, FAB and Square one by one, each with `early_stop: false`"
 
-    eps: float | str = "8/255"
+    eps: PixelSize = "8/255"
     norm: Norm = "Linf"
     version: Version = "standard"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice(self.norm, "norm", get_args(Norm))
-        check_radius(self.eps, self.norm)
-        check_choice(self.version, "version", get_args(Version))
+        check_rules(
+            [
+                *one_of(get_args(Norm), norm=self.norm),
+                *radius_rules(self.norm, eps=float(self.eps)),
+                *one_of(get_args(Version), version=self.version),
+            ]
+        )
 
     @property
     def budget(self) -> Budget:
         """The ball."""
-        return Budget(self.norm, number(self.eps, "eps"))
+        return Budget(self.norm, float(self.eps))
 
     @property
     def by_gradient(self) -> bool:  # type: ignore[override]

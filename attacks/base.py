@@ -1,21 +1,19 @@
 """The contract of an attack."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.differentiation import gradient_of, retried
+from sparsefront.attacks.parts.batch import check_batch, check_integers, in_precision
+from sparsefront.attacks.parts.differentiation import retried
 from sparsefront.attacks.parts.guarded import guarded
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.reach import check_reach
 from sparsefront.common.budget import Budget as Budget  # as its home is where readers of results need no torch
 from sparsefront.common.settings import CheckedSettings
-
-Model = Callable[[Tensor], Tensor]
 
 
 class Attack(CheckedSettings, ABC):
@@ -125,147 +123,3 @@ class Attack(CheckedSettings, ABC):
             with guarded(model, dtype) as asked:
                 found = retried(lambda: self.perturb(asked, own.clone(), labels, indices))
             return found.detach().to(dtype)
-
-
-def in_precision(images: Tensor) -> Tensor:
-    """A copy of images in the precision that attacks compute in: single at least."""
-    return images.detach().to(torch.promote_types(images.dtype, torch.float32), copy=True)
-
-
-def number(value: float | str, name: str) -> float:
-    """Read a size such as 0.03 or "8/255".
-
-    Raises:
-        ValueError: it is neither, negative or not finite.
-    """
-    try:
-        found = float(Fraction("" if isinstance(value, bool) else value))
-    except (ValueError, TypeError, ArithmeticError):
-        raise ValueError(f"`{name}` must be a number or a fraction such as 8/255, found {value!r}.") from None
-    if found < 0:
-        raise ValueError(f"`{name}` must be >= 0, found {value}; write it in pixel units of [0, 1], e.g. 8/255.")
-    return found
-
-
-def check_radius(eps: float | str, norm: str, relative: bool = False, name: str = "eps") -> None:
-    """Raise a ValueError unless `eps` can be a ball's radius: in Linf, pixels in [0, 1] are never farther than 1."""
-    if number(eps, name) > 1 and norm == "Linf" and not relative:
-        raise ValueError(
-            f"`{name}` must be at most 1 with norm Linf, found {eps}; pixels lie in [0, 1], so write 8/255 for 8 grey "
-            "levels of 256."
-        )
-
-
-def check_at_least(value: int, name: str, least: int) -> None:
-    """Raise a ValueError unless `value` is large enough."""
-    if value < least:
-        raise ValueError(f"`{name}` must be at least {least}, found {value}.")
-
-
-def check_choice(value: str, name: str, choices: tuple[str, ...]) -> None:
-    """Raise a ValueError unless `value` is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {', '.join(choices)}, found {value!r}.")
-
-
-def check_integers(numbers: Tensor, name: str, count: int) -> None:
-    """Raise a ValueError unless `numbers` are int64 (count,), a TypeError unless they are a tensor."""
-    check_tensors(**{name: numbers})
-    if numbers.shape != (count,) or numbers.dtype != torch.int64:
-        raise ValueError(f"`{name}` must be int64 ({count},), found {numbers.dtype} {tuple(numbers.shape)}.")
-
-
-def check_tensors(**tensors: Any) -> None:
-    """Raise a TypeError that names the first which is no tensor."""
-    for name, value in tensors.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(
-                f"`{name}` must be a torch tensor, found {type(value).__module__}.{type(value).__name__}; write "
-                f"`torch.as_tensor({name})`."
-            )
-
-
-def check_batch(images: Tensor, labels: Tensor) -> None:
-    """Raise a ValueError unless images are (B, C, H, W) pixels in [0, 1] and labels (B,) integers."""
-    check_tensors(images=images, labels=labels)
-    if images.ndim != 4 or not images.is_floating_point():
-        raise ValueError(f"`images` must be floating (B, C, H, W), found {images.dtype} {tuple(images.shape)}.")
-    check_integers(labels, "labels", len(images))
-    if images.numel():
-        low, high = images.aminmax()
-        if not (low >= 0 and high <= 1):  # also catches NaN
-            raise ValueError(
-                f"`images` must be finite pixels in [0, 1], found [{low:.4g}, {high:.4g}]; "
-                "scale them and leave normalisation to the model."
-            )
-
-
-def checked_logits(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return (B, K) logits; raise a ValueError where they are not finite or the labels not among their classes."""
-    if logits.ndim != 2 or len(logits) != len(labels):
-        raise ValueError(f"`model` must return logits ({len(labels)}, K), found {tuple(logits.shape)}.")
-    if logits.shape[1] < 2:
-        raise ValueError("`model` must tell at least 2 classes apart, found logits of 1: no other answer can be wrong.")
-    if not logits.isfinite().all():
-        raise ValueError("`model` must return finite logits, found NaN or infinity; attack in float32.")
-    if labels.min() < 0 or labels.max() >= logits.shape[1]:
-        raise ValueError(
-            f"`labels` must lie in [0, {logits.shape[1]}), the model's classes, "
-            f"found [{labels.min().item()}, {labels.max().item()}]."
-        )
-    return logits
-
-
-def mean_over_passes(one_pass: Callable[[], tuple[Tensor, ...]], eot_iter: int) -> tuple[Tensor, ...]:
-    """Tensors of `eot_iter` passes through a model, averaged: the same as one pass unless the model draws numbers."""
-    sums = one_pass()
-    for _ in range(eot_iter - 1):
-        sums = tuple(total + more for total, more in zip(sums, one_pass(), strict=True))
-    return tuple(total / eot_iter for total in sums)
-
-
-@torch.no_grad()
-def mean_logits(model: Model, images: Tensor, eot_iter: int) -> Tensor:
-    """(B, C, H, W) -> (B, K), averaged over `eot_iter` passes."""
-    return mean_over_passes(lambda: (model(images),), eot_iter)[0]
-
-
-def value_and_gradient(
-    model: Model, images: Tensor, loss: Callable[[Tensor], Tensor], labels: Tensor, eot_iter: int = 1
-) -> tuple[Tensor, Tensor]:
-    """Logits (B, K) and the gradient of the summed per-sample losses with respect to the images (B, C, H, W).
-
-    Both are means over `eot_iter` passes (expectation over transformation, Athalye et al. 2018): the gradient of the
-    expected loss where the model is randomised.
-    """
-
-    def one_pass() -> tuple[Tensor, Tensor]:
-        point = images.detach().requires_grad_()
-        logits = checked_logits(model(point), labels)
-        return logits.detach(), input_gradient(loss(logits).sum(), point)
-
-    logits, gradient = mean_over_passes(lambda: retried(one_pass), eot_iter)
-    return logits, gradient
-
-
-def input_gradient(
-    outputs: Tensor, images: Tensor, weights: Tensor | None = None, *, retain_graph: bool = False
-) -> Tensor:
-    """The gradient of outputs, a number or weighted sum, with respect to images (B, C, H, W).
-
-    `retain_graph` lets the same outputs be differentiated again.
-
-    Raises:
-        ValueError: there is none, or it is not finite.
-    """
-    gradient = None
-    if outputs.requires_grad:
-        gradient = gradient_of(outputs, images, weights, retain_graph)
-    if gradient is None:
-        raise ValueError(
-            "`model` must be differentiable, found logits that carry no gradient to the images; "
-            "give it a differentiable stand-in (BPDA) or use an attack that needs no gradient."
-        )
-    if not gradient.isfinite().all():
-        raise ValueError("the gradient of `model` must be finite, found NaN or infinity; attack in float32.")
-    return gradient

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sparsefront.attacks.base import Model
 from sparsefront.attacks.parts.ascent import Ascent
+from sparsefront.attacks.parts.model import Model
 
 
 @dataclass(frozen=True)

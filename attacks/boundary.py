@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least
 from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import normal
 from sparsefront.attacks.parts.norms import size
 from sparsefront.attacks.parts.queries import fools
+from sparsefront.common.rules import at_least, between_0_and_1, check_rules, settings_of
 
 CHECK = 3  # every so many steps the sideways move alone is asked about too
 WINDOW = 5  # answers that a change of a step size is decided on
@@ -44,10 +45,8 @@ class Boundary(DecisionAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.steps, "steps", 1)
-        for name in ("sideways", "inwards", "convergence"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must lie in (0, 1), found {getattr(self, name)}.")
+        lengths = settings_of(self, "sideways", "inwards", "convergence")
+        check_rules([*at_least(1, steps=self.steps), *between_0_and_1(**lengths)])
 
     def _approach(self, model: Model, images: Tensor, start: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Walk."""

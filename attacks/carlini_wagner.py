@@ -6,9 +6,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least, value_and_gradient
+from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, lead_of
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, size
+from sparsefront.common.rules import at_least, check_rules, not_negative, positive
 
 GAIN = 0.9999  # a descent that brings the loss no lower than this share of it is over
 LEAST_WINDOW = 20  # steps; in fewer the loss may rise and fall
@@ -52,13 +54,13 @@ class CarliniWagner(MinimumNorm):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.steps, "steps", 1)
-        check_at_least(self.binary_search_steps, "binary_search_steps", 1)
-        for name in ("step_size", "initial_const"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"`{name}` must be positive, found {getattr(self, name)}.")
-        if not self.confidence >= 0:
-            raise ValueError(f"`confidence` must be >= 0, found {self.confidence}; it is a difference of logits.")
+        check_rules(
+            [
+                *at_least(1, steps=self.steps, binary_search_steps=self.binary_search_steps),
+                *positive(step_size=self.step_size, initial_const=self.initial_const),
+                *not_negative("it is a difference of logits", confidence=self.confidence),
+            ]
+        )
 
     def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Descend for one constant after the other, sample by sample keeping the smallest that fools."""

@@ -6,10 +6,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least, checked_logits
 from sparsefront.attacks.parts.jacobian import runners_up
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, steepest
+from sparsefront.attacks.parts.queries import checked_logits
+from sparsefront.common.rules import at_least, check_rules, not_negative
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,13 @@ class DeepFool(MinimumNorm):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.steps, "steps", 1)
-        check_at_least(self.n_candidate_classes, "n_candidate_classes", 2)
-        if not self.overshoot >= 0:
-            raise ValueError(f"`overshoot` must be >= 0, found {self.overshoot}; the paper has 0.02.")
+        check_rules(
+            [
+                *at_least(1, steps=self.steps),
+                *at_least(2, n_candidate_classes=self.n_candidate_classes),
+                *not_negative("the paper has 0.02", overshoot=self.overshoot),
+            ]
+        )
 
     def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Step until every sample has crossed; who has leaves."""

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least, checked_logits
 from sparsefront.attacks.parts.bounded import random_start
 from sparsefront.attacks.parts.hyperplane import to_hyperplane
 from sparsefront.attacks.parts.jacobian import runners_up
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, size
+from sparsefront.attacks.parts.queries import checked_logits
+from sparsefront.common.rules import at_least, check_rules, from_0_to_1, settings_of
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,10 @@ class FAB(MinimumNorm):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.steps, "steps", 1)
-        check_at_least(self.n_restarts, "n_restarts", 1)
+        counts = settings_of(self, "steps", "n_restarts")
         if self.n_target_classes is not None:
-            check_at_least(self.n_target_classes, "n_target_classes", 1)
-        for name in ("alpha_max", "beta"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"`{name}` must lie in [0, 1], found {getattr(self, name)}.")
+            counts["n_target_classes"] = self.n_target_classes
+        check_rules([*at_least(1, **counts), *from_0_to_1(alpha_max=self.alpha_max, beta=self.beta)])
         if not self.eta >= 1:
             raise ValueError(f"`eta` must be at least 1, found {self.eta}: less would stop short of the boundary.")
         if self.early_stop and self.eps is None:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least, checked_logits, value_and_gradient
+from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.jacobian import runners_up
 from sparsefront.attacks.parts.losses import lead
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, boundaries, diameter, dual_size, lead_of, rounding
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine, size, steepest
+from sparsefront.attacks.parts.queries import checked_logits
+from sparsefront.common.rules import at_least, check_rules, positive
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,9 @@ class FMN(MinimumNorm):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.steps, "steps", 1)
+        check_rules([*at_least(1, steps=self.steps), *positive(step_size=self.step_size)])
         if self.n_candidate_classes is not None:
-            check_at_least(self.n_candidate_classes, "n_candidate_classes", 2)
-        if not self.step_size > 0:
-            raise ValueError(f"`step_size` must be positive, found {self.step_size}.")
+            check_rules(at_least(2, n_candidate_classes=self.n_candidate_classes))
         if not 0 < self.final_shrinkage <= self.shrinkage < 1:
             raise ValueError(
                 "`shrinkage` and `final_shrinkage` must lie in (0, 1), the final one not above the first, found "

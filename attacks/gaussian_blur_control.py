@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsefront.attacks.base import Attack, Model
+from sparsefront.attacks.base import Attack
+from sparsefront.attacks.parts.model import Model
+from sparsefront.common.rules import check_rules, positive
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,7 @@ class GaussianBlurControl(Attack):
     sigma: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma < math.inf:
-            raise ValueError(f"`sigma` must be positive, found {self.sigma}; it is in pixels.")
+        check_rules(positive("it is in pixels", sigma=self.sigma))
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Filter the rows, then the columns."""

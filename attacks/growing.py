@@ -8,9 +8,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget, Model, check_radius, mean_logits, number
+from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.parts.losses import fooled
+from sparsefront.attacks.parts.model import Model
+from sparsefront.attacks.parts.queries import mean_logits
+from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.parts.wrapped_attack import Around
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import check_rules
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,18 @@ class Growing(Around):
     early_stop: ClassVar[bool] = True  # what fools the model given is done
     to_walk_on: ClassVar[str] = "name the attack inside it once for every size, each with `early_stop: false`"
 
-    sizes: Sequence[float | str] = ("2/255", "4/255", "8/255", "16/255")
+    sizes: Sequence[PixelSize] = ("2/255", "4/255", "8/255", "16/255")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not hasattr(self.attack, "eps"):
             raise ValueError(f"`attack` of Growing must have an eps, found {type(self.attack).__name__}.")
-        for size in self.sizes:
-            check_radius(size, getattr(self.attack, "norm", "L2"), getattr(self.attack, "relative", False), "sizes")
-        radii = [number(size, "sizes") for size in self.sizes]
+        radii = [float(size) for size in self.sizes]
+        for radius in radii:
+            norm, relative = getattr(self.attack, "norm", "L2"), getattr(self.attack, "relative", False)
+            check_rules(radius_rules(norm, relative, sizes=radius))
         if not radii or any(after <= before for before, after in pairwise(radii)):
-            raise ValueError(f"`sizes` must be at least one size, each larger than the one before, found {self.sizes}.")
+            raise ValueError(f"`sizes` must be at least one size, each larger than the one before, found {radii}.")
 
     @property
     def budget(self) -> Budget | None:

@@ -7,11 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least, check_choice
 from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import normal, uniform
 from sparsefront.attacks.parts.norms import size, steepest
 from sparsefront.attacks.parts.queries import fools
+from sparsefront.common.rules import at_least, check_rules, one_of, positive, settings_of
 
 # Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.
 BLOCK = 10
@@ -46,11 +47,8 @@ class HopSkipJump(DecisionAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice(self.norm, "norm", ("L2", "Linf"))
-        for name in ("steps", "n_directions", "max_directions"):
-            check_at_least(getattr(self, name), name, 1)
-        if self.gamma <= 0:
-            raise ValueError(f"`gamma` must be positive, found {self.gamma}.")
+        counts = settings_of(self, "steps", "n_directions", "max_directions")
+        check_rules([*one_of(("L2", "Linf"), norm=self.norm), *at_least(1, **counts), *positive(gamma=self.gamma)])
 
     @property
     def _distance(self) -> Literal["L2", "Linf"]:

@@ -6,10 +6,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Model, check_choice
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.jacobian import logit_gradients
 from sparsefront.attacks.parts.losses import fooled
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.salient_pairs import best_pair
+from sparsefront.common.rules import check_rules, one_of, unit_interval
 
 PairSearch = Literal["exact", "top2"]
 LEAST_THETA = 1e-3  # less would take a thousand steps to move one pair
@@ -41,11 +43,10 @@ class JSMA(Attack):
     targeted: bool = False
 
     def __post_init__(self) -> None:
-        check_choice(self.pair_search, "pair_search", get_args(PairSearch))
+        check_rules(one_of(get_args(PairSearch), pair_search=self.pair_search))
         if not LEAST_THETA <= abs(self.theta) <= 1:
             raise ValueError(f"`theta` must lie in [-1, 1] and be {LEAST_THETA} or more in size, found {self.theta}.")
-        if not 0 < self.gamma <= 1:
-            raise ValueError(f"`gamma` must lie in (0, 1], found {self.gamma}; it is a share of the pixels.")
+        check_rules(unit_interval("it is a share of the pixels", gamma=self.gamma))
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Change a pair a step in every sample that is not done."""

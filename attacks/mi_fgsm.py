@@ -6,8 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model
 from sparsefront.attacks.parts.ascent import Ascent
+from sparsefront.attacks.parts.model import Model
+from sparsefront.common.rules import check_rules, not_negative
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,7 @@ class MIFGSM(Ascent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.momentum < float("inf"):
-            raise ValueError(f"`momentum` must be >= 0 and finite, found {self.momentum}.")
+        check_rules(not_negative(momentum=self.momentum))
 
     def accumulate(self, velocity: Tensor, gradient: Tensor) -> Tensor:
         """Decay the velocity and add the gradient at L1 length 1; a zero gradient adds nothing."""

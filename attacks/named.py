@@ -7,9 +7,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, check_choice
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.noise import uniform
 from sparsefront.attacks.views import View, WhiteBox
+from sparsefront.common.rules import check_rules, one_of
 from sparsefront.common.settings import checked_settings
 
 Target = Literal["most_likely", "least_likely", "random"]
@@ -39,7 +40,7 @@ class NamedAttack:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.+-]+", self.name):
             raise ValueError(f"`name` of an attack may hold letters, digits and _ . + - only, found {self.name!r}.")
-        check_choice(self.target, "target", get_args(Target))
+        check_rules(one_of(get_args(Target), target=self.target))
         if getattr(self.attack, "early_stop", False) and not self.view.is_deployed:
             raise ValueError(
                 f"`attack` {self.name!r} must not stop early with view {type(self.view).__name__}, found "

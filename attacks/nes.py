@@ -6,12 +6,14 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least, check_choice, number
 from sparsefront.attacks.parts.bounded import Bounded, improve
 from sparsefront.attacks.parts.losses import Goal, Loss
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import normal, uniform
 from sparsefront.attacks.parts.norms import confine, radii, steepest
 from sparsefront.attacks.parts.queries import in_chunks
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, from_0_to_below_1, one_of, positive, unit_interval
 
 Directions = Literal["normal", "sign"]
 # Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.
@@ -51,9 +53,9 @@ class NES(Bounded):
 
     loss: Loss = "cw"
     steps: int = 50
-    step_size: float | str | None = None
+    step_size: PixelSize | None = None
     n_directions: int = 50
-    sigma: float | str = 0.001
+    sigma: PixelSize = 0.001
     directions: Directions = "normal"
     momentum: float = 0.5
     early_stop: bool = True
@@ -62,21 +64,21 @@ class NES(Bounded):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice(self.directions, "directions", get_args(Directions))
-        if self.step_size is not None and number(self.step_size, "step_size") == 0:
-            raise ValueError("`step_size` must be positive, found 0; leave it out for 2.5 * eps / steps.")
-        check_at_least(self.steps, "steps", 1)
-        check_at_least(self.n_directions, "n_directions", 1)
-        if number(self.sigma, "sigma") == 0:
-            raise ValueError("`sigma` must be positive, found 0; 0.001 suits pixels in [0, 1].")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"`momentum` must lie in [0, 1), found {self.momentum}.")
-        if not 0 < self.l1_sparsity <= 1:
-            raise ValueError(f"`l1_sparsity` must lie in (0, 1], found {self.l1_sparsity}.")
+        if self.step_size is not None:
+            check_rules(positive("leave it out for 2.5 * eps / steps", step_size=float(self.step_size)))
+        check_rules(
+            [
+                *one_of(get_args(Directions), directions=self.directions),
+                *at_least(1, steps=self.steps, n_directions=self.n_directions),
+                *positive("0.001 suits pixels in [0, 1]", sigma=float(self.sigma)),
+                *from_0_to_below_1(momentum=self.momentum),
+                *unit_interval(l1_sparsity=self.l1_sparsity),
+            ]
+        )
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Estimate, step, keep what is better; a sample that has fallen leaves."""
-        step_size = 2.5 * self.radius / self.steps if self.step_size is None else self.step_size
+        step_size = 2.5 * self.radius / self.steps if self.step_size is None else float(self.step_size)
         lengths = radii(step_size, images, self.norm, self.relative)
         eps, goal, found, average = self.radii(images), self.goal(labels), images, torch.zeros_like(images)
         best = self.score(model, images.clone(), goal)
@@ -96,7 +98,8 @@ class NES(Bounded):
 
     def _estimate(self, model: Model, images: Tensor, goal: Goal, indices: Tensor, step: int) -> Tensor:
         """Estimated gradients (B, C, H, W) of the loss; queries are clipped to the box."""
-        sigma, total = number(self.sigma, "sigma"), torch.zeros_like(images)
+        sigma = float(self.sigma)
+        total = torch.zeros_like(images)
         n_blocks = -(-self.n_directions // BLOCK)
         for block in range(n_blocks):
             count = min(BLOCK, self.n_directions - block * BLOCK)

@@ -6,10 +6,12 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Budget, Model, check_choice
+from sparsefront.attacks.base import Budget
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import normal, uniform
 from sparsefront.attacks.parts.norms import Norm, size
 from sparsefront.attacks.parts.wrapped_attack import Around, at_size
+from sparsefront.common.rules import check_rules, one_of
 
 Distribution = Literal["gaussian", "uniform", "sign"]
 Match = Literal["norm", "moments"]
@@ -43,9 +45,13 @@ class NoiseControl(Around):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice(self.distribution, "distribution", get_args(Distribution))
-        check_choice(self.match, "match", get_args(Match))
-        check_choice(self.norm, "norm", get_args(Norm))
+        check_rules(
+            [
+                *one_of(get_args(Distribution), distribution=self.distribution),
+                *one_of(get_args(Match), match=self.match),
+                *one_of(get_args(Norm), norm=self.norm),
+            ]
+        )
 
     @property
     def budget(self) -> Budget | None:

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sparsefront.attacks.base import Model
 from sparsefront.attacks.parts.ascent import Ascent
 from sparsefront.attacks.parts.bounded import Found, best_of_attempts, check_restarts, random_start
+from sparsefront.attacks.parts.model import Model
 
 
 @dataclass(frozen=True)

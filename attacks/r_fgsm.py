@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, number
 from sparsefront.attacks.parts.bounded import Bounded
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import normal
 from sparsefront.attacks.parts.norms import linear_maximiser, radii, steepest
+from sparsefront.common.pixel_size import PixelSize
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,17 @@ class RFGSM(Bounded):
 
     single_step: ClassVar[bool] = True
 
-    alpha: float | str | None = None
+    alpha: PixelSize | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.alpha is not None and number(self.alpha, "alpha") > self.radius:
-            raise ValueError(f"`alpha` must be at most `eps`, {self.eps}, found {self.alpha}; no budget would be left.")
+        if self.alpha is not None and (alpha := float(self.alpha)) > self.radius:
+            raise ValueError(f"`alpha` must be at most `eps`, {self.radius:g}, found {alpha:g}; no budget would be left.")
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Step at random, then uphill."""
-        alpha = self.radius / 2 if self.alpha is None else number(self.alpha, "alpha")
+        alpha = self.radius / 2 if self.alpha is None else float(self.alpha)
         spent = radii(alpha, images, self.norm, self.relative)
         noise = normal(indices, images.shape[1:], seed=self.seed, stream=0).to(images.dtype)
         start = (images + steepest(noise, images, spent, self.norm)).clamp(0, 1)

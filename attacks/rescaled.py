@@ -5,9 +5,13 @@ from typing import get_args
 
 from torch import Tensor
 
-from sparsefront.attacks.base import Budget, Model, check_choice, check_radius, number
+from sparsefront.attacks.base import Budget
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, radii
+from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.parts.wrapped_attack import Around, at_size
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import check_rules, one_of
 
 
 @dataclass(frozen=True)
@@ -28,19 +32,19 @@ class Rescaled(Around):
         ValueError: a setting out of range.
     """
 
-    size: float | str = 0.1
+    size: PixelSize = 0.1
     norm: Norm = "L2"
     relative: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice(self.norm, "norm", get_args(Norm))
-        check_radius(self.size, self.norm, self.relative, "size")
+        size = float(self.size)
+        check_rules([*one_of(get_args(Norm), norm=self.norm), *radius_rules(self.norm, self.relative, size=size)])
 
     @property
     def budget(self) -> Budget:
         """The wanted size."""
-        return Budget(self.norm, number(self.size, "size"), self.relative)
+        return Budget(self.norm, float(self.size), self.relative)
 
     @property
     def knowledge(self) -> str | None:  # type: ignore[override]
@@ -55,4 +59,4 @@ class Rescaled(Around):
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Attack, then scale."""
         delta = self.attack(model, images, labels, indices) - images
-        return at_size(images, delta, radii(self.size, images, self.norm, self.relative), self.norm)
+        return at_size(images, delta, radii(float(self.size), images, self.norm, self.relative), self.norm)

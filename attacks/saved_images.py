@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget, Model
+from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.parts.model import Model
 from sparsefront.common.atomic_file import atomic_file
 from sparsefront.common.home import at_home
 

@@ -6,12 +6,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least
 from sparsefront.attacks.parts.bounded import Bounded, Found, best_of_attempts, improve
 from sparsefront.attacks.parts.losses import Goal, Loss
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import uniform
 from sparsefront.attacks.parts.norms import confine, size
 from sparsefront.attacks.parts.windows import cut_windows, random_places, square_mask, unit_windows, window_shape
+from sparsefront.common.rules import at_least, check_rules, settings_of, unit_interval
 
 # Queries of 10,000 after which the squares' share of the image is halved once more (the paper's section 4).
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -54,10 +55,8 @@ class Square(Bounded):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.n_queries, "n_queries", 1)
-        check_at_least(self.n_restarts, "n_restarts", 1)
-        if not 0 < self.p_init <= 1:
-            raise ValueError(f"`p_init` must lie in (0, 1], found {self.p_init}; it is a share of the image.")
+        counts = settings_of(self, "n_queries", "n_restarts")
+        check_rules([*at_least(1, **counts), *unit_interval("it is a share of the image", p_init=self.p_init)])
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Search from every start, sample by sample keeping the best."""

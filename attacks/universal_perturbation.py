@@ -8,24 +8,19 @@ from typing import Self, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import (
-    Attack,
-    Budget,
-    Model,
-    check_at_least,
-    check_batch,
-    check_choice,
-    check_radius,
-    in_precision,
-    number,
-    value_and_gradient,
-)
+from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.parts.batch import check_batch, in_precision
+from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.jacobian import leads, runners_up
 from sparsefront.attacks.parts.losses import margin
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import uniform
 from sparsefront.attacks.parts.norms import Norm, project, steepest
 from sparsefront.attacks.parts.queries import answers, fools
+from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, one_of, positive, settings_of
 
 MOMENTUM = 0.9
 FINALISTS = 2  # starts that are climbed from to the end
@@ -55,7 +50,7 @@ class UniversalPerturbation(Attack):
         ValueError: a setting out of range, a call before `fitted`, or images of another shape than those fitted on.
     """
 
-    eps: float | str = "8/255"
+    eps: PixelSize = "8/255"
     norm: Norm = "Linf"
     n_fitting_images: int = 1000
     epochs: int = 10
@@ -66,17 +61,20 @@ class UniversalPerturbation(Attack):
     _pattern: Tensor | None = field(init=False, default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_choice(self.norm, "norm", tuple(norm for norm in get_args(Norm) if norm != "L1"))
-        check_radius(self.eps, self.norm)
-        for name in ("n_fitting_images", "epochs", "batch_size", "n_target_classes"):
-            check_at_least(getattr(self, name), name, 1)
-        if not self.step_size > 0:
-            raise ValueError(f"`step_size` must be positive, found {self.step_size}; it is a multiple of eps.")
+        counts = settings_of(self, "n_fitting_images", "epochs", "batch_size", "n_target_classes")
+        check_rules(
+            [
+                *one_of((norm for norm in get_args(Norm) if norm != "L1"), norm=self.norm),
+                *radius_rules(self.norm, eps=float(self.eps)),
+                *at_least(1, **counts),
+                *positive("it is a multiple of eps", step_size=self.step_size),
+            ]
+        )
 
     @property
     def budget(self) -> Budget:
         """The ball."""
-        return Budget(self.norm, number(self.eps, "eps"))
+        return Budget(self.norm, float(self.eps))
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> Self:
         """Return this attack with a pattern, which needs no more fitting.
@@ -154,7 +152,8 @@ class UniversalPerturbation(Attack):
         target: int | None,
     ) -> Tensor:
         """A better pattern (1, C, H, W): away from the labels or, if there is a target, towards it."""
-        eps, velocity = number(self.eps, "eps"), torch.zeros_like(pattern)
+        eps = float(self.eps)
+        velocity = torch.zeros_like(pattern)
         batches = [batch for epoch in range(epochs) for batch in self._order(images, epoch)]
         for step, batch in enumerate(batches):
             goal = labels[batch]

@@ -6,11 +6,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget, Model, check_at_least, number
+from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.parts.losses import adversarial_loss
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import uniform
 from sparsefront.attacks.parts.norms import radii, size
 from sparsefront.attacks.parts.queries import answers, fools
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, not_negative, positive, settings_of
 
 BETAS = (0.9, 0.999)  # Adam's, as in the paper
 
@@ -51,24 +54,23 @@ class ZOO(Attack):
     confidence: float = 0.0
     difference: float = 1e-4
     targeted: bool = False
-    eps: float | str | None = None
+    eps: PixelSize | None = None
     relative: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "n_coordinates", "search_steps"):
-            check_at_least(getattr(self, name), name, 1)
-        for name in ("learning_rate", "initial_const", "difference"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"`{name}` must be positive, found {getattr(self, name)}.")
-        number(self.confidence, "confidence")
-        if self.eps is not None:
-            number(self.eps, "eps")
+        check_rules(
+            [
+                *at_least(1, **settings_of(self, "steps", "n_coordinates", "search_steps")),
+                *positive(**settings_of(self, "learning_rate", "initial_const", "difference")),
+                *not_negative(confidence=self.confidence),
+            ]
+        )
 
     @property
     def budget(self) -> Budget | None:
         """The ball of radius `eps`, if that is given."""
-        return None if self.eps is None else Budget("L2", number(self.eps, "eps"), self.relative)
+        return None if self.eps is None else Budget("L2", float(self.eps), self.relative)
 
     @property
     def minimises(self) -> str | None:
@@ -79,7 +81,7 @@ class ZOO(Attack):
         """Search over the constant, sample by sample."""
         final, nearest = images.clone(), images.new_full((len(images),), torch.inf)
         if self.eps is not None:
-            nearest = radii(self.eps, images, "L2", self.relative)
+            nearest = radii(float(self.eps), images, "L2", self.relative)
         active = (~fools(model, images, labels, self.targeted)).nonzero().squeeze(1)
         if not len(active):
             return final

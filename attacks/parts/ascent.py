@@ -6,10 +6,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, check_at_least, number
 from sparsefront.attacks.parts.bounded import Bounded, Found
 from sparsefront.attacks.parts.losses import Goal
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine, radii, steepest
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, positive, unit_interval
 
 
 @dataclass(frozen=True)
@@ -38,22 +40,21 @@ class Ascent(Bounded):
     reach: ClassVar[float]
 
     steps: int = 10
-    step_size: float | str | None = None
+    step_size: PixelSize | None = None
     early_stop: bool = False
     l1_sparsity: float = 0.05
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self.steps, "steps", 1)
-        if self.step_size is not None and number(self.step_size, "step_size") == 0:
-            raise ValueError(f"`step_size` must be positive, found 0; leave it out for {self.reach} * eps / steps.")
-        if not 0 < self.l1_sparsity <= 1:
-            raise ValueError(f"`l1_sparsity` must lie in (0, 1], found {self.l1_sparsity}.")
+        check_rules(at_least(1, steps=self.steps))
+        if self.step_size is not None:
+            check_rules(positive(f"leave it out for {self.reach} * eps / steps", step_size=float(self.step_size)))
+        check_rules(unit_interval(l1_sparsity=self.l1_sparsity))
 
     @property
     def step(self) -> float:
         """The length of a step, as a number in the unit of `eps`."""
-        return self.reach * self.radius / self.steps if self.step_size is None else number(self.step_size, "step_size")
+        return self.reach * self.radius / self.steps if self.step_size is None else float(self.step_size)
 
     def accumulate(self, velocity: Tensor, gradient: Tensor) -> Tensor:
         """What to step along, from what the last step went along and the gradient here: (B, C, H, W) each."""

@@ -7,21 +7,16 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import (
-    Attack,
-    Budget,
-    Model,
-    check_at_least,
-    check_choice,
-    check_radius,
-    checked_logits,
-    mean_over_passes,
-    number,
-    value_and_gradient,
-)
+from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import normal, uniform
 from sparsefront.attacks.parts.norms import Norm, radii, random_point
+from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
+from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, one_of
 
 
 class Found(NamedTuple):
@@ -48,7 +43,7 @@ class Bounded(Attack):
         ValueError: a setting out of range.
     """
 
-    eps: float | str = "8/255"
+    eps: PixelSize = "8/255"
     norm: Norm = "Linf"
     relative: bool = False
     loss: Loss = "ce"
@@ -56,15 +51,19 @@ class Bounded(Attack):
     eot_iter: int = 1
 
     def __post_init__(self) -> None:
-        check_choice(self.norm, "norm", get_args(Norm))
-        check_radius(self.eps, self.norm, self.relative)
-        check_choice(self.loss, "loss", get_args(Loss))
-        check_at_least(self.eot_iter, "eot_iter", 1)
+        check_rules(
+            [
+                *one_of(get_args(Norm), norm=self.norm),
+                *radius_rules(self.norm, self.relative, eps=self.radius),
+                *one_of(get_args(Loss), loss=self.loss),
+                *at_least(1, eot_iter=self.eot_iter),
+            ]
+        )
 
     @property
     def radius(self) -> float:
-        """The number that `eps` says."""
-        return number(self.eps, "eps")
+        """`eps`, as a number."""
+        return float(self.eps)
 
     @property
     def budget(self) -> Budget:
@@ -78,7 +77,7 @@ class Bounded(Attack):
 
     def radii(self, images: Tensor) -> Tensor:
         """Of the ball around each image: (B, C, H, W) -> (B,)."""
-        return radii(self.eps, images, self.norm, self.relative)
+        return radii(self.radius, images, self.norm, self.relative)
 
     def goal(self, labels: Tensor) -> Goal:
         """What to make of samples of these labels (B,)."""
@@ -97,7 +96,7 @@ class Bounded(Attack):
 
 def check_restarts(n_restarts: int, random_start: bool) -> None:
     """Raise a ValueError unless there is a restart, and more than one only where they differ."""
-    check_at_least(n_restarts, "n_restarts", 1)
+    check_rules(at_least(1, n_restarts=n_restarts))
     if n_restarts > 1 and not random_start:
         raise ValueError(
             f"`n_restarts` must be 1 without `random_start`, found {n_restarts}: all restarts would be equal."

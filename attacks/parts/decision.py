@@ -8,11 +8,15 @@ from typing import ClassVar, Literal, Self, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget, Model, check_at_least, check_choice, check_radius, number
+from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.parts.guarded import guarded
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.noise import uniform
 from sparsefront.attacks.parts.norms import Norm, radii, size
 from sparsefront.attacks.parts.queries import answers, fools
+from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, one_of
 
 Start = Literal["nearest", "noise"]
 TRIES = 64  # noise images that a sample is tried with before it counts as unreachable
@@ -44,19 +48,19 @@ class DecisionAttack(Attack):
     start: Start = "nearest"
     n_fitting_images: int = 1000
     targeted: bool = False
-    eps: float | str | None = None
+    eps: PixelSize | None = None
     relative: bool = False
     seed: int = 0
     _candidates: tuple[Tensor, Tensor] | None = field(init=False, default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_choice(self.start, "start", get_args(Start))
+        check_rules(one_of(get_args(Start), start=self.start))
         if self.start == "nearest":
-            check_at_least(self.n_fitting_images, "n_fitting_images", 1)
+            check_rules(at_least(1, n_fitting_images=self.n_fitting_images))
         else:
             object.__setattr__(self, "n_fitting_images", 0)
         if self.eps is not None:
-            check_radius(self.eps, self._distance, self.relative)
+            check_rules(radius_rules(self._distance, self.relative, eps=float(self.eps)))
 
     @property
     def _distance(self) -> Norm:
@@ -66,7 +70,7 @@ class DecisionAttack(Attack):
     @property
     def budget(self) -> Budget | None:
         """The ball of radius `eps`, if that is given."""
-        return None if self.eps is None else Budget(self._distance, number(self.eps, "eps"), self.relative)
+        return None if self.eps is None else Budget(self._distance, float(self.eps), self.relative)
 
     @property
     def minimises(self) -> str | None:
@@ -103,7 +107,7 @@ class DecisionAttack(Attack):
             return final
         near = self._approach(model, images[active], start, labels[active], indices[active])
         if self.eps is not None:
-            limits = radii(self.eps, images[active], self._distance, self.relative)
+            limits = radii(float(self.eps), images[active], self._distance, self.relative)
             kept = size(near - images[active], self._distance) <= limits
             active, near = active[kept], near[kept]
         final[active] = near

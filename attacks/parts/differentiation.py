@@ -1,4 +1,4 @@
-"""Two ways to a gradient, for models that allow one of them alone."""
+"""Gradients of a model in its images, by whichever of two ways it allows."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.guarded import without_parameter_gradients
+from sparsefront.attacks.parts.model import Model
+from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
 
 Result = TypeVar("Result")
 
@@ -58,3 +60,44 @@ def retried(attempt: Callable[[], Result]) -> Result:
         return attempt()
     except ReentrantCheckpointError:
         return attempt()
+
+
+def value_and_gradient(
+    model: Model, images: Tensor, loss: Callable[[Tensor], Tensor], labels: Tensor, eot_iter: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Logits (B, K) and the gradient of the summed per-sample losses with respect to the images (B, C, H, W).
+
+    Both are means over `eot_iter` passes (expectation over transformation, Athalye et al. 2018): the gradient of the
+    expected loss where the model is randomised.
+    """
+
+    def one_pass() -> tuple[Tensor, Tensor]:
+        point = images.detach().requires_grad_()
+        logits = checked_logits(model(point), labels)
+        return logits.detach(), input_gradient(loss(logits).sum(), point)
+
+    logits, gradient = mean_over_passes(lambda: retried(one_pass), eot_iter)
+    return logits, gradient
+
+
+def input_gradient(
+    outputs: Tensor, images: Tensor, weights: Tensor | None = None, *, retain_graph: bool = False
+) -> Tensor:
+    """The gradient of outputs, a number or weighted sum, with respect to images (B, C, H, W).
+
+    `retain_graph` lets the same outputs be differentiated again.
+
+    Raises:
+        ValueError: there is none, or it is not finite.
+    """
+    gradient = None
+    if outputs.requires_grad:
+        gradient = gradient_of(outputs, images, weights, retain_graph)
+    if gradient is None:
+        raise ValueError(
+            "`model` must be differentiable, found logits that carry no gradient to the images; "
+            "give it a differentiable stand-in (BPDA) or use an attack that needs no gradient."
+        )
+    if not gradient.isfinite().all():
+        raise ValueError("the gradient of `model` must be finite, found NaN or infinity; attack in float32.")
+    return gradient

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Model, checked_logits, input_gradient
+from sparsefront.attacks.parts.differentiation import input_gradient
+from sparsefront.attacks.parts.model import Model
+from sparsefront.attacks.parts.queries import checked_logits
 
 
 def logit_gradients(

@@ -7,10 +7,15 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget, Model, check_choice, check_radius, checked_logits, number
+from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.parts.jacobian import leads, logit_gradients
 from sparsefront.attacks.parts.losses import fooled, margin
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, radii, size
+from sparsefront.attacks.parts.queries import checked_logits
+from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import check_rules, one_of
 
 DUAL: dict[Norm, Norm] = {"Linf": "L1", "L2": "L2", "L1": "Linf"}
 
@@ -34,18 +39,18 @@ class MinimumNorm(Attack):
     norms: ClassVar[tuple[Norm, ...]] = get_args(Norm)
 
     norm: Norm = "L2"
-    eps: float | str | None = None
+    eps: PixelSize | None = None
     relative: bool = False
 
     def __post_init__(self) -> None:
-        check_choice(self.norm, "norm", self.norms)
+        check_rules(one_of(self.norms, norm=self.norm))
         if self.eps is not None:
-            check_radius(self.eps, self.norm, self.relative)
+            check_rules(radius_rules(self.norm, self.relative, eps=float(self.eps)))
 
     @property
     def budget(self) -> Budget | None:
         """The ball of radius `eps`, if that is given."""
-        return None if self.eps is None else Budget(self.norm, number(self.eps, "eps"), self.relative)
+        return None if self.eps is None else Budget(self.norm, float(self.eps), self.relative)
 
     @property
     def minimises(self) -> str | None:
@@ -75,7 +80,7 @@ class MinimumNorm(Attack):
         """The largest perturbation of each image that is of use: (B, C, H, W) -> (B,)."""
         if self.eps is None:
             return images.new_full((len(images),), torch.inf)
-        return radii(self.eps, images, self.norm, self.relative)
+        return radii(float(self.eps), images, self.norm, self.relative)
 
 
 def lead_of(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:

@@ -5,8 +5,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import number
-
 Norm = Literal["Linf", "L2", "L1"]
 
 
@@ -17,21 +15,20 @@ def size(delta: Tensor, norm: Norm) -> Tensor:
     return sizes
 
 
-def radii(eps: float | str, images: Tensor, norm: Norm, relative: bool = False) -> Tensor:
+def radii(eps: float, images: Tensor, norm: Norm, relative: bool = False) -> Tensor:
     """Radius of each image's ball: (B, ...) -> (B,), of the images' dtype.
 
     Args:
-        eps: such as 0.03 or "8/255", in [0, 1] pixel units or, if `relative`, as a multiple of ||x||.
+        eps: in [0, 1] pixel units or, if `relative`, as a multiple of ||x||.
         images: x, (B, ...).
         norm: of the ball and of ||x||.
         relative: whether each image's own norm is the unit (papers 002 and 004: the dissimilarity ||x' - x|| / ||x||).
     """
-    value = number(eps, "eps")
     if not relative:
-        return images.new_full((len(images),), value)
+        return images.new_full((len(images),), eps)
     # Half precision cannot hold the sum of a large image.
     precision = torch.promote_types(images.dtype, torch.float32)
-    return (value * size(images.to(precision), norm)).to(images.dtype)
+    return (eps * size(images.to(precision), norm)).to(images.dtype)
 
 
 def _column(eps: float | Tensor, flat: Tensor) -> Tensor:

@@ -3,6 +3,20 @@
 import math
 from typing import Any
 
+from sparsefront.common.rules import Rule
+
+
+def radius_rules(norm: str, relative: bool = False, /, **radii: float) -> list[Rule]:
+    """The rules that each of the radii named can be a ball's: in Linf, no two images in [0, 1] are farther than 1."""
+    mend = "pixels lie in [0, 1], so write 8/255 for 8 grey levels of 256"
+    return [
+        (
+            norm != "Linf" or relative or radius <= 1,
+            f"`{name}` must be at most 1 with norm Linf, found {radius:g}; {mend}.",
+        )
+        for name, radius in radii.items()
+    ]
+
 
 def check_reach(attack: Any, image_shape: tuple[int, ...]) -> None:
     """Refuse a ball that holds every image there is, so that its size bounds nothing.

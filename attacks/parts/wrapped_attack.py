@@ -6,7 +6,8 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Model
+from sparsefront.attacks.base import Attack
+from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, size
 
 DOUBLINGS, HALVINGS = 40, 32  # of the factor that makes up for clipping

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sparsefront.attacks.base import check_at_least, check_radius, in_precision, number
+from sparsefront.attacks.parts.batch import in_precision
+from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, settings_of
 
 KERNEL = 5  # side of the convolutions: three of them see 13 pixels
 LEARNING_RATE = 2e-3
@@ -44,14 +47,13 @@ class FittedSurrogate(View):
     width: int = 32
     steps: int = 500
     batch_size: int = 32
-    radius: float | str = "8/255"
+    radius: PixelSize = "8/255"
     seed: int = 0
     _network: nn.Module | None = field(init=False, default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("n_fitting_images", "width", "steps", "batch_size"):
-            check_at_least(getattr(self, name), name, 1)
-        check_radius(self.radius, "Linf", name="radius")
+        counts = settings_of(self, "n_fitting_images", "width", "steps", "batch_size")
+        check_rules([*at_least(1, **counts), *radius_rules("Linf", radius=float(self.radius))])
 
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Compose the front end's value and the network's gradient with the classifier."""
@@ -85,7 +87,7 @@ class FittedSurrogate(View):
         dtype, images = images.dtype, in_precision(images)  # half precision would not learn
         network = _network(images.shape[1], self.width).to(images)
         optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
-        radius = number(self.radius, "radius")
+        radius = float(self.radius)
         for _ in tqdm(range(self.steps), desc="fitting a surrogate", leave=False, disable=None, delay=2):
             some = images[torch.randint(len(images), (self.batch_size,)).to(images.device)]
             some = (some + radius * (2 * torch.rand_like(some) - 1)).clamp(0, 1)

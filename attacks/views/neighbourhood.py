@@ -6,11 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import check_at_least, check_radius, input_gradient, number
+from sparsefront.attacks.parts.differentiation import input_gradient
 from sparsefront.attacks.parts.noise import uniform
 from sparsefront.attacks.parts.norms import random_point
+from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
 from sparsefront.attacks.views.white_box import WhiteBox
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules
 
 POINTS_AT_ONCE = 128  # images that a smoothed gradient puts through the model together
 
@@ -33,13 +36,12 @@ class Neighbourhood(View):
     """
 
     view: View = field(default_factory=WhiteBox)
-    radius: float | str = "2/255"
+    radius: PixelSize = "2/255"
     n_samples: int = 40
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_radius(self.radius, "Linf", name="radius")
-        check_at_least(self.n_samples, "n_samples", 1)
+        check_rules([*radius_rules("Linf", radius=float(self.radius)), *at_least(1, n_samples=self.n_samples)])
 
     @property
     def knowledge(self) -> str:
@@ -60,7 +62,7 @@ class Neighbourhood(View):
         """Of the points from their image, (n_samples, C, H, W)."""
         places = torch.arange(self.n_samples, device=images.device)
         draws = uniform(places, images.shape[1:], seed=self.seed, stream=-3).to(images.dtype)
-        return random_point(draws, draws, number(self.radius, "radius"), "Linf")
+        return random_point(draws, draws, float(self.radius), "Linf")
 
 
 class _MeanGradient(torch.autograd.Function):

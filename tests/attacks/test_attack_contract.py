@@ -40,9 +40,9 @@ from sparsefront.attacks import (
     UniversalPerturbation,
     size,
 )
-from sparsefront.attacks.base import checked_logits
 from sparsefront.attacks.parts.losses import margin
 from sparsefront.attacks.parts.norms import Norm, radii
+from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.saved_images import save_images
 
 
@@ -200,7 +200,7 @@ def test_images_stay_in_the_box_and_in_the_ball(attack, seed, count, eps, fill, 
     assert found.isfinite().all()
     assert ((found >= 0) & (found <= 1)).all()
     if norm is not None:
-        allowed = radii(eps, images, norm, getattr(attack, "relative", False)).double()
+        allowed = radii(size_of(eps), images, norm, getattr(attack, "relative", False)).double()
         assert (size((found - images).double(), norm) <= allowed * (1 + 1e-5) + 1e-6).all()
 
 

@@ -156,7 +156,7 @@ def test_what_the_inner_attack_needs_the_outer_one_says(conv_net, batch):
         (lambda: NoiseControl(ATTACK, norm="L0"), "`norm` must be one of Linf, L2, L1"),
         (lambda: Rescaled(ATTACK, size=-1), "`size` must be >= 0"),
         (lambda: Rescaled(ATTACK, norm="L0"), "`norm` must be one of Linf, L2, L1"),
-        (lambda: GaussianBlurControl(sigma=0.0), "`sigma` must be positive, found 0.0; it is in pixels"),
+        (lambda: GaussianBlurControl(sigma=0.0), "`sigma` must be positive and finite, found 0; it is in pixels"),
     ],
 )
 def test_bad_settings_are_named(make, message):

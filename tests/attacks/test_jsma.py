@@ -121,7 +121,7 @@ def test_top2_changes_the_pixels_that_art_changes(conv_net):
     [
         ({"theta": 0.0}, r"`theta` must lie in \[-1, 1\] and be 0.001 or more in size, found 0.0"),
         ({"theta": 2.0}, "`theta` must lie in"),
-        ({"gamma": 0.0}, r"`gamma` must lie in \(0, 1\], found 0.0"),
+        ({"gamma": 0.0}, "`gamma` must be above 0 and at most 1, found 0; it is a share of the pixels"),
         ({"pair_search": "all"}, "`pair_search` must be one of exact, top2, found 'all'"),
     ],
 )

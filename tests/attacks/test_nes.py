@@ -109,11 +109,11 @@ def test_momentum_averages_estimates(conv_net, batch):
     [
         ({"steps": 0}, "`steps` must be at least 1"),
         ({"n_directions": 0}, "`n_directions` must be at least 1"),
-        ({"sigma": 0}, "`sigma` must be positive, found 0"),
-        ({"step_size": 0}, "`step_size` must be positive, found 0"),
-        ({"momentum": 1.0}, r"`momentum` must lie in \[0, 1\), found 1.0"),
+        ({"sigma": 0}, r"`sigma` must be positive and finite, found 0; 0.001 suits pixels in \[0, 1\]"),
+        ({"step_size": 0}, "`step_size` must be positive and finite, found 0; leave it out"),
+        ({"momentum": 1.0}, "`momentum` must be from 0 to below 1, found 1"),
         ({"directions": "gaussian"}, "`directions` must be one of normal, sign"),
-        ({"l1_sparsity": 0.0}, r"`l1_sparsity` must lie in \(0, 1\]"),
+        ({"l1_sparsity": 0.0}, "`l1_sparsity` must be above 0 and at most 1, found 0"),
     ],
 )
 def test_bad_settings_are_named(settings, message):

@@ -117,7 +117,8 @@ def test_half_precision_images_get_starts_of_their_ball(norm, eps):
 def test_fractions_and_the_default_step():
     assert PGD(eps="8/255", step_size="1/255").step == 1 / 255
     assert PGD(eps=0.4, steps=10).step == pytest.approx(0.1)
-    assert PGD(eps="8/255").eps == "8/255"
+    assert PGD(eps="8/255").eps == 8 / 255
+    assert PGD(eps="8/255") == PGD(eps=8 / 255)
     assert PGD(eps="8/255").radius == 8 / 255
 
 
@@ -134,11 +135,11 @@ def test_fractions_and_the_default_step():
         ({"loss": "mse"}, "`loss` must be one of ce, cw, dlr, found 'mse'"),
         ({"steps": 0}, "`steps` must be at least 1, found 0"),
         ({"n_restarts": 0}, "`n_restarts` must be at least 1, found 0"),
-        ({"step_size": 0}, "`step_size` must be positive, found 0"),
+        ({"step_size": 0}, "`step_size` must be positive and finite, found 0; leave it out"),
         ({"step_size": "-1/255"}, "`step_size` must be >= 0, found -1/255"),
         ({"n_restarts": 2, "random_start": False}, "`n_restarts` must be 1 without `random_start`, found 2"),
-        ({"l1_sparsity": 0.0}, "`l1_sparsity` must lie in .0, 1., found 0.0"),
-        ({"l1_sparsity": 1.5}, "`l1_sparsity` must lie in .0, 1., found 1.5"),
+        ({"l1_sparsity": 0.0}, "`l1_sparsity` must be above 0 and at most 1, found 0"),
+        ({"l1_sparsity": 1.5}, "`l1_sparsity` must be above 0 and at most 1, found 1.5"),
     ],
 )
 def test_settings_are_checked_at_construction(settings, message):

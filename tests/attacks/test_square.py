@@ -159,7 +159,7 @@ def test_as_strong_as_autoattacks(conv_net, norm, eps, loss):
         ({"loss": "margin"}, "`loss` must be one of ce, cw, dlr"),
         ({"n_queries": 0}, "`n_queries` must be at least 1"),
         ({"n_restarts": 0}, "`n_restarts` must be at least 1"),
-        ({"p_init": 0.0}, r"`p_init` must lie in \(0, 1\], found 0.0; it is a share of the image"),
+        ({"p_init": 0.0}, "`p_init` must be above 0 and at most 1, found 0; it is a share of the image"),
     ],
 )
 def test_bad_settings_are_named(settings, message):

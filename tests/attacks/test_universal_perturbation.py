@@ -109,7 +109,7 @@ def test_images_of_another_shape_are_named(conv_net, samples):
         ({"norm": "L1"}, "`norm` must be one of Linf, L2, found 'L1'"),
         ({"epochs": 0}, "`epochs` must be at least 1, found 0"),
         ({"n_fitting_images": 0}, "`n_fitting_images` must be at least 1"),
-        ({"step_size": 0.0}, "`step_size` must be positive, found 0.0"),
+        ({"step_size": 0.0}, "`step_size` must be positive and finite, found 0; it is a multiple of eps"),
     ],
 )
 def test_settings_are_checked_at_construction(settings, message):

@@ -88,6 +88,16 @@ def count_or_fraction(**sizes: int | float) -> list[Rule]:
     )
 
 
+def between_0_and_1(mend: str = "", /, **settings: float) -> list[Rule]:
+    """The rules that each of the settings named is above 0 and below 1."""
+    return _rules("above 0 and below 1", lambda value: 0 < value < 1, mend, settings)
+
+
+def from_0_to_below_1(mend: str = "", /, **settings: float) -> list[Rule]:
+    """The rules that each of the settings named is 0 or above, and below 1."""
+    return _rules("from 0 to below 1", lambda value: 0 <= value < 1, mend, settings)
+
+
 def one_of(known: Iterable[str], /, **settings: object) -> list[Rule]:
     """The rules that each of the settings named is one of the words known."""
     words = tuple(known)

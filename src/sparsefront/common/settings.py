@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, TypeVar, get_type_hints
 
 from sparsefront.common.kinds import kind_of
+from sparsefront.common.pixel_size import holds_sizes, with_sizes_read
 from sparsefront.common.refusals import refusals_by
 
 Class = TypeVar("Class", bound=type)
@@ -17,8 +18,9 @@ Class = TypeVar("Class", bound=type)
 class CheckedSettings:
     """A class, and all that inherit from it, whose constructors are only run on settings of the kinds they annotate.
 
-    A dataclass is looked at after its fields are set and before its own `__post_init__`. What a class says about ranges
-    stays its own; that a number is one, and finite, is said here.
+    A dataclass is looked at after its fields are set and before its own `__post_init__`; its fields annotated
+    `PixelSize` are floats from then on. What a class says about ranges stays its own; that a number is one, and finite,
+    is said here.
 
     Raises:
         ValueError: a setting of another kind, or one that asks for more memory than there is. It carries the class
@@ -74,11 +76,19 @@ def _mend(value: object) -> str:
 
 
 @functools.cache
-def _hints(owner: Any) -> dict[str, Any]:
+def _hints(owner: Any, *, include_extras: bool = False) -> dict[str, Any]:
     try:
-        return get_type_hints(owner)
+        return get_type_hints(owner, include_extras=include_extras)
     except (NameError, TypeError, AttributeError):  # a class of the user's whose annotations name what is not there
         return {}
+
+
+@functools.cache
+def _sizes(owner: Any) -> dict[str, Any]:
+    """The annotations of a dataclass's own settings that are sizes in pixel units, by name."""
+    hints = _hints(owner, include_extras=True)
+    settings = (field.name for field in fields(owner) if field.init and field.name in hints)
+    return {name: hints[name] for name in settings if holds_sizes(hints[name])}
 
 
 def _with_fields(original: Callable[..., None]) -> Callable[..., None]:
@@ -88,8 +98,15 @@ def _with_fields(original: Callable[..., None]) -> Callable[..., None]:
             original(self, *args)  # the class that inherits from this one has looked
             return
         settings = {field.name: getattr(self, field.name) for field in fields(self) if field.init}
-        with refusals_by(type(self)):
-            _build(type(self), settings, lambda: original(self, *args))
+        kind: Any = type(self)
+
+        def build() -> None:
+            for name, annotation in _sizes(kind).items():
+                object.__setattr__(self, name, with_sizes_read(annotation, settings[name], name))
+            original(self, *args)
+
+        with refusals_by(kind):
+            _build(kind, settings, build)
 
     return looking_first
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks import PGD, NamedAttack, View
-from sparsefront.attacks.base import Budget, value_and_gradient
+from sparsefront.attacks.base import Budget
+from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.losses import cross_entropy, margin
 from sparsefront.attacks.parts.noise import uniform
 from sparsefront.common.stopping import polled

@@ -25,8 +25,8 @@ from sparsefront.attacks import (
     UniversalPerturbation,
     size,
 )
-from sparsefront.attacks.base import value_and_gradient
 from sparsefront.attacks.parts.bounded import Found, best_of_attempts
+from sparsefront.attacks.parts.differentiation import value_and_gradient
 
 EVERY = pytest.mark.parametrize("kind", [FGSM, RFGSM, BIM, MIFGSM, PGD, APGD, APGDT], ids=lambda kind: kind.__name__)
 

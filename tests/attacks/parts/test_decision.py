@@ -226,13 +226,13 @@ def test_the_way_to_the_boundary_ends_just_beyond_it(norm):
         (lambda: Boundary(n_fitting_images=0), "`n_fitting_images` must be at least 1"),
         (lambda: Boundary(eps=-1), "`eps` must be >= 0"),
         (lambda: Boundary(steps=0), "`steps` must be at least 1"),
-        (lambda: Boundary(sideways=0.0), r"`sideways` must lie in \(0, 1\)"),
-        (lambda: Boundary(inwards=1.0), r"`inwards` must lie in \(0, 1\)"),
+        (lambda: Boundary(sideways=0.0), "`sideways` must be above 0 and below 1, found 0"),
+        (lambda: Boundary(inwards=1.0), "`inwards` must be above 0 and below 1, found 1"),
         (lambda: HopSkipJump(norm="L1"), "`norm` must be one of L2, Linf"),
         (lambda: HopSkipJump(steps=0), "`steps` must be at least 1"),
         (lambda: HopSkipJump(n_directions=0), "`n_directions` must be at least 1"),
         (lambda: HopSkipJump(max_directions=0), "`max_directions` must be at least 1"),
-        (lambda: HopSkipJump(gamma=0.0), "`gamma` must be positive"),
+        (lambda: HopSkipJump(gamma=0.0), "`gamma` must be positive and finite, found 0"),
     ],
 )
 def test_bad_settings_are_named(make, message):

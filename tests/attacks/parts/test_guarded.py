@@ -23,7 +23,7 @@ from sparsefront.attacks import (
     Square,
     UniversalPerturbation,
 )
-from sparsefront.attacks.base import value_and_gradient
+from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.common.logits import logits_of
 from tests.attacks.test_attack_contract import EVERY, ShortAutoAttack
 

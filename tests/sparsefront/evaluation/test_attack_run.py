@@ -24,7 +24,7 @@ from sparsefront.attacks import (
     NoiseControl,
     Transfer,
 )
-from sparsefront.attacks.base import value_and_gradient
+from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun

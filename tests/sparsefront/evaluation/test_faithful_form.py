@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sparsefront.attacks import PGD, GrayBox, NamedAttack, Square
-from sparsefront.attacks.base import value_and_gradient
+from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.losses import margin
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
