@@ -41,7 +41,9 @@ class RFGSM(Bounded):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.alpha is not None and (alpha := float(self.alpha)) > self.radius:
-            raise ValueError(f"`alpha` must be at most `eps`, {self.radius:g}, found {alpha:g}; no budget would be left.")
+            raise ValueError(
+                f"`alpha` must be at most `eps`, {self.radius:g}, found {alpha:g}; no budget would be left."
+            )
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Step at random, then uphill."""

@@ -14,7 +14,7 @@ ROOMS = {
     "sparsefront.common": {"sparsecode"},
     "sparsefront.frontends": {"sparsecode", "sparsefront.common"},
     "sparsefront.classifiers": {"sparsefront.common"},
-    "sparsefront.attacks": {"sparsefront.common"},
+    "sparsefront.attacks": {"sparsecode", "sparsefront.common"},
     "sparsefront.data": {"sparsefront.common"},
     "sparsefront.runs": {"sparsefront.common"},
     "sparsefront.training.schedules": set(),

@@ -32,5 +32,7 @@ def test_its_steps_are_those_published():
 
 
 def test_step_0_is_refused():
-    with pytest.raises(ValueError, match=r"`step_size` must be positive and finite, found 0; leave it out for 1.25 . eps / steps"):
+    with pytest.raises(
+        ValueError, match=r"`step_size` must be positive and finite, found 0; leave it out for 1.25 . eps / steps"
+    ):
         BIM(step_size=0)

@@ -138,7 +138,11 @@ def test_norms_that_an_attack_does_not_know_are_refused(attack, norm, choices):
         (CarliniWagner, {"binary_search_steps": 0}, "`binary_search_steps` must be at least 1"),
         (CarliniWagner, {"step_size": 0.0}, "`step_size` must be positive and finite, found 0"),
         (CarliniWagner, {"initial_const": -1.0}, "`initial_const` must be positive and finite, found -1"),
-        (CarliniWagner, {"confidence": -1.0}, "`confidence` must be >= 0 and finite, found -1; it is a difference of logits"),
+        (
+            CarliniWagner,
+            {"confidence": -1.0},
+            "`confidence` must be >= 0 and finite, found -1; it is a difference of logits",
+        ),
         (FMN, {"steps": 0}, "`steps` must be at least 1, found 0"),
         (FMN, {"step_size": 0.0}, "`step_size` must be positive and finite, found 0"),
         (FMN, {"shrinkage": 1.0}, r"must lie in \(0, 1\), the final one not above the first, found 1.0 and 0.001"),

@@ -5,6 +5,7 @@ import inspect
 import math
 import pkgutil
 import re
+from typing import Annotated, get_args, get_origin
 
 import pytest
 import torch
@@ -60,6 +61,7 @@ def folder(tmp_path_factory):
 
 def surely_wrong(annotation, value):
     """Whether a value is none of what an annotation's text names, in Python's own terms."""
+    annotation = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     text = re.sub(r"typing\.|collections\.abc\.", "", str(annotation).replace("<class '", "").replace("'>", ""))
     names = set(re.split(r"[^A-Za-z]+", text))
     if value is None:
