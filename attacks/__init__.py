@@ -3,7 +3,7 @@
 from sparsefront.attacks.apgd import APGD
 from sparsefront.attacks.apgd_t import APGDT
 from sparsefront.attacks.auto_attack import AutoAttack
-from sparsefront.attacks.base import Attack
+from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.bim import BIM
 from sparsefront.attacks.boundary import Boundary
 from sparsefront.attacks.carlini_wagner import CarliniWagner
@@ -19,7 +19,10 @@ from sparsefront.attacks.mi_fgsm import MIFGSM
 from sparsefront.attacks.named import NamedAttack
 from sparsefront.attacks.nes import NES
 from sparsefront.attacks.noise_control import NoiseControl
-from sparsefront.attacks.parts.norms import size
+from sparsefront.attacks.parts.differentiation import value_and_gradient
+from sparsefront.attacks.parts.losses import cross_entropy, margin
+from sparsefront.attacks.parts.model import Model
+from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.pgd import PGD
 from sparsefront.attacks.r_fgsm import RFGSM
 from sparsefront.attacks.rescaled import Rescaled
@@ -45,6 +48,7 @@ __all__ = [
     "Attack",
     "AutoAttack",
     "Boundary",
+    "Budget",
     "CarliniWagner",
     "DeepFool",
     "FittedSurrogate",
@@ -52,9 +56,11 @@ __all__ = [
     "GrayBox",
     "Growing",
     "HopSkipJump",
+    "Model",
     "NamedAttack",
     "Neighbourhood",
     "NoiseControl",
+    "Norm",
     "Rescaled",
     "SavedImages",
     "Square",
@@ -62,5 +68,8 @@ __all__ = [
     "UniversalPerturbation",
     "View",
     "WhiteBox",
-    "size",
+    "cross_entropy",
+    "margin",
+    "perturbation_norm",
+    "value_and_gradient",
 ]

@@ -1,7 +1,7 @@
 """The AutoAttack ensembles."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor
@@ -48,8 +48,8 @@ class AutoAttack(Attack):
         ValueError: eps < 0, or a norm or version that does not exist.
     """
 
-    early_stop: ClassVar[bool] = True  # what fools the model given is done
-    to_walk_on: ClassVar[str] = "name APGD, APGDT, FAB and Square one by one, each with `early_stop: false`"
+    early_stop = True  # always: each attack is for the samples still standing
+    early_stop_mend: ClassVar[str] = "name APGD, APGDT, FAB and Square one by one, each with `early_stop: false`"
 
     eps: PixelSize = "8/255"
     norm: Norm = "Linf"
@@ -97,8 +97,8 @@ class AutoAttack(Attack):
         near = FAB(eps=eps, norm=norm, n_restarts=5, early_stop=True, seed=seed)
         return *again, near, square, targeted, boundary
 
-    def walking_on(self) -> "AutoAttack":
-        """The version for models that draw random numbers."""
+    def without_early_stop(self) -> Self:
+        """The version `rand`, whose attacks do not stop early; samples still leave between them, by the mean logits."""
         return replace(self, version="rand")
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:

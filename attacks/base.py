@@ -1,8 +1,8 @@
 """The contract of an attack."""
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -20,29 +20,35 @@ class Attack(CheckedSettings, ABC):
     """An adversary's arithmetic: (model, images, labels) -> adversarial images.
 
     A concrete attack is a frozen dataclass of settings that holds no model, no device and no batch, and writes
-    `perturb`. Calling it leaves no trace: parameters, their gradients and flags, modes and torch's random states stay
-    as they are (only a model that draws random numbers itself moves those). It works under `torch.no_grad` and
-    `torch.inference_mode` too. The model is `Guarded`: it may write into its input, return its logits among other
-    outputs and read half precision, and a network that was left in training mode is attacked, with a warning, in
-    evaluation mode.
+    `perturb`, and `budget` or `minimises` where a norm bounds it or is made small. Calling it leaves no trace:
+    parameters, their gradients and flags, modes and torch's random states stay as they are (only a model that draws
+    random numbers itself moves those). It works under `torch.no_grad` and `torch.inference_mode` too. The model is
+    `Guarded`: it may write into its input, return its logits among other outputs and read half precision, and a network
+    that was left in training mode is attacked, with a warning, in evaluation mode.
 
     Attributes:
         targeted: whether `labels` are the classes aimed at rather than those to leave.
+        early_stop: whether it leaves a sample as soon as an image fools the model that it is given, and returns that
+            image. As strong as going on, and much faster, where that is the deployed model; wrong for a surrogate,
+            which may be fooled long before the deployed model is, and for a model that draws random numbers, where
+            what fools one draw need not fool the next. A setting where an attack can do both; False of one that never
+            stops early, among them all that walk on for a smaller perturbation; True of one that always does.
         n_fitting_images: training images that `fitted` needs before the attack can run; 0 for most.
         knowledge: what the table calls its adversary where that does not follow from the view: `black_box` asks the
             model for its logits or labels alone, `control` is no adversary, `transfer` made its images elsewhere.
         single_step: whether it takes one gradient step, so that an attack of many should be stronger.
         by_gradient: whether it gets all that it gets by gradients if its adversary is a white box, so that one who asks
             for answers alone should not be stronger.
-        to_walk_on: what to write so that it does not stop where a surrogate is fooled, if it would.
+        early_stop_mend: what to write so that it does not stop early, if it would.
     """
 
     targeted: bool = False
+    early_stop: bool = False
     n_fitting_images: int = 0
     knowledge: ClassVar[str | None] = None
     single_step: ClassVar[bool] = False
     by_gradient: ClassVar[bool] = True
-    to_walk_on: ClassVar[str] = "write `early_stop: false` among its settings"
+    early_stop_mend: ClassVar[str] = "write `early_stop: false` among its settings"
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be; their kinds have been looked at before (`CheckedSettings`)."""
@@ -73,15 +79,15 @@ class Attack(CheckedSettings, ABC):
                 "use ce or cw."
             )
 
-    def walking_on(self) -> "Attack":
-        """The attack that goes on where a sample has fallen, for models that draw random numbers; often itself.
+    def check_budget(self, image_shape: tuple[int, ...]) -> None:
+        """Raise a ValueError if the ball holds every image of shape (C, H, W), so that it bounds nothing."""
+        check_reach(self, image_shape)
 
-        What fools one draw need not fool the next.
-        """
-        own: Any = self
-        stops = "early_stop" in getattr(own, "__dataclass_fields__", ()) and own.early_stop
-        changed: Attack = replace(own, early_stop=False) if stops else own
-        return changed
+    def without_early_stop(self) -> Self:
+        """This attack with `early_stop` off where that is a setting; itself of one that has no such setting."""
+        settings: Any = self
+        can_choose = is_dataclass(self) and "early_stop" in {field.name for field in fields(settings) if field.init}
+        return replace(settings, early_stop=False) if can_choose and self.early_stop else self
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> "Attack":
         """The attack that has seen training images (N, C, H, W) with labels (N,); itself where it needs none."""
@@ -115,11 +121,13 @@ class Attack(CheckedSettings, ABC):
         check_integers(indices, "indices", len(images))
         # Tensors made in inference mode may not meet autograd: clones made outside of it may.
         with torch.inference_mode(False), torch.enable_grad():
-            dtype, own = images.dtype, in_precision(images)
-            labels, indices = labels.clone(), indices.clone().to(images.device)
+            dtype = images.dtype
+            clean = in_precision(images)
+            labels = labels.clone()
+            indices = indices.clone().to(images.device)
             if not len(images):
-                return own.to(dtype)
-            check_reach(self, tuple(images.shape[1:]))
+                return clean.to(dtype)
+            self.check_budget(tuple(images.shape[1:]))
             with guarded(model, dtype) as asked:
-                found = retried(lambda: self.perturb(asked, own.clone(), labels, indices))
-            return found.detach().to(dtype)
+                adversarial = retried(lambda: self.perturb(asked, clean.clone(), labels, indices))
+            return adversarial.detach().to(dtype)

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import normal
-from sparsefront.attacks.parts.norms import size
+from sparsefront.attacks.parts.norms import perturbation_norm
 from sparsefront.attacks.parts.queries import fools
+from sparsefront.common.noise import normal
 from sparsefront.common.rules import at_least, between_0_and_1, check_rules, settings_of
 
 CHECK = 3  # every so many steps the sideways move alone is asked about too
@@ -77,11 +77,11 @@ class Boundary(DecisionAttack):
         """Points (B, C, H, W) at the same distance from the images, and nearer ones."""
         column = (len(near), 1, 1, 1)
         away = near - images
-        distance = size(away, "L2").clamp_min(torch.finfo(near.dtype).tiny).view(column)
+        distance = perturbation_norm(away, "L2").clamp_min(torch.finfo(near.dtype).tiny).view(column)
         draws = normal(indices, images.shape[1:], seed=self.seed, stream=step).to(images.dtype)
         radial = away / distance
         draws = draws - (draws * radial).flatten(1).sum(dim=1).view(column) * radial
-        move = sideways.view(column) * distance * draws / size(draws, "L2").clamp_min(1e-12).view(column)
+        move = sideways.view(column) * distance * draws / perturbation_norm(draws, "L2").clamp_min(1e-12).view(column)
         around = (away + move) / (1 + sideways.view(column) ** 2).sqrt()
         return (images + around).clamp(0, 1), (images + (1 - inwards.view(column)) * around).clamp(0, 1)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, lead_of
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, size
+from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.common.rules import at_least, check_rules, not_negative, positive
 
 GAIN = 0.9999  # a descent that brings the loss no lower than this share of it is over
@@ -88,7 +88,7 @@ class CarliniWagner(MinimumNorm):
         for step in range(self.steps):
             points = (variables.tanh() + 1) / 2
             losses, leads, gradient = self._losses(model, points, images, labels, constants)
-            sizes = size(points - images, "L2")
+            sizes = perturbation_norm(points - images, "L2")
             smaller = (leads > self.confidence) & (sizes < best_sizes[active])
             best[active[smaller]], best_sizes[active[smaller]] = points[smaller], sizes[smaller]
             lowest = torch.minimum(lowest, losses)

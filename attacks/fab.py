@@ -10,7 +10,7 @@ from sparsefront.attacks.parts.hyperplane import to_hyperplane
 from sparsefront.attacks.parts.jacobian import runners_up
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, size
+from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.common.rules import at_least, check_rules, from_0_to_1, settings_of
 
@@ -91,7 +91,7 @@ class FAB(MinimumNorm):
             points = self._step(model, images, points, labels, aims)
             with torch.no_grad():
                 fell = lead_of(checked_logits(model(points), labels), labels) > 0
-            sizes = size(points - images, self.norm)
+            sizes = perturbation_norm(points - images, self.norm)
             smaller = fell & (sizes < best_sizes[active])
             best[active[smaller]], best_sizes[active[smaller]] = points[smaller], sizes[smaller]
             back = images + self.beta * (points - images)
@@ -111,7 +111,7 @@ class FAB(MinimumNorm):
         move = to_hyperplane(points, normals, offsets, self.norm)
         way_back = ((images - points) * normals).flatten(1).sum(dim=1)
         clean_move = to_hyperplane(images, normals, offsets - way_back, self.norm)
-        lengths, clean_lengths = size(move, self.norm), size(clean_move, self.norm)
+        lengths, clean_lengths = perturbation_norm(move, self.norm), perturbation_norm(clean_move, self.norm)
         both = lengths + clean_lengths
         alpha = torch.where(both > 0, lengths / both, 0).clamp_max(self.alpha_max)[:, None, None, None]
         return ((1 - alpha) * (points + self.eta * move) + alpha * (images + self.eta * clean_move)).clamp(0, 1)

@@ -11,7 +11,7 @@ from sparsefront.attacks.parts.jacobian import runners_up
 from sparsefront.attacks.parts.losses import lead
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, boundaries, diameter, dual_size, lead_of, rounding
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import confine, size, steepest
+from sparsefront.attacks.parts.norms import confine, perturbation_norm, steepest
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.common.rules import at_least, check_rules, positive
 
@@ -100,7 +100,7 @@ class FMN(MinimumNorm):
         best_sizes, limits = images.new_full((len(images),), torch.inf), torch.zeros(len(images)).to(images)
         for step in range(self.steps):
             logits, gradient = value_and_gradient(model, found, loss, labels)
-            fell, sizes = lead_of(logits, labels, self.targeted) > 0, size(found - images, self.norm)
+            fell, sizes = lead_of(logits, labels, self.targeted) > 0, perturbation_norm(found - images, self.norm)
             smaller = fell & (sizes < best_sizes)
             best[smaller], best_sizes[smaller] = found[smaller], sizes[smaller]
             decay = (1 + math.cos(math.pi * step / self.steps)) / 2

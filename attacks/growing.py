@@ -13,13 +13,13 @@ from sparsefront.attacks.parts.losses import fooled
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.queries import mean_logits
 from sparsefront.attacks.parts.reach import radius_rules
-from sparsefront.attacks.parts.wrapped_attack import Around
+from sparsefront.attacks.parts.wrapped_attack import WrappedAttack
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import check_rules
 
 
 @dataclass(frozen=True)
-class Growing(Around):
+class Growing(WrappedAttack):
     """Another attack in balls of growing size, each on the samples still standing: accuracy against eps in one pass.
 
     A sample that falls, by the mean over its attack's `eot_iter` passes, is returned as it fell in the smallest ball
@@ -34,8 +34,8 @@ class Growing(Around):
         ValueError: an attack without eps, or sizes that do not grow.
     """
 
-    early_stop: ClassVar[bool] = True  # what fools the model given is done
-    to_walk_on: ClassVar[str] = "name the attack inside it once for every size, each with `early_stop: false`"
+    early_stop = True  # always: larger balls are for the samples still standing
+    early_stop_mend: ClassVar[str] = "name the attack inside it once for every size, each with `early_stop: false`"
 
     sizes: Sequence[PixelSize] = ("2/255", "4/255", "8/255", "16/255")
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import normal, uniform
-from sparsefront.attacks.parts.norms import size, steepest
+from sparsefront.attacks.parts.norms import perturbation_norm, steepest
 from sparsefront.attacks.parts.queries import fools
+from sparsefront.common.noise import normal, uniform
 from sparsefront.common.rules import at_least, check_rules, one_of, positive, settings_of
 
 # Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.
@@ -61,7 +61,7 @@ class HopSkipJump(DecisionAttack):
         tolerance = self.gamma / n_pixels ** (1.5 if self.norm == "L2" else 2)
         halvings = min(max(math.ceil(-math.log2(tolerance)), 1), 40)
         near = to_boundary(model, images, start, labels, self.targeted, self.norm, halvings)
-        distance = size(near - images, self.norm)
+        distance = perturbation_norm(near - images, self.norm)
         best, shortest, stream = near, distance, 0
         for step in range(1, self.steps + 1):
             count = int(min(self.n_directions * step**0.5, self.max_directions))
@@ -70,7 +70,7 @@ class HopSkipJump(DecisionAttack):
             stream += -(-count // BLOCK)
             far = self._step(model, near, normals, distance / step**0.5, labels)
             near = to_boundary(model, images, far, labels, self.targeted, self.norm, halvings)
-            distance = size(near - images, self.norm)
+            distance = perturbation_norm(near - images, self.norm)
             shorter = distance < shortest
             best, shortest = torch.where(shorter[:, None, None, None], near, best), torch.minimum(distance, shortest)
         return best

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.base import Attack
-from sparsefront.attacks.parts.noise import uniform
 from sparsefront.attacks.views import View, WhiteBox
+from sparsefront.common.noise import uniform
 from sparsefront.common.rules import check_rules, one_of
 from sparsefront.common.settings import checked_settings
 
@@ -41,11 +41,11 @@ class NamedAttack:
         if not re.fullmatch(r"[A-Za-z0-9_.+-]+", self.name):
             raise ValueError(f"`name` of an attack may hold letters, digits and _ . + - only, found {self.name!r}.")
         check_rules(one_of(get_args(Target), target=self.target))
-        if getattr(self.attack, "early_stop", False) and not self.view.is_deployed:
+        if self.attack.early_stop and not self.view.is_deployed:
             raise ValueError(
                 f"`attack` {self.name!r} must not stop early with view {type(self.view).__name__}, found "
                 f"{type(self.attack).__name__}, which does: an image that fools a surrogate has not fooled the "
-                f"deployed model yet; {self.attack.to_walk_on}."
+                f"deployed model yet; {self.attack.early_stop_mend}."
             )
 
     @property

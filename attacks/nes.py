@@ -9,9 +9,9 @@ from torch import Tensor
 from sparsefront.attacks.parts.bounded import Bounded, improve
 from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import normal, uniform
 from sparsefront.attacks.parts.norms import confine, radii, steepest
 from sparsefront.attacks.parts.queries import in_chunks
+from sparsefront.common.noise import normal, uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, from_0_to_below_1, one_of, positive, unit_interval
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from sparsefront.attacks.base import Budget
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import normal, uniform
-from sparsefront.attacks.parts.norms import Norm, size
-from sparsefront.attacks.parts.wrapped_attack import Around, at_size
+from sparsefront.attacks.parts.norms import Norm, perturbation_norm
+from sparsefront.attacks.parts.wrapped_attack import WrappedAttack, at_size
+from sparsefront.common.noise import normal, uniform
 from sparsefront.common.rules import check_rules, one_of
 
 Distribution = Literal["gaussian", "uniform", "sign"]
@@ -19,7 +19,7 @@ STREAM = 2**41  # beyond the random streams of the attacks
 
 
 @dataclass(frozen=True)
-class NoiseControl(Around):
+class NoiseControl(WrappedAttack):
     """No adversary: noise of the size of another attack's perturbation, sample by sample.
 
     A model that falls to it has not fallen to the attack's search.
@@ -68,7 +68,7 @@ class NoiseControl(Around):
         delta = self.attack(model, images, labels, indices) - images
         noise = self._draw(indices, images.shape[1:]).to(images)
         if self.match == "norm":
-            return at_size(images, noise, size(delta, self.norm), self.norm)
+            return at_size(images, noise, perturbation_norm(delta, self.norm), self.norm)
         mean, deviation = (
             moment.view(-1, 1, 1, 1) for moment in (delta.flatten(1).mean(1), delta.flatten(1).std(1, correction=0))
         )

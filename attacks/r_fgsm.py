@@ -7,8 +7,8 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import normal
 from sparsefront.attacks.parts.norms import linear_maximiser, radii, steepest
+from sparsefront.common.noise import normal
 from sparsefront.common.pixel_size import PixelSize
 
 

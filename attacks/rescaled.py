@@ -9,13 +9,13 @@ from sparsefront.attacks.base import Budget
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, radii
 from sparsefront.attacks.parts.reach import radius_rules
-from sparsefront.attacks.parts.wrapped_attack import Around, at_size
+from sparsefront.attacks.parts.wrapped_attack import WrappedAttack, at_size
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import check_rules, one_of
 
 
 @dataclass(frozen=True)
-class Rescaled(Around):
+class Rescaled(WrappedAttack):
     """Another attack's perturbation, multiplied by what gives it a wanted size (the factor tau of paper 004).
 
     Paper 004 compares attacks at equal dissimilarity ||x' - x|| / ||x||: norm `L2` with `relative`. The factor makes up

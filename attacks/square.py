@@ -9,9 +9,9 @@ from torch import Tensor
 from sparsefront.attacks.parts.bounded import Bounded, Found, best_of_attempts, improve
 from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import uniform
-from sparsefront.attacks.parts.norms import confine, size
+from sparsefront.attacks.parts.norms import confine, perturbation_norm
 from sparsefront.attacks.parts.windows import cut_windows, random_places, square_mask, unit_windows, window_shape
+from sparsefront.common.noise import uniform
 from sparsefront.common.rules import at_least, check_rules, settings_of, unit_interval
 
 # Queries of 10,000 after which the squares' share of the image is halved once more (the paper's section 4).
@@ -147,7 +147,7 @@ class Square(Bounded):
     def _within(self, delta: Tensor, images: Tensor, eps: Tensor) -> Tensor:
         """Images of the box that spend the whole budget along `delta`, as far as clipping lets them."""
         if self.norm == "L2":
-            delta = delta * (eps / size(delta, "L2").clamp_min(1e-12))[:, None, None, None]
+            delta = delta * (eps / perturbation_norm(delta, "L2").clamp_min(1e-12))[:, None, None, None]
         return confine(images + delta, images, eps, self.norm)
 
 

@@ -15,10 +15,10 @@ from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.jacobian import leads, runners_up
 from sparsefront.attacks.parts.losses import margin
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import uniform
 from sparsefront.attacks.parts.norms import Norm, project, steepest
 from sparsefront.attacks.parts.queries import answers, fools
 from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, one_of, positive, settings_of
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.parts.losses import adversarial_loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import uniform
-from sparsefront.attacks.parts.norms import radii, size
+from sparsefront.attacks.parts.norms import perturbation_norm, radii
 from sparsefront.attacks.parts.queries import answers, fools
+from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, not_negative, positive, settings_of
 
@@ -112,7 +112,7 @@ class ZOO(Attack):
             move = _adam(gradient, mean, square, counts, chosen)
             moved = (found.gather(1, chosen) - self.learning_rate * move).clamp(0, 1)
             found.scatter_(1, chosen, moved)
-            sizes = size(found - flat, "L2")
+            sizes = perturbation_norm(found - flat, "L2")
             fell = fools(model, found.view_as(images), labels, self.targeted)
             better = fell & (sizes < nearest)
             best[better], nearest[better] = found[better], sizes[better]

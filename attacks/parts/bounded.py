@@ -11,10 +11,10 @@ from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import normal, uniform
 from sparsefront.attacks.parts.norms import Norm, radii, random_point
 from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
 from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.noise import normal, uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, one_of
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.noise import uniform
-from sparsefront.attacks.parts.norms import Norm, radii, size
+from sparsefront.attacks.parts.norms import Norm, perturbation_norm, radii
 from sparsefront.attacks.parts.queries import answers, fools
 from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, one_of
 
@@ -108,7 +108,7 @@ class DecisionAttack(Attack):
         near = self._approach(model, images[active], start, labels[active], indices[active])
         if self.eps is not None:
             limits = radii(float(self.eps), images[active], self._distance, self.relative)
-            kept = size(near - images[active], self._distance) <= limits
+            kept = perturbation_norm(near - images[active], self._distance) <= limits
             active, near = active[kept], near[kept]
         final[active] = near
         return final
@@ -164,7 +164,7 @@ def to_boundary(
     """
     delta = far - images
     column = (len(delta), 1, 1, 1)
-    limits = size(delta, "Linf").view(column)
+    limits = perturbation_norm(delta, "Linf").view(column)
     low, high = (torch.full_like(limits, end) for end in (0.0, 1.0))
     best = far
     for _ in range(halvings):

@@ -11,7 +11,7 @@ from sparsefront.attacks.base import Attack, Budget
 from sparsefront.attacks.parts.jacobian import leads, logit_gradients
 from sparsefront.attacks.parts.losses import fooled, margin
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, radii, size
+from sparsefront.attacks.parts.norms import Norm, perturbation_norm, radii
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.common.pixel_size import PixelSize
@@ -67,7 +67,7 @@ class MinimumNorm(Attack):
             return final
         found = self._search(model, images[active], labels[active], indices[active])
         if self.eps is not None:
-            kept = size(found - images[active], self.norm) <= self.limits(images[active])
+            kept = perturbation_norm(found - images[active], self.norm) <= self.limits(images[active])
             active, found = active[kept], found[kept]
         final[active] = found
         return final
@@ -100,9 +100,9 @@ def rounding(logits: Tensor) -> Tensor:
 
 def dual_size(gradients: Tensor, norm: Norm) -> Tensor:
     """Dual norm of each gradient: (B, ...) -> (B,); no square leaves the floats' range on the way."""
-    largest = size(gradients, "Linf")
+    largest = perturbation_norm(gradients, "Linf")
     scaled = gradients.flatten(1) / torch.where(largest > 0, largest, 1)[:, None]
-    return largest * size(scaled, DUAL[norm])
+    return largest * perturbation_norm(scaled, DUAL[norm])
 
 
 def diameter(images: Tensor, norm: Norm) -> float:

@@ -8,7 +8,7 @@ from torch import Tensor
 Norm = Literal["Linf", "L2", "L1"]
 
 
-def size(delta: Tensor, norm: Norm) -> Tensor:
+def perturbation_norm(delta: Tensor, norm: Norm) -> Tensor:
     """Norm of each perturbation: (B, ...) -> (B,)."""
     order = {"Linf": float("inf"), "L2": 2, "L1": 1}[norm]
     sizes: Tensor = torch.linalg.vector_norm(delta.flatten(1), ord=order, dim=1)
@@ -28,7 +28,7 @@ def radii(eps: float, images: Tensor, norm: Norm, relative: bool = False) -> Ten
         return images.new_full((len(images),), eps)
     # Half precision cannot hold the sum of a large image.
     precision = torch.promote_types(images.dtype, torch.float32)
-    return (eps * size(images.to(precision), norm)).to(images.dtype)
+    return (eps * perturbation_norm(images.to(precision), norm)).to(images.dtype)
 
 
 def _column(eps: float | Tensor, flat: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Attacks made out of another attack's perturbations."""
+"""What attacks that run another one have in common."""
 
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
@@ -8,20 +8,22 @@ from torch import Tensor
 
 from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, size
+from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 
 DOUBLINGS, HALVINGS = 40, 32  # of the factor that makes up for clipping
 
 
 @dataclass(frozen=True)
-class Around(Attack):
-    """An attack that runs another one and makes something of its perturbation.
+class WrappedAttack(Attack):
+    """An attack that runs another attack and makes its own images of that one's.
+
+    What it aims at, whether it stops early and what it must be fitted on are the other attack's.
 
     Args:
-        attack: the other one.
+        attack: the attack to run.
     """
 
-    to_walk_on: ClassVar[str] = "write `early_stop: false` among the settings of the attack that it runs"
+    early_stop_mend: ClassVar[str] = "write `early_stop: false` among the settings of the attack that it runs"
 
     attack: Attack
     targeted: bool = field(init=False, default=False)
@@ -32,9 +34,9 @@ class Around(Attack):
         object.__setattr__(self, "n_fitting_images", self.attack.n_fitting_images)
 
     @property
-    def early_stop(self) -> bool:
+    def early_stop(self) -> bool:  # type: ignore[override]
         """The other attack's."""
-        return getattr(self.attack, "early_stop", False)
+        return self.attack.early_stop
 
     @property
     def least_classes(self) -> int:
@@ -50,9 +52,9 @@ class Around(Attack):
         """Whether the other one is."""
         return self.attack.by_gradient
 
-    def walking_on(self) -> Self:
-        """This attack with the other one walking on."""
-        return replace(self, attack=self.attack.walking_on())
+    def without_early_stop(self) -> Self:
+        """This attack with the other one's early stop off."""
+        return replace(self, attack=self.attack.without_early_stop())
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> Self:
         """This attack with the other one fitted."""
@@ -66,9 +68,9 @@ def at_size(images: Tensor, delta: Tensor, sizes: Tensor, norm: Norm) -> Tensor:
     """
     precision = torch.promote_types(images.dtype, torch.float32)
     start, direction, wanted = images.to(precision), delta.to(precision), sizes.to(precision)
-    largest = size(direction, "Linf")
+    largest = perturbation_norm(direction, "Linf")
     direction = direction / torch.where(largest > 0, largest, 1)[:, None, None, None]
-    lengths = size(direction, norm)
+    lengths = perturbation_norm(direction, norm)
     # Without clipping this factor is right; with it, a larger one. Every factor tried and kept is small enough.
     factor = wanted / torch.where(lengths > 0, lengths, 1)
     low, high = torch.zeros_like(factor), torch.full_like(factor, DOUBLINGS)
@@ -76,7 +78,7 @@ def at_size(images: Tensor, delta: Tensor, sizes: Tensor, norm: Norm) -> Tensor:
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         points = (start + (factor * 2**middle)[:, None, None, None] * direction).clamp(0, 1)
-        fits = size(points - start, norm) <= wanted
+        fits = perturbation_norm(points - start, norm) <= wanted
         best = torch.where(fits[:, None, None, None], points, best)
         low, high = torch.where(fits, middle, low), torch.where(fits, high, middle)
     return best.to(images.dtype)

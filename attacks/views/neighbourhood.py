@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.differentiation import input_gradient
-from sparsefront.attacks.parts.noise import uniform
 from sparsefront.attacks.parts.norms import random_point
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
 from sparsefront.attacks.views.white_box import WhiteBox
+from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.optimize import linprog
 
-from sparsefront.attacks import APGD, PGD, size
+from sparsefront.attacks import APGD, PGD, perturbation_norm
 from sparsefront.attacks.parts.losses import adversarial_loss
 
 NORMS = [("Linf", 0.05), ("L2", 0.4), ("L1", 1.0)]
@@ -89,7 +89,7 @@ def test_on_a_linear_model_linf_and_l2_land_on_the_closed_form(loss):
     found = APGD(eps="8/255", loss=loss)(model, images, labels)
     torch.testing.assert_close(found, images + 8 / 255 * towards.sign())
     found = APGD(eps=0.2, norm="L2", loss=loss)(model, images, labels)
-    expected = images + 0.2 * towards / size(towards, "L2").view(-1, 1, 1, 1)
+    expected = images + 0.2 * towards / perturbation_norm(towards, "L2").view(-1, 1, 1, 1)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 

@@ -38,7 +38,7 @@ from sparsefront.attacks import (
     SavedImages,
     Square,
     UniversalPerturbation,
-    size,
+    perturbation_norm,
 )
 from sparsefront.attacks.parts.losses import margin
 from sparsefront.attacks.parts.norms import Norm, radii
@@ -201,7 +201,7 @@ def test_images_stay_in_the_box_and_in_the_ball(attack, seed, count, eps, fill, 
     assert ((found >= 0) & (found <= 1)).all()
     if norm is not None:
         allowed = radii(size_of(eps), images, norm, getattr(attack, "relative", False)).double()
-        assert (size((found - images).double(), norm) <= allowed * (1 + 1e-5) + 1e-6).all()
+        assert (perturbation_norm((found - images).double(), norm) <= allowed * (1 + 1e-5) + 1e-6).all()
 
 
 class Stateful(nn.Module):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks import Boundary, size
+from sparsefront.attacks import Boundary, perturbation_norm
 from sparsefront.attacks.boundary import CHECK, WINDOW, _adapted
 
 
@@ -12,9 +12,9 @@ def test_proposals_lie_on_the_sphere_and_a_share_nearer():
     near = images + 0.1 * torch.randn(3, 1, 4, 4, dtype=torch.float64).clamp(-2, 2)
     sideways, inwards = torch.tensor([0.01, 0.3, 0.1]).double(), torch.tensor([0.1, 0.01, 0.5]).double()
     around, closer = Boundary()._propose(images, near, torch.arange(3), sideways, inwards, 0)
-    distance = size(near - images, "L2")
-    torch.testing.assert_close(size(around - images, "L2"), distance)
-    torch.testing.assert_close(size(closer - images, "L2"), (1 - inwards) * distance)
+    distance = perturbation_norm(near - images, "L2")
+    torch.testing.assert_close(perturbation_norm(around - images, "L2"), distance)
+    torch.testing.assert_close(perturbation_norm(closer - images, "L2"), (1 - inwards) * distance)
     # The sideways move is orthogonal to the way inwards before it is brought back to the sphere.
     cosine = ((around - images) * (near - images)).flatten(1).sum(dim=1) / distance**2
     torch.testing.assert_close(cosine, 1 / (1 + sideways**2).sqrt())
@@ -69,8 +69,8 @@ def test_on_a_linear_model_it_nears_the_distance_to_the_boundary():
     labels, others = model(images).argmax(dim=1), torch.rand(40, 1, 4, 4, dtype=torch.float64)
     found = Boundary(steps=1500).fitted(model, others, model(others).argmax(dim=1))(model, images, labels)
     closest = ((images - 0.5).flatten(1) @ weight).abs()
-    assert (size(found - images, "L2") >= closest * (1 - 1e-9)).all()
-    assert size(found - images, "L2").mean() <= 1.05 * closest.mean()
+    assert (perturbation_norm(found - images, "L2") >= closest * (1 - 1e-9)).all()
+    assert perturbation_norm(found - images, "L2").mean() <= 1.05 * closest.mean()
 
 
 def test_a_converged_sample_is_asked_about_no_more():
@@ -122,4 +122,4 @@ def test_as_near_as_foolboxs_after_as_many_queries(conv_net):
             assert (net(found).argmax(dim=1) != labels).all()
     finally:
         conv_net.double()
-    assert size(found - images, "L2").mean() <= 1.02 * size(theirs - images, "L2").mean()
+    assert perturbation_norm(found - images, "L2").mean() <= 1.02 * perturbation_norm(theirs - images, "L2").mean()

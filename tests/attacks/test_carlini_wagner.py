@@ -3,7 +3,7 @@
 import foolbox
 import torch
 
-from sparsefront.attacks import CarliniWagner, size
+from sparsefront.attacks import CarliniWagner, perturbation_norm
 from sparsefront.attacks.parts.losses import margin
 
 
@@ -22,7 +22,7 @@ def test_is_as_near_as_foolboxs(conv_net):
     found = CarliniWagner(step_size=0.02, **settings)(conv_net, images, labels)
     with torch.no_grad():
         assert (conv_net(found).argmax(dim=1) != labels).all()
-    assert size(found - images, "L2").mean() <= 1.02 * size(theirs - images, "L2").mean()
+    assert perturbation_norm(found - images, "L2").mean() <= 1.02 * perturbation_norm(theirs - images, "L2").mean()
 
 
 def test_confidence_is_the_lead_that_is_reached(conv_net):
@@ -65,6 +65,6 @@ def test_aborting_early_saves_most_steps_and_hardly_any_size(conv_net):
             return conv_net(x)
 
         attack = CarliniWagner(steps=200, binary_search_steps=3, initial_const=0.1, step_size=0.02, abort_early=early)
-        sizes[early] = size(attack(counting, images, labels) - images, "L2").mean()
+        sizes[early] = perturbation_norm(attack(counting, images, labels) - images, "L2").mean()
     assert asked[True] < 0.7 * asked[False]
     assert sizes[True] <= 1.01 * sizes[False]

@@ -15,7 +15,7 @@ from sparsefront.attacks import (
     NoiseControl,
     Rescaled,
     Square,
-    size,
+    perturbation_norm,
 )
 from sparsefront.attacks.parts.wrapped_attack import at_size
 
@@ -28,8 +28,8 @@ ATTACK = PGD(eps=0.1, steps=3)
 def test_noise_has_the_norm_of_the_perturbation_sample_by_sample(conv_net, batch, norm, distribution):
     images, labels = batch
     found = NoiseControl(ATTACK, distribution=distribution, norm=norm)(conv_net, images, labels)
-    expected = size(ATTACK(conv_net, images, labels) - images, norm)
-    torch.testing.assert_close(size(found - images, norm), expected, rtol=1e-5, atol=0)
+    expected = perturbation_norm(ATTACK(conv_net, images, labels) - images, norm)
+    torch.testing.assert_close(perturbation_norm(found - images, norm), expected, rtol=1e-5, atol=0)
     assert len(expected.unique()) > 1 or norm == "Linf"
 
 
@@ -37,7 +37,7 @@ def test_noise_knows_nothing_of_the_perturbations_direction(conv_net, batch):
     images, labels = (part.repeat(20, *[1] * (part.ndim - 1)) for part in batch)
     noise = NoiseControl(ATTACK)(conv_net, images, labels) - images
     delta = ATTACK(conv_net, images, labels) - images
-    cosines = (noise * delta).flatten(1).sum(dim=1) / size(noise, "L2") / size(delta, "L2")
+    cosines = (noise * delta).flatten(1).sum(dim=1) / perturbation_norm(noise, "L2") / perturbation_norm(delta, "L2")
     assert cosines.mean().abs() < 4 / (72 * 140) ** 0.5
 
 
@@ -75,7 +75,9 @@ def test_rescaled_perturbations_have_the_wanted_size_after_clipping(conv_net, ba
     images[0] = images[0].round()  # half of its pixels cannot move
     found = Rescaled(ATTACK, size=wanted, norm=norm)(conv_net, images, batch[1])
     number = 2 / 255 if wanted == "2/255" else 0.2
-    torch.testing.assert_close(size(found - images, norm), torch.full((7,), number).double(), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        perturbation_norm(found - images, norm), torch.full((7,), number).double(), rtol=1e-5, atol=0
+    )
     before, after = ATTACK(conv_net, images, batch[1]) - images, found - images
     assert ((before * after) >= 0).all()
 
@@ -84,14 +86,16 @@ def test_rescaling_without_clipping_is_a_multiplication(conv_net, batch):
     images = 0.4 + 0.2 * batch[0]
     delta = ATTACK(conv_net, images, batch[1]) - images
     found = Rescaled(ATTACK, size=0.3)(conv_net, images, batch[1]) - images
-    torch.testing.assert_close(found, delta * (0.3 / size(delta, "L2"))[:, None, None, None])
+    torch.testing.assert_close(found, delta * (0.3 / perturbation_norm(delta, "L2"))[:, None, None, None])
 
 
 def test_rescaled_sizes_can_be_relative_to_the_image(conv_net, batch):
     """Paper 004's dissimilarity."""
     images, labels = batch
     found = Rescaled(ATTACK, size=0.05, relative=True)(conv_net, images, labels)
-    torch.testing.assert_close(size(found - images, "L2") / size(images, "L2"), torch.full((7,), 0.05).double())
+    torch.testing.assert_close(
+        perturbation_norm(found - images, "L2") / perturbation_norm(images, "L2"), torch.full((7,), 0.05).double()
+    )
 
 
 def test_where_the_box_ends_before_the_wanted_size_the_corner_is_returned():

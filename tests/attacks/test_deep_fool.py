@@ -4,7 +4,7 @@ import foolbox
 import pytest
 import torch
 
-from sparsefront.attacks import DeepFool, size
+from sparsefront.attacks import DeepFool, perturbation_norm
 
 
 def linear(seed=0):
@@ -66,6 +66,6 @@ def test_is_as_near_as_foolboxs(conv_net, norm, rival):
     found = DeepFool(norm=norm)(conv_net, images, labels)
     with torch.no_grad():
         assert (conv_net(found).argmax(dim=1) != labels).all()
-    sizes, other = size(found - images, norm), size(theirs - images, norm)
+    sizes, other = perturbation_norm(found - images, norm), perturbation_norm(theirs - images, norm)
     assert sizes.mean() <= 1.02 * other.mean()
     assert sizes.median() <= 1.02 * other.median()

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from sparsefront.attacks import FAB, size
+from sparsefront.attacks import FAB, perturbation_norm
 
 
 @pytest.fixture
@@ -34,7 +34,10 @@ def test_is_as_near_as_pyautoattacks(conv_net, samples, norm, n_target_classes):
     assert 0 < other.sum() < 40
     assert mine.sum() >= other.sum()
     both = mine & other
-    assert size(found - images, norm)[both].mean() <= 1.02 * size(theirs - images, norm)[both].mean()
+    assert (
+        perturbation_norm(found - images, norm)[both].mean()
+        <= 1.02 * perturbation_norm(theirs - images, norm)[both].mean()
+    )
 
 
 def test_restarts_help_where_the_image_itself_shows_no_way():
@@ -43,7 +46,7 @@ def test_restarts_help_where_the_image_itself_shows_no_way():
         return torch.stack([torch.full_like(lead, 0.3), lead], dim=1)
 
     images, labels = torch.full((20, 1, 4, 4), 0.5), torch.zeros(20, dtype=torch.int64)
-    sizes = [size(FAB(steps=10, n_restarts=n)(model, images, labels) - images, "Linf") for n in (1, 2, 8)]
+    sizes = [perturbation_norm(FAB(steps=10, n_restarts=n)(model, images, labels) - images, "Linf") for n in (1, 2, 8)]
     assert (sizes[0] == 0).all()
     found = sizes[1] > 0
     assert 0 < found.sum() < 20
@@ -63,7 +66,7 @@ def test_early_stop_fools_the_same_samples_within_eps_and_asks_less(conv_net, sa
 
         attack = FAB(steps=12, n_target_classes=3, eps=0.05, early_stop=early)
         found = attack(counting, images, labels)
-        assert (size(found - images, "Linf") <= 0.05).all()
+        assert (perturbation_norm(found - images, "Linf") <= 0.05).all()
         with torch.no_grad():
             fell[early] = conv_net(found).argmax(dim=1) != labels
     assert 0 < fell[True].sum() < 40

@@ -4,7 +4,7 @@ import foolbox
 import pytest
 import torch
 
-from sparsefront.attacks import FGSM, size
+from sparsefront.attacks import FGSM, perturbation_norm
 
 
 @pytest.mark.parametrize("targeted", [False, True])
@@ -27,7 +27,7 @@ def test_on_a_linear_model_the_margin_moves_by_eps_times_the_dual_norm(norm, eps
     moved = -sign * ((found - images).flatten(1) @ apart)
     expected = eps * torch.linalg.vector_norm(apart, ord={"L2": 2, "L1": float("inf")}[norm])
     torch.testing.assert_close(moved, expected.expand(5))
-    torch.testing.assert_close(size(found - images, norm), torch.full((5,), eps, dtype=torch.float64))
+    torch.testing.assert_close(perturbation_norm(found - images, norm), torch.full((5,), eps, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(("norm", "rival"), [("Linf", "FGSM"), ("L2", "FGM")])

@@ -7,7 +7,7 @@ import foolbox
 import pytest
 import torch
 
-from sparsefront.attacks import FMN, size
+from sparsefront.attacks import FMN, perturbation_norm
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_is_as_near_as_foolboxs_ddn(conv_net, samples):
     found = FMN(norm="L2", steps=60)(conv_net, images, labels)
     with torch.no_grad():
         assert (conv_net(found).argmax(dim=1) != labels).all()
-    assert size(found - images, "L2").mean() <= 1.02 * size(theirs - images, "L2").mean()
+    assert perturbation_norm(found - images, "L2").mean() <= 1.02 * perturbation_norm(theirs - images, "L2").mean()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -44,7 +44,10 @@ def test_is_as_near_as_adv_libs(conv_net, samples, norm, order, targeted, monkey
     assert (mine | ~other).all()
     both = mine & other
     assert both.sum() >= 20  # theirs can end on the boundary without crossing it
-    assert size(found - images, norm)[both].mean() <= 1.02 * size(theirs - images, norm)[both].mean()
+    assert (
+        perturbation_norm(found - images, norm)[both].mean()
+        <= 1.02 * perturbation_norm(theirs - images, norm)[both].mean()
+    )
 
 
 def test_targeted_and_untargeted_aim_at_what_they_say(conv_net, samples):
@@ -58,6 +61,8 @@ def test_targeted_and_untargeted_aim_at_what_they_say(conv_net, samples):
 @pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
 def test_a_search_for_the_nearest_class_is_never_farther_than_the_published_one(conv_net, samples, norm):
     near, published = (FMN(norm=norm, steps=30, n_candidate_classes=count) for count in (10, None))
-    sizes, published_sizes = (size(attack(conv_net, *samples) - samples[0], norm) for attack in (near, published))
+    sizes, published_sizes = (
+        perturbation_norm(attack(conv_net, *samples) - samples[0], norm) for attack in (near, published)
+    )
     assert (sizes <= published_sizes).all()
     assert (sizes < published_sizes).any()

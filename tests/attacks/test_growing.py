@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks import JSMA, PGD, DeepFool, GrayBox, Growing, NamedAttack, Square, size
+from sparsefront.attacks import JSMA, PGD, DeepFool, GrayBox, Growing, NamedAttack, Square, perturbation_norm
 
 
 def linear(images):
@@ -18,7 +18,7 @@ ATTACK = PGD(steps=3, step_size=1.0, random_start=False, early_stop=True)
 
 def test_each_sample_falls_in_the_smallest_ball_that_reaches_its_boundary():
     found = Growing(ATTACK, sizes=[0.01, 0.05, 0.15])(linear, IMAGES, LABELS)
-    torch.testing.assert_close(size(found - IMAGES, "Linf"), torch.tensor([0.01, 0.05, 0.15, 0.15]))
+    torch.testing.assert_close(perturbation_norm(found - IMAGES, "Linf"), torch.tensor([0.01, 0.05, 0.15, 0.15]))
     assert (linear(found).argmax(dim=1) != LABELS).tolist() == [True, True, True, False]
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks import HopSkipJump, size
+from sparsefront.attacks import HopSkipJump, perturbation_norm
 from sparsefront.attacks.parts.decision import to_boundary
 
 NORMS = pytest.mark.parametrize("norm", ["L2", "Linf"])
@@ -32,8 +32,8 @@ def test_on_a_linear_model_it_reaches_the_distance_to_the_boundary(norm):
     attack = HopSkipJump(norm=norm, steps=12, n_directions=100).fitted(model, others, model(others).argmax(dim=1))
     found = attack(model, images, labels)
     assert (model(found).argmax(dim=1) != labels).all()
-    assert (size(found - images, norm) >= closest * (1 - 1e-9)).all()
-    assert (size(found - images, norm).mean() <= closest.mean() * 1.15).all()
+    assert (perturbation_norm(found - images, norm) >= closest * (1 - 1e-9)).all()
+    assert (perturbation_norm(found - images, norm).mean() <= closest.mean() * 1.15).all()
 
 
 def test_the_estimate_points_along_the_boundarys_normal():
@@ -70,7 +70,7 @@ def test_more_steps_bring_it_nearer_and_never_further(conv_net, norm):
     sizes = []
     for steps in (1, 4, 10):
         attack = HopSkipJump(norm=norm, steps=steps, n_directions=30).fitted(conv_net, others, other_labels)
-        sizes.append(size(attack(conv_net, images, labels) - images, norm))
+        sizes.append(perturbation_norm(attack(conv_net, images, labels) - images, norm))
     assert (sizes[1] <= sizes[0]).all()
     assert (sizes[2] <= sizes[1]).all()
     assert sizes[2].mean() < 0.8 * sizes[0].mean()
@@ -112,4 +112,4 @@ def test_as_near_as_foolboxs(conv_net, norm):
             assert (net(found).argmax(dim=1) != labels).all()
     finally:
         conv_net.double()
-    assert size(found - images, norm).mean() <= 1.02 * size(theirs - images, norm).mean()
+    assert perturbation_norm(found - images, norm).mean() <= 1.02 * perturbation_norm(theirs - images, norm).mean()

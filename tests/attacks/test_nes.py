@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks import NES, PGD, size
+from sparsefront.attacks import NES, PGD, perturbation_norm
 from sparsefront.attacks.parts.losses import Goal
 
 DIRECTIONS = pytest.mark.parametrize("directions", ["normal", "sign"])
@@ -87,7 +87,7 @@ def test_for_a_surrogate_it_goes_on_after_a_sample_has_fallen(conv_net, batch):
     for early_stop in (True, False):
         found = NES(eps=0.2, steps=10, n_directions=20, early_stop=early_stop)(conv_net, images, labels)
         margins.append(Goal("cw", labels).losses(conv_net(found).detach()).mean())
-        assert (size(found - images, "Linf") <= 0.2 * (1 + 1e-6)).all()
+        assert (perturbation_norm(found - images, "Linf") <= 0.2 * (1 + 1e-6)).all()
     assert margins[1] > margins[0] + 0.1
 
 

@@ -4,7 +4,7 @@ import foolbox
 import pytest
 import torch
 
-from sparsefront.attacks import PGD, size
+from sparsefront.attacks import PGD, perturbation_norm
 from sparsefront.attacks.parts.losses import adversarial_loss
 
 NORMS = [("Linf", 0.05), ("L2", 0.4), ("L1", 1.0)]
@@ -27,7 +27,7 @@ def test_on_a_linear_model_l2_lands_on_the_closed_form():
     images, labels = 0.3 + 0.4 * torch.rand(5, 3, 2, 2, dtype=torch.float64), torch.tensor([0, 1, 1, 0, 1])
     away = (weights.T[labels] - weights.T[1 - labels]).view_as(images)
     found = PGD(eps=0.2, norm="L2", random_start=False)(lambda x: x.flatten(1) @ weights, images, labels)
-    expected = images - 0.2 * away / size(away, "L2").view(-1, 1, 1, 1)
+    expected = images - 0.2 * away / perturbation_norm(away, "L2").view(-1, 1, 1, 1)
     torch.testing.assert_close(found, expected)
 
 
@@ -54,7 +54,7 @@ def test_one_step_is_equation_1_of_paper_001(conv_net, batch):
         with torch.no_grad():
             rise, fall = (adversarial_loss("ce", labels, False)(conv_net(images + s * nudge)) for s in (1, -1))
         gradient.view(len(images), -1)[:, position] = (rise - fall) / (2 * width)
-    expected = images + 0.01 * gradient / size(gradient, "L2").view(-1, 1, 1, 1)
+    expected = images + 0.01 * gradient / perturbation_norm(gradient, "L2").view(-1, 1, 1, 1)
     torch.testing.assert_close(found, expected, atol=1e-7, rtol=0)
 
 
@@ -67,7 +67,7 @@ def test_agrees_with_foolbox(conv_net, batch, norm, eps, rival):
     expected = theirs(bounded, images, labels, epsilons=eps)[1]
     found = PGD(eps=eps, norm=norm, steps=20, step_size=eps / 8, random_start=False)(model, images, labels)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
-    assert size(found - images, norm).min() > 0.5 * eps
+    assert perturbation_norm(found - images, norm).min() > 0.5 * eps
 
 
 @ALL_NORMS
@@ -86,7 +86,7 @@ def test_a_flat_model_moves_nothing_and_breaks_nothing(norm, eps, loss):
     flat = lambda x: 0 * x.flatten(1)[:, :4]  # noqa: E731
     assert torch.equal(PGD(eps=eps, norm=norm, loss=loss, random_start=False)(flat, images, labels), images)
     found = PGD(eps=eps, norm=norm, loss=loss)(flat, images, labels)
-    assert (size(found - images, norm) <= eps * (1 + 1e-5)).all()
+    assert (perturbation_norm(found - images, norm) <= eps * (1 + 1e-5)).all()
 
 
 @ALL_NORMS
@@ -111,7 +111,7 @@ def test_half_precision_images_get_starts_of_their_ball(norm, eps):
     found = PGD(eps=eps, norm=norm, steps=2)(lambda x: x.float().flatten(1) @ weights, images, labels)
     assert found.dtype == torch.float16
     assert found.isfinite().all()
-    assert (size((found - images).float(), norm) <= 1.05 * eps).all()
+    assert (perturbation_norm((found - images).float(), norm) <= 1.05 * eps).all()
 
 
 def test_fractions_and_the_default_step():

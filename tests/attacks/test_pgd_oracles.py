@@ -5,7 +5,7 @@ from scipy.optimize import linprog
 from torch import nn
 
 from sparsefront.attacks import PGD
-from sparsefront.attacks.parts.noise import uniform
+from sparsefront.common.noise import uniform
 
 SHAPE = (1, 3, 3)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks import PGD, size
+from sparsefront.attacks import PGD, perturbation_norm
 
 NORMS = [("Linf", 0.05), ("L2", 0.4), ("L1", 1.0)]
 ALL_NORMS = pytest.mark.parametrize(("norm", "eps"), NORMS)
@@ -48,7 +48,7 @@ def test_random_starts_differ_by_sample_restart_and_seed(conv_net, norm, eps):
         starts += [start for step in spy.steps for start in step]
     assert len(starts) == 8
     for i, one in enumerate(starts):
-        assert 0 < size((one - 0.5)[None], norm).item() <= eps * (1 + 1e-6)
+        assert 0 < perturbation_norm((one - 0.5)[None], norm).item() <= eps * (1 + 1e-6)
         # Directions, not lengths alone: independent ones share about half of their 72 signs.
         assert all(((one > 0.5) == (other > 0.5)).double().mean() < 0.8 for other in starts[:i])
 
@@ -91,7 +91,7 @@ def test_how_far_a_start_lies_says_nothing_of_where(conv_net, norm):
     images = torch.full((4000, 1, 1, 2), 0.5)
     PGD(eps=0.4, norm=norm, steps=1)(spy, images, torch.zeros(4000, dtype=torch.int64))
     moves = (spy.steps[0] - images).flatten(1)
-    radii = size(moves, norm)
+    radii = perturbation_norm(moves, norm)
     share = moves[:, 0].abs() / radii
     assert torch.corrcoef(torch.stack([radii, share]))[0, 1].abs() < 4 / 4000**0.5
 
@@ -115,7 +115,7 @@ def test_early_stop_is_as_strong_and_asks_less(conv_net, norm, eps):
         found = PGD(eps=eps, norm=norm, steps=10, n_restarts=3, early_stop=early_stop)(spy, images, labels)
         results[early_stop] = predictions(conv_net, found) != labels
         asked[early_stop] = sum(map(len, spy.steps))
-        assert (size(found - images, norm) <= eps * (1 + 1e-6)).all()
+        assert (perturbation_norm(found - images, norm) <= eps * (1 + 1e-6)).all()
     assert 0 < results[False].sum() < 60
     assert (results[True] | ~results[False]).all()
     assert asked[True] < 0.8 * asked[False]

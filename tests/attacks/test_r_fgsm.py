@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from sparsefront.attacks import FGSM, RFGSM, size
-from sparsefront.attacks.parts.noise import normal
+from sparsefront.attacks import FGSM, RFGSM, perturbation_norm
+from sparsefront.common.noise import normal
 
 SHAPE = torch.Size([3, 2, 2])
 
@@ -24,7 +24,7 @@ def test_alpha_0_is_fgsm_and_alpha_eps_is_noise_alone(conv_net, batch, norm):
     assert torch.equal(RFGSM(eps=0.2, norm=norm, alpha=0)(conv_net, *batch), expected)
     images = torch.full_like(batch[0], 0.5)
     noise = RFGSM(eps=0.2, norm=norm, alpha=0.2)(conv_net, images, batch[1])
-    torch.testing.assert_close(size(noise - images, norm), torch.full((7,), 0.2, dtype=torch.float64))
+    torch.testing.assert_close(perturbation_norm(noise - images, norm), torch.full((7,), 0.2, dtype=torch.float64))
     assert torch.equal(noise, RFGSM(eps=0.2, norm=norm, alpha=0.2)(conv_net, images, (batch[1] + 1) % 5))
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks import Square, size
+from sparsefront.attacks import Square, perturbation_norm
 
 BALLS = pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.05), ("L2", 0.4), ("L1", 2.0)])
 
@@ -112,7 +112,7 @@ def test_windows_spend_the_whole_budget_where_the_box_lets_them(norm, eps):
     images = torch.full((6, 3, 16, 16), 0.5, dtype=torch.float64)
     Square(eps=eps, norm=norm, n_queries=30)(spy, images, torch.zeros(6, dtype=torch.int64))
     for asked in spy.asked[1:]:
-        torch.testing.assert_close(size(asked - images, norm), torch.full((6,), eps, dtype=torch.float64))
+        torch.testing.assert_close(perturbation_norm(asked - images, norm), torch.full((6,), eps, dtype=torch.float64))
 
 
 def test_a_search_for_a_surrogate_goes_on_after_it_has_fallen(conv_net):

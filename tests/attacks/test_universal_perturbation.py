@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sparsefront.attacks import UniversalPerturbation, size
+from sparsefront.attacks import UniversalPerturbation, perturbation_norm
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_one_pattern_fools_images_it_was_not_fitted_on(conv_net, samples, norm, 
     attack = UniversalPerturbation(eps=eps, norm=norm).fitted(conv_net, images, labels)
     zero = torch.zeros(1, 2, 6, 6, dtype=torch.float64)
     pattern = attack(conv_net, 0.5 + zero, torch.tensor([0])) - 0.5
-    assert size(pattern, norm) <= eps * (1 + 1e-9)
+    assert perturbation_norm(pattern, norm) <= eps * (1 + 1e-9)
     found = attack(conv_net, others, other_labels)
     torch.testing.assert_close(found, (others + pattern).clamp(0, 1))
     noise = eps * torch.randn(100, 2, 6, 6).sign().double() / (1 if norm == "Linf" else 72**0.5)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks import ZOO, size
+from sparsefront.attacks import ZOO, perturbation_norm
 
 
 def predictions(model, images):
@@ -29,8 +29,8 @@ def test_on_a_linear_model_it_nears_the_distance_to_the_boundary():
     closest = (gap[:, 0] - gap[:, 1]).abs() / (weight[:, 0] - weight[:, 1]).norm()
     found = ZOO(steps=120, n_coordinates=9, search_steps=6)(model, images, labels)
     assert (predictions(model, found) != labels).all()
-    assert (size(found - images, "L2") <= 1.1 * closest + 1e-3).all()
-    assert (size(found - images, "L2") >= closest * (1 - 1e-9)).all()
+    assert (perturbation_norm(found - images, "L2") <= 1.1 * closest + 1e-3).all()
+    assert (perturbation_norm(found - images, "L2") >= closest * (1 - 1e-9)).all()
 
 
 def test_slopes_are_those_of_the_margin(conv_net, right):
@@ -72,7 +72,7 @@ def test_more_constants_make_perturbations_smaller(conv_net, right):
     for search_steps in (1, 5):
         found = ZOO(steps=40, n_coordinates=24, initial_const=10, search_steps=search_steps)(conv_net, images, labels)
         assert (predictions(conv_net, found) != labels).all()
-        sizes.append(size(found - images, "L2"))
+        sizes.append(perturbation_norm(found - images, "L2"))
     assert (sizes[1] <= sizes[0]).all()
     assert sizes[1].mean() < 0.95 * sizes[0].mean()
 
@@ -90,9 +90,9 @@ def test_a_constant_that_is_too_small_grows(conv_net, right):
 def test_nothing_larger_than_eps_is_returned(conv_net, right):
     images, labels = right
     settings = {"steps": 30, "n_coordinates": 24, "initial_const": 3.0}
-    free = size(ZOO(**settings)(conv_net, images, labels) - images, "L2")
+    free = perturbation_norm(ZOO(**settings)(conv_net, images, labels) - images, "L2")
     eps = free.median().item()
-    bounded = size(ZOO(**settings, eps=eps)(conv_net, images, labels) - images, "L2")
+    bounded = perturbation_norm(ZOO(**settings, eps=eps)(conv_net, images, labels) - images, "L2")
     torch.testing.assert_close(bounded, torch.where(free <= eps, free, 0))
 
 
@@ -126,7 +126,10 @@ def test_as_near_as_arts(conv_net, right):
     assert (fell | ~theirs_fell).all()
     assert theirs_fell.any()
     both = theirs_fell
-    assert size(found - images, "L2")[both].mean() <= 1.02 * size(theirs - images, "L2")[both].mean()
+    assert (
+        perturbation_norm(found - images, "L2")[both].mean()
+        <= 1.02 * perturbation_norm(theirs - images, "L2")[both].mean()
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.differentiation import value_and_gradient
+from sparsefront.attacks import value_and_gradient
 
 Model = Callable[[Tensor], Tensor]
 

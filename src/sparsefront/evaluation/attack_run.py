@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefront.attacks import NamedAttack, size
+from sparsefront.attacks import NamedAttack, perturbation_norm
 from sparsefront.common.logits import predicted_classes
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.agreement import MOST
@@ -64,7 +64,7 @@ class AttackRun:
         self.progress = progress or AttackProgress(attacks, None, shown=False)
         self.model, self.cascade, self.attacks = model, cascade, list(attacks)
         if model.frontend.randomised:
-            self.attacks = [replace(named, attack=named.attack.walking_on()) for named in attacks]
+            self.attacks = [replace(named, attack=named.attack.without_early_stop()) for named in attacks]
         self._sees_images = model.frontend.returns_images
         self.errors: dict[str, str] = {}
         self.costs = {named.name: Cost() for named in attacks}
@@ -142,7 +142,7 @@ class AttackRun:
             self.costs[named.name].seconds += time.perf_counter() - start
             reached = (prediction == goal) if named.attack.targeted else (prediction != labels)
             columns |= {f"{named.name}/pred": prediction, f"{named.name}/success": tried & reached}
-            sizes = {key: size(adversarial - images, norm) for key, norm in NORMS.items()}
+            sizes = {key: perturbation_norm(adversarial - images, norm) for key, norm in NORMS.items()}
             columns |= {
                 f"{named.name}/{key}": values.masked_fill(~tried, torch.nan)
                 for key, values in (sizes | qualities).items()

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from sparsefront.attacks import NamedAttack
-from sparsefront.attacks.base import Budget
+from sparsefront.attacks import Budget, NamedAttack
 from sparsefront.results.finding import Finding, adversary_of, tolerated
 from sparsefront.results.samples import NORMS, Samples
 

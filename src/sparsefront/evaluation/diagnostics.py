@@ -6,11 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sparsefront.attacks import PGD, NamedAttack, View
-from sparsefront.attacks.base import Budget
-from sparsefront.attacks.parts.differentiation import value_and_gradient
-from sparsefront.attacks.parts.losses import cross_entropy, margin
-from sparsefront.attacks.parts.noise import uniform
+from sparsefront.attacks import PGD, Budget, NamedAttack, View, cross_entropy, margin, value_and_gradient
+from sparsefront.common.noise import uniform
 from sparsefront.common.stopping import polled
 from sparsefront.data.batch import Batch
 from sparsefront.model.defended import DefendedClassifier
@@ -92,7 +89,7 @@ class _Seen:
 
     def standing(self, attack: PGD) -> int:
         """Samples that the deployed model still gets right."""
-        whole = attack.walking_on() if self.model.frontend.randomised else attack
+        whole = attack.without_early_stop() if self.model.frontend.randomised else attack
         adversarial = whole(self.logits, *self.batch)
         with torch.no_grad():
             return int((self.model(adversarial).argmax(dim=1) == self.batch.label).sum())

@@ -8,7 +8,6 @@ from typing import Any
 import pytorch_lightning as pl
 
 from sparsefront.attacks import NamedAttack
-from sparsefront.attacks.parts.reach import check_reach
 from sparsefront.common.settings import CheckedSettings
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.trainer_facts import among_first, stage_of
@@ -88,7 +87,7 @@ def check_views(kind: str, named: Iterable[NamedAttack], model: DefendedClassifi
     """Raise an error that names the attack, as the `kind` it serves as, if it does not suit the model."""
     for one in named:
         try:
-            check_reach(one.attack, model.frontend.image_shape)
+            one.attack.check_budget(model.frontend.image_shape)
             one.view(model)
             one.attack.check_classes(model.num_classes)
         except (ValueError, FileNotFoundError) as error:

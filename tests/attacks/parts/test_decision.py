@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from sparsefront.attacks import Boundary, HopSkipJump, Square, size
+from sparsefront.attacks import Boundary, HopSkipJump, Square, perturbation_norm
 from sparsefront.attacks.parts.decision import TRIES, to_boundary
 
 WALKS = pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_every_sample_falls_and_ends_nearer_than_it_started(conv_net, data, atta
     distances = torch.cdist(images.flatten(1), others.flatten(1)).masked_fill(
         other_labels == labels[:, None], torch.inf
     )
-    assert (size(found - images, "L2") < 0.9 * distances.amin(dim=1)).all()
+    assert (perturbation_norm(found - images, "L2") < 0.9 * distances.amin(dim=1)).all()
 
 
 @ALL
@@ -154,7 +154,7 @@ def test_nothing_larger_than_eps_is_returned(conv_net, data, attack):
         settings |= {"norm": attack.norm, "n_directions": 10}
     norm = getattr(attack, "norm", "L2")
     free = attack.fitted(conv_net, others, other_labels)(conv_net, images, labels)
-    sizes = size(free - images, norm)
+    sizes = perturbation_norm(free - images, norm)
     eps = sizes.median().item()
     bounded = kind(**settings, eps=eps).fitted(conv_net, others, other_labels)(conv_net, images, labels)
     within = sizes <= eps

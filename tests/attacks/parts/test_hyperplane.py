@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
 from sparsefront.attacks.parts.hyperplane import to_hyperplane
-from sparsefront.attacks.parts.norms import size
+from sparsefront.attacks.parts.norms import perturbation_norm
 
 NORMS = pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
 
@@ -63,7 +63,7 @@ def by_linear_programme(image, normal, offset, norm):
 def test_moves_are_the_smallest(norm, seed):
     images, normals, offsets = problem(seed)
     offsets = 0.999 * reachable(images, normals, offsets)
-    sizes = size(to_hyperplane(images, normals, offsets, norm), norm)
+    sizes = perturbation_norm(to_hyperplane(images, normals, offsets, norm), norm)
     for image, normal, offset, found in zip(images.flatten(1), normals.flatten(1), offsets, sizes, strict=True):
         best = by_linear_programme(image.numpy(), normal.numpy(), float(offset), norm)
         assert best.success

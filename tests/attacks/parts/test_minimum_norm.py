@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks import FAB, FMN, CarliniWagner, DeepFool, size
+from sparsefront.attacks import FAB, FMN, CarliniWagner, DeepFool, perturbation_norm
 
 ATTACKS = [
     DeepFool(norm="L2"),
@@ -51,7 +51,7 @@ def test_on_a_linear_model_it_is_as_near_as_the_boundary(attack):
     labels = model(images).argmax(dim=1)
     found = attack(model, images, labels)
     assert (model(found).argmax(dim=1) != labels).all()
-    ratio = size(found - images, attack.norm) / closest(weight, model(images), labels, attack.norm)
+    ratio = perturbation_norm(found - images, attack.norm) / closest(weight, model(images), labels, attack.norm)
     assert (ratio >= 1 - 1e-9).all()
     assert (ratio <= 1.03).all()
 
@@ -84,7 +84,7 @@ def test_a_perturbation_above_eps_is_not_returned(attack):
     near = closest(weight, model(images), labels, attack.norm)
     eps = near.median().item() * 1.1
     found = type(attack)(**{**vars(attack), "eps": eps})(model, images, labels)
-    sizes = size(found - images, attack.norm)
+    sizes = perturbation_norm(found - images, attack.norm)
     assert (sizes <= eps).all()
     assert torch.equal(sizes > 0, model(found).argmax(dim=1) != labels)
     assert (sizes[near < eps / 1.05] > 0).all()
@@ -95,11 +95,11 @@ def test_a_relative_eps_is_a_multiple_of_the_images_own_norm():
     _, model = linear(DeepFool())
     images = greys(20)
     labels = model(images).argmax(dim=1)
-    whole = size(DeepFool()(model, images, labels) - images, "L2")
-    share = (whole / size(images, "L2")).median().item()
+    whole = perturbation_norm(DeepFool()(model, images, labels) - images, "L2")
+    share = (whole / perturbation_norm(images, "L2")).median().item()
     found = DeepFool(eps=share, relative=True)(model, images, labels)
-    expected = torch.where(whole <= share * size(images, "L2"), whole, 0)
-    torch.testing.assert_close(size(found - images, "L2"), expected)
+    expected = torch.where(whole <= share * perturbation_norm(images, "L2"), whole, 0)
+    torch.testing.assert_close(perturbation_norm(found - images, "L2"), expected)
 
 
 @EVERY

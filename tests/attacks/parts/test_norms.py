@@ -6,8 +6,16 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.stats import kstest
 
-from sparsefront.attacks.parts.noise import normal, uniform
-from sparsefront.attacks.parts.norms import confine, linear_maximiser, project, radii, random_point, size, steepest
+from sparsefront.attacks.parts.norms import (
+    confine,
+    linear_maximiser,
+    perturbation_norm,
+    project,
+    radii,
+    random_point,
+    steepest,
+)
+from sparsefront.common.noise import normal, uniform
 
 NORMS = ["Linf", "L2", "L1"]
 DUAL = {"Linf": "L1", "L2": "L2", "L1": "Linf"}
@@ -27,7 +35,7 @@ def inner(a, b):
 @pytest.mark.parametrize(("norm", "expected"), [("Linf", 4.0), ("L2", 5.0), ("L1", 7.0)])
 def test_size_is_the_norm_of_each_sample(norm, expected):
     delta = torch.tensor([[3.0, -4.0], [0.0, 0.0]]).view(2, 1, 1, 2)
-    assert size(delta, norm).tolist() == [expected, 0.0]
+    assert perturbation_norm(delta, norm).tolist() == [expected, 0.0]
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -37,9 +45,9 @@ def test_projection_is_the_nearest_point_of_the_ball(norm, rows, eps):
     """p is nearest iff it is in the ball no z of the ball has <x - p, z> > <x - p, p>; the dual norm has the best z."""
     delta = images_like(rows)
     nearest = project(delta, eps, norm)
-    scale = 1 + size(delta, "L1")
-    assert (size(nearest, norm) <= eps + 1e-12 * scale).all()
-    gap = eps * size(delta - nearest, DUAL[norm]) - inner(delta - nearest, nearest)
+    scale = 1 + perturbation_norm(delta, "L1")
+    assert (perturbation_norm(nearest, norm) <= eps + 1e-12 * scale).all()
+    gap = eps * perturbation_norm(delta - nearest, DUAL[norm]) - inner(delta - nearest, nearest)
     assert (gap.abs() <= 1e-10 * scale * max(eps, 1)).all()
 
 
@@ -63,7 +71,7 @@ def test_l1_projection_agrees_with_bisection():
 
 def test_l1_projection_of_a_large_float32_image_stays_in_the_ball():
     delta = torch.rand(2, 3, 224, 224) - 0.5
-    assert (size(project(delta, 30.0, "L1").double(), "L1") <= 30 * (1 + 1e-4)).all()
+    assert (perturbation_norm(project(delta, 30.0, "L1").double(), "L1") <= 30 * (1 + 1e-4)).all()
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -77,11 +85,11 @@ def test_confined_images_are_the_nearest_of_ball_and_box(norm, rows, eps, seed):
     )
     nearest = confine(images + moves, images, eps, norm)
     assert ((nearest >= 0) & (nearest <= 1)).all()
-    assert (size(nearest - images, norm) <= eps * (1 + 1e-12) + 1e-12).all()
+    assert (perturbation_norm(nearest - images, norm) <= eps * (1 + 1e-12) + 1e-12).all()
     if norm != "L2":
         left = images + moves - nearest
         best = linear_maximiser(left, images, eps, norm)
-        assert (inner(left, best - nearest) <= 1e-10 * (1 + size(moves, "L1"))).all()
+        assert (inner(left, best - nearest) <= 1e-10 * (1 + perturbation_norm(moves, "L1"))).all()
 
 
 def test_confining_to_the_l1_ball_and_the_box_keeps_the_budget_that_clipping_throws_away():
@@ -96,7 +104,7 @@ def test_confining_to_the_l1_ball_and_the_box_keeps_the_budget_that_clipping_thr
 def test_confining_a_large_float32_image_spends_its_l1_budget_and_no_more(spread):
     """The roundings of 150,528 pixels, which few of the moves exceed by much, must not add up."""
     images, noise = torch.rand(2, 3, 224, 224), spread * torch.randn(2, 3, 224, 224)
-    spent = size((confine(images + noise, images, 30.0, "L1").double() - images.double()), "L1")
+    spent = perturbation_norm((confine(images + noise, images, 30.0, "L1").double() - images.double()), "L1")
     assert (spent <= 30 * (1 + 1e-6)).all()
     assert (spent >= 30 * (1 - 1e-3)).all()
 
@@ -144,7 +152,7 @@ def test_radii_of_a_large_half_precision_image_are_finite():
 def test_l2_step_has_full_length_whatever_the_scale_of_the_gradient(scale):
     gradient = scale * torch.randn(4, 3, 2, 2)
     step = steepest(gradient, torch.rand(4, 3, 2, 2), 0.5, "L2", 1.0)
-    torch.testing.assert_close(size(step, "L2"), torch.full((4,), 0.5))
+    torch.testing.assert_close(perturbation_norm(step, "L2"), torch.full((4,), 0.5))
     cosine = torch.cosine_similarity(step.double().flatten(1), gradient.double().div(scale).flatten(1))
     torch.testing.assert_close(cosine, torch.ones(4).double(), atol=1e-6, rtol=0)
 
@@ -184,7 +192,7 @@ def test_linear_maximiser_is_as_good_as_a_linear_programme(norm, rows, eps, seed
     )
     found = linear_maximiser(gradient, images, eps, norm)
     assert ((found >= 0) & (found <= 1)).all()
-    assert (size(found - images, norm) <= eps + 1e-12).all()
+    assert (perturbation_norm(found - images, norm) <= eps + 1e-12).all()
     for g, x, value in zip(gradient.flatten(1), images.flatten(1), inner(gradient, found - images), strict=True):
         ups, downs = (1 - x).clamp(max=eps), x.clamp(max=eps)  # a move is up - down, each within its room
         scale = g.abs().max().clamp_min(1e-6)  # the solver's tolerances are absolute
@@ -207,7 +215,7 @@ def test_random_points_fill_the_ball_evenly(norm):
     indices = torch.arange(n)
     normals, uniforms = normal(indices, shape, seed=0, stream=1), uniform(indices, shape, seed=0, stream=0)
     points = random_point(normals, uniforms, 0.25, norm).double()
-    radii = size(points, norm)
+    radii = perturbation_norm(points, norm)
     assert radii.max() <= 0.25 * (1 + 1e-6)
     assert kstest((radii / 0.25) ** 3, "uniform").pvalue > 1e-3
     flat = points.flatten(1)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from sparsefront.attacks import FGSM, PGD, GrayBox, NamedAttack, Neighbourhood, Transfer, WhiteBox
-from sparsefront.attacks.parts.noise import uniform
+from sparsefront.common.noise import uniform
 
 
 class Halve(nn.Module):

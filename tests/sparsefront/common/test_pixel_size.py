@@ -25,8 +25,8 @@ class Ball(CheckedSettings):
 
 @pytest.mark.parametrize(
     ("written", "number"),
-    [(0, 0.0), (3, 3.0), (0.03, 0.03), ("0.03", 0.03), ("8/255", 8 / 255), (Fraction(1, 3), 1 / 3), (np.float64(2), 2.0)],
-)  # fmt: skip
+    [(0, 0.0), (3, 3.0), (0.03, 0.03), ("0.03", 0.03), ("8/255", 8 / 255), (Fraction(1, 3), 1 / 3), (np.float64(2), 2)],
+)
 def test_numbers_and_fractions_are_read_to_the_nearest_float(written, number):
     read = pixel_size(written, "eps")
     assert type(read) is float

@@ -23,8 +23,8 @@ from sparsefront.attacks import (
     Neighbourhood,
     NoiseControl,
     Transfer,
+    value_and_gradient,
 )
-from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
@@ -251,10 +251,10 @@ def test_before_a_front_end_that_draws_no_attack_stops_where_one_draw_was_fooled
 
 def test_attacks_inside_attacks_walk_on_too():
     stopping, walking = PGD(early_stop=True), PGD(early_stop=False)
-    assert Growing(stopping).walking_on() == Growing(walking)
-    assert NoiseControl(stopping).walking_on() == NoiseControl(walking)
-    assert AutoAttack().walking_on() == AutoAttack(version="rand")
-    assert DeepFool().walking_on() == DeepFool()
+    assert Growing(stopping).without_early_stop() == Growing(walking)
+    assert NoiseControl(stopping).without_early_stop() == NoiseControl(walking)
+    assert AutoAttack().without_early_stop() == AutoAttack(version="rand")
+    assert DeepFool().without_early_stop() == DeepFool()
 
 
 def test_saved_images_met_by_another_model_are_a_transfer_row(tmp_path):

@@ -16,6 +16,7 @@ from sparsefront.attacks import (
     Attack,
     AutoAttack,
     Boundary,
+    Budget,
     DeepFool,
     GrayBox,
     Growing,
@@ -25,7 +26,6 @@ from sparsefront.attacks import (
     Rescaled,
     Square,
 )
-from sparsefront.attacks.base import Budget
 from sparsefront.classifiers import ConvNet
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun

@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from sparsefront.attacks import PGD, GrayBox, NamedAttack, Square
-from sparsefront.attacks.parts.differentiation import value_and_gradient
-from sparsefront.attacks.parts.losses import margin
+from sparsefront.attacks import PGD, GrayBox, NamedAttack, Square, margin, value_and_gradient
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.frozen_model import frozen_model

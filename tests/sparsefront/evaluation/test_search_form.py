@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from sparsefront import DefendedClassifier
-from sparsefront.attacks.parts.differentiation import value_and_gradient
-from sparsefront.attacks.parts.losses import cross_entropy
+from sparsefront.attacks import cross_entropy, value_and_gradient
 from sparsefront.classifiers import ConvNet, ResNet32, Timm
 from sparsefront.evaluation.search_form import search_form
 

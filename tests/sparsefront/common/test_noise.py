@@ -2,7 +2,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from sparsefront.attacks.parts.noise import _mix, normal, uniform
+from sparsefront.common.noise import _mix, normal, uniform
 
 SHAPE = torch.Size([3, 5, 7])
 DRAWS = pytest.mark.parametrize("draw", [uniform, normal])
