@@ -3,7 +3,7 @@
 from sparsefront.attacks.apgd import APGD
 from sparsefront.attacks.apgd_t import APGDT
 from sparsefront.attacks.auto_attack import AutoAttack
-from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.bim import BIM
 from sparsefront.attacks.boundary import Boundary
 from sparsefront.attacks.carlini_wagner import CarliniWagner
@@ -31,6 +31,7 @@ from sparsefront.attacks.square import Square
 from sparsefront.attacks.universal_perturbation import UniversalPerturbation
 from sparsefront.attacks.views import FittedSurrogate, GrayBox, Neighbourhood, Transfer, View, WhiteBox
 from sparsefront.attacks.zoo import ZOO
+from sparsefront.common.budget import Budget
 
 __all__ = [
     "APGD",

@@ -5,8 +5,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.apgd_walk import Walk, checks
-from sparsefront.attacks.parts.bounded import Bounded, Found, best_of_attempts, check_restarts, improve, random_start
+from sparsefront.attacks.parts.apgd_walk import APGDWalk, checks
+from sparsefront.attacks.parts.bounded import (
+    Bounded,
+    Candidates,
+    best_of_attempts,
+    check_restarts,
+    improve,
+    random_start,
+)
 from sparsefront.attacks.parts.losses import Goal
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine
@@ -54,17 +61,18 @@ class APGD(Bounded):
         """Ascend from every start, sample by sample keeping the best."""
         goal = self.goal(labels)
 
-        def attempt(restart: int, rows: Tensor) -> Found:
+        def attempt(restart: int, rows: Tensor) -> Candidates:
             return self.ascend(model, images[rows], indices[rows], goal[rows], restart)
 
         return best_of_attempts(attempt, images, self.n_restarts, self.early_stop)
 
-    def ascend(self, model: Model, images: Tensor, indices: Tensor, goal: Goal, attempt: int) -> Found:
+    def ascend(self, model: Model, images: Tensor, indices: Tensor, goal: Goal, attempt: int) -> Candidates:
         """The best that one attempt finds near images (B, C, H, W) of samples `indices` (B,)."""
-        eps, share = self.radii(images), self.steps * 3 // 10
+        eps = self.radii(images)
+        early_steps = self.steps * 3 // 10
         phases = [(1, self.steps)]
-        if self.norm == "L1" and share:
-            phases = [(3, share), (2, share), (1, self.steps - 2 * share)]
+        if self.norm == "L1" and early_steps:
+            phases = [(3, early_steps), (2, early_steps), (1, self.steps - 2 * early_steps)]
         start = images
         if self.random_start:
             widest = phases[0][0] * eps
@@ -72,8 +80,8 @@ class APGD(Bounded):
         for width, steps in phases:
             start = confine(start, images, width * eps, self.norm)
             stop = self.early_stop and width == 1
-            found, start = self._walk(model, start, images, width * eps, goal, steps, width == phases[0][0], stop)
-        return found
+            best, start = self._walk(model, start, images, width * eps, goal, steps, width == phases[0][0], stop)
+        return best
 
     def _walk(
         self,
@@ -85,33 +93,32 @@ class APGD(Bounded):
         steps: int,
         fresh: bool,
         early_stop: bool,
-    ) -> tuple[Found, Tensor]:
+    ) -> tuple[Candidates, Tensor]:
         """One walk from `start` in the balls of radii `eps` (B,) around images.
 
         Returns:
             The best it meets, and the images of highest loss of those samples that were not dropped.
         """
-        seen, gradient = self._look(model, start, goal, last=False)
-        best = Found(*(part.clone() for part in seen))
-        walk = Walk.begin(start, images, eps, seen.losses, gradient, self.norm, fresh)
+        candidates, gradient = self._look(model, start, goal, last=False)
+        best = Candidates(*(values.clone() for values in candidates))
+        walk = APGDWalk.begin(start, images, eps, candidates.losses, gradient, self.norm, fresh)
         due = checks(steps, self.norm)
         for taken in range(1, steps + 1):
-            if early_stop and seen.fell.any():
-                walk.drop(seen.fell)
-                goal = goal[~seen.fell]
-                if not len(walk.rows):
+            if early_stop:
+                goal = goal[~candidates.fallen]
+                if not walk.drop(candidates.fallen):
                     break
             points = walk.next(self.norm, momentum=0.25 if taken > 1 else 0.0)
-            seen, gradient = self._look(model, points, goal, last=taken == steps)
-            walk.arrive(points, seen.losses, gradient)
-            improve(best, walk.rows, seen)
+            candidates, gradient = self._look(model, points, goal, last=taken == steps)
+            walk.arrive(points, candidates.losses, gradient)
+            improve(best, walk.rows, candidates)
             if taken in due:
                 walk.check(due[taken], self.norm)
         return best, walk.best
 
-    def _look(self, model: Model, points: Tensor, goal: Goal, last: bool) -> tuple[Found, Tensor]:
+    def _look(self, model: Model, points: Tensor, goal: Goal, last: bool) -> tuple[Candidates, Tensor]:
         """What the model makes of points (B, C, H, W), and the loss's gradient there; of the last none is needed."""
         if last:
             return self.score(model, points, goal), torch.zeros_like(points)
         logits, gradient = self.differentiate(model, points, goal)
-        return Found(points, goal.losses(logits).to(points.dtype), goal.reached(logits)), gradient
+        return Candidates(points, goal.losses(logits).to(points.dtype), goal.reached(logits)), gradient

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.apgd import APGD
-from sparsefront.attacks.parts.bounded import Found, best_of_attempts
+from sparsefront.attacks.parts.bounded import Candidates, best_of_attempts
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
@@ -61,7 +61,7 @@ class APGDT(APGD):
         wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
         n_classes = min(self.n_target_classes, logits.shape[1] - 1)
 
-        def attempt(trial: int, rows: Tensor) -> Found:
+        def attempt(trial: int, rows: Tensor) -> Candidates:
             goal = Goal(self.loss, wrong[rows, trial // self.n_restarts], targeted=True, labels=labels[rows])
             return self.ascend(model, images[rows], indices[rows], goal, trial)
 

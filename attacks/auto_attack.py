@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sparsefront.attacks.apgd import APGD
 from sparsefront.attacks.apgd_t import APGDT
-from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.fab import FAB
 from sparsefront.attacks.parts.losses import fooled
 from sparsefront.attacks.parts.model import Model
@@ -16,6 +16,7 @@ from sparsefront.attacks.parts.norms import Norm
 from sparsefront.attacks.parts.queries import mean_logits
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.square import Square
+from sparsefront.common.budget import Budget
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import check_rules, one_of
 

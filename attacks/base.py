@@ -12,7 +12,7 @@ from sparsefront.attacks.parts.differentiation import retried
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.reach import check_reach
-from sparsefront.common.budget import Budget as Budget  # as its home is where readers of results need no torch
+from sparsefront.common.budget import Budget
 from sparsefront.common.settings import CheckedSettings
 
 

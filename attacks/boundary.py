@@ -9,6 +9,7 @@ from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import perturbation_norm
 from sparsefront.attacks.parts.queries import fools
+from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.noise import normal
 from sparsefront.common.rules import at_least, between_0_and_1, check_rules, settings_of
 
@@ -51,54 +52,74 @@ class Boundary(DecisionAttack):
     def _approach(self, model: Model, images: Tensor, start: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Walk."""
         final = to_boundary(model, images, start, labels, self.targeted, "L2", HALVINGS)
-        active, near = torch.arange(len(images), device=images.device), final
         sideways, inwards = (final.new_full((len(final),), length) for length in (self.sideways, self.inwards))
         tries = torch.zeros(len(final), 4, dtype=torch.int64, device=images.device)
+        walk = _RandomWalk(all_rows(images), images, final, labels, indices, sideways, inwards, tries)
         for step in range(self.steps):
-            round_, closer = self._propose(images, near, indices, sideways, inwards, step)
-            fell = fools(model, closer, labels, self.targeted)
+            moved, closer = self._propose(walk, step)
+            fallen = fools(model, closer, walk.labels, self.targeted)
             if step % CHECK == 0:
-                stayed = fools(model, round_, labels, self.targeted)
-                sideways, inwards = _adapted(sideways, inwards, tries, stayed, fell)
-            near = torch.where(fell[:, None, None, None], closer, near)
-            done = inwards < self.convergence
-            if done.any():
-                final[active[done]] = near[done]
-                active, near, images, labels = (part[~done] for part in (active, near, images, labels))
-                indices, sideways, inwards, tries = (part[~done] for part in (indices, sideways, inwards, tries))
-                if not len(active):
-                    return final
-        final[active] = near
+                walk.adapt(fools(model, moved, walk.labels, self.targeted), fallen)
+            walk.near = torch.where(fallen[:, None, None, None], closer, walk.near)
+            done = walk.inwards < self.convergence
+            walk.put(final, walk.near, done)
+            if not walk.drop(done):
+                break
+        walk.put(final, walk.near)
         return final
 
-    def _propose(
-        self, images: Tensor, near: Tensor, indices: Tensor, sideways: Tensor, inwards: Tensor, step: int
-    ) -> tuple[Tensor, Tensor]:
-        """Points (B, C, H, W) at the same distance from the images, and nearer ones."""
-        column = (len(near), 1, 1, 1)
-        away = near - images
-        distance = perturbation_norm(away, "L2").clamp_min(torch.finfo(near.dtype).tiny).view(column)
-        draws = normal(indices, images.shape[1:], seed=self.seed, stream=step).to(images.dtype)
+    def _propose(self, walk: "_RandomWalk", step: int) -> tuple[Tensor, Tensor]:
+        """Points (S, C, H, W) at the same distance from the images, and nearer ones."""
+        column = (len(walk), 1, 1, 1)
+        sideways, inwards = walk.sideways.view(column), walk.inwards.view(column)
+        away = walk.near - walk.clean
+        distance = perturbation_norm(away, "L2").clamp_min(torch.finfo(away.dtype).tiny).view(column)
+        draws = normal(walk.indices, away.shape[1:], seed=self.seed, stream=step).to(away.dtype)
         radial = away / distance
         draws = draws - (draws * radial).flatten(1).sum(dim=1).view(column) * radial
-        move = sideways.view(column) * distance * draws / perturbation_norm(draws, "L2").clamp_min(1e-12).view(column)
-        around = (away + move) / (1 + sideways.view(column) ** 2).sqrt()
-        return (images + around).clamp(0, 1), (images + (1 - inwards.view(column)) * around).clamp(0, 1)
+        move = sideways * distance * draws / perturbation_norm(draws, "L2").clamp_min(1e-12).view(column)
+        around = (away + move) / (1 + sideways**2).sqrt()
+        return (walk.clean + around).clamp(0, 1), (walk.clean + (1 - inwards) * around).clamp(0, 1)
 
 
-def _adapted(sideways: Tensor, inwards: Tensor, tries: Tensor, stayed: Tensor, fell: Tensor) -> tuple[Tensor, Tensor]:
-    """New lengths (B,) from how often moves fooled.
+@dataclass
+class _RandomWalk(Walk):
+    """Samples on their way along the boundary.
 
-    `tries` (B, 4) counts in place, since the last change: sideways moves, those that fooled, inward moves after such a
-    one, those that fooled.
+    Args:
+        rows: (S,) places in the batch.
+        clean: (S, C, H, W) the images to come near to.
+        near: (S, C, H, W) images that fool the model.
+        labels: (S,).
+        indices: (S,) the samples' numbers.
+        sideways: (S,) length of a sideways move, in distances to the image.
+        inwards: (S,) length of an inward move, likewise.
+        tries: (S, 4) counts since the last change of a length: sideways moves, those that fooled, inward moves after
+            such a one, those that fooled.
     """
-    tries += torch.stack([torch.ones_like(stayed), stayed, stayed, stayed & fell], dim=1).long()
-    for column, low, high in ((0, 0.2, 0.5), (2, 0.1, 0.25)):
-        full = tries[:, column] >= WINDOW
-        rate = tries[:, column + 1] / tries[:, column].clamp_min(1)
-        factor = torch.where(full & (rate > high), FACTOR, torch.where(full & (rate < low), 1 / FACTOR, 1.0))
-        if column == 0:
-            sideways = (sideways * factor).clamp_max(1)
-        inwards = (inwards * factor).clamp_max(0.5)
-        tries[:, column : column + 2] *= ~full[:, None]
-    return sideways.to(inwards.dtype), inwards
+
+    clean: Tensor
+    near: Tensor
+    labels: Tensor
+    indices: Tensor
+    sideways: Tensor
+    inwards: Tensor
+    tries: Tensor
+
+    def adapt(self, stayed: Tensor, fallen: Tensor) -> None:
+        """Change the lengths by how often moves fool.
+
+        Args:
+            stayed: (S,) bool, whether the last sideways move fooled.
+            fallen: (S,) bool, whether the whole step did.
+        """
+        self.tries += torch.stack([torch.ones_like(stayed), stayed, stayed, stayed & fallen], dim=1).long()
+        for column, low, high in ((0, 0.2, 0.5), (2, 0.1, 0.25)):
+            full = self.tries[:, column] >= WINDOW
+            rate = self.tries[:, column + 1] / self.tries[:, column].clamp_min(1)
+            factor = torch.where(full & (rate > high), FACTOR, torch.where(full & (rate < low), 1 / FACTOR, 1.0))
+            if column == 0:
+                self.sideways = (self.sideways * factor).clamp_max(1).to(self.clean.dtype)
+            self.inwards = (self.inwards * factor).clamp_max(0.5)
+            self.tries[:, column : column + 2] *= ~full[:, None]
+        self.inwards = self.inwards.to(self.clean.dtype)

@@ -1,7 +1,7 @@
 """The attack of Carlini and Wagner."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, lead_of
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, perturbation_norm
+from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.rules import at_least, check_rules, not_negative, positive
 
 GAIN = 0.9999  # a descent that brings the loss no lower than this share of it is over
@@ -68,43 +69,37 @@ class CarliniWagner(MinimumNorm):
         constants = images.new_full((len(images),), self.initial_const)
         low, high = torch.zeros_like(constants), torch.full_like(constants, torch.inf)
         for _ in range(self.binary_search_steps):
-            found, sizes = self._descend(model, images, labels, constants)
+            points, sizes = self._descend(model, images, labels, constants)
             smaller = sizes < best_sizes
-            best[smaller], best_sizes[smaller] = found[smaller], sizes[smaller]
-            fell = sizes.isfinite()
-            high, low = torch.where(fell, constants, high), torch.where(fell, low, constants)
+            best[smaller] = points[smaller]
+            best_sizes[smaller] = sizes[smaller]
+            fallen = sizes.isfinite()
+            high = torch.where(fallen, constants, high)
+            low = torch.where(fallen, low, constants)
             constants = torch.where(high.isfinite(), (low + high) / 2, 10 * constants)
         return best
 
     def _descend(self, model: Model, images: Tensor, labels: Tensor, constants: Tensor) -> tuple[Tensor, Tensor]:
         """The smallest images (B, C, H, W) of one descent that fool, and their sizes (B,), infinite where none does."""
         best, best_sizes = images.clone(), images.new_full((len(images),), torch.inf)
-        active = torch.arange(len(images), device=images.device)
-        lowest, last = best_sizes.clone(), best_sizes.clone()
-        # Just inside the box: at its faces tanh has no slope.
-        variables = torch.atanh((2 * images - 1) * 0.999999)
-        mean, square = torch.zeros_like(images), torch.zeros_like(images)
+        walk = _Descent.begin(images, labels, constants)
         window = max(LEAST_WINDOW, self.steps // 10)
         for step in range(self.steps):
-            points = (variables.tanh() + 1) / 2
-            losses, leads, gradient = self._losses(model, points, images, labels, constants)
-            sizes = perturbation_norm(points - images, "L2")
-            smaller = (leads > self.confidence) & (sizes < best_sizes[active])
-            best[active[smaller]], best_sizes[active[smaller]] = points[smaller], sizes[smaller]
-            lowest = torch.minimum(lowest, losses)
+            points = (walk.variables.tanh() + 1) / 2
+            losses, leads, gradient = self._losses(model, points, walk.clean, walk.labels, walk.constants)
+            # The gradient in w: x' rises with it by 2 x' (1 - x'), from tanh' = 1 - tanh^2.
+            walk.gradient = 2 * points * (1 - points) * gradient
+            sizes = perturbation_norm(points - walk.clean, "L2")
+            smaller = (leads > self.confidence) & (sizes < best_sizes[walk.rows])
+            walk.put(best, points, smaller)
+            walk.put(best_sizes, sizes, smaller)
+            walk.lowest = torch.minimum(walk.lowest, losses)
             if self.abort_early and (step + 1) % window == 0:
-                stay, last = lowest < GAIN * last, lowest
-                if not stay.all():
-                    active, images, labels, constants, lowest, last = (
-                        part[stay] for part in (active, images, labels, constants, lowest, last)
-                    )
-                    variables, points, gradient, mean, square = (
-                        part[stay] for part in (variables, points, gradient, mean, square)
-                    )
-                if not len(active):
+                stuck = ~(walk.lowest < GAIN * walk.checked)
+                walk.checked = walk.lowest
+                if not walk.drop(stuck):
                     break
-            slope = 2 * points * (1 - points)  # of x' in w, from tanh' = 1 - tanh^2
-            variables, mean, square = self._adam(variables, slope * gradient, mean, square, step)
+            walk.step(step + 1, self.step_size)
         return best, best_sizes
 
     def _losses(
@@ -120,12 +115,47 @@ class CarliniWagner(MinimumNorm):
         losses = delta.square().flatten(1).sum(dim=1) + short_of(logits)
         return losses, lead_of(logits, labels, self.targeted), 2 * delta + gradient
 
-    def _adam(
-        self, variables: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, step: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """One step (Kingma and Ba 2015): variables and both averages, (B, C, H, W) each."""
+
+@dataclass
+class _Descent(Walk):
+    """Samples on their way down for one constant each.
+
+    Args:
+        rows: (S,) places in the batch.
+        clean: (S, C, H, W) the images to come near to.
+        labels: (S,).
+        constants: (S,).
+        variables: (S, C, H, W) w, of which x' = (tanh(w) + 1) / 2.
+        gradient: (S, C, H, W) of the loss in w.
+        mean: (S, C, H, W) Adam's average of the gradients; `square` that of their squares.
+        lowest: (S,) the lowest loss so far; `checked` the one at the last check.
+    """
+
+    clean: Tensor
+    labels: Tensor
+    constants: Tensor
+    variables: Tensor
+    gradient: Tensor
+    mean: Tensor
+    square: Tensor
+    lowest: Tensor
+    checked: Tensor
+
+    @classmethod
+    def begin(cls, images: Tensor, labels: Tensor, constants: Tensor) -> Self:
+        """A descent that starts at images (B, C, H, W)."""
+        # Just inside the box: at its faces tanh has no slope.
+        variables = torch.atanh((2 * images - 1) * 0.999999)
+        nothing = torch.zeros_like(images)
+        infinite = images.new_full((len(images),), torch.inf)
+        return cls(
+            all_rows(images), images, labels, constants, variables, nothing, nothing, nothing, infinite, infinite
+        )
+
+    def step(self, number: int, length: float) -> None:
+        """The step of this number, from 1 on, by Adam (Kingma and Ba 2015)."""
         first, second = DECAYS
-        mean = mean.lerp(gradient, 1 - first)
-        square = square.lerp(gradient.square(), 1 - second)
-        scale = (square / (1 - second ** (step + 1))).sqrt() + 1e-8
-        return variables - self.step_size / (1 - first ** (step + 1)) * mean / scale, mean, square
+        self.mean = self.mean.lerp(self.gradient, 1 - first)
+        self.square = self.square.lerp(self.gradient.square(), 1 - second)
+        scale = (self.square / (1 - second**number)).sqrt() + 1e-8
+        self.variables = self.variables - length / (1 - first**number) * self.mean / scale

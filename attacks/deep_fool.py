@@ -11,7 +11,19 @@ from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_o
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, steepest
 from sparsefront.attacks.parts.queries import checked_logits
+from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.rules import at_least, check_rules, not_negative
+
+
+@dataclass
+class _Steps(Walk):
+    """Samples on their way: images, iterates, sums of the steps (S, C, H, W), labels (S,), rival classes (S, J)."""
+
+    clean: Tensor
+    here: Tensor
+    total: Tensor
+    labels: Tensor
+    rivals: Tensor
 
 
 @dataclass(frozen=True)
@@ -51,24 +63,25 @@ class DeepFool(MinimumNorm):
         )
 
     def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
-        """Step until every sample has crossed; who has leaves."""
-        final, active = images.clone(), torch.arange(len(images), device=images.device)
-        total, found, candidates = torch.zeros_like(images), images, None
+        """Step until every sample has crossed the boundary; one that has is dropped."""
+        final = images.clone()
+        logits = self._logits(model, images, labels)
+        rivals = runners_up(logits, labels, self.n_candidate_classes - 1).T
+        walk = _Steps(all_rows(images), images, images, torch.zeros_like(images), labels, rivals)
         for step in range(self.steps + 1):
-            # Backward passes are most of the cost, so that a look ahead for those who need none pays.
-            with torch.no_grad():
-                logits = checked_logits(model(found), labels)
-            if candidates is None:
-                candidates = runners_up(logits, labels, self.n_candidate_classes - 1)
-            fell = lead_of(logits, labels) > 0
-            final[active[fell]] = found[fell]
-            stay = ~fell
-            active, images, labels, total, found = (part[stay] for part in (active, images, labels, total, found))
-            candidates = candidates[:, stay]
-            if not len(active) or step == self.steps:
+            fallen = lead_of(logits, walk.labels) > 0
+            walk.put(final, walk.here, fallen)
+            if not walk.drop(fallen) or step == self.steps:
                 break
-            normals, _, distances = nearest_boundary(model, found, labels, candidates, self.norm)
-            lengths = distances.clamp_max(diameter(found, self.norm))
-            total = (total + steepest(normals, found, lengths, self.norm)).clamp(-1, 1)
-            found = (images + (1 + self.overshoot) * total).clamp(0, 1)
+            normals, _, distances = nearest_boundary(model, walk.here, walk.labels, walk.rivals.T, self.norm)
+            lengths = distances.clamp_max(diameter(walk.here, self.norm))
+            walk.total = (walk.total + steepest(normals, walk.here, lengths, self.norm)).clamp(-1, 1)
+            walk.here = (walk.clean + (1 + self.overshoot) * walk.total).clamp(0, 1)
+            # Backward passes are most of the cost, so that a look ahead for those who need none pays.
+            logits = self._logits(model, walk.here, walk.labels)
         return final
+
+    @torch.no_grad()
+    def _logits(self, model: Model, images: Tensor, labels: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, K), without a gradient."""
+        return checked_logits(model(images), labels)

@@ -12,7 +12,19 @@ from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_o
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.parts.queries import checked_logits
+from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.rules import at_least, check_rules, from_0_to_1, settings_of
+
+
+@dataclass
+class _Steps(Walk):
+    """Samples on their way: images and iterates (S, C, H, W), labels (S,), classes aimed at (S, J), limits (S,)."""
+
+    clean: Tensor
+    here: Tensor
+    labels: Tensor
+    aims: Tensor
+    limits: Tensor
 
 
 @dataclass(frozen=True)
@@ -76,33 +88,32 @@ class FAB(MinimumNorm):
                 if restart:
                     reach = torch.minimum(sizes, limits)[standing].clamp_max(diameter(clean, self.norm)) / 2
                     start = random_start(clean, indices[standing], reach, self.norm, seed=self.seed, attempt=restart)
-                found, reached = self._walk(model, clean, start, labels[standing], aims[:, standing], limits[standing])
+                rest = labels[standing], aims[:, standing], limits[standing]
+                points, reached = self._walk(model, clean, start, *rest)
                 smaller = reached < sizes[standing]
-                best[standing[smaller]], sizes[standing[smaller]] = found[smaller], reached[smaller]
+                best[standing[smaller]] = points[smaller]
+                sizes[standing[smaller]] = reached[smaller]
         return best
 
     def _walk(
         self, model: Model, images: Tensor, points: Tensor, labels: Tensor, aims: Tensor, limits: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The smallest images (B, C, H, W) of one walk that fool, and their sizes (B,), infinite where none does."""
-        best, best_sizes = images.clone(), images.new_full((len(images),), torch.inf)
-        active = torch.arange(len(images), device=images.device)
+        best = images.clone()
+        best_sizes = images.new_full((len(images),), torch.inf)
+        walk = _Steps(all_rows(images), images, points, labels, aims.T, limits)
         for _ in range(self.steps):
-            points = self._step(model, images, points, labels, aims)
+            points = self._step(model, walk.clean, walk.here, walk.labels, walk.aims.T)
             with torch.no_grad():
-                fell = lead_of(checked_logits(model(points), labels), labels) > 0
-            sizes = perturbation_norm(points - images, self.norm)
-            smaller = fell & (sizes < best_sizes[active])
-            best[active[smaller]], best_sizes[active[smaller]] = points[smaller], sizes[smaller]
-            back = images + self.beta * (points - images)
-            points = torch.where(fell[:, None, None, None], back, points)
-            if self.early_stop and (done := best_sizes[active] <= limits).any():
-                active, images, points, labels, limits = (
-                    part[~done] for part in (active, images, points, labels, limits)
-                )
-                aims = aims[:, ~done]
-                if not len(active):
-                    break
+                fallen = lead_of(checked_logits(model(points), walk.labels), walk.labels) > 0
+            sizes = perturbation_norm(points - walk.clean, self.norm)
+            smaller = fallen & (sizes < best_sizes[walk.rows])
+            walk.put(best, points, smaller)
+            walk.put(best_sizes, sizes, smaller)
+            back = walk.clean + self.beta * (points - walk.clean)
+            walk.here = torch.where(fallen[:, None, None, None], back, points)
+            if self.early_stop and not walk.drop(best_sizes[walk.rows] <= walk.limits):
+                break
         return best, best_sizes
 
     def _step(self, model: Model, images: Tensor, points: Tensor, labels: Tensor, aims: Tensor) -> Tensor:

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.losses import fooled
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.queries import mean_logits
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.parts.wrapped_attack import WrappedAttack
+from sparsefront.common.budget import Budget
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import check_rules
 

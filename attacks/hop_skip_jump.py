@@ -11,12 +11,23 @@ from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import perturbation_norm, steepest
 from sparsefront.attacks.parts.queries import fools
+from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.noise import normal, uniform
 from sparsefront.common.rules import at_least, check_rules, one_of, positive, settings_of
 
 # Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.
 BLOCK = 10
 HALVINGS = 25  # of a step that leaves the region where the model is fooled
+
+
+@dataclass
+class _Steps(Walk):
+    """Samples that step along their normals: images and normals (S, C, H, W), lengths and labels (S,)."""
+
+    near: Tensor
+    normals: Tensor
+    lengths: Tensor
+    labels: Tensor
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ class HopSkipJump(DecisionAttack):
     def _approach(self, model: Model, images: Tensor, start: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Algorithm 2."""
         n_pixels = images[0].numel()
-        # The paper's tolerance of the search, as a share of the way.
+        # The paper's tolerance of the search, as a fraction of the way.
         tolerance = self.gamma / n_pixels ** (1.5 if self.norm == "L2" else 2)
         halvings = min(max(math.ceil(-math.log2(tolerance)), 1), 40)
         near = to_boundary(model, images, start, labels, self.targeted, self.norm, halvings)
@@ -88,9 +99,10 @@ class HopSkipJump(DecisionAttack):
             ways = self._directions(indices, near, stream + block)[:, : count - block * BLOCK]
             points = (near[:, None] + reach * ways).clamp(0, 1)
             ways = (points - near[:, None]) / reach
-            fell = fools(model, points.flatten(0, 1), labels.repeat_interleave(ways.shape[1]), self.targeted)
-            votes = (2.0 * fell - 1).view(ways.shape[:2]).to(near.dtype)
-            moves, decisions = moves + ways.sum(dim=1), decisions + votes.sum(dim=1)
+            fallen = fools(model, points.flatten(0, 1), labels.repeat_interleave(ways.shape[1]), self.targeted)
+            votes = (2.0 * fallen - 1).view(ways.shape[:2]).to(near.dtype)
+            moves = moves + ways.sum(dim=1)
+            decisions = decisions + votes.sum(dim=1)
             decided = decided + torch.einsum("bn,bnchw->bchw", votes, ways)
         mean = (decisions / count)[:, None, None, None]
         # Where all decisions are one there is nothing to weight: go, or turn back, along the mean direction.
@@ -110,12 +122,13 @@ class HopSkipJump(DecisionAttack):
 
     def _step(self, model: Model, near: Tensor, normals: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
         """Step along the normals, half as far until the model is fooled; stay where it never is."""
-        far, pending = near.clone(), torch.arange(len(near), device=near.device)
+        far = near.clone()
+        walk = _Steps(all_rows(near), near, normals, lengths, labels)
         for _ in range(HALVINGS):
-            if not len(pending):
+            points = (walk.near + walk.lengths[:, None, None, None] * walk.normals).clamp(0, 1)
+            fallen = fools(model, points, walk.labels, self.targeted)
+            walk.put(far, points, fallen)
+            if not walk.drop(fallen):
                 break
-            points = (near[pending] + lengths[pending, None, None, None] * normals[pending]).clamp(0, 1)
-            fell = fools(model, points, labels[pending], self.targeted)
-            far[pending[fell]] = points[fell]
-            pending, lengths = pending[~fell], lengths / 2
+            walk.lengths = walk.lengths / 2
         return far

@@ -10,11 +10,21 @@ from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.jacobian import logit_gradients
 from sparsefront.attacks.parts.losses import fooled
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.salient_pairs import best_pair
+from sparsefront.attacks.parts.salient_pairs import most_salient_pair
+from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.rules import check_rules, one_of, unit_interval
 
 PairSearch = Literal["exact", "top2"]
 LEAST_THETA = 1e-3  # less would take a thousand steps to move one pair
+
+
+@dataclass
+class _Steps(Walk):
+    """Samples on their way: their iterates (S, C, H, W), labels (S,) and which pixels were changed (S, D)."""
+
+    here: Tensor
+    labels: Tensor
+    touched: Tensor
 
 
 @dataclass(frozen=True)
@@ -50,41 +60,40 @@ class JSMA(Attack):
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Change a pair a step in every sample that is not done."""
-        final, found = images.clone(), images
-        active = torch.arange(len(images), device=images.device)
+        final = images.clone()
         touched = torch.zeros(images.flatten(1).shape, dtype=torch.bool, device=images.device)
-        budget = int(self.gamma * touched.shape[1] * (1 + 1e-9))  # a share such as 3 / 49 of 49 is 3, not 2.999...
+        most = int(self.gamma * touched.shape[1] * (1 + 1e-9))  # a share such as 3 / 49 of 49 is 3, not 2.999...
+        walk = _Steps(all_rows(images), images, labels, touched)
         while True:
-            rises, falls, standing = self._salience(model, found, labels)
-            free = (found < 1 if self.theta > 0 else found > 0).flatten(1)
-            # At the end of the budget only pixels that have been touched may move on.
-            spare = budget - touched.sum(dim=1, keepdim=True)
-            free &= touched | (spare >= 2)
+            rises, falls, standing = self._salience(model, walk.here, walk.labels)
+            free = (walk.here < 1 if self.theta > 0 else walk.here > 0).flatten(1)
+            # Where all pixels that may be are touched, only these may move on.
+            spare = most - walk.touched.sum(dim=1, keepdim=True)
+            free &= walk.touched | (spare >= 2)
             pairs, helps = self._pairs(rises, falls, free)
-            stay = standing & helps
-            final[active[~stay]] = found[~stay]
-            if not stay.any():
+            done = ~(standing & helps)
+            walk.put(final, walk.here, done)
+            if not walk.drop(done):
                 return final
-            active, labels, found, touched = (part[stay] for part in (active, labels, found, touched))
-            touched = touched.scatter(1, pairs[stay], True)
-            change = torch.zeros_like(found).flatten(1).scatter_(1, pairs[stay], self.theta)
-            found = (found + change.view_as(found)).clamp(0, 1)
+            walk.touched = walk.touched.scatter(1, pairs[~done], True)
+            change = torch.zeros_like(walk.here).flatten(1).scatter_(1, pairs[~done], self.theta)
+            walk.here = (walk.here + change.view_as(walk.here)).clamp(0, 1)
 
     def _salience(self, model: Model, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """How far each pixel (B, D) raises the logit aimed at and lowers the others, and who still stands (B,)."""
 
         def outputs(logits: Tensor) -> Tensor:
-            own = logits.gather(1, labels[:, None]).squeeze(1)
-            return torch.stack([own, logits.sum(dim=1)] if self.pair_search == "exact" else [own])
+            aimed_at = logits.gather(1, labels[:, None]).squeeze(1)
+            return torch.stack([aimed_at, logits.sum(dim=1)] if self.pair_search == "exact" else [aimed_at])
 
         logits, gradients = logit_gradients(model, images, labels, outputs)
-        own, total = gradients[0].flatten(1), gradients[-1].flatten(1)
+        label_gradient, total = gradients[0].flatten(1), gradients[-1].flatten(1)
         sign = (1 if self.targeted else -1) * (1 if self.theta > 0 else -1)
-        return sign * own, sign * (own - total), ~fooled(logits, labels, self.targeted)
+        return sign * label_gradient, sign * (label_gradient - total), ~fooled(logits, labels, self.targeted)
 
     def _pairs(self, rises: Tensor, falls: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
         """Pixel numbers (B, 2) and whether they help (B,)."""
         if self.pair_search == "exact":
-            return best_pair(rises, falls, free)
+            return most_salient_pair(rises, falls, free)
         values, pairs = rises.masked_fill(~free, -torch.inf).topk(2, dim=1)
         return pairs, values.sum(dim=1) > 0

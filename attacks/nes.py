@@ -11,6 +11,7 @@ from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine, radii, steepest
 from sparsefront.attacks.parts.queries import in_chunks
+from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.noise import normal, uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, from_0_to_below_1, one_of, positive, unit_interval
@@ -18,6 +19,19 @@ from sparsefront.common.rules import at_least, check_rules, from_0_to_below_1, o
 Directions = Literal["normal", "sign"]
 # Directions drawn and asked about at once, whatever the batch: a sample's numbers must not depend on its mates.
 BLOCK = 10
+
+
+@dataclass
+class _Estimates(Walk):
+    """Samples on their way up: images and iterates, averaged estimates there, radii, step lengths, goal, numbers."""
+
+    clean: Tensor
+    here: Tensor
+    average: Tensor
+    eps: Tensor
+    step: Tensor
+    goal: Goal
+    indices: Tensor
 
 
 @dataclass(frozen=True)
@@ -80,20 +94,18 @@ class NES(Bounded):
         """Estimate, step, keep what is better; a sample that has fallen leaves."""
         step_size = 2.5 * self.radius / self.steps if self.step_size is None else float(self.step_size)
         lengths = radii(step_size, images, self.norm, self.relative)
-        eps, goal, found, average = self.radii(images), self.goal(labels), images, torch.zeros_like(images)
+        goal = self.goal(labels)
         best = self.score(model, images.clone(), goal)
-        active = torch.arange(len(images), device=images.device)
+        average = torch.zeros_like(images)
+        walk = _Estimates(all_rows(images), images, images, average, self.radii(images), lengths, goal, indices)
         for step in range(self.steps):
-            if self.early_stop and (fell := best.fell[active]).any():
-                active, images, goal, indices = active[~fell], images[~fell], goal[~fell], indices[~fell]
-                eps, lengths, found, average = (part[~fell] for part in (eps, lengths, found, average))
-            if not len(active):
+            if self.early_stop and not walk.drop(best.fallen[walk.rows]):
                 break
-            estimate = self._estimate(model, found, goal, indices, step)
-            average = self.momentum * average + (1 - self.momentum) * estimate
-            ascended = found + steepest(average, found, lengths, self.norm, self.l1_sparsity)
-            found = confine(ascended, images, eps, self.norm)
-            improve(best, active, self.score(model, found, goal))
+            estimate = self._estimate(model, walk.here, walk.goal, walk.indices, step)
+            walk.average = self.momentum * walk.average + (1 - self.momentum) * estimate
+            ascended = walk.here + steepest(walk.average, walk.here, walk.step, self.norm, self.l1_sparsity)
+            walk.here = confine(ascended, walk.clean, walk.eps, self.norm)
+            improve(best, walk.rows, self.score(model, walk.here, walk.goal))
         return best.images
 
     def _estimate(self, model: Model, images: Tensor, goal: Goal, indices: Tensor, step: int) -> Tensor:

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Budget
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.parts.wrapped_attack import WrappedAttack, at_size
+from sparsefront.common.budget import Budget
 from sparsefront.common.noise import normal, uniform
 from sparsefront.common.rules import check_rules, one_of
 

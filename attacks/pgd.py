@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from sparsefront.attacks.parts.ascent import Ascent
-from sparsefront.attacks.parts.bounded import Found, best_of_attempts, check_restarts, random_start
+from sparsefront.attacks.parts.bounded import Candidates, best_of_attempts, check_restarts, random_start
 from sparsefront.attacks.parts.model import Model
 
 
@@ -52,7 +52,7 @@ class PGD(Ascent):
         """Ascend from every start, sample by sample keeping the best."""
         goal = self.goal(labels)
 
-        def attempt(restart: int, rows: Tensor) -> Found:
+        def attempt(restart: int, rows: Tensor) -> Candidates:
             start = clean = images[rows]
             if self.random_start:
                 eps = self.radii(clean)

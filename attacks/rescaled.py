@@ -5,11 +5,11 @@ from typing import get_args
 
 from torch import Tensor
 
-from sparsefront.attacks.base import Budget
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, radii
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.parts.wrapped_attack import WrappedAttack, at_size
+from sparsefront.common.budget import Budget
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import check_rules, one_of
 

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.model import Model
 from sparsefront.common.atomic_file import atomic_file
+from sparsefront.common.budget import Budget
 from sparsefront.common.home import at_home
 
 

@@ -6,16 +6,27 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.bounded import Bounded, Found, best_of_attempts, improve
+from sparsefront.attacks.parts.bounded import Bounded, Candidates, best_of_attempts, improve
 from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine, perturbation_norm
+from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.attacks.parts.windows import cut_windows, random_places, square_mask, unit_windows, window_shape
 from sparsefront.common.noise import uniform
 from sparsefront.common.rules import at_least, check_rules, settings_of, unit_interval
 
 # Queries of 10,000 after which the squares' share of the image is halved once more (the paper's section 4).
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+
+
+@dataclass
+class _Search(Walk):
+    """Samples that are searched for: their images, radii, goal and numbers."""
+
+    clean: Tensor
+    eps: Tensor
+    goal: Goal
+    indices: Tensor
 
 
 @dataclass(frozen=True)
@@ -61,31 +72,30 @@ class Square(Bounded):
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Search from every start, sample by sample keeping the best."""
         final, goal = images.clone(), self.goal(labels)
-        active = torch.arange(len(images), device=images.device)
+        active = all_rows(images)
         if self.early_stop:
-            active = active[~self.score(model, images, goal).fell]
+            active = active[~self.score(model, images, goal).fallen]
         images, goal, indices = images[active], goal[active], indices[active]
 
-        def attempt(restart: int, rows: Tensor) -> Found:
+        def attempt(restart: int, rows: Tensor) -> Candidates:
             return self._search(model, images[rows], goal[rows], indices[rows], restart)
 
         if len(active):
             final[active] = best_of_attempts(attempt, images, self.n_restarts, self.early_stop)
         return final
 
-    def _search(self, model: Model, images: Tensor, goal: Goal, indices: Tensor, restart: int) -> Found:
+    def _search(self, model: Model, images: Tensor, goal: Goal, indices: Tensor, restart: int) -> Candidates:
         """One restart."""
-        eps, first = self.radii(images), restart * self.n_queries
+        eps = self.radii(images)
+        first = restart * self.n_queries
         best = self.score(model, self._start(images, eps, indices, first), goal)
-        active = torch.arange(len(images), device=images.device)
+        walk = _Search(all_rows(images), images, eps, goal, indices)
         for query in range(1, self.n_queries):
-            if self.early_stop and (fell := best.fell[active]).any():
-                goal = goal[~fell]
-                active, images, indices, eps = (part[~fell] for part in (active, images, indices, eps))
-            if not len(active):
+            if self.early_stop and not walk.drop(best.fallen[walk.rows]):
                 break
-            points = self._propose(best.images[active], images, eps, indices, query, first + query)
-            improve(best, active, self.score(model, points, goal))
+            here = best.images[walk.rows]
+            points = self._propose(here, walk.clean, walk.eps, walk.indices, query, first + query)
+            improve(best, walk.rows, self.score(model, points, walk.goal))
         return best
 
     def _side(self, query: int, images: Tensor) -> int:

@@ -8,7 +8,7 @@ from typing import Self, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.batch import check_batch, in_precision
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.guarded import guarded
@@ -18,6 +18,7 @@ from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, project, steepest
 from sparsefront.attacks.parts.queries import answers, fools
 from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.budget import Budget
 from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, one_of, positive, settings_of

@@ -6,11 +6,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.losses import adversarial_loss
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import perturbation_norm, radii
 from sparsefront.attacks.parts.queries import answers, fools
+from sparsefront.common.budget import Budget
 from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, not_negative, positive, settings_of

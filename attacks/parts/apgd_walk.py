@@ -1,32 +1,35 @@
 """The walk of Auto-PGD: steps with momentum whose length follows from how the loss went."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.norms import Norm, confine, steepest
+from sparsefront.attacks.parts.walk import Walk, all_rows
 
 
 def checks(steps: int, norm: Norm) -> dict[int, int]:
-    """After which steps a walk's progress is checked, and how many steps have gone by since the last check.
+    """The steps after which a walk's progress is checked, each with the number of steps since the last check.
 
     Croce and Hein (2020), section 3: after 0.22 of all steps, then after 0.03 of them fewer each time, down to 0.06;
     for L1 always after 0.04 (Croce and Hein 2021).
     """
     percents = (4, 100, 4) if norm == "L1" else (22, 3, 6)
     window, shrink, least = (max(steps * percent // 100, 1) for percent in percents)
-    found, taken = {}, window
+    due = {}
+    taken = window
     while taken <= steps:
-        found[taken] = window
+        due[taken] = window
         window = max(window - shrink, least)
         taken += window
-    return found
+    return due
 
 
 @dataclass
-class Walk:
-    """Where S samples stand inside their balls, and what their steps depend on.
+class APGDWalk(Walk):
+    """Where S samples stand inside their balls, and what their steps depend on (Croce and Hein 2020, 2021).
 
     Args:
         rows: (S,) the samples' places in the batch.
@@ -43,7 +46,6 @@ class Walk:
         shortened: (S,) whether the last check halved the step.
     """
 
-    rows: Tensor
     clean: Tensor
     eps: Tensor
     step: Tensor
@@ -63,14 +65,14 @@ class Walk:
     @classmethod
     def begin(
         cls, start: Tensor, clean: Tensor, eps: Tensor, losses: Tensor, gradient: Tensor, norm: Norm, fresh: bool
-    ) -> "Walk":
+    ) -> Self:
         """A walk at its start (B, C, H, W); `fresh` unless an earlier walk led there (L1 goes on from its support)."""
         count = start[0].numel()
         support = _support(start, clean)
         if fresh:
             support = torch.full_like(support, count)
         return cls(
-            rows=torch.arange(len(start), device=start.device),
+            rows=all_rows(start),
             clean=clean,
             eps=eps,
             step=eps if norm == "L1" else 2 * eps,
@@ -88,11 +90,6 @@ class Walk:
             shortened=torch.zeros(len(start), dtype=torch.bool, device=start.device),
         )
 
-    def drop(self, gone: Tensor) -> None:
-        """Leave samples (S,) bool out from now on."""
-        for part in fields(self):
-            setattr(self, part.name, getattr(self, part.name)[~gone])
-
     def next(self, norm: Norm, momentum: float) -> Tensor:
         """The next iterate (S, C, H, W): a step of ascent and a share `momentum` of the last move, Linf and L2 only."""
         ascended = self.here + steepest(self.gradient, self.here, self.step, norm, self.sparsity)
@@ -105,15 +102,20 @@ class Walk:
     def arrive(self, images: Tensor, losses: Tensor, gradient: Tensor) -> None:
         """Stand at the next iterate (S, C, H, W) of such losses (S,) and gradient."""
         self.rises = self.rises + (losses > self.loss)
-        self.before, self.here, self.loss, self.gradient = self.here, images, losses, gradient
+        self.before = self.here
+        self.here = images
+        self.loss = losses
+        self.gradient = gradient
         higher = losses > self.best_loss
-        self.best, self.best_gradient = _where(higher, images, self.best), _where(higher, gradient, self.best_gradient)
+        self.best = _where(higher, images, self.best)
+        self.best_gradient = _where(higher, gradient, self.best_gradient)
         self.best_loss = torch.where(higher, losses, self.best_loss)
 
     def check(self, window: int, norm: Norm) -> None:
         """Choose the next step's length, and go back to the best iterate where the steps were no good."""
         back = self._check_sparsity() if norm == "L1" else self._check_progress(window)
-        self.here, self.gradient = _where(back, self.best, self.here), _where(back, self.best_gradient, self.gradient)
+        self.here = _where(back, self.best, self.here)
+        self.gradient = _where(back, self.best_gradient, self.gradient)
         self.loss = torch.where(back, self.best_loss, self.loss)
         self.rises = torch.zeros_like(self.rises)
 
@@ -130,7 +132,8 @@ class Walk:
         support = _support(self.best, self.clean)
         sparser = support < 0.95 * self.support
         self.step = torch.where(sparser, self.eps, torch.maximum(self.step / 1.5, self.eps / 10))
-        self.sparsity, self.support = support / (1.5 * self.clean[0].numel()), support
+        self.sparsity = support / (1.5 * self.clean[0].numel())
+        self.support = support
         return sparser
 
 

@@ -6,12 +6,26 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.bounded import Bounded, Found
+from sparsefront.attacks.parts.bounded import Bounded, Candidates
 from sparsefront.attacks.parts.losses import Goal
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine, radii, steepest
+from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, positive, unit_interval
+
+
+@dataclass
+class _Steps(Walk):
+    """Samples on their way up: their images and iterates, gradient and velocity there, radii, step lengths, goal."""
+
+    clean: Tensor
+    here: Tensor
+    gradient: Tensor
+    velocity: Tensor
+    eps: Tensor
+    step: Tensor
+    goal: Goal
 
 
 @dataclass(frozen=True)
@@ -60,22 +74,21 @@ class Ascent(Bounded):
         """What to step along, from what the last step went along and the gradient here: (B, C, H, W) each."""
         return gradient
 
-    def ascend(self, model: Model, start: Tensor, images: Tensor, goal: Goal) -> Found:
+    def ascend(self, model: Model, start: Tensor, images: Tensor, goal: Goal) -> Candidates:
         """Steps from `start` in the balls around `images`: what they end at, (B, C, H, W) each."""
-        eps, step = self.radii(images), radii(self.step, images, self.norm, self.relative)
-        whole, final = goal, start.clone()
-        active, found, velocity = torch.arange(len(images), device=images.device), start, torch.zeros_like(start)
+        final = start.clone()
+        step = radii(self.step, images, self.norm, self.relative)
+        nowhere = torch.zeros_like(start)
+        walk = _Steps(all_rows(images), images, start, nowhere, nowhere, self.radii(images), step, goal)
         for _ in range(self.steps):
-            logits, gradient = self.differentiate(model, found, goal)
-            if self.early_stop and (fell := goal.reached(logits)).any():
-                final[active[fell]] = found[fell]
-                carried = (active, found, gradient, velocity, images, eps, step)
-                active, found, gradient, velocity, images, eps, step = (part[~fell] for part in carried)
-                goal = goal[~fell]
-                if not len(active):
+            logits, walk.gradient = self.differentiate(model, walk.here, walk.goal)
+            if self.early_stop:
+                fallen = walk.goal.reached(logits)
+                walk.put(final, walk.here, fallen)
+                if not walk.drop(fallen):
                     break
-            velocity = self.accumulate(velocity, gradient)
-            ascended = found + steepest(velocity, found, step, self.norm, self.l1_sparsity)
-            found = confine(ascended, images, eps, self.norm)
-        final[active] = found
-        return self.score(model, final, whole)
+            walk.velocity = self.accumulate(walk.velocity, walk.gradient)
+            ascended = walk.here + steepest(walk.velocity, walk.here, walk.step, self.norm, self.l1_sparsity)
+            walk.here = confine(ascended, walk.clean, walk.eps, self.norm)
+        walk.put(final, walk.here)
+        return self.score(model, final, goal)

@@ -7,24 +7,31 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, radii, random_point
 from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
 from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.budget import Budget
 from sparsefront.common.noise import normal, uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, one_of
 
 
-class Found(NamedTuple):
-    """Images (B, C, H, W), their losses (B,) and whether they fool the model (B,)."""
+class Candidates(NamedTuple):
+    """Adversarial images of B samples, as the model judges them.
+
+    Attributes:
+        images: (B, C, H, W).
+        losses: (B,) floating, larger where the adversary is nearer to its aim.
+        fallen: (B,) bool, whether the image fools the model.
+    """
 
     images: Tensor
     losses: Tensor
-    fell: Tensor
+    fallen: Tensor
 
 
 @dataclass(frozen=True)
@@ -87,11 +94,11 @@ class Bounded(Attack):
         """Logits (B, K) and the gradient of the goal's loss (B, C, H, W)."""
         return value_and_gradient(model, images, goal.losses, goal.classes, self.eot_iter)
 
-    def score(self, model: Model, images: Tensor, goal: Goal) -> Found:
+    def score(self, model: Model, images: Tensor, goal: Goal) -> Candidates:
         """Images with their losses and whether they reach the goal, by a forward pass without a graph."""
         with torch.no_grad():
             (logits,) = mean_over_passes(lambda: (checked_logits(model(images), goal.classes),), self.eot_iter)
-        return Found(images, goal.losses(logits).to(images.dtype), goal.reached(logits))
+        return Candidates(images, goal.losses(logits).to(images.dtype), goal.reached(logits))
 
 
 def check_restarts(n_restarts: int, random_start: bool) -> None:
@@ -115,7 +122,7 @@ def random_start(images: Tensor, indices: Tensor, eps: Tensor, norm: Norm, *, se
 
 
 def best_of_attempts(
-    attempt: Callable[[int, Tensor], Found], images: Tensor, n_attempts: int, early_stop: bool
+    attempt: Callable[[int, Tensor], Candidates], images: Tensor, n_attempts: int, early_stop: bool
 ) -> Tensor:
     """The best images of several attempts, sample by sample.
 
@@ -123,24 +130,33 @@ def best_of_attempts(
     even where the model is fooled, if that is a surrogate; `early_stop` takes the first that fools.
 
     Args:
-        attempt: (its number, the samples (S,) to attack) -> what was found for these.
+        attempt: (its number, the samples (S,) to attack) -> candidates for these.
         images: (B, C, H, W), the clean ones.
         n_attempts: at most so many.
         early_stop: attempt again only samples still standing.
     """
-    nothing = images.new_full((len(images),), -torch.inf)
-    best = Found(images.clone(), nothing, torch.zeros_like(nothing, dtype=torch.bool))
+    lowest = images.new_full((len(images),), -torch.inf)
+    best = Candidates(images.clone(), lowest, torch.zeros_like(lowest, dtype=torch.bool))
     for trial in range(n_attempts):
-        standing = (~best.fell if early_stop else torch.ones_like(best.fell)).nonzero().squeeze(1)
+        standing = (~best.fallen if early_stop else torch.ones_like(best.fallen)).nonzero().squeeze(1)
         if not len(standing):
             break
         improve(best, standing, attempt(trial, standing))
     return best.images
 
 
-def improve(best: Found, rows: Tensor, seen: Found) -> None:
-    """Put what was seen of samples `rows` in the place of what does worse: first to fool, then by the loss."""
-    fell = best.fell[rows]
-    better = (seen.fell & ~fell) | ((seen.fell == fell) & (seen.losses > best.losses[rows]))
-    for kept, new in zip(best, seen, strict=True):
+def improve(best: Candidates, rows: Tensor, candidates: Candidates) -> None:
+    """Replace what is worse among the best of B samples, in place.
+
+    A candidate that fools the model is better than one that does not; of two alike, the one of higher loss.
+
+    Args:
+        best: of all B samples so far.
+        rows: (S,) int64, the samples that there are candidates for.
+        candidates: of these S samples.
+    """
+    fallen = best.fallen[rows]
+    higher = candidates.losses > best.losses[rows]
+    better = (candidates.fallen & ~fallen) | ((candidates.fallen == fallen) & higher)
+    for kept, new in zip(best, candidates, strict=True):
         kept[rows[better]] = new[better]

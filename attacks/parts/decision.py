@@ -8,12 +8,13 @@ from typing import ClassVar, Literal, Self, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, perturbation_norm, radii
 from sparsefront.attacks.parts.queries import answers, fools
 from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.budget import Budget
 from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, one_of

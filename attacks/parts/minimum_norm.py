@@ -7,13 +7,14 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack, Budget
+from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.jacobian import leads, logit_gradients
 from sparsefront.attacks.parts.losses import fooled, margin
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, perturbation_norm, radii
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.common.budget import Budget
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import check_rules, one_of
 

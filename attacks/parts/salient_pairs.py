@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def best_pair(rises: Tensor, falls: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
+def most_salient_pair(rises: Tensor, falls: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
     """The pair (p, q) of largest (r_p + r_q) (f_p + f_q) with both sums positive, row by row.
 
     A pixel that two others beat in both r and f is in no best pair that one without it does not equal, so that only

@@ -4,14 +4,26 @@ import pytest
 import torch
 
 from sparsefront.attacks import Boundary, perturbation_norm
-from sparsefront.attacks.boundary import CHECK, WINDOW, _adapted
+from sparsefront.attacks.boundary import CHECK, WINDOW, _RandomWalk
+
+
+def walk_of(clean, near, sideways, inwards):
+    """A walk of all samples, with no moves counted yet."""
+    rows, labels = torch.arange(len(clean)), torch.zeros(len(clean), dtype=torch.int64)
+    return _RandomWalk(rows, clean, near, labels, rows, sideways, inwards, torch.zeros(len(clean), 4).long())
+
+
+def one_sample(sideways, inwards):
+    """A walk of one sample with these lengths."""
+    image = torch.zeros(1, 1, 2, 2)
+    return walk_of(image, image, torch.tensor([sideways]), torch.tensor([inwards]))
 
 
 def test_proposals_lie_on_the_sphere_and_a_share_nearer():
     images = torch.full((3, 1, 4, 4), 0.5, dtype=torch.float64)
     near = images + 0.1 * torch.randn(3, 1, 4, 4, dtype=torch.float64).clamp(-2, 2)
     sideways, inwards = torch.tensor([0.01, 0.3, 0.1]).double(), torch.tensor([0.1, 0.01, 0.5]).double()
-    around, closer = Boundary()._propose(images, near, torch.arange(3), sideways, inwards, 0)
+    around, closer = Boundary()._propose(walk_of(images, near, sideways, inwards), 0)
     distance = perturbation_norm(near - images, "L2")
     torch.testing.assert_close(perturbation_norm(around - images, "L2"), distance)
     torch.testing.assert_close(perturbation_norm(closer - images, "L2"), (1 - inwards) * distance)
@@ -29,32 +41,26 @@ def test_proposals_lie_on_the_sphere_and_a_share_nearer():
     ],
 )
 def test_lengths_adapt_to_how_often_sideways_moves_succeed(stay, fall, sideways, inwards):
-    tries = torch.zeros(1, 4, dtype=torch.int64)
-    lengths = torch.tensor([0.01]), torch.tensor([0.02])
+    walk = one_sample(0.01, 0.02)
     for turn in range(WINDOW):
-        lengths = _adapted(
-            *lengths, tries, torch.tensor([turn < stay * WINDOW]), torch.tensor([turn < fall * stay * WINDOW])
-        )
-    torch.testing.assert_close(lengths, (torch.tensor([0.01 * sideways]), torch.tensor([0.02 * inwards])))
-    assert tries[0, :2].tolist() == [0, 0]
+        walk.adapt(torch.tensor([turn < stay * WINDOW]), torch.tensor([turn < fall * stay * WINDOW]))
+    torch.testing.assert_close(walk.sideways, torch.tensor([0.01 * sideways]))
+    torch.testing.assert_close(walk.inwards, torch.tensor([0.02 * inwards]))
+    assert walk.tries[0, :2].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(("fall", "inwards"), [(0.5, 1.5), (0.05, 1 / 1.5), (0.2, 1.0)])
 def test_inward_lengths_adapt_to_how_often_they_succeed_after_a_sideways_move_did(fall, inwards):
     """Each fifth of the sideways moves succeed twice, so their own rate (0.4) changes nothing."""
-    tries, lengths, fallen, stayed = (
-        torch.zeros(1, 4, dtype=torch.int64),
-        (torch.tensor([0.01]), torch.tensor([0.02])),
-        0,
-        0,
-    )
+    walk, fallen, stayed = one_sample(0.01, 0.02), 0, 0
     for turn in range(WINDOW * 5 // 2):
         stays = turn % 5 < 2
         falls = stays and stayed < round(fall * WINDOW)
         stayed += stays
         fallen += falls
-        lengths = _adapted(*lengths, tries, torch.tensor([stays]), torch.tensor([falls]))
-    torch.testing.assert_close(lengths, (torch.tensor([0.01]), torch.tensor([0.02 * inwards])))
+        walk.adapt(torch.tensor([stays]), torch.tensor([falls]))
+    torch.testing.assert_close(walk.sideways, torch.tensor([0.01]))
+    torch.testing.assert_close(walk.inwards, torch.tensor([0.02 * inwards]))
 
 
 def test_on_a_linear_model_it_nears_the_distance_to_the_boundary():

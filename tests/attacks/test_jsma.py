@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsefront.attacks import JSMA
-from sparsefront.attacks.parts.salient_pairs import best_pair
+from sparsefront.attacks.parts.salient_pairs import most_salient_pair
 
 values = st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5]) | st.floats(-2, 2)
 
@@ -20,10 +20,10 @@ def by_brute_force(rises, falls, free):
 
 @given(rows=st.lists(st.tuples(values, values, st.booleans()), min_size=2, max_size=9))
 @settings(deadline=None, max_examples=300)
-def test_the_best_pair_is_that_of_all_pairs(rows):
+def test_the_most_salient_pair_is_that_of_all_pairs(rows):
     rises, falls, free = ([row[k] for row in rows] for k in range(3))
     tensors = [torch.tensor([column], dtype=torch.float64) for column in (rises, falls)]
-    pairs, helps = best_pair(*tensors, torch.tensor([free]))
+    pairs, helps = most_salient_pair(*tensors, torch.tensor([free]))
     best = by_brute_force(rises, falls, free)
     assert helps.item() == (best is not None)
     if best is not None:
@@ -36,11 +36,11 @@ def test_the_best_pair_is_that_of_all_pairs(rows):
 
 
 @pytest.mark.parametrize("slope", [1.0, -1.0])  # few pixels that nobody beats, or all of them
-def test_the_best_pair_of_many_pixels(slope):
+def test_the_most_salient_pair_of_many_pixels(slope):
     rises = torch.randn(3, 300, dtype=torch.float64)
     falls = slope * rises + 0.05 * torch.rand(3, 300, dtype=torch.float64)
     free = torch.rand(3, 300) < 0.9
-    pairs, helps = best_pair(rises, falls, free)
+    pairs, helps = most_salient_pair(rises, falls, free)
     ups, downs = (rows[:, :, None] + rows[:, None] for rows in (rises, falls))
     allowed = free[:, :, None] & free[:, None] & (ups > 0) & (downs > 0) & ~torch.eye(300, dtype=torch.bool)
     best = torch.where(allowed, ups * downs, -torch.inf).flatten(1).amax(dim=1)

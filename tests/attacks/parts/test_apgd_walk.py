@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks.parts.apgd_walk import Walk, checks
+from sparsefront.attacks.parts.apgd_walk import APGDWalk, checks
 
 
 def test_progress_is_checked_after_0_22_of_the_steps_and_then_ever_more_often():
@@ -24,7 +24,7 @@ def walk(norm="Linf", count=1):
     """A walk in the middle of unit intervals, one pixel each; eps 0.4, loss 0, gradient 1."""
     images = torch.full((count, 1, 1, 1), 0.5, dtype=torch.float64)
     eps, zeros = torch.full((count,), 0.4, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
-    return Walk.begin(images, images, eps, zeros, torch.ones_like(images), norm, fresh=True)
+    return APGDWalk.begin(images, images, eps, zeros, torch.ones_like(images), norm, fresh=True)
 
 
 def arrive(walk, *losses):
@@ -86,7 +86,7 @@ def test_l1_moves_as_many_pixels_as_its_best_calls_for_and_starts_anew_where_tho
     best = clean.clone()
     best[0, 0, 0, :3] += 0.1
     best[1] += 0.01
-    one = Walk.begin(best, clean, torch.full((2,), 2.0), torch.zeros(2), torch.ones_like(clean), "L1", fresh=True)
+    one = APGDWalk.begin(best, clean, torch.full((2,), 2.0), torch.zeros(2), torch.ones_like(clean), "L1", fresh=True)
     assert one.step.tolist() == [2.0, 2.0]
     assert one.sparsity.tolist() == [0.2, 0.2]
     one.step = torch.tensor([0.3, 0.3])
@@ -102,7 +102,7 @@ def test_a_later_l1_walk_goes_on_from_the_pixels_that_have_moved():
     clean = torch.full((1, 1, 2, 5), 0.5)
     start = clean.clone()
     start[0, 0, 0, :3] += 0.1
-    one = Walk.begin(start, clean, torch.full((1,), 2.0), torch.zeros(1), torch.ones_like(clean), "L1", fresh=False)
+    one = APGDWalk.begin(start, clean, torch.full((1,), 2.0), torch.zeros(1), torch.ones_like(clean), "L1", fresh=False)
     assert one.sparsity.item() == pytest.approx(0.2)
     assert one.support.item() == 3
 

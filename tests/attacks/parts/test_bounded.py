@@ -25,7 +25,7 @@ from sparsefront.attacks import (
     UniversalPerturbation,
     perturbation_norm,
 )
-from sparsefront.attacks.parts.bounded import Found, best_of_attempts
+from sparsefront.attacks.parts.bounded import Candidates, best_of_attempts
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 
 EVERY = pytest.mark.parametrize("kind", [FGSM, RFGSM, BIM, MIFGSM, PGD, APGD, APGDT], ids=lambda kind: kind.__name__)
@@ -86,7 +86,7 @@ def test_of_several_attempts_that_fool_the_one_of_highest_loss_is_kept(early_sto
 
     def attempt(trial, rows):
         painted = torch.full((len(rows), 1, 1, 1), trial + 1.0)
-        return Found(painted, losses[rows, trial], fell[rows, trial])
+        return Candidates(painted, losses[rows, trial], fell[rows, trial])
 
     found = best_of_attempts(attempt, torch.zeros(3, 1, 1, 1), 3, early_stop)
     assert found.flatten().tolist() == expected
