@@ -3,17 +3,15 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self, get_args
 
-import torch
 from torch import Tensor
 
 from sparsefront.attacks.apgd import APGD
 from sparsefront.attacks.apgd_t import APGDT
 from sparsefront.attacks.base import Attack
 from sparsefront.attacks.fab import FAB
-from sparsefront.attacks.parts.losses import fooled
+from sparsefront.attacks.parts.in_turn import attack_in_turn
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm
-from sparsefront.attacks.parts.queries import mean_logits
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.square import Square
 from sparsefront.common.budget import Budget
@@ -103,16 +101,5 @@ class AutoAttack(Attack):
         return replace(self, version="rand")
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
-        """Hand each part the samples that those before it left standing."""
-        found, standing = images.clone(), torch.arange(len(images), device=images.device)
-        n_classes: int | None = None  # known from the first part's logits on
-        for part in self.parts:
-            if n_classes is not None and part.least_classes > n_classes:
-                continue
-            found[standing] = part(model, images[standing], labels[standing], indices[standing])
-            logits = mean_logits(model, found[standing], getattr(part, "eot_iter", 1))
-            n_classes = logits.shape[1]
-            standing = standing[~fooled(logits, labels[standing], targeted=False)]
-            if not len(standing):
-                break
-        return found
+        """Run the attacks in their order, each on the samples still standing."""
+        return attack_in_turn(self.parts, model, images, labels, indices, targeted=False)

@@ -24,7 +24,7 @@ class BIM(Ascent):
         step_size: length of a step in that norm; 1.25 * eps / steps if absent, as published (steps of one grey level,
             1.25 times as many as eps has).
         early_stop: drop a sample as soon as an iterate fools the model; wrong for a surrogate.
-        l1_sparsity: share of the pixels that an L1 step moves.
+        l1_sparsity: fraction of the pixels that an L1 step moves.
 
     Raises:
         ValueError: a setting out of range.

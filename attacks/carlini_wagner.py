@@ -13,7 +13,7 @@ from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.rules import at_least, check_rules, not_negative, positive
 
-GAIN = 0.9999  # a descent that brings the loss no lower than this share of it is over
+GAIN = 0.9999  # a descent that brings the loss no lower than this fraction of it is over
 LEAST_WINDOW = 20  # steps; in fewer the loss may rise and fall
 DECAYS = 0.9, 0.999  # of Adam's two averages
 
@@ -152,10 +152,10 @@ class _Descent(Walk):
             all_rows(images), images, labels, constants, variables, nothing, nothing, nothing, infinite, infinite
         )
 
-    def step(self, number: int, length: float) -> None:
-        """The step of this number, from 1 on, by Adam (Kingma and Ba 2015)."""
+    def step(self, count: int, length: float) -> None:
+        """The `count`-th step, from 1 on, by Adam (Kingma and Ba 2015)."""
         first, second = DECAYS
         self.mean = self.mean.lerp(self.gradient, 1 - first)
         self.square = self.square.lerp(self.gradient.square(), 1 - second)
-        scale = (self.square / (1 - second**number)).sqrt() + 1e-8
-        self.variables = self.variables - length / (1 - first**number) * self.mean / scale
+        scale = (self.square / (1 - second**count)).sqrt() + 1e-8
+        self.variables = self.variables - length / (1 - first**count) * self.mean / scale

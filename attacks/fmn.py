@@ -73,9 +73,9 @@ class FMN(MinimumNorm):
             ended = runners_up(checked_logits(model(best), labels), labels, 1)[0]
         rows = ((ended != aims) | sizes.isinf()).nonzero().squeeze(1)
         if len(rows):
-            found, found_sizes = self._walk(model, images[rows], labels[rows], aims[rows])
-            smaller = found_sizes < sizes[rows]
-            best[rows[smaller]] = found[smaller]
+            nearest, nearest_sizes = self._walk(model, images[rows], labels[rows], aims[rows])
+            smaller = nearest_sizes < sizes[rows]
+            best[rows[smaller]] = nearest[smaller]
         return best
 
     def _nearest(self, model: Model, images: Tensor, labels: Tensor, n_classes: int) -> Tensor:
@@ -96,24 +96,28 @@ class FMN(MinimumNorm):
                 return lead_of(logits, labels, self.targeted)
             return lead(logits, aims, labels) - rounding(logits)
 
-        found, best = images, images.clone()
-        best_sizes, limits = images.new_full((len(images),), torch.inf), torch.zeros(len(images)).to(images)
+        points = images
+        best = images.clone()
+        best_sizes = images.new_full((len(images),), torch.inf)
+        limits = torch.zeros(len(images)).to(images)
         for step in range(self.steps):
-            logits, gradient = value_and_gradient(model, found, loss, labels)
-            fell, sizes = lead_of(logits, labels, self.targeted) > 0, perturbation_norm(found - images, self.norm)
-            smaller = fell & (sizes < best_sizes)
-            best[smaller], best_sizes[smaller] = found[smaller], sizes[smaller]
+            logits, gradient = value_and_gradient(model, points, loss, labels)
+            fallen = lead_of(logits, labels, self.targeted) > 0
+            sizes = perturbation_norm(points - images, self.norm)
+            smaller = fallen & (sizes < best_sizes)
+            best[smaller] = points[smaller]
+            best_sizes[smaller] = sizes[smaller]
             decay = (1 + math.cos(math.pi * step / self.steps)) / 2
             slopes = dual_size(gradient, self.norm)
             ahead = torch.where(slopes > 0, -loss(logits) / slopes, torch.inf).clamp_max(diameter(images, self.norm))
-            limits = self._resize(limits, fell, sizes + ahead, best_sizes, decay)
+            limits = self._resize(limits, fallen, sizes + ahead, best_sizes, decay)
             length = self.step_size * (0.01 + 0.99 * decay)
-            found = confine(found + steepest(gradient, found, length, "L2"), images, limits, self.norm)
+            points = confine(points + steepest(gradient, points, length, "L2"), images, limits, self.norm)
         return best, best_sizes
 
-    def _resize(self, limits: Tensor, fell: Tensor, far: Tensor, best_sizes: Tensor, decay: float) -> Tensor:
+    def _resize(self, limits: Tensor, fallen: Tensor, far: Tensor, best_sizes: Tensor, decay: float) -> Tensor:
         """New radii (B,); `far` are those that reach the linearised boundary."""
         change = self.final_shrinkage + (self.shrinkage - self.final_shrinkage) * decay
         # The distance itself would end on the boundary, where rounding decides, or before it where the box clips.
         wanted = torch.where(best_sizes.isfinite(), limits, torch.maximum(limits, far))
-        return torch.where(fell, torch.minimum((1 - change) * limits, best_sizes), (1 + change) * wanted)
+        return torch.where(fallen, torch.minimum((1 - change) * limits, best_sizes), (1 + change) * wanted)

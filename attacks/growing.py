@@ -5,13 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from sparsefront.attacks.base import Attack
-from sparsefront.attacks.parts.losses import fooled
+from sparsefront.attacks.parts.in_turn import attack_in_turn
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.queries import mean_logits
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.parts.wrapped_attack import WrappedAttack
 from sparsefront.common.budget import Budget
@@ -67,13 +65,6 @@ class Growing(WrappedAttack):
         return self.attack.knowledge
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
-        """Grow the ball until a sample falls."""
-        found, standing = images.clone(), torch.arange(len(images), device=images.device)
-        for size in self.sizes:
-            attack = self._inside(size)
-            found[standing] = attack(model, images[standing], labels[standing], indices[standing])
-            logits = mean_logits(model, found[standing], getattr(attack, "eot_iter", 1))
-            standing = standing[~fooled(logits, labels[standing], self.targeted)]
-            if not len(standing):
-                break
-        return found
+        """Attack in one ball after the other, each on the samples still standing."""
+        attacks = [self._inside(size) for size in self.sizes]
+        return attack_in_turn(attacks, model, images, labels, indices, targeted=self.targeted)

@@ -27,7 +27,7 @@ class MIFGSM(Ascent):
         steps: gradient steps.
         step_size: length of a step in that norm; eps / steps if absent, as published.
         early_stop: drop a sample as soon as an iterate fools the model; wrong for a surrogate.
-        l1_sparsity: share of the pixels that an L1 step moves.
+        l1_sparsity: fraction of the pixels that an L1 step moves.
         momentum: decay of the velocity, >= 0; 0 gives the iterated FGSM.
 
     Raises:

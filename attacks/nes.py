@@ -56,7 +56,7 @@ class NES(Bounded):
         directions: `normal` (NES) or `sign` (SPSA).
         momentum: share of the old average that each new estimate leaves in place; averages the estimates' noise.
         early_stop: ask no more about a sample that has fallen. Wrong for a surrogate.
-        l1_sparsity: share of the pixels that an L1 step moves.
+        l1_sparsity: fraction of the pixels that an L1 step moves.
         seed: of the directions, which depend on (seed, sample, step) alone.
 
     Raises:

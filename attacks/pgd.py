@@ -28,7 +28,7 @@ class PGD(Ascent):
         step_size: length of a step in that norm; 2.5 * eps / steps if absent. Paper 001 takes eps / 8 with 40 steps.
         early_stop: drop a sample as soon as an iterate fools the model, and restart only samples still standing. As
             strong and much faster where `model` is the deployed model; wrong for a surrogate.
-        l1_sparsity: share of the pixels that an L1 step moves.
+        l1_sparsity: fraction of the pixels that an L1 step moves.
         n_restarts: starts a sample (N_r of paper 001).
         random_start: start anywhere in the ball instead of at the image.
         seed: of the random starts, which depend on (seed, sample, restart) alone.

@@ -46,8 +46,8 @@ class SavedImages(Attack):
     @property
     def budget(self) -> Budget | None:
         """The other attack's."""
-        found = _origin(self.folder)["budget"]
-        return None if found is None else Budget(*found)
+        budget = _origin(self.folder)["budget"]
+        return None if budget is None else Budget(*budget)
 
     @property
     def minimises(self) -> str | None:
@@ -58,17 +58,17 @@ class SavedImages(Attack):
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Look the samples up."""
         places = _places(self.folder)
-        numbers = indices.tolist()
-        absent = [number for number in numbers if number not in places]
+        samples = indices.tolist()
+        absent = [sample for sample in samples if sample not in places]
         if absent:
             raise ValueError(
-                f"`folder` of SavedImages must hold every sample, found none for {len(absent)} of {len(numbers)}, e.g. "
+                f"`folder` of SavedImages must hold every sample, found none for {len(absent)} of {len(samples)}, e.g. "
                 f"sample {absent[0]}; evaluate the other model on as many."
             )
-        found = torch.empty_like(images)
-        for file in sorted({places[number][0] for number in numbers}):
-            rows = [row for row, number in enumerate(numbers) if places[number][0] == file]
-            chosen = [places[numbers[row]][1] for row in rows]
+        saved = torch.empty_like(images)
+        for file in sorted({places[sample][0] for sample in samples}):
+            rows = [row for row, sample in enumerate(samples) if places[sample][0] == file]
+            chosen = [places[samples[row]][1] for row in rows]
             arrays = _read(Path(file), "image", "linf")
             adversarial, sizes = (torch.from_numpy(array[chosen]).to(images) for array in arrays)
             if adversarial.shape != images[rows].shape or (
@@ -78,8 +78,8 @@ class SavedImages(Attack):
                     f"`folder` of SavedImages must hold perturbations of these images, found others in {file}; "
                     "evaluate both models on the same data and part."
                 )
-            found[rows] = adversarial
-        return found
+            saved[rows] = adversarial
+        return saved
 
 
 def save_images(folder: Path, name: str, attack: Attack, images: Tensor, adversarial: Tensor, indices: Tensor) -> None:
@@ -100,8 +100,8 @@ def _origin(folder: str) -> dict[str, Any]:
     file, _ = next(iter(_places(folder).values()))
     (origin,) = _read(Path(file), "origin")
     try:
-        found: dict[str, Any] = json.loads(str(origin))
-        return {key: found[key] for key in ("knowledge", "budget", "minimises")}
+        entries: dict[str, Any] = json.loads(str(origin))
+        return {key: entries[key] for key in ("knowledge", "budget", "minimises")}
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(Path(file)) from error
 
@@ -111,10 +111,10 @@ def _read(file: Path, *names: str) -> list[np.ndarray]:
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
             arrays = [kept[name] for name in names]
-            number = len(kept["index"])
+            count = len(kept["index"])
     except (ValueError, KeyError, EOFError, TypeError, IndexError, BadZipFile, zlib.error) as error:
         raise _damaged(file) from error
-    if any(array.ndim and len(array) != number for array in arrays):
+    if any(array.ndim and len(array) != count for array in arrays):
         raise _damaged(file)
     return arrays
 
@@ -134,7 +134,7 @@ def _places(folder: str) -> dict[int, tuple[str, int]]:
         (index,) = _read(file, "index")
         if index.ndim != 1 or index.dtype.kind not in "iu":
             raise _damaged(file)
-        places |= {int(number): (str(file), row) for row, number in enumerate(index)}
+        places |= {int(sample): (str(file), row) for row, sample in enumerate(index)}
     if not places:
         raise ValueError(
             f"`folder` of SavedImages must hold an attack's images, found none in {folder}; write them with "

@@ -101,8 +101,8 @@ class Square(Bounded):
     def _side(self, query: int, images: Tensor) -> int:
         """Side of the square of one query, in pixels."""
         height, width = images.shape[2:]
-        share = self.p_init / 2 ** sum(query / self.n_queries * 10000 > limit for limit in HALVINGS)
-        side = max(round((share * height * width) ** 0.5), 1)
+        area = self.p_init / 2 ** sum(query / self.n_queries * 10000 > limit for limit in HALVINGS)
+        side = max(round((area * height * width) ** 0.5), 1)
         if self.norm != "Linf":
             side = max(side, 3) | 1  # windows have a middle
         clipped: int = min(side, height, width)

@@ -98,8 +98,8 @@ class UniversalPerturbation(Attack):
 
     def _pattern_for(self, model: Model, images: Tensor, labels: Tensor) -> Tensor:
         """The pattern (C, H, W)."""
-        right, cap, classes = self._survey(model, images, labels)
-        images, labels = images[right], labels[right]
+        correct, cap, classes = self._survey(model, images, labels)
+        images, labels = images[correct], labels[correct]
         origin = torch.zeros_like(images[:1])
         tried = [self._climb(model, images, labels, cap, origin, 1, target) for target in (None, *classes)]
         best = self._by_harm(model, images, labels, tried)[:FINALISTS]
@@ -126,21 +126,21 @@ class UniversalPerturbation(Attack):
             raise ValueError("`images` of UniversalPerturbation must hold some to fit on, found none.")
         logits = answers(model, images, labels)
         ahead = -margin(logits, labels)
-        right = ahead > 0
-        if not right.any():
+        correct = ahead > 0
+        if not correct.any():
             raise ValueError(
                 f"`images` of UniversalPerturbation must hold some that the model gets right, found "
                 f"{len(images)} wrong ones; train the model first."
             )
-        nearest = runners_up(logits[right], labels[right], 1)[0].bincount(minlength=logits.shape[1])
+        nearest = runners_up(logits[correct], labels[correct], 1)[0].bincount(minlength=logits.shape[1])
         classes = nearest.topk(min(self.n_target_classes, len(nearest))).indices.tolist()
-        return right, float(ahead[right].mean()), classes
+        return correct, float(ahead[correct].mean()), classes
 
     def _by_harm(self, model: Model, images: Tensor, labels: Tensor, patterns: list[Tensor]) -> list[Tensor]:
         """The patterns (1, C, H, W), first the one that fools most images."""
         fallen = [int(fools(model, (images + one).clamp(0, 1), labels, False).sum()) for one in patterns]
-        order = sorted(range(len(patterns)), key=lambda number: -fallen[number])
-        return [patterns[number] for number in order]
+        order = sorted(range(len(patterns)), key=lambda place: -fallen[place])
+        return [patterns[place] for place in order]
 
     def _climb(
         self,

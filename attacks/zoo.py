@@ -90,11 +90,13 @@ class ZOO(Attack):
         const = torch.full_like(nearest[active], self.initial_const)
         low, high = torch.zeros_like(const), torch.full_like(const, torch.inf)
         for search in range(self.search_steps):
-            found, sizes = self._minimise(model, images, labels, indices, const, search * self.steps)
+            points, sizes = self._minimise(model, images, labels, indices, const, search * self.steps)
             better = sizes <= nearest[active]
-            final[active[better]], nearest[active[better]] = found[better], sizes[better]
-            fell = sizes.isfinite()
-            low, high = torch.where(fell, low, const), torch.where(fell, const, high)
+            final[active[better]] = points[better]
+            nearest[active[better]] = sizes[better]
+            fallen = sizes.isfinite()
+            low = torch.where(fallen, low, const)
+            high = torch.where(fallen, const, high)
             const = torch.where(high.isfinite(), (low + high) / 2, 10 * const)
         return final
 
@@ -104,19 +106,21 @@ class ZOO(Attack):
         """Nearest iterates that fool (B, C, H, W), and their distances (B,), infinite where there is none."""
         flat = images.flatten(1)
         best, nearest = flat.clone(), const.new_full((len(flat),), torch.inf)
-        found, mean, square, counts = flat.clone(), *(torch.zeros_like(flat) for _ in range(3))
+        points = flat.clone()
+        mean, square, counts = (torch.zeros_like(flat) for _ in range(3))
         for step in range(self.steps):
             draws = uniform(indices, flat.shape[1:], seed=self.seed, stream=first + step)
             chosen = draws.topk(min(self.n_coordinates, flat.shape[1]), dim=1).indices
-            slopes = self._slopes(model, found, chosen, labels, images.shape[1:])
-            gradient = 2 * (found - flat).gather(1, chosen) - const[:, None] * slopes
+            slopes = self._slopes(model, points, chosen, labels, images.shape[1:])
+            gradient = 2 * (points - flat).gather(1, chosen) - const[:, None] * slopes
             move = _adam(gradient, mean, square, counts, chosen)
-            moved = (found.gather(1, chosen) - self.learning_rate * move).clamp(0, 1)
-            found.scatter_(1, chosen, moved)
-            sizes = perturbation_norm(found - flat, "L2")
-            fell = fools(model, found.view_as(images), labels, self.targeted)
-            better = fell & (sizes < nearest)
-            best[better], nearest[better] = found[better], sizes[better]
+            moved = (points.gather(1, chosen) - self.learning_rate * move).clamp(0, 1)
+            points.scatter_(1, chosen, moved)
+            sizes = perturbation_norm(points - flat, "L2")
+            fallen = fools(model, points.view_as(images), labels, self.targeted)
+            better = fallen & (sizes < nearest)
+            best[better] = points[better]
+            nearest[better] = sizes[better]
         return best.view_as(images), nearest
 
     def _slopes(self, model: Model, flat: Tensor, chosen: Tensor, labels: Tensor, shape: torch.Size) -> Tensor:

@@ -36,7 +36,7 @@ class APGDWalk(Walk):
         clean: (S, C, H, W) the centres of the balls.
         eps: (S,) their radii.
         step: (S,) length of the next step.
-        sparsity: (S,) share of the pixels that an L1 step moves.
+        sparsity: (S,) fraction of the pixels that an L1 step moves.
         support: (S,) pixels that had moved at the last check (L1).
         here: (S, C, H, W) the iterate; `before` the one before it, `gradient` that of the loss here.
         loss: (S,) here.

@@ -45,7 +45,7 @@ class Ascent(Bounded):
         steps: gradient steps.
         step_size: length of a step in that norm.
         early_stop: drop a sample as soon as an iterate fools the model.
-        l1_sparsity: share of the pixels that an L1 step moves.
+        l1_sparsity: fraction of the pixels that an L1 step moves.
 
     Raises:
         ValueError: a setting out of range.

@@ -102,8 +102,8 @@ class DecisionAttack(Attack):
         final = images.clone()
         active = (~fools(model, images, labels, self.targeted)).nonzero().squeeze(1)
         if len(active):
-            start, found = self._starts(model, images[active], labels[active], indices[active])
-            active, start = active[found], start[found]
+            start, has_start = self._starts(model, images[active], labels[active], indices[active])
+            active, start = active[has_start], start[has_start]
         if not len(active):
             return final
         near = self._approach(model, images[active], start, labels[active], indices[active])
@@ -120,18 +120,20 @@ class DecisionAttack(Attack):
 
     def _starts(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) that fool the model, and where there is one (B,)."""
-        start, found = images.clone(), torch.zeros_like(labels, dtype=torch.bool)
+        start = images.clone()
+        has_start = torch.zeros_like(labels, dtype=torch.bool)
         if self.start == "nearest" and self._candidates is not None:
-            start, found = self._nearest(images, labels, *self._candidates)
-            found = found & fools(model, start, labels, self.targeted)
+            start, has_start = self._nearest(images, labels, *self._candidates)
+            has_start = has_start & fools(model, start, labels, self.targeted)
         for attempt in range(TRIES):
-            missing = (~found).nonzero().squeeze(1)
+            missing = (~has_start).nonzero().squeeze(1)
             if not len(missing):
                 break
             noise = self._noise(images, indices[missing], attempt)
-            fell = fools(model, noise, labels[missing], self.targeted)
-            start[missing[fell]], found[missing[fell]] = noise[fell], True
-        return start, found
+            fallen = fools(model, noise, labels[missing], self.targeted)
+            start[missing[fallen]] = noise[fallen]
+            has_start[missing[fallen]] = True
+        return start, has_start
 
     def _nearest(
         self, images: Tensor, labels: Tensor, candidates: Tensor, predictions: Tensor
@@ -172,10 +174,8 @@ def to_boundary(
         middle = (low + high) / 2
         moved = torch.minimum(torch.maximum(delta, -middle * limits), middle * limits)
         points = (images + (moved if norm == "Linf" else middle * delta)).clamp(0, 1)
-        fell = fools(model, points, labels, targeted).view(column)
-        best, high, low = (
-            torch.where(fell, points, best),
-            torch.where(fell, middle, high),
-            torch.where(fell, low, middle),
-        )
+        fallen = fools(model, points, labels, targeted).view(column)
+        best = torch.where(fallen, points, best)
+        high = torch.where(fallen, middle, high)
+        low = torch.where(fallen, low, middle)
     return best

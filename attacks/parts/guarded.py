@@ -40,13 +40,13 @@ class Guarded:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Ask the model; the first time, see to it that its networks are in evaluation mode."""
-        own = images.clone() if images.dtype == self.dtype else images.to(self.dtype)
+        copied = images.clone() if images.dtype == self.dtype else images.to(self.dtype)
         if self.looked:
-            answer = self.model(own)
+            answer = self.model(copied)
         else:
             self.looked = True
             with _each_network(self._quiet):
-                answer = self.model(own)
+                answer = self.model(copied)
         logits = logits_of(answer)
         return logits.to(torch.promote_types(logits.dtype, torch.float32), copy=True)
 
@@ -95,8 +95,8 @@ class Guarded:
 def _minds(kind: type) -> bool:
     """Whether what modules of a class do depends on their mode: whether its code asks for `training`."""
     others = (nn.Module.__module__, "pytorch_lightning", "lightning")
-    own = [base for base in kind.__mro__ if not base.__module__.startswith(others)]
-    functions = [value for base in own for value in vars(base).values() if inspect.isfunction(value)]
+    bases = [base for base in kind.__mro__ if not base.__module__.startswith(others)]
+    functions = [value for base in bases for value in vars(base).values() if inspect.isfunction(value)]
     named = [function for function in functions if function.__name__ not in ("train", "eval")]
     return any("training" in inspect.unwrap(function).__code__.co_names for function in named)
 
@@ -112,11 +112,12 @@ def guarded(model: Callable[[Tensor], Any], dtype: torch.dtype) -> Iterator[Call
     if isinstance(model, Guarded):
         yield model
         return
-    own, known = Guarded(model, dtype), len(_called)
+    wrapped = Guarded(model, dtype)
+    known = len(_called)
     try:
-        yield own
+        yield wrapped
     finally:
-        own.restore()
+        wrapped.restore()
         del _called[known:]
 
 

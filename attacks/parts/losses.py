@@ -21,9 +21,9 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
     """max_{j != y} z_j - z_y (Carlini and Wagner 2017; paper 001, section 2): positive where the label has lost."""
-    own = logits.gather(1, labels[:, None]).squeeze(1)
+    of_labels = logits.gather(1, labels[:, None]).squeeze(1)
     others = logits.scatter(1, labels[:, None], -torch.inf)
-    return others.amax(dim=1) - own
+    return others.amax(dim=1) - of_labels
 
 
 def difference_of_logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:

@@ -66,11 +66,11 @@ class MinimumNorm(Attack):
         active = (~fooled(logits, labels, self.targeted)).nonzero().squeeze(1)
         if not len(active):
             return final
-        found = self._search(model, images[active], labels[active], indices[active])
+        near = self._search(model, images[active], labels[active], indices[active])
         if self.eps is not None:
-            kept = perturbation_norm(found - images[active], self.norm) <= self.limits(images[active])
-            active, found = active[kept], found[kept]
-        final[active] = found
+            kept = perturbation_norm(near - images[active], self.norm) <= self.limits(images[active])
+            active, near = active[kept], near[kept]
+        final[active] = near
         return final
 
     @abstractmethod

@@ -93,9 +93,9 @@ def steepest(
 ) -> Tensor:
     """Step of size `step` (a number or (B,)) along which the loss rises fastest: (B, ...) -> (B, ...).
 
-    Linf: step * sign(g). L2: step * g / ||g||. L1: the same amount for the share `sparsity` (a number or (B,)) of the
-    pixels that have the largest |g| and room to move in the box (Tramèr and Boneh 2019, SLIDE); all that are as large
-    as the last of them. A zero gradient gives a zero step.
+    Linf: step * sign(g). L2: step * g / ||g||. L1: the same amount for the fraction `sparsity` (a number or (B,)) of
+    the pixels that have the largest |g| and room to move in the box (Tramèr and Boneh 2019, SLIDE); all that are as
+    large as the last of them. A zero gradient gives a zero step.
     """
     flat = gradient.flatten(1)
     length = _column(step, flat)
@@ -106,8 +106,8 @@ def steepest(
     pixels = images.flatten(1)
     stuck = ((pixels <= 0) & (flat < 0)) | ((pixels >= 1) & (flat > 0))
     free = flat.masked_fill(stuck, 0)
-    shares = torch.as_tensor(sparsity, dtype=torch.float64, device=flat.device).expand(len(flat))
-    counts = (shares * flat.shape[1]).round().long().clamp(1, flat.shape[1])
+    fractions = torch.as_tensor(sparsity, dtype=torch.float64, device=flat.device).expand(len(flat))
+    counts = (fractions * flat.shape[1]).round().long().clamp(1, flat.shape[1])
     largest = free.abs().topk(int(counts.max()), dim=1).values
     signs = free.sign() * (free.abs() >= largest.gather(1, counts[:, None] - 1))
     return (length * signs / signs.abs().sum(dim=1, keepdim=True).clamp_min(1)).view_as(gradient)

@@ -41,7 +41,7 @@ def mean_logits(model: Model, images: Tensor, eot_iter: int) -> Tensor:
 
 def in_chunks(model: Model, size: int = 1024) -> Model:
     """A model that is asked about `size` images at a time, however many it is given: bounds memory, not the result."""
-    return lambda images: torch.cat([model(part) for part in images.split(size)])
+    return lambda images: torch.cat([model(chunk) for chunk in images.split(size)])
 
 
 @torch.no_grad()

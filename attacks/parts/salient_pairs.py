@@ -52,9 +52,9 @@ def _best_of_all(rises: Tensor, falls: Tensor, at_once: int) -> tuple[Tensor, Te
     rows, size = rises.shape
     best = rises.new_full((rows,), -torch.inf)
     first, second = (torch.zeros(rows, dtype=torch.int64, device=rises.device) for _ in range(2))
-    part = max(1, at_once // size)
+    chunk = max(1, at_once // size)
     positions = torch.arange(size, device=rises.device)
-    for some in positions.split(part):
+    for some in positions.split(chunk):
         up, down = rises[:, some, None] + rises[:, None], falls[:, some, None] + falls[:, None]
         helps = (up > 0) & (down > 0) & (some[:, None] != positions)
         value, place = torch.where(helps, up * down, -torch.inf).flatten(1).max(dim=1)

@@ -204,6 +204,22 @@ def test_images_stay_in_the_box_and_in_the_ball(attack, seed, count, eps, fill, 
         assert (perturbation_norm((found - images).double(), norm) <= allowed * (1 + 1e-5) + 1e-6).all()
 
 
+@EVERY
+def test_images_keep_to_the_budget_that_the_attack_says(attack, conv_net, batch):
+    images, labels = batch
+    found = attack(conv_net, images, (labels + 1) % 5 if attack.targeted else labels)
+    if isinstance(attack, JSMA | GaussianBlurControl | SavedImages):  # gamma, or nothing, bounds them
+        assert (attack.budget, attack.minimises) == (None, None)
+        return
+    assert (attack.budget is None) != (attack.minimises is None)
+    norm, size, relative = attack.budget or (attack.minimises, torch.inf, False)
+    if isinstance(attack, NoiseControl):  # its budget is what it is compared with
+        assert attack.budget == attack.attack.budget
+        return
+    allowed = size * (perturbation_norm(images, norm) if relative else 1)
+    assert (perturbation_norm(found - images, norm) <= allowed * (1 + 1e-9) + 1e-12).all()
+
+
 class Stateful(nn.Module):
     """Batch norm, dropout and parameters: all that an attack could leave a trace on."""
 
