@@ -6,14 +6,8 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.apgd_walk import APGDWalk, checks
-from sparsefront.attacks.parts.bounded import (
-    Bounded,
-    Candidates,
-    best_of_attempts,
-    check_restarts,
-    improve,
-    random_start,
-)
+from sparsefront.attacks.parts.bounded import Bounded, check_restarts, random_start
+from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, improve
 from sparsefront.attacks.parts.losses import Goal
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine

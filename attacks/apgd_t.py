@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.apgd import APGD
-from sparsefront.attacks.parts.bounded import Candidates, best_of_attempts
+from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes

@@ -68,7 +68,7 @@ class Attack(CheckedSettings, ABC):
 
     @property
     def least_classes(self) -> int:
-        """The fewest classes that it can do with: its loss may compare several."""
+        """The fewest classes that a model may have: a loss may compare several."""
         return 2
 
     def check_classes(self, count: int) -> None:

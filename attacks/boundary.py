@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
+from sparsefront.attacks.parts.decision import DecisionAttack
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import perturbation_norm
 from sparsefront.attacks.parts.queries import fools
+from sparsefront.attacks.parts.to_boundary import to_boundary
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.noise import normal
 from sparsefront.common.rules import at_least, between_0_and_1, check_rules, settings_of
@@ -32,8 +33,13 @@ class Boundary(DecisionAttack):
         sideways: first length of a sideways move, in distances to the sample.
         inwards: first length of an inward move, likewise.
         convergence: inward length at which a sample is done.
-
-    Further arguments as in `DecisionAttack`.
+        start: `nearest`, the nearest (in L2) of the images given to `fitted` that the model gives another label (paper
+            001), or `noise`, uniform noise, blended with the image. A sample that no fitted image serves gets noise.
+        n_fitting_images: training images that `fitted` is given; set to 0 with start `noise`.
+        targeted: labels are the classes aimed at; the start must have the target's.
+        eps: return no perturbation above it, in [0, 1] pixel units; `8/255` is read; absent: any.
+        relative: `eps` is a multiple of each image's own norm ||x||.
+        seed: of all random numbers, which depend on (seed, sample, query) alone.
 
     Raises:
         ValueError: a setting out of range, or a call with start `nearest` before `fitted`.

@@ -36,8 +36,8 @@ class CarliniWagner(MinimumNorm):
         abort_early: end a sample's descent when a tenth of the steps (20 at least) has not lowered its lowest loss by
             0.01 %.
         targeted: labels are the classes aimed at.
-
-    Further arguments as in `MinimumNorm`.
+        eps: return no perturbation above it, in [0, 1] pixel units; `8/255` is read; absent: any.
+        relative: `eps` is a multiple of each image's own norm ||x||.
 
     Raises:
         ValueError: a setting out of range.

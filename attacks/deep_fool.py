@@ -39,8 +39,8 @@ class DeepFool(MinimumNorm):
         overshoot: the sum of the steps is stretched by 1 + overshoot to get over the boundary.
         n_candidate_classes: only these many classes of largest clean logits are looked at, the label among them; each
             but the label costs a backward pass a step.
-
-    Further arguments as in `MinimumNorm`.
+        eps: return no perturbation above it, in [0, 1] pixel units; `8/255` is read; absent: any.
+        relative: `eps` is a multiple of each image's own norm ||x||.
 
     Raises:
         ValueError: a setting out of range.

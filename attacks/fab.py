@@ -45,8 +45,9 @@ class FAB(MinimumNorm):
         beta: how near to an iterate that fools the search goes on, 1 being there and 0 the clean image.
         early_stop: a sample is done once it fools within `eps`: as strong where only accuracy at eps matters.
         seed: of the random starts, which depend on (seed, sample, restart) alone.
-
-    Further arguments as in `MinimumNorm`; with `eps`, random starts stay within it.
+        eps: return no perturbation above it, in [0, 1] pixel units; `8/255` is read; absent: any. Random starts stay
+            within it.
+        relative: `eps` is a multiple of each image's own norm ||x||.
 
     Raises:
         ValueError: a setting out of range, or `early_stop` without `eps`.

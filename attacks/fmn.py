@@ -38,8 +38,8 @@ class FMN(MinimumNorm):
         targeted: labels are the classes aimed at.
         n_candidate_classes: t is found among these many classes of largest clean logits, the label among them, by a
             backward pass for each of the others; absent: the published form. A targeted search needs none.
-
-    Further arguments as in `MinimumNorm`.
+        eps: return no perturbation above it, in [0, 1] pixel units; `8/255` is read; absent: any.
+        relative: `eps` is a multiple of each image's own norm ||x||.
 
     Raises:
         ValueError: a setting out of range.

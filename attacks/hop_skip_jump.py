@@ -7,10 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.decision import DecisionAttack, to_boundary
+from sparsefront.attacks.parts.decision import DecisionAttack
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import perturbation_norm, steepest
 from sparsefront.attacks.parts.queries import fools
+from sparsefront.attacks.parts.to_boundary import to_boundary
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.noise import normal, uniform
 from sparsefront.common.rules import at_least, check_rules, one_of, positive, settings_of
@@ -43,8 +44,13 @@ class HopSkipJump(DecisionAttack):
         n_directions: random directions of the first estimate; the t-th has sqrt(t) times as many. One query each.
         max_directions: the most of them.
         gamma: how far, in distances to the sample over the number of pixels, the directions are followed.
-
-    Further arguments as in `DecisionAttack`.
+        start: `nearest`, the nearest (in L2) of the images given to `fitted` that the model gives another label (paper
+            001), or `noise`, uniform noise, blended with the image. A sample that no fitted image serves gets noise.
+        n_fitting_images: training images that `fitted` is given; set to 0 with start `noise`.
+        targeted: labels are the classes aimed at; the start must have the target's.
+        eps: return no perturbation above it, in [0, 1] pixel units; `8/255` is read; absent: any.
+        relative: `eps` is a multiple of each image's own norm ||x||.
+        seed: of all random numbers, which depend on (seed, sample, query) alone.
 
     Raises:
         ValueError: a setting out of range, or a call with start `nearest` before `fitted`.

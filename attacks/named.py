@@ -19,11 +19,11 @@ Target = Literal["most_likely", "least_likely", "random"]
 @checked_settings
 @dataclass(frozen=True)
 class NamedAttack:
-    """One entry of the list `attacks`.
+    """An attack with a name, what its adversary knows and which class it aims at: an entry of the list `attacks`.
 
     Args:
         name: of its row and of its metrics; letters, digits and `_ . + -`.
-        attack: the arithmetic.
+        attack: the adversary's arithmetic.
         view: what the adversary knows.
         target: which wrong class a targeted attack aims at, by the deployed model's clean logits or at random.
 
@@ -55,7 +55,7 @@ class NamedAttack:
 
     @property
     def in_worst_case(self) -> bool:
-        """Whether a sample that falls to it counts as fallen: not to a control, nor at any size whatever."""
+        """Whether a sample that falls to it counts as fallen: not to a control, nor to an attack without a bound."""
         return self.knowledge != "control" and self.attack.minimises is None
 
     def targets(self, logits: Tensor, labels: Tensor, indices: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from sparsefront.attacks.parts.ascent import Ascent
-from sparsefront.attacks.parts.bounded import Candidates, best_of_attempts, check_restarts, random_start
+from sparsefront.attacks.parts.bounded import check_restarts, random_start
+from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts
 from sparsefront.attacks.parts.model import Model
 
 

@@ -21,10 +21,11 @@ from sparsefront.common.home import at_home
 
 @dataclass(frozen=True)
 class SavedImages(Attack):
-    """What another model's evaluation made of the same samples (`evaluation.save_images`), met by this model.
+    """The adversarial images that the evaluation of another model saved for the same samples.
 
-    So a transfer or gray-box row costs no attack. A sample that the other model got wrong from the start was kept as it
-    was. Its ball, or that it had none, is the attack's that made them.
+    Written with `evaluation.save_images`; a transfer or gray-box row made of them costs no attack. A sample that the
+    other model got wrong from the start was saved as it was. `budget` and `minimises` are those of the attack that made
+    the images.
 
     Args:
         folder: an attack's folder, `<run>/results/<stage>_adversarial/<attack>`.

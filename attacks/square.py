@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.bounded import Bounded, Candidates, best_of_attempts, improve
+from sparsefront.attacks.parts.bounded import Bounded
+from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, improve
 from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine, perturbation_norm

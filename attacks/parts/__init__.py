@@ -1,1 +1,1 @@
-"""What several attacks share. A part is not an attack, and YAML never names one."""
+"""What several attacks are built of. Nothing in here is an attack, and YAML names none of it."""

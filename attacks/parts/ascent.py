@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.bounded import Bounded, Candidates
+from sparsefront.attacks.parts.bounded import Bounded
+from sparsefront.attacks.parts.candidates import Candidates
 from sparsefront.attacks.parts.losses import Goal
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import confine, radii, steepest

@@ -1,13 +1,13 @@
 """What gradient attacks inside a ball have in common."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from sparsefront.attacks.base import Attack
+from sparsefront.attacks.parts.candidates import Candidates
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
 from sparsefront.attacks.parts.model import Model
@@ -18,20 +18,6 @@ from sparsefront.common.budget import Budget
 from sparsefront.common.noise import normal, uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, one_of
-
-
-class Candidates(NamedTuple):
-    """Adversarial images of B samples, as the model judges them.
-
-    Attributes:
-        images: (B, C, H, W).
-        losses: (B,) floating, larger where the adversary is nearer to its aim.
-        fallen: (B,) bool, whether the image fools the model.
-    """
-
-    images: Tensor
-    losses: Tensor
-    fallen: Tensor
 
 
 @dataclass(frozen=True)
@@ -119,44 +105,3 @@ def random_start(images: Tensor, indices: Tensor, eps: Tensor, norm: Norm, *, se
     precision = torch.promote_types(images.dtype, torch.float32)
     delta = random_point(normals.to(precision), uniforms.to(precision), eps, norm)
     return (images + delta.to(images.dtype)).clamp(0, 1)
-
-
-def best_of_attempts(
-    attempt: Callable[[int, Tensor], Candidates], images: Tensor, n_attempts: int, early_stop: bool
-) -> Tensor:
-    """The best images of several attempts, sample by sample.
-
-    That is the image of highest loss among those that fool the model or, if none does, among all. A high loss matters
-    even where the model is fooled, if that is a surrogate; `early_stop` takes the first that fools.
-
-    Args:
-        attempt: (its number, the samples (S,) to attack) -> candidates for these.
-        images: (B, C, H, W), the clean ones.
-        n_attempts: at most so many.
-        early_stop: attempt again only samples still standing.
-    """
-    lowest = images.new_full((len(images),), -torch.inf)
-    best = Candidates(images.clone(), lowest, torch.zeros_like(lowest, dtype=torch.bool))
-    for trial in range(n_attempts):
-        standing = (~best.fallen if early_stop else torch.ones_like(best.fallen)).nonzero().squeeze(1)
-        if not len(standing):
-            break
-        improve(best, standing, attempt(trial, standing))
-    return best.images
-
-
-def improve(best: Candidates, rows: Tensor, candidates: Candidates) -> None:
-    """Replace what is worse among the best of B samples, in place.
-
-    A candidate that fools the model is better than one that does not; of two alike, the one of higher loss.
-
-    Args:
-        best: of all B samples so far.
-        rows: (S,) int64, the samples that there are candidates for.
-        candidates: of these S samples.
-    """
-    fallen = best.fallen[rows]
-    higher = candidates.losses > best.losses[rows]
-    better = (candidates.fallen & ~fallen) | ((candidates.fallen == fallen) & higher)
-    for kept, new in zip(best, candidates, strict=True):
-        kept[rows[better]] = new[better]

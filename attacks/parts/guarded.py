@@ -34,18 +34,18 @@ class Guarded:
 
     def __init__(self, model: Callable[[Tensor], Any], dtype: torch.dtype) -> None:
         self.model, self.dtype = model, dtype
-        self.quiet: list[tuple[nn.Module, bool]] = []  # modules and their modes before
+        self.modes: list[tuple[nn.Module, bool]] = []  # modules and their modes before
         self.kept: list[KeptBuffers] = []  # of parts that stay in training mode
-        self.looked = False
+        self.asked_before = False
 
     def __call__(self, images: Tensor) -> Tensor:
         """Ask the model; the first time, see to it that its networks are in evaluation mode."""
         copied = images.clone() if images.dtype == self.dtype else images.to(self.dtype)
-        if self.looked:
+        if self.asked_before:
             answer = self.model(copied)
         else:
-            self.looked = True
-            with _each_network(self._quiet):
+            self.asked_before = True
+            with _each_network(self._to_evaluation_mode):
                 answer = self.model(copied)
         logits = logits_of(answer)
         return logits.to(torch.promote_types(logits.dtype, torch.float32), copy=True)
@@ -55,14 +55,15 @@ class Guarded:
             raise AttributeError(name)
         return getattr(self.model, name)
 
-    def _quiet(self, network: nn.Module) -> None:
+    def _to_evaluation_mode(self, network: nn.Module) -> None:
         """Put a network that was left in training mode into evaluation mode; one whose parts alone were stays so."""
         _called.append(network)
         if not network.training:
-            self._keep(network)
+            self._keep_buffers(network)
             return
-        self.quiet += [(module, module.training) for module in network.modules()]
-        minding = [type(module).__name__ for module in network.modules() if module.training and _minds(type(module))]
+        self.modes += [(module, module.training) for module in network.modules()]
+        training = [type(module) for module in network.modules() if module.training]
+        minding = [kind.__name__ for kind in training if _depends_on_mode(kind)]
         network.eval()
         if minding:
             warnings.warn(
@@ -71,9 +72,9 @@ class Guarded:
                 stacklevel=2,
             )
 
-    def _keep(self, network: nn.Module) -> None:
+    def _keep_buffers(self, network: nn.Module) -> None:
         """Set aside what the parts that stay in training mode would move, running statistics above all."""
-        training = [module for module in network.modules() if module.training and _minds(type(module))]
+        training = [module for module in network.modules() if module.training and _depends_on_mode(type(module))]
         self.kept.append(KeptBuffers(part for module in training for part in module.modules()))
         norms = [type(module).__name__ for module in training if isinstance(module, _BatchNorm)]
         if norms:
@@ -88,11 +89,11 @@ class Guarded:
         """Give the networks back the modes and the buffers that they had."""
         for buffers in self.kept:
             buffers.restore()
-        for module, training in self.quiet:
+        for module, training in self.modes:
             module.training = training
 
 
-def _minds(kind: type) -> bool:
+def _depends_on_mode(kind: type) -> bool:
     """Whether what modules of a class do depends on their mode: whether its code asks for `training`."""
     others = (nn.Module.__module__, "pytorch_lightning", "lightning")
     bases = [base for base in kind.__mro__ if not base.__module__.startswith(others)]

@@ -40,7 +40,7 @@ class View(CheckedSettings, ABC):
     @property
     @abstractmethod
     def knowledge(self) -> str:
-        """The field's word for it."""
+        """The field's word for what the adversary knows: `white_box`, `gray_box` or `transfer`."""
 
     @property
     def is_deployed(self) -> bool:

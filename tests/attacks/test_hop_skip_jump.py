@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sparsefront.attacks import HopSkipJump, perturbation_norm
-from sparsefront.attacks.parts.decision import to_boundary
+from sparsefront.attacks.parts.to_boundary import to_boundary
 
 NORMS = pytest.mark.parametrize("norm", ["L2", "Linf"])
 

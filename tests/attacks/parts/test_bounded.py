@@ -25,7 +25,7 @@ from sparsefront.attacks import (
     UniversalPerturbation,
     perturbation_norm,
 )
-from sparsefront.attacks.parts.bounded import Candidates, best_of_attempts
+from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 
 EVERY = pytest.mark.parametrize("kind", [FGSM, RFGSM, BIM, MIFGSM, PGD, APGD, APGDT], ids=lambda kind: kind.__name__)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from sparsefront.attacks import Boundary, HopSkipJump, Square, perturbation_norm
-from sparsefront.attacks.parts.decision import TRIES, to_boundary
+from sparsefront.attacks.parts.decision import TRIES
+from sparsefront.attacks.parts.to_boundary import to_boundary
 
 WALKS = pytest.mark.parametrize(
     "kind", [lambda **s: Boundary(steps=30, **s), lambda **s: HopSkipJump(steps=2, n_directions=10, **s)]
