@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from sparsefront.analysis.hidden import last_hidden
 from sparsefront.common.processes import Processes
-from sparsefront.common.stopping import poll
 from sparsefront.data.base import ImageData
+from sparsefront.data.progress import progress
 from sparsefront.data.samplers import process
 from sparsefront.model.defended import DefendedClassifier
 
@@ -49,8 +48,8 @@ def class_moments(model: DefendedClassifier, data: ImageData, number: int) -> Cl
     split = data.plain_training_split()
     mine = _first_of_each(split.source.labels[split.positions], number)[rank::processes]
     sums: list[Tensor] = []
-    for items in tqdm(mine.split(data.batch_size), desc="selectivity", leave=False, disable=rank > 0 or None, delay=2):
-        poll()
+    batches = mine.split(data.batch_size)
+    for items in progress(batches, "selectivity", len(batches)):
         batch = split.__getitems__(items.tolist())
         hidden = last_hidden(model, batch.image.to(model.device, model.reads)).representation.double().cpu()
         label = _one_hot(batch.label, data.num_classes)

@@ -8,7 +8,6 @@ import torch
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
-from tqdm import tqdm
 
 from sparsefront.analysis.class_moments import class_moments
 from sparsefront.analysis.distance import Deviation, Difference, representation_distance
@@ -20,14 +19,16 @@ from sparsefront.common.logits import predicted_classes
 from sparsefront.common.processes import Processes
 from sparsefront.data.base import ImageData
 from sparsefront.data.batch import Batch
+from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
 from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.pictures import Pictures
-from sparsefront.evaluation.trainer_facts import name_of_data, training_images
+from sparsefront.evaluation.trainer_facts import name_of_data, number_to_follow, training_images
 from sparsefront.evaluation.weights_used import weights_used
 from sparsefront.figures.representation_figures import representation_figures
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.attack_record import AttackRecord
+from sparsefront.results.plain import plain
 from sparsefront.results.provenance import provenance
 from sparsefront.results.representation_check import ORIGINAL
 from sparsefront.results.representation_record import RepresentationRecord
@@ -90,6 +91,8 @@ class Representations(EvaluationCallback):
         self.n_training, self.n_images = n_training, n_images
         self.difference, self.deviation = difference, deviation
 
+    _progress: AttackProgress | None = None
+
     @property
     def names(self) -> list[str]:
         """Of the original and of the variants."""
@@ -120,10 +123,16 @@ class Representations(EvaluationCallback):
         self._parts: list[Rows] = []
         self._weight: Tensor | None = None
         self._pictures = Pictures(self.n_images)
+        shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
+        progress = AttackProgress(self.variants, number_to_follow(self.max_samples, trainer), shown, doing="variants")
+        self._progress = progress
         with frozen_model(model):
             self._check_neuron(model)
             self._variants = Variants(
-                model, self.variants, lambda number: training_images(trainer, number, model.device)
+                model,
+                self.variants,
+                lambda number: training_images(trainer, number, model.device),
+                progress,
             )
 
     def _check_neuron(self, model: DefendedClassifier) -> None:
@@ -140,17 +149,14 @@ class Representations(EvaluationCallback):
     def follow(self, trainer: pl.Trainer, model: DefendedClassifier, batch: Batch, stage: str) -> None:
         """Make the variants of one batch and run them."""
         with frozen_model(model):
-            self._look(model, batch, trainer.global_rank)
+            self._look(model, batch)
 
-    def _look(self, model: DefendedClassifier, batch: Batch, rank: int) -> None:
+    def _look(self, model: DefendedClassifier, batch: Batch) -> None:
         clean = last_hidden(model, batch.image)
         rows = {"index": batch.index, "label": batch.label} | _row(ORIGINAL, clean)
         chosen = _by_turns(batch.label, self.positive, self.n_images)
         self._pictures.begin(model, Batch(*(field[chosen] for field in batch)))
-        made = self._variants(batch, clean.logits)
-        for name, images in tqdm(
-            made, total=len(self.variants), desc="variants", leave=False, disable=rank > 0 or None, delay=2
-        ):
+        for name, images in self._variants(batch, clean.logits):
             hidden = last_hidden(model, images)
             rows |= _row(name, hidden)
             self._pictures.add(name, model, images[chosen], predicted_classes(hidden.logits)[chosen])
@@ -163,6 +169,7 @@ class Representations(EvaluationCallback):
         shares = Processes().gathered((self._parts, self._weight))
         parts = [part for share, _ in shares for part in share]
         if not parts:
+            self._close_progress()
             return
         order = torch.cat([part["index"] for part in parts]).argsort(stable=True)
         rows = {name: torch.cat([part[name] for part in parts])[order] for name in parts[0]}
@@ -175,8 +182,24 @@ class Representations(EvaluationCallback):
         }
         metrics |= {f"{stage}/representation_distance/{name}": value for name, value in distances.items()}
         model.log_dict(metrics, sync_dist=True, batch_size=1)
+        count = len(rows["label"])
+        self._close_progress(
+            *(
+                plain(f"{stage}: {name}: {100 * metrics[f'{stage}/variant_acc/{name}']:.1f} % of {count} right")
+                for name in self.names
+            )
+        )
         if trainer.is_global_zero:
             self._keep(trainer, model, stage, rows, distances)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Leave no bar behind."""
+        self._close_progress()
+
+    def _close_progress(self, *lines: str) -> None:
+        """End the bar; where there is no terminal, say these lines."""
+        if self._progress is not None:
+            self._progress.close(*lines)
 
     def _distances(self, rows: Mapping[str, Tensor]) -> dict[str, float]:
         original = rows[f"hidden/{ORIGINAL}"]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sparsefront.attacks import Attack, NamedAttack, NoiseControl
 from sparsefront.data.batch import Batch
+from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.model.defended import DefendedClassifier
 
@@ -21,6 +22,7 @@ class Variants:
         model: the deployed model, in evaluation mode and frozen.
         variants: what makes them, in this order.
         training_images: called with a number, gives so many images and labels for attacks that must be fitted.
+        progress: told of every variant and query.
     """
 
     def __init__(
@@ -28,9 +30,10 @@ class Variants:
         model: DefendedClassifier,
         variants: Sequence[NamedAttack],
         training_images: Callable[[int], tuple[Tensor, Tensor]],
+        progress: AttackProgress,
     ) -> None:
         self._model = model
-        self._run = AttackRun(model, variants, training_images=training_images)
+        self._run = AttackRun(model, variants, training_images=training_images, progress=progress)
 
     def __call__(self, batch: Batch, logits: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Name and images (B, C, H, W) of each variant of a batch on the model's device with clean logits (B, K)."""
@@ -39,12 +42,14 @@ class Variants:
         for named in self._run.attacks:
             targeted = named.attack.targeted
             goal = named.targets(logits, batch.label, batch.index) if targeted else batch.label
+            self._run.progress.begin(named.name, len(batch.label), self._run.costs[named.name])
             known = next((images for other, images in made if _is_noise_of(named, other)), None)
             if known is not None:
                 images = _with(named.attack, known)(self._model, batch.image, goal, batch.index)
             else:
                 ready, searched = self._run.ready(named)
                 images = ready.attack(searched, batch.image, goal, batch.index)
+            self._run.progress.end()
             images = images.clamp(0, 1)
             made.append((named, images))
             yield named.name, images

@@ -23,6 +23,7 @@ class AttackProgress:
         attacks: that are run on each sample, in this order.
         samples: how many this process will meet; None if nobody knows, and then there is no remaining time.
         shown: False says nothing.
+        doing: what the bar says.
         clock: seconds, of any origin.
     """
 
@@ -31,10 +32,11 @@ class AttackProgress:
         attacks: Sequence[NamedAttack],
         samples: int | None,
         shown: bool = True,
+        doing: str = "attacks",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.names, self.samples, self._clock = [named.name for named in attacks], samples, clock
-        self.work = LongWork("attacks", shown and bool(attacks))
+        self.work = LongWork(doing, shown and bool(attacks))
         self._passes = {named.name: expected_passes(named) for named in attacks}
         self._seconds = dict.fromkeys(self.names, 0.0)
         self._met = dict.fromkeys(self.names, 0)
@@ -129,4 +131,4 @@ class AttackProgress:
         done = sum(self._met.values())
         name = f", {self._now[0]}" if self._now is not None else ""
         of = f" of {self._total}" if self.samples is not None else ""
-        self.work.show(self.share, f"{done}{of} samples x attacks{name}", self.remaining)
+        self.work.show(self.share, f"{done}{of} samples x {self.work.doing}{name}", self.remaining)

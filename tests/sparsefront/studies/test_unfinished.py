@@ -13,7 +13,7 @@ import yaml
 
 from sparsefront.cli import study, sweep
 from sparsefront.cli.command import SparsefrontCLI, main
-from sparsefront.evaluation import robust_evaluation
+from sparsefront.evaluation import results_writer
 from sparsefront.studies import turn
 from sparsefront.studies.separate_run import separate_run
 from tests.helpers.small_command import BASE, CONFIGS, PGD2
@@ -79,7 +79,7 @@ def a_study():
 
 def test_a_value_whose_test_was_killed_in_its_diagnostics_is_tested_again(ran, monkeypatch):
     with monkeypatch.context() as patch:
-        kill_in(patch, robust_evaluation, "probe")
+        kill_in(patch, results_writer, "probe")
         sweep.main(BITS)
     record = next(Path("sweep").rglob("test_attacks.json"))
     assert json.loads(record.read_text())["whole"] is False  # so it is there, and not whole
