@@ -6,7 +6,6 @@ from typing import Any
 
 from sparsefront.common.checkpoints.checkpoint import RUN, Checkpoint, content_of
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
-from sparsefront.common.file_digest import file_digest
 from sparsefront.common.run_versions import versions_of
 from sparsefront.results.evaluation_record import EvaluationRecord, path_of
 from sparsefront.results.same_evaluation import check_same_evaluation
