@@ -59,7 +59,7 @@ def residual_sums(network: DSCNetwork, signals: list[Tensor], tolerance: float) 
         signals: what the modalities read, (B, C, H, W) each.
         tolerance: of rest.
     """
-    hierarchy = network.hierarchy(second=len(signals) > 1)
+    hierarchy = network.hierarchy(second=len(signals) > 1, dtype=signals[0].dtype)
     atoms = [network.dictionary(index) for index in range(len(network.plans))]
     gradients = [torch.zeros_like(part) for part in atoms]
     usage = [part.new_zeros(len(part)) for part in atoms]
