@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+LOWEST := .venv-lowest
+# Old releases use what their newer neighbours deprecate: `make test` has these as errors.
+OLD := -W default::DeprecationWarning -W default::FutureWarning -W default::UserWarning
 
-.PHONY: demo test check slow gpu clean
+.PHONY: demo test check slow float64 lowest gpu clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
@@ -21,6 +24,18 @@ test: $(STAMP)  ## the tests; `make slow` runs the rest
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
+float64: $(STAMP)  ## the tests in double precision
+	SPARSEFRONT_TEST_DTYPE=float64 $(BIN)/python -m pytest
+
+$(LOWEST)/installed: pyproject.toml constraints-lowest.txt .ci/lowest.py
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/lowest.txt --constraint constraints-lowest.txt --editable '.[bench]'
+	touch $@
+
+lowest: $(LOWEST)/installed  ## the tests on the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python -m pytest $(OLD)
+
 check: $(STAMP)  ## lint, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,4 +45,4 @@ gpu: $(STAMP)  ## paper 001 on CIFAR-10, see benchmarks/gpu
 	$(BIN)/python benchmarks/gpu/top_t_cifar10.py
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(LOWEST) runs

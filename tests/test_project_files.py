@@ -1,8 +1,10 @@
 """The files at the top agree with each other."""
 
 import re
+import runpy
 import tomllib
 
+import pytest
 import yaml
 
 from tests.helpers.places import ROOT
@@ -32,3 +34,29 @@ def test_every_form_of_an_issue_can_be_read_and_asks_for_something():
         form = yaml.safe_load(path.read_text())
         assert {"body", "description", "name"} <= set(form)
         assert any(part.get("validations", {}).get("required") for part in form["body"]), path.name
+
+
+def lowest(dependencies, **extras):
+    text = f"[project]\nname = 'ours'\ndependencies = {dependencies}\n[project.optional-dependencies]\n"
+    text += "".join(f"{name} = {requirements}\n" for name, requirements in extras.items())
+    return runpy.run_path(str(ROOT / ".ci/lowest.py"))["lowest_versions"](text)
+
+
+def test_the_lowest_version_of_each_requirement_is_pinned():
+    assert lowest(["b>=2.6.4,<2.7", "a[x]>=1.0"], all=["ours[one]", "c==3"], one=["d-e>=0.2.post1"]) == [
+        "a==1.0",
+        "b==2.6.4",
+        "c==3",
+        "d-e==0.2.post1",
+    ]
+    with pytest.raises(ValueError, match="`dependencies` must have lower bounds, found 'a<3'; write name>=version"):
+        lowest(["a<3"])
+
+
+def test_nothing_is_pinned_twice_for_the_lowest_versions():
+    def names(lines):
+        return {re.split("[=#]", line)[0].lower().replace("_", "-") for line in lines if not line.startswith("#")}
+
+    direct = runpy.run_path(str(ROOT / ".ci/lowest.py"))["lowest_versions"]((ROOT / "pyproject.toml").read_text())
+    others = (ROOT / "constraints-lowest.txt").read_text().splitlines()
+    assert not names(direct) & names(others)
