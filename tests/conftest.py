@@ -4,6 +4,9 @@ import pytest
 import pytorch_lightning  # noqa: F401  before scikit-learn, see classifiers/linear_svm.py
 import torch
 
+from tests.helpers.precision import DTYPE
+
+torch.set_default_dtype(DTYPE)
 torch.set_num_threads(1)  # small tensors: threads cost more than they bring, above all on a busy machine
 
 # A shell in the background leaves SIGINT ignored, which what the tests start and interrupt would inherit.

@@ -44,6 +44,7 @@ from sparsefront.attacks.parts.losses import margin
 from sparsefront.attacks.parts.norms import Norm, radii
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.saved_images import save_images
+from tests.helpers.precision import placed
 
 
 class ShortAutoAttack(AutoAttack):
@@ -183,11 +184,11 @@ def with_ball(attack, eps, norm):
 @settings(deadline=None, max_examples=30)
 def test_images_stay_in_the_box_and_in_the_ball(attack, seed, count, eps, fill, norm, scale, dtype):
     generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(count, 1, 3, 3, generator=generator).to(dtype)
+    images = placed(torch.rand(count, 1, 3, 3, generator=generator).to(dtype))
     if fill is not None:
         images.fill_(fill)
-    labels = torch.randint(5, (count,), generator=generator)
-    inner, outer = torch.randn(9, 8, generator=generator).to(dtype), torch.randn(8, 5, generator=generator).to(dtype)
+    labels = placed(torch.randint(5, (count,), generator=generator))
+    inner, outer = (torch.randn(sizes, generator=generator).to(images) for sizes in ((9, 8), (8, 5)))
     attack, norm = with_ball(attack, eps, norm)
 
     def model(x):
@@ -233,7 +234,7 @@ class Stateful(nn.Module):
 
 @EVERY
 def test_leaves_no_trace(attack):
-    model = Stateful().eval()
+    model = placed(Stateful()).eval()
     model.drop.train()
     model.out.bias.requires_grad_(False)
     before = copy.deepcopy(model.state_dict())
@@ -241,7 +242,7 @@ def test_leaves_no_trace(attack):
     model.drop.training = False  # a deterministic model: whatever moves the generator is the attack
     modes[[*model.modules()].index(model.drop)] = False
     flags = [parameter.requires_grad for parameter in model.parameters()]
-    images, labels = torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 2])
+    images, labels = placed(torch.rand(3, 1, 4, 4)), placed(torch.arange(3))
     given_images, generator = images.clone(), torch.random.get_rng_state()
     found = attack(model, images, labels)
     assert not found.requires_grad
@@ -260,7 +261,7 @@ def test_leaves_no_trace(attack):
 @EVERY
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 def test_works_where_gradients_are_off(attack, context):
-    model, images, labels = Stateful().eval(), torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 2])
+    model, images, labels = placed(Stateful()).eval(), placed(torch.rand(3, 1, 4, 4)), placed(torch.arange(3))
     expected = attack(model, images, labels, torch.arange(3))
     with context():
         made_inside = [tensor + 0 for tensor in (images, labels, torch.arange(3))]
@@ -270,7 +271,7 @@ def test_works_where_gradients_are_off(attack, context):
 
 @EVERY
 def test_the_same_call_gives_the_same_images(attack):
-    model, images, labels = Stateful().eval(), torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 2])
+    model, images, labels = placed(Stateful()).eval(), placed(torch.rand(3, 1, 4, 4)), placed(torch.arange(3))
     assert torch.equal(attack(model, images, labels), attack(model, images, labels))
     assert torch.equal(attack(model, images, labels), attack(model, images, labels, torch.arange(3)))
 

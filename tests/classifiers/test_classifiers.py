@@ -8,6 +8,7 @@ from torchvision.transforms.functional import resize
 
 from sparsefront.classifiers import CIFARResNet, ConvNet, ResNet32, Timm
 from tests.helpers.places import CONFIGS
+from tests.helpers.precision import placed
 
 TINY = "test_resnet"
 # A builder of (channels, classes) each; a new classifier of images is a row.
@@ -25,8 +26,8 @@ NORMALISING = pytest.mark.parametrize(
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 33, 47), (20, 15, 15)])
 def test_logits_have_their_shape_each_image_its_own_and_a_gradient_reaches_the_pixels(build, shape):
-    model = build(shape[0], 7).eval()
-    images = torch.rand(3, *shape, requires_grad=True)
+    model = placed(build(shape[0], 7)).eval()
+    images = placed(torch.rand(3, *shape)).requires_grad_()
     logits = model(images)
     assert logits.shape == (3, 7)
     torch.testing.assert_close(torch.cat([model(image[None]) for image in images]), logits, atol=1e-4, rtol=1e-4)

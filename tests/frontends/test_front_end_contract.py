@@ -34,6 +34,7 @@ from sparsefront.frontends import (
 )
 from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, DSCSolver
 from tests.helpers.front_end_contract import assert_devices_agree, assert_keeps_the_contract, fitted
+from tests.helpers.precision import placed
 
 TWO_BATCHES = DSCLearningSettings(n_iterations=2)
 THREE_LAYERS = [DSCLayer(8, 5, 2, 0.3), DSCLayer(10, 3, 2, 0.1), DSCLayer(12, lmbda=0.05)]
@@ -106,8 +107,11 @@ def images(shape, seed=0):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_keeps_the_contract(name, shape):
-    build = partial(FRONT_ENDS[name], shape)
-    assert_keeps_the_contract(fitted(build(), images(shape, seed=1)), images(shape), build)
+    def build():
+        return placed(FRONT_ENDS[name](shape))
+
+    frontend = placed(fitted(build(), images(shape, seed=1)))
+    assert_keeps_the_contract(frontend, placed(images(shape)), build)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

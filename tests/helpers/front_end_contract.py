@@ -136,10 +136,10 @@ def assert_exact_is_the_derivative(frontend: FrontEnd, images: torch.Tensor) -> 
         point = (0.1 + 0.8 * images.double()).requires_grad_()
         exact = double.stand_in("exact")
         out = seeded(exact, point)
-        weights = torch.rand(out.shape, generator=generator, dtype=torch.float64)
+        weights = torch.rand(out.shape, generator=generator, dtype=torch.float64).to(out.device)
         (gradient,) = torch.autograd.grad((out * weights).sum(), point)
         for _ in range(3):
-            direction = torch.randn(point.shape, generator=generator, dtype=torch.float64)
+            direction = torch.randn(point.shape, generator=generator, dtype=torch.float64).to(out.device)
             step = 1e-6 * direction / direction.norm()
             with torch.no_grad():
                 above, below = seeded(exact, point + step), seeded(exact, point - step)
@@ -147,7 +147,7 @@ def assert_exact_is_the_derivative(frontend: FrontEnd, images: torch.Tensor) -> 
             expected = (gradient * direction / direction.norm()).sum()
             torch.testing.assert_close(slope, expected, atol=1e-5, rtol=1e-4)
     finally:
-        frontend.float()
+        frontend.to(images.dtype)
 
 
 def assert_survives_extremes(frontend: FrontEnd, images: torch.Tensor) -> None:
@@ -162,7 +162,7 @@ def assert_survives_extremes(frontend: FrontEnd, images: torch.Tensor) -> None:
 
 def assert_lower_precision_works_or_is_refused(frontend: FrontEnd, images: torch.Tensor) -> None:
     expected = seeded(frontend, images)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(images.device.type, torch.bfloat16):
         mixed = seeded(frontend, images)
     assert mixed.isfinite().all()
     state = {name: tensor.clone() for name, tensor in frontend.state_dict().items()}
@@ -172,7 +172,7 @@ def assert_lower_precision_works_or_is_refused(frontend: FrontEnd, images: torch
             out = seeded(frontend.to(dtype), images.to(dtype))
         except ValueError as error:
             refusal = str(error)
-        frontend.float().load_state_dict(state)
+        frontend.to(images.dtype).load_state_dict(state)
         assert "float32" in refusal or (not refusal and out.dtype == dtype)
         assert out.isfinite().all()
         if frontend.returns_images:  # codes may flip where two are nearly equal

@@ -105,7 +105,7 @@ def learn_together(images, start, reduce=lambda tensor: tensor, rank=slice(None)
 def test_learned_filters_code_better_than_the_patches_they_start_from(learn, images):
     start = patches(images, 6)
     learner, reported = learn(images[:32], start)
-    torch.testing.assert_close(learner.filters.flatten(1).norm(dim=1), torch.ones(6))
+    torch.testing.assert_close(learner.filters.flatten(1).norm(dim=1), learner.filters.new_ones(6))
     held_out = images if learn is learn_together else images[32:]
     assert objective(held_out[:32], learner.filters) < 0.92 * objective(held_out[:32], start)
     first = objective(images[:8] if learn is learn_online else images[:32], start)

@@ -220,7 +220,10 @@ def test_without_a_gradient_codes_are_constants_and_inference_mode_serves():
     ("settings", "message"),
     [
         ({"signals": torch.zeros(2, 3)}, "`signals` must have the operator's shape"),
-        ({"signals": torch.zeros(2, 4, dtype=torch.float64)}, "must share dtype"),
+        (
+            {"signals": torch.zeros(2, 4, dtype=torch.float64), "operator": Dense(torch.eye(4, dtype=torch.float32))},
+            "must share dtype",
+        ),
         ({"signals": torch.full((2, 4), torch.nan)}, "`signals` must be finite"),
         ({"lmbda": 0.0}, "`lmbda` must be above 0"),
         ({"tolerance": 0.0}, "`tolerance` must be above 0"),

@@ -23,8 +23,9 @@ from sparsecode import (
 )
 
 GENERATOR = torch.Generator().manual_seed(0)
-DICTIONARY = normalize(torch.randn(16, 32, generator=GENERATOR), dim=0)
-SIGNALS = torch.randn(5, 16, generator=GENERATOR)
+SINGLE = {"generator": GENERATOR, "dtype": torch.float32}  # its range and its bytes are what is tested
+DICTIONARY = normalize(torch.randn(16, 32, **SINGLE), dim=0)
+SIGNALS = torch.randn(5, 16, **SINGLE)
 CODERS = {
     "omp": partial(omp, n_nonzero_coefs=3),
     "omp, torch": partial(omp, n_nonzero_coefs=3, backend="torch"),
@@ -77,7 +78,7 @@ def test_a_zero_dictionary_has_the_zero_code(name):
 
 def test_the_zero_code_is_no_answer_to_a_small_ball_and_a_large_signal():
     codes = constrained_lasso(1e4 * SIGNALS, DICTIONARY, 1.0).codes
-    torch.testing.assert_close(codes.abs().sum(dim=1), torch.ones(5), rtol=1e-3, atol=0)
+    torch.testing.assert_close(codes.abs().sum(dim=1), codes.new_ones(5), rtol=1e-3, atol=0)
     assert torch.equal(codes.abs().argmax(dim=1), (SIGNALS @ DICTIONARY).abs().argmax(dim=1))
 
 
@@ -129,10 +130,11 @@ def _peak(run):
 
 
 LIMIT = 2**20
-MANY, ATOMS = normalize(torch.randn(4000, 32, generator=GENERATOR), dim=1), torch.eye(32).repeat(1, 4)
+MANY = normalize(torch.randn(4000, 32, **SINGLE), dim=1)
+ATOMS = torch.eye(32, dtype=torch.float32).repeat(1, 4)
 CODES = 4000 * 128 * 4
-IMAGES = torch.rand(12, 1, 16, 16, generator=GENERATOR)
-FILTERS = normalize(torch.randn(16, 9, generator=GENERATOR), dim=1).view(16, 1, 3, 3)
+IMAGES = torch.rand(12, 1, 16, 16, **SINGLE)
+FILTERS = normalize(torch.randn(16, 9, **SINGLE), dim=1).view(16, 1, 3, 3)
 MAPS = 12 * 16 * 256 * 4
 # name -> what is run, and the bytes of its results: the compiled coders' codes are NumPy's, which torch does not count.
 RUNS = {

@@ -228,11 +228,12 @@ def energies_left_by_ormp(signals, dictionary, atoms, least):
 @pytest.mark.parametrize("seed", [0, 3])
 def test_ormp_in_single_precision_is_not_spoilt_by_atoms_that_nearly_depend_on_each_other(backend, atoms, seed):
     generator = torch.Generator().manual_seed(seed)
-    smooth = torch.randn(340, 64, generator=generator).cumsum(dim=1)
+    smooth = torch.randn(340, 64, generator=generator, dtype=torch.float32).cumsum(dim=1)
     smooth = smooth * (torch.randint(64, (340, 1), generator=generator) > torch.arange(64))  # few pixels of many
     dictionary = normalize(smooth[:200].T + 1e-3, dim=0)
     dictionary[:, 1] = dictionary[:, 0]
-    dictionary[:, 2] = normalize(dictionary[:, 0] + 2e-4 * torch.randn(64, generator=generator), dim=0)
+    noise = torch.randn(64, generator=generator, dtype=torch.float32)
+    dictionary[:, 2] = normalize(dictionary[:, 0] + 2e-4 * noise, dim=0)
     dictionary[:, 3] = -dictionary[:, 0]
     signals = torch.cat([smooth[200:], 3 * dictionary[:, :1].T, (dictionary[:, :1] + 1e-3 * dictionary[:, 10:11]).T])
     codes = omp(signals, dictionary, atoms, rule="ormp", backend=backend).codes

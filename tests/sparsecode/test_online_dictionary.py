@@ -56,7 +56,7 @@ def test_processes_that_add_their_sums_learn_what_one_learns_from_all(together, 
 def test_the_same_start_and_stream_give_the_same_dictionary(patches):
     one, other = (learn(patches[:40].T, patches[100:1100].split(200), dead_after=100)[0] for _ in range(2))
     assert torch.equal(one.dictionary, other.dictionary)
-    torch.testing.assert_close(one.dictionary.norm(dim=0), torch.ones(40))
+    torch.testing.assert_close(one.dictionary.norm(dim=0), one.dictionary.new_ones(40))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -81,10 +81,11 @@ def test_gradients_reach_the_atoms():
 
 
 def test_another_precision_and_a_signal_without_rows_are_kept():
-    for operator in (Dense(torch.randn(4, 3)), Convolution(torch.randn(2, 1, 3, 3), (5, 5))):
+    for operator in (Dense(torch.randn(4, 3).float()), Convolution(torch.randn(2, 1, 3, 3).float(), (5, 5))):
         assert operator.to(torch.float64).atoms.dtype == torch.float64
         assert operator.to(torch.float32) is operator
-        assert operator.analyse(torch.zeros(0, *operator.signal_shape)).shape == (0, *operator.code_shape)
+        nothing = torch.zeros(0, *operator.signal_shape, dtype=torch.float32)
+        assert operator.analyse(nothing).shape == (0, *operator.code_shape)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def hard(scale):
 @pytest.mark.parametrize("scale", [1e5, 1e6, 1e9])
 def test_signals_beyond_the_precision_end_soon_and_say_so(scale):
     """Where float32 cannot tell a correlation of lmbda from rounding, 10,000 steps brought no better a gap than 300."""
-    signals, atoms = hard(scale)
+    signals, atoms = (tensor.float() for tensor in hard(scale))
     start = time.process_time()
     with pytest.warns(NotConverged, match="FISTA stopped before .* of 20 signals.*only float64 resolves it"):
         found = fista(signals, Dense(atoms), 0.1)

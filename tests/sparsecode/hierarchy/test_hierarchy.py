@@ -253,7 +253,8 @@ def test_the_joint_operators_adjoint_and_bound_are_those_of_its_matrix(model):
     torch.testing.assert_close(operator.analyse(torch.eye(len(dense), dtype=torch.float64)), dense)
     largest = float(torch.linalg.matrix_norm(dense, 2)) ** 2
     assert largest <= operator.lipschitz() * (1 + 1e-9) < 2 * largest
-    assert operator.to(torch.float32).synthesise(torch.zeros(1, sum(model.sizes))).dtype == torch.float32
+    zeros = torch.zeros(1, sum(model.sizes), dtype=torch.float32)
+    assert operator.to(torch.float32).synthesise(zeros).dtype == torch.float32
 
 
 @pytest.mark.parametrize(("channels", "size", "stride"), [(2, 3, 1), (20, 4, 2), (9, 5, 3), (70, 2, 2)])
