@@ -13,7 +13,9 @@ from sparsefront.common.bounded_memory import map_runs, split_by_memory
 from sparsefront.common.rules import at_least, between, check_rules, fits_and_covers, fraction, unit_interval
 from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.far_apart import far_apart
+from sparsefront.frontends.settings.d3_learning import D3Learning
 
+_LEARNING = D3Learning()
 _MAX_BYTES = 2**30  # of codes; images are taken in runs to keep it
 
 
@@ -39,9 +41,7 @@ class D3(FrontEnd):
         max_correlation: of two atoms, in (0, 1]; 1 takes every random patch.
         remove_mean: whether a patch's mean is set aside, and atoms have mean 0.
         atoms_share: share of the atoms, drawn anew in every call, that patches are made of; below 1 it is randomised.
-        n_iterations: batches of images that atoms are drawn from, at most.
-        patches_per_iteration: random patches looked at in each, over all processes.
-        seed: of the draws of patches.
+        learning: how atoms are looked for, see `D3Learning`.
 
     Raises:
         ValueError: a setting out of range; the message names it.
@@ -62,15 +62,13 @@ class D3(FrontEnd):
         max_correlation: float = 0.98,
         remove_mean: bool = False,
         atoms_share: float | str = 1.0,
-        n_iterations: int = 100,
-        patches_per_iteration: int = 1000,
-        seed: int = 0,
+        learning: D3Learning = _LEARNING,
     ) -> None:
         super().__init__(image_shape)
         self.n_atoms, self.n_nonzero_coefs, self.patch_size, self.stride = n_atoms, n_nonzero_coefs, patch_size, stride
         self.max_correlation, self.remove_mean = max_correlation, remove_mean
         self.atoms_share = fraction(atoms_share, "atoms_share")
-        self.n_learning_steps, self.patches_per_iteration, self.seed = n_iterations, patches_per_iteration, seed
+        self.learning, self.n_learning_steps = learning, learning.n_iterations
         self._check_settings()
         self.randomised = self.atoms_share < 1
         self.register_buffer("dictionary", torch.zeros(self.image_shape[0] * patch_size**2, n_atoms))
@@ -83,7 +81,6 @@ class D3(FrontEnd):
             *fits_and_covers(self.image_shape, self.patch_size, self.stride),
             *between(1, ("n_atoms", self.n_atoms), n_nonzero_coefs=self.n_nonzero_coefs),
             *unit_interval(max_correlation=self.max_correlation, atoms_share=self.atoms_share),
-            *at_least(1, n_iterations=self.n_learning_steps, patches_per_iteration=self.patches_per_iteration),
         ]
         check_rules(rules)
 
@@ -126,8 +123,8 @@ class D3(FrontEnd):
         n_chosen = int(self.n_chosen)
         if n_chosen == self.n_atoms:
             return {"atoms": float(n_chosen)}
-        share = self.processes.share(self.patches_per_iteration)
-        patches = sample_patches(images, self.patch_size, 1, share, self.learning_draws(self.seed))
+        share = self.processes.share(self.learning.patches_per_iteration)
+        patches = sample_patches(images, self.patch_size, 1, share, self.learning_draws(self.learning.seed))
         candidates = self.processes.rows(patches)
         if self.remove_mean:
             candidates = candidates - candidates.mean(dim=1, keepdim=True)

@@ -28,18 +28,17 @@ from sparsefront.common.rules import (
     between,
     check_rules,
     fits_and_covers,
-    from_0_to_1,
-    number,
     one_of,
     positive,
-    settings_of,
 )
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.factorisation_learner import FactorisationLearner
 from sparsefront.frontends.parts.first_atoms import first_atoms, without_flat
 from sparsefront.frontends.parts.patch_learner import PatchLearner
 from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
+from sparsefront.frontends.settings.ddl_learning import DDLLearning
 
+_LEARNING = DDLLearning()
 _MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
 _N_NONZERO_COEFS = 2  # the default
 
@@ -72,7 +71,7 @@ class DDL(FrontEnd):
 
     The paper's dictionaries are learned from clean patches (Y) or from perturbed ones (Y*, Y dagger), by which it means
     adversarial ones. Those are not offered: they need a classifier and its labels, which are trained only after the
-    dictionary. `training_noise` is random noise of the attack's size, which no classifier has aimed: `sign` has the
+    dictionary. `learning.noise` is random noise of the attack's size, which no classifier has aimed: `sign` has the
     magnitude of a sign-gradient attack in every pixel, but random signs. Noisy images are clamped to [0, 1].
 
     Backward modes:
@@ -96,15 +95,9 @@ class DDL(FrontEnd):
             flush with the lower and right border are always among them.
         rule: `ormp` (the paper's Algorithm 1 as printed) or `omp`; not with `nmf`.
         factors: `dictionary` (the paper's), `pca` or `nmf`.
-        learner: `online` or `batch`, the latter with `factors: dictionary` alone.
         lmbda: weight of ||s||_1 while the dictionary is learned online, and in every code of `nmf`; ours, in pixels.
             Counts there alone: neither with `batch` nor with `pca`.
-        n_iterations: batches of patches that are learned from; with `batch`, that are kept; ours.
-        patches_per_iteration: patches in one of them, over all processes; ours.
-        n_passes: over the patches kept; ours. Counts with `batch` alone.
-        training_noise: `none`, `uniform` in [-eps, eps] or `sign`, -eps or eps, eps being `training_eps`.
-        training_eps: size of that noise, if there is any, in [0, 1] pixel units; the paper's FGSM. `8/255` is read.
-        seed: of the draws of patches, of noise and of the start of `nmf`.
+        learning: how the dictionary is learned, see `DDLLearning`; `learner: batch` with `factors: dictionary` alone.
 
     Raises:
         ValueError: a setting out of range; the message names it.
@@ -124,24 +117,16 @@ class DDL(FrontEnd):
         stride: int = 1,
         rule: Literal["omp", "ormp"] = "ormp",
         factors: Literal["dictionary", "pca", "nmf"] = "dictionary",
-        learner: Literal["online", "batch"] = "online",
         lmbda: float = 0.2,
-        n_iterations: int = 1000,
-        patches_per_iteration: int = 256,
-        n_passes: int = 10,
-        training_noise: Literal["none", "uniform", "sign"] = "none",
-        training_eps: float | str = 0.3,
-        seed: int = 0,
+        learning: DDLLearning = _LEARNING,
     ) -> None:
         super().__init__(image_shape)
         self.n_atoms, self.patch_size, self.stride, self.rule = n_atoms, patch_size, stride, rule
         self.n_nonzero_coefs = n_atoms if n_nonzero_coefs is None else n_nonzero_coefs
-        self.factors, self.learner, self.lmbda, self.seed = factors, learner, lmbda, seed
+        self.factors, self.lmbda, self.learning = factors, lmbda, learning
         self._bounds_nonzeros = n_nonzero_coefs not in (None, _N_NONZERO_COEFS)
-        self.n_iterations, self.patches_per_iteration, self.n_passes = n_iterations, patches_per_iteration, n_passes
-        self.training_noise, self.training_eps = training_noise, number(training_eps, "training_eps")
         self._check_settings()
-        self.n_learning_steps = n_iterations + (n_passes if factors == "dictionary" and learner == "batch" else 0)
+        self.n_learning_steps = learning.n_steps
         length = self.image_shape[0] * patch_size**2
         self.register_buffer("dictionary", torch.zeros(length, n_atoms))
         self.register_buffer("offset", torch.zeros(length))
@@ -154,21 +139,18 @@ class DDL(FrontEnd):
         rules = [
             *one_of(("omp", "ormp"), rule=self.rule),
             *one_of(("dictionary", "pca", "nmf"), factors=self.factors),
-            *one_of(("online", "batch"), learner=self.learner),
-            *one_of(("none", "uniform", "sign"), training_noise=self.training_noise),
-            *at_least(1, **settings_of(self, "n_atoms", "n_iterations", "patches_per_iteration", "n_passes")),
+            *at_least(1, n_atoms=self.n_atoms),
             *fits_and_covers(self.image_shape, self.patch_size, self.stride),
             *(nonzero if self.factors != "nmf" else ()),
             *positive(lmbda=self.lmbda),
-            *from_0_to_1("write it in [0, 1] pixel units", training_eps=self.training_eps),
             (
                 self.factors != "pca" or self.n_atoms <= length,
                 f"`n_atoms` must be at most the {length} entries of a patch with `factors: pca`, found {self.n_atoms}; "
                 "there are no more orthonormal atoms.",
             ),
             (
-                self.learner == "online" or self.factors == "dictionary",
-                f"`learner` must be left at online with `factors: {self.factors}`, found {self.learner}; the "
+                self.learning.learner == "online" or self.factors == "dictionary",
+                f"`learner` must be left at online with `factors: {self.factors}`, found {self.learning.learner}; the "
                 "factorisations have learners of their own.",
             ),
             (
@@ -233,8 +215,8 @@ class DDL(FrontEnd):
         """One iteration of the learner on random patches of (B, C, H, W) images."""
         if self._learner is None:
             self._learner = self._start_learner(images)
-        share = self.processes.share(self.patches_per_iteration)
-        patches = self._draw(images, share, self.learning_draws(self.seed))
+        share = self.processes.share(self.learning.patches_per_iteration)
+        patches = self._draw(images, share, self.learning_draws(self.learning.seed))
         metrics = self._learner.step(patches)
         self.dictionary.copy_(self._learner.dictionary)
         if isinstance(self._learner, FactorisationLearner):
@@ -243,21 +225,18 @@ class DDL(FrontEnd):
 
     def _draw(self, images: Tensor, number: int, generator: torch.Generator) -> Tensor:
         """At most `number` random patches (N, m) as the learner sees them, flat ones left out."""
-        if self.training_noise != "none":
-            noise = 2 * torch.rand(images.shape, generator=generator, dtype=images.dtype) - 1
-            noise = noise.sign() if self.training_noise == "sign" else noise
-            images = (images + self.training_eps * noise.to(images.device)).clamp(0, 1)
+        images = self.learning.with_noise(images, generator)
         patches = sample_patches(images, self.patch_size, self.stride, 2 * number, generator)
         return without_flat(patches - self._base(patches))[:number].clone()  # a view would keep them all
 
     def _start_learner(self, images: Tensor) -> PatchLearner | FactorisationLearner:
         """Start from patches of the first batch."""
-        patches = self._draw(images, self.n_atoms, generator_of(self.seed, -1))
+        patches = self._draw(images, self.n_atoms, generator_of(self.learning.seed, -1))
         atoms = first_atoms(patches, self.n_atoms, self.processes)
         if self.factors != "dictionary":
-            factorisation = Factorisation(self.factors, atoms, self.seed)
+            factorisation = Factorisation(self.factors, atoms, self.learning.seed)
             return FactorisationLearner(factorisation, self.processes, lambda *given: self._code(*given).codes)
-        if self.learner == "batch":
-            return PatchLearner(BatchLearner(atoms, self._code, self.n_iterations), self.processes)
+        if self.learning.learner == "batch":
+            return PatchLearner(BatchLearner(atoms, self._code, self.learning.n_iterations), self.processes)
         coder = partial(lasso, lmbda=self.lmbda, tolerance=1e-2)
         return PatchLearner(OnlineDictionary(atoms.T, coder), self.processes)

@@ -27,21 +27,20 @@ from sparsefront.common.rules import (
     check_rules,
     fits_and_covers,
     from_0_to_1,
-    number,
     one_of,
-    positive,
 )
 from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.benign_patches import SMOOTHING_PATCH, Normalise, benign_patches, deviation
-from sparsefront.frontends.parts.bilateral_filter import bilateral_filter, check_bilateral
 from sparsefront.frontends.parts.first_atoms import first_atoms, without_flat
-from sparsefront.frontends.parts.localisation import Keep, Threshold, check_localisation, object_region
 from sparsefront.frontends.parts.patch_learner import PatchLearner
 from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
+from sparsefront.frontends.settings.background_filter import BackgroundFilter
+from sparsefront.frontends.settings.object_region import ObjectRegion
+from sparsefront.frontends.settings.region_sparse_learning import RegionSparseLearning
 
-Region = Literal["mask", "box", "all"]
 Dictionary = Literal["learned", "dct", "random"]
 
+_REGION, _BACKGROUND, _LEARNING = ObjectRegion(), BackgroundFilter(), RegionSparseLearning()
 _MAX_BYTES = 2**28  # of working memory while patches are coded
 
 
@@ -59,14 +58,14 @@ class RegionSparse(FrontEnd):
     Coding undoes equation 17's z-score, which the paper leaves open: every entry of a patch has a mean m and a
     deviation s over all patches of its image; z = (p - m) / s is coded by OMP, and c = m + s (Psi alpha).
 
-    Learning, without labels (section IV-B): images smoothed by non-local means (equation 16), `patches_per_image`
-    random patches of each, z-scored image by image, and online dictionary learning (Mairal et al. 2009; here earlier
+    Learning, without labels (section IV-B): images smoothed by non-local means (equation 16), random patches of each,
+    z-scored image by image, and online dictionary learning (Mairal et al. 2009; here earlier
     batches are forgotten, by (1 - 1/t)^2 before batch t, and atoms that nothing uses make room for patches).
 
-    The region: `object_region`; see it by `region`. Where nothing is found, `fallback` decides.
+    The region: see it by the method `region`. Where nothing is found, `region.fallback` decides.
 
-    The paper's ablations: noTR `dictionary="dct"` or `"random"`, noIS `smoothing=False`, noPN `normalise="none"`, noBS
-    `suppress_background=False`; whole-image coding `region="all"`.
+    The paper's ablations: noTR `dictionary: dct` or `random`, noIS `learning.smoothing: false`, noPN `normalise: none`,
+    noBS `background: null`; whole-image coding `region.shape: all`.
 
     Backward modes: `exact` (the default), the derivative with the region held, through the least-squares fit on the
     atoms chosen, the z-score and the filter; true almost everywhere, since region and choice of atoms are piecewise
@@ -79,26 +78,12 @@ class RegionSparse(FrontEnd):
         patch_size: side n of the square patches, in pixels (ours).
         stride: pixels from one patch to the next, at most n (ours).
         theta: weight of the sparse code in the object region, in [0, 1].
-        region: `mask` (the outline of the object), `box` around it, or `all` of the image.
-        threshold: binarises the gradient image: `otsu` for each image by itself, `mean`, or a number.
-        closing: side of the closing square, as a share of the image's smaller side.
-        opening: side of the opening square, likewise.
-        keep: `all` that remains is object, or the `largest` component.
-        fallback: where nothing is found, code `all` of the image or `none` of it.
         normalise: `zscore`, `patch_mean` (a patch's own mean is taken off) or `none`, in learning and in coding.
-        suppress_background: whether the rest is filtered; if not, it stays as it is.
-        diameter: odd, of the bilateral filter's window, in pixels.
-        sigma_color: its deviation in colour, in [0, 1] pixel units; `50/255` is read.
-        sigma_space: its deviation in space, in pixels.
         dictionary: `learned`, `dct` (overcomplete cosines) or `random` (normal deviates); the last two learn nothing,
-            and the settings of learning, which are those below, do not count, but for the `seed` of `random`.
-        smoothing: whether images are smoothed before their patches are learned from.
-        h: degree of filtering of the smoothing, in [0, 1] pixel units, as in `NonLocalMeans` (scikit-image's default);
-            counts with `smoothing`.
-        lmbda: learn with the LASSO of this weight, as Mairal et al.; absent: with the OMP that codes.
-        patches_per_image: n patches drawn of an image (ours).
-        n_iterations: batches of images to learn from.
-        seed: of the draws.
+            and the settings of `learning` do not count, but for the `seed` of `random`.
+        region: where the object is, see `ObjectRegion`.
+        background: how the rest is filtered, see `BackgroundFilter`; null leaves it as it is.
+        learning: how the dictionary is learned, see `RegionSparseLearning`.
 
     Raises:
         ValueError: a setting out of range; the message names it.
@@ -115,33 +100,17 @@ class RegionSparse(FrontEnd):
         patch_size: int = 8,
         stride: int = 2,
         theta: float = 1.0,
-        region: Region = "mask",
-        threshold: Threshold | float = "otsu",
-        closing: float = 1 / 12,
-        opening: float = 1 / 32,
-        keep: Keep = "all",
-        fallback: Literal["all", "none"] = "all",
         normalise: Normalise = "zscore",
-        suppress_background: bool = True,
-        diameter: int = 9,
-        sigma_color: float | str = "50/255",
-        sigma_space: float = 3.0,
         dictionary: Dictionary = "learned",
-        smoothing: bool = True,
-        h: float | str = 0.1,
-        lmbda: float | None = None,
-        patches_per_image: int = 50,
-        n_iterations: int = 100,
-        seed: int = 0,
+        region: ObjectRegion = _REGION,
+        background: BackgroundFilter | None = _BACKGROUND,
+        learning: RegionSparseLearning = _LEARNING,
     ) -> None:
         super().__init__(image_shape)
         self.n_atoms, self.n_nonzero_coefs, self.patch_size, self.stride = n_atoms, n_nonzero_coefs, patch_size, stride
-        self.theta, self.region_shape, self.fallback, self.normalise = theta, region, fallback, normalise
-        self.threshold, self.closing, self.opening, self.keep = threshold, closing, opening, keep
-        self.suppress_background = suppress_background
-        self.diameter, self.sigma_color, self.sigma_space = diameter, number(sigma_color, "sigma_color"), sigma_space
-        self.dictionary_kind, self.smoothing, self.h, self.lmbda = dictionary, smoothing, number(h, "h"), lmbda
-        self.patches_per_image, self.n_learning_steps, self.seed = patches_per_image, n_iterations, seed
+        self.theta, self.normalise, self.dictionary_kind = theta, normalise, dictionary
+        self.object_region, self.background, self.learning = region, background, learning
+        self.n_learning_steps = learning.n_iterations
         self._check_settings()
         self.register_buffer("dictionary", self._first_dictionary())
         self.learned.fill_(dictionary != "learned")
@@ -149,53 +118,45 @@ class RegionSparse(FrontEnd):
     def _check_settings(self) -> None:
         smaller_side, fewest = min(self.image_shape[1:]), 2 if self.normalise == "zscore" else 1
         rules = [
-            *one_of(get_args(Region), region=self.region_shape),
-            *one_of(("all", "none"), fallback=self.fallback),
             *one_of(get_args(Normalise), normalise=self.normalise),
             *one_of(get_args(Dictionary), dictionary=self.dictionary_kind),
             *fits_and_covers(self.image_shape, self.patch_size, self.stride),
-            *at_least(1, n_atoms=self.n_atoms, n_iterations=self.n_learning_steps),
+            *at_least(1, n_atoms=self.n_atoms),
             *between(1, ("n_atoms", self.n_atoms), n_nonzero_coefs=self.n_nonzero_coefs),
-            *at_least(fewest, "a z-score needs 2", patches_per_image=self.patches_per_image),
+            *at_least(fewest, "a z-score needs 2", patches_per_image=self.learning.patches_per_image),
             *from_0_to_1(theta=self.theta),
-            *positive("write it in [0, 1] pixel units", h=self.h),
-            *(positive("write null for OMP", lmbda=self.lmbda) if self.lmbda is not None else ()),
             (
-                smaller_side >= 2 or self.region_shape == "all",
+                smaller_side >= 2 or self.object_region.shape == "all",
                 f"`image_shape` must have at least 2 pixels a side for the gradient that finds a region, found "
-                f"{self.image_shape}; serve larger images, or code all of them by `region: all`.",
+                f"{self.image_shape}; serve larger images, or code all of them by `region.shape: all`.",
             ),
             (
-                smaller_side > SMOOTHING_PATCH // 2 or not self.smoothing or self.dictionary_kind != "learned",
+                smaller_side > SMOOTHING_PATCH // 2 or not self.learning.smoothing or self.dictionary_kind != "learned",
                 f"`smoothing` needs images of at least {SMOOTHING_PATCH // 2 + 1} pixels a side, found "
                 f"{self.image_shape[1:]}; switch it off.",
             ),
             (
-                self.lmbda is None or self.dictionary_kind == "learned",
-                f"`lmbda` must be left out with `dictionary: {self.dictionary_kind}`, found {self.lmbda}; nothing is "
-                "learned.",
+                self.learning.lmbda is None or self.dictionary_kind == "learned",
+                f"`lmbda` must be left out with `dictionary: {self.dictionary_kind}`, found {self.learning.lmbda}; "
+                "nothing is learned.",
             ),
         ]
         check_rules(rules)
-        check_localisation(self.threshold, self.closing, self.opening, self.keep)
-        check_bilateral(self.image_shape, self.diameter, self.sigma_color, self.sigma_space)
+        if self.background is not None:
+            self.background.check(self.image_shape)
 
     def _first_dictionary(self) -> Tensor:
         channels, length = self.image_shape[0], self.image_shape[0] * self.patch_size**2
         if self.dictionary_kind == "dct":
             return overcomplete_dct(self.n_atoms, channels, self.patch_size)
         if self.dictionary_kind == "random":
-            generator = torch.Generator().manual_seed(self.seed)
+            generator = torch.Generator().manual_seed(self.learning.seed)
             return F.normalize(torch.randn(length, self.n_atoms, generator=generator), dim=0)
         return torch.zeros(length, self.n_atoms)
 
-    @torch.no_grad()
     def region(self, images: Tensor) -> Tensor:
         """The object region of (B, C, H, W) images, bool (B, 1, H, W), as it is coded: the fallback included."""
-        if self.region_shape == "all":
-            return torch.ones_like(images[:, :1], dtype=torch.bool)
-        found = object_region(images, self.threshold, self.closing, self.opening, self.keep, self.region_shape)
-        return found | ~found.any(dim=(2, 3), keepdim=True) if self.fallback == "all" else found
+        return self.object_region.find(images)
 
     @full_precision
     def forward(self, images: Tensor) -> Tensor:
@@ -212,12 +173,13 @@ class RegionSparse(FrontEnd):
 
     def _smallest_side(self) -> int:
         """Pixels that a patch needs, and the mirrored borders of the gradient and of the filter."""
-        return max(self.patch_size, 1 if self.region_shape == "all" else 2, self.diameter // 2 + 1)
+        of_filter = 1 if self.background is None else self.background.diameter // 2 + 1
+        return max(self.patch_size, 1 if self.object_region.shape == "all" else 2, of_filter)
 
     def _background(self, images: Tensor) -> Tensor:
-        if not self.suppress_background or (self.region_shape == "all" and self.theta == 1):
+        if self.background is None or (self.object_region.shape == "all" and self.theta == 1):
             return images  # in the latter case there is no background
-        return bilateral_filter(images, self.diameter, self.sigma_color, self.sigma_space)
+        return self.background(images)
 
     def _coded(self, images: Tensor, grid: PatchGrid, chosen: Tensor) -> Tensor:
         """The sums (B, C, H, W) of all chosen patches, restored from their codes."""
@@ -255,9 +217,10 @@ class RegionSparse(FrontEnd):
 
     def learn_from(self, images: Tensor) -> dict[str, float]:
         """One step of the dictionary learner on random patches of (B, C, H, W) images."""
-        h = self.h if self.smoothing else None
-        draws = self.learning_draws(self.seed)
-        patches = benign_patches(images, self.patch_size, self.patches_per_image, h, self.normalise, draws)
+        learning, draws = self.learning, self.learning_draws(self.learning.seed)
+        patches = benign_patches(
+            images, self.patch_size, learning.patches_per_image, learning.smoothing_h, self.normalise, draws
+        )
         if self._learner is None:
             self._learner = self._start_learner(patches)
         metrics = self._learner.step(patches)
@@ -267,11 +230,11 @@ class RegionSparse(FrontEnd):
     def _start_learner(self, patches: Tensor) -> PatchLearner:
         """Start from patches of the first batch."""
         patches = without_flat(patches.cpu())
-        start = patches[torch.randperm(len(patches), generator=generator_of(self.seed, -1))]
+        start = patches[torch.randperm(len(patches), generator=generator_of(self.learning.seed, -1))]
         coder: Callable[[Tensor, Tensor], Coded] = (
             partial(omp, n_nonzero_coefs=self.n_nonzero_coefs)
-            if self.lmbda is None
-            else partial(lasso, lmbda=self.lmbda, tolerance=1e-2)
+            if self.learning.lmbda is None
+            else partial(lasso, lmbda=self.learning.lmbda, tolerance=1e-2)
         )
         mend = "raise `data.batch_size` or `patches_per_image`, or lower `n_atoms`"
         atoms = first_atoms(start, self.n_atoms, self.processes, mend=mend)

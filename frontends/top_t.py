@@ -14,8 +14,11 @@ from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.decoders import Decoder, build_decoder
 from sparsefront.frontends.parts.first_atoms import first_atoms
 from sparsefront.frontends.parts.patch_learner import PatchLearner
+from sparsefront.frontends.settings.top_t_learning import TopTLearning
 
 Slope = Callable[[Tensor, Tensor], Tensor | float]
+
+_LEARNING = TopTLearning()
 
 
 class TopT(FrontEnd):
@@ -29,7 +32,7 @@ class TopT(FrontEnd):
     batches are forgotten, by (1 - 1/t)^2 before batch t, and that atoms that nothing uses make room for patches).
 
     Defaults are the paper's for CIFAR-10 (appendix A.3). The paper's code learns from batches of 5 patches; measured,
-    that ends worse than random patches, so each of the iterations here sees `patches_per_iteration` of them.
+    that ends worse than random patches, so each iteration here sees `learning.patches_per_iteration` of them.
 
     Backward modes (sections 4, A.2, A.4, A.5), with f the derivative used for the activation:
 
@@ -53,10 +56,7 @@ class TopT(FrontEnd):
         decoder: `transposed` (the paper's), `small`, `deep`, `resize` or `identity` (the classifier reads the codes).
         dictionary: `learned` without labels (the paper's), `trainable`: learned and then trained on with the
             classifier through the smooth stand-in, or `dct`: overcomplete cosines, nothing to learn.
-        lmbda: weight of ||a||_1 while the dictionary is learned.
-        n_iterations: batches of the dictionary learner.
-        patches_per_iteration: patches in one of them, over all processes.
-        seed: of the draws of patches.
+        learning: how the dictionary is learned, see `TopTLearning`; does not count with `dictionary: dct`.
 
     Raises:
         ValueError: a setting out of range; the message names it.
@@ -76,18 +76,14 @@ class TopT(FrontEnd):
         quantize: bool = True,
         decoder: Decoder = "transposed",
         dictionary: Literal["learned", "trainable", "dct"] = "learned",
-        lmbda: float = 1.0,
-        n_iterations: int = 1000,
-        patches_per_iteration: int = 256,
-        seed: int = 0,
+        learning: TopTLearning = _LEARNING,
     ) -> None:
         super().__init__(image_shape)
         self.n_atoms, self.patch_size, self.stride = n_atoms, patch_size, stride
         self.top_t = n_atoms if top_t is None else top_t
         self.eps, self.beta, self.quantize = number(eps, "eps"), beta, quantize
         self.default_backward = "smooth" if quantize else "identity"  # without the quantiser nothing needs smoothing
-        self.dictionary_kind, self.lmbda, self.seed = dictionary, lmbda, seed
-        self.n_learning_steps, self.patches_per_iteration = n_iterations, patches_per_iteration
+        self.dictionary_kind, self.learning, self.n_learning_steps = dictionary, learning, learning.n_iterations
         self._check_settings()
         channels = self.image_shape[0]
         if dictionary == "dct":
@@ -109,8 +105,7 @@ class TopT(FrontEnd):
             *fitting(self.image_shape, patch_size=self.patch_size),
             *between(1, ("n_atoms", self.n_atoms), keep_all, top_t=self.top_t),
             *not_negative("write it in [0, 1] pixel units, e.g. 8/255", eps=self.eps),
-            *positive(beta=self.beta, lmbda=self.lmbda),
-            *at_least(1, n_iterations=self.n_learning_steps, patches_per_iteration=self.patches_per_iteration),
+            *positive(beta=self.beta),
         ]
         check_rules(rules)
 
@@ -220,15 +215,17 @@ class TopT(FrontEnd):
         """One iteration of the dictionary learner on random patches of (B, C, H, W) images."""
         if self._learner is None:
             self._learner = self._start_learner(images)
-        share = self.processes.share(self.patches_per_iteration)
-        patches = sample_patches(images, self.patch_size, self.stride, share, self.learning_draws(self.seed))
+        share = self.processes.share(self.learning.patches_per_iteration)
+        patches = sample_patches(images, self.patch_size, self.stride, share, self.learning_draws(self.learning.seed))
         metrics = self._learner.step(patches)
         self.dictionary.copy_(self._learner.dictionary)
-        return {"objective": metrics["half_residual"] + self.lmbda * metrics["l1"], **metrics}
+        return {"objective": metrics["half_residual"] + self.learning.lmbda * metrics["l1"], **metrics}
 
     def _start_learner(self, images: Tensor) -> PatchLearner:
         """Start from patches of the first batch."""
-        patches = sample_patches(images, self.patch_size, self.stride, self.n_atoms, generator_of(self.seed, -1))
+        patches = sample_patches(
+            images, self.patch_size, self.stride, self.n_atoms, generator_of(self.learning.seed, -1)
+        )
         atoms = first_atoms(patches, self.n_atoms, self.processes, lacking="empty")
-        coder = partial(lasso, lmbda=self.lmbda, tolerance=1e-2)
+        coder = partial(lasso, lmbda=self.learning.lmbda, tolerance=1e-2)
         return PatchLearner(OnlineDictionary(atoms.T, coder), self.processes)

@@ -9,6 +9,7 @@ from skimage.filters import threshold_otsu
 from sklearn.decomposition import sparse_encode
 from sklearn.preprocessing import StandardScaler
 
+from sparsefront.common.rules import number
 from sparsefront.frontends import RegionSparse
 
 Array = np.ndarray
@@ -32,7 +33,8 @@ class ByLibraries:
         across, down = cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1)
         gradient = np.maximum(np.abs(across) - np.abs(down), 0)
         mask = (gradient > threshold_otsu(gradient)).astype(np.uint8)
-        for operation, share in ((cv2.MORPH_CLOSE, self.frontend.closing), (cv2.MORPH_OPEN, self.frontend.opening)):
+        settings = self.frontend.object_region
+        for operation, share in ((cv2.MORPH_CLOSE, settings.closing), (cv2.MORPH_OPEN, settings.opening)):
             side = 2 * round((share * min(image.shape[:2]) - 1) / 2) + 1
             mask = cv2.morphologyEx(mask, operation, np.ones((side, side), np.uint8))
         outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -41,10 +43,12 @@ class ByLibraries:
 
     def background(self, image: Array) -> Array:
         """OpenCV's bilateral filter."""
+        settings = self.frontend.background
+        assert settings is not None
+        sigma_color = number(settings.sigma_color, "sigma_color")
         return cv2.bilateralFilter(
-            image, self.frontend.diameter, self.frontend.sigma_color, self.frontend.sigma_space,
-            borderType=cv2.BORDER_REFLECT_101,
-        )  # fmt: skip
+            image, settings.diameter, sigma_color, settings.sigma_space, borderType=cv2.BORDER_REFLECT_101
+        )
 
     def cut(self, image: Array, region: Array) -> tuple[Array, tuple[Array, Array], StandardScaler]:
         """The z-scored patches that touch the region (N, C n n), where they lie, and the z-score."""

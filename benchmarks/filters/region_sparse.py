@@ -13,7 +13,7 @@ from benchmarks.filters.inputs import one_by_one, pictures, psnr, together
 from sparsecode import OnlineDictionary, PatchGrid, cut_patches, omp, paste_patches
 from sparsefront.frontends import RegionSparse
 from sparsefront.frontends.parts.benign_patches import benign_patches
-from sparsefront.frontends.parts.bilateral_filter import bilateral_filter
+from sparsefront.frontends.settings import BackgroundFilter
 
 STEPS = ("region", "background", "cut", "code", "paste")
 
@@ -103,7 +103,7 @@ def ours(frontend: RegionSparse, images: Tensor) -> dict[str, Callable[[], Any]]
     restored = code()
     runs: tuple[Callable[[], Any], ...] = (
         lambda: frontend.region(images),
-        lambda: bilateral_filter(images, frontend.diameter, frontend.sigma_color, frontend.sigma_space),
+        lambda: BackgroundFilter()(images),
         take,
         code,
         put,

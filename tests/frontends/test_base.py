@@ -6,17 +6,20 @@ import torch
 from sparsefront.common.processes import Processes
 from sparsefront.frontends import DDL, Compose, FrontEnd, Identity, RegionSparse, TopT
 from sparsefront.frontends.parts.learner import Learner
+from sparsefront.frontends.settings import BackgroundFilter, DDLLearning, RegionSparseLearning, TopTLearning
 from tests.helpers.front_end_contract import fitted
 from tests.helpers.processes_in_threads import ThreadTrainer, in_processes
 
 SHAPE = (1, 12, 12)
-SMALL = {"n_atoms": 8, "patch_size": 4, "n_iterations": 2}
+SMALL = {"n_atoms": 8, "patch_size": 4}
 LEARNERS = {
-    "DDL": lambda: DDL(SHAPE, **SMALL),
-    "DDL, batch": lambda: DDL(SHAPE, learner="batch", n_passes=1, **SMALL),
-    "DDL, pca": lambda: DDL(SHAPE, factors="pca", **SMALL),
-    "RegionSparse": lambda: RegionSparse(SHAPE, diameter=3, n_nonzero_coefs=3, **SMALL),
-    "TopT": lambda: TopT(SHAPE, top_t=3, decoder="small", **SMALL),
+    "DDL": lambda: DDL(SHAPE, learning=DDLLearning(n_iterations=2), **SMALL),
+    "DDL, batch": lambda: DDL(SHAPE, learning=DDLLearning("batch", n_iterations=2, n_passes=1), **SMALL),
+    "DDL, pca": lambda: DDL(SHAPE, factors="pca", learning=DDLLearning(n_iterations=2), **SMALL),
+    "RegionSparse": lambda: RegionSparse(
+        SHAPE, n_nonzero_coefs=3, background=BackgroundFilter(3), learning=RegionSparseLearning(n_iterations=2), **SMALL
+    ),
+    "TopT": lambda: TopT(SHAPE, top_t=3, decoder="small", learning=TopTLearning(n_iterations=2), **SMALL),
 }
 learners = pytest.mark.parametrize("name", LEARNERS)
 

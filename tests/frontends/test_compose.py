@@ -18,6 +18,7 @@ from sparsefront.frontends import (
     TopT,
     TotalVariation,
 )
+from sparsefront.frontends.settings import TopTLearning
 from sparsefront.model.defended import DefendedClassifier
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted, seeded
 from tests.helpers.places import CONFIGS
@@ -126,7 +127,7 @@ def test_the_same_images_teach_the_same_whatever_was_drawn_before():
 
 
 def test_what_has_learned_already_is_left_alone():
-    dct = partial(TopT, n_atoms=20, top_t=4, decoder="small", dictionary="dct", n_iterations=50)
+    dct = partial(TopT, n_atoms=20, top_t=4, decoder="small", dictionary="dct", learning=TopTLearning(n_iterations=50))
     composed = Compose(SHAPE, [dct])
     assert composed.learned
     assert composed.n_learning_steps == 0

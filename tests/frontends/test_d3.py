@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from sparsefront.frontends import D3, d3
 from sparsefront.frontends.parts.far_apart import far_apart
+from sparsefront.frontends.settings import D3Learning
 from tests.helpers.front_end_contract import fitted, seeded
+from tests.helpers.grouped import grouped
 from tests.helpers.processes_in_threads import ThreadTrainer, in_processes
 
 SHAPE = (3, 13, 16)
@@ -18,7 +20,8 @@ def rand(*shape, seed=0):
 
 def with_atoms(atoms, shape=SHAPE, **settings_):
     """A D3 of those atoms (m, L)."""
-    frontend = D3(shape, **{"n_atoms": atoms.shape[1], "patch_size": 4, "stride": 2, "n_nonzero_coefs": 3, **settings_})
+    small = {"n_atoms": atoms.shape[1], "patch_size": 4, "stride": 2, "n_nonzero_coefs": 3}
+    frontend = D3(shape, **small | settings_)
     frontend.dictionary.copy_(torch.nn.functional.normalize(atoms, dim=0))
     frontend.n_chosen.fill_(atoms.shape[1])
     frontend.learned.fill_(True)
@@ -93,7 +96,9 @@ def test_atoms_are_taken_as_one_by_one(seed, limit, number):
 @pytest.mark.parametrize("remove_mean", [False, True])
 def test_stage_one_takes_patches_of_the_images_that_are_far_apart(remove_mean):
     images = rand(6, *SHAPE)
-    frontend = D3(SHAPE, n_atoms=200, patch_size=4, n_iterations=3, max_correlation=0.8, remove_mean=remove_mean)
+    frontend = D3(
+        SHAPE, n_atoms=200, patch_size=4, max_correlation=0.8, remove_mean=remove_mean, learning=D3Learning(3)
+    )
     number = int(fitted(frontend, images).n_chosen)
     atoms = frontend.dictionary[:, :number]
     assert number > 3
@@ -110,7 +115,7 @@ def test_stage_one_takes_patches_of_the_images_that_are_far_apart(remove_mean):
 def test_stage_one_stops_at_a_full_dictionary_and_follows_its_seed():
     images = rand(6, *SHAPE)
     first, second, other = (
-        fitted(D3(SHAPE, n_atoms=20, patch_size=4, max_correlation=1.0, n_iterations=3, seed=seed), images)
+        fitted(D3(SHAPE, n_atoms=20, patch_size=4, max_correlation=1.0, learning=D3Learning(3, seed=seed)), images)
         for seed in (0, 0, 1)
     )
     assert int(first.n_chosen) == 20
@@ -123,14 +128,14 @@ def test_processes_share_the_patches_that_each_has_drawn():
     settings_ = {"n_atoms": 12, "patch_size": 4, "max_correlation": 0.9}
 
     def learned(strategy):
-        frontend = D3(SHAPE, patches_per_iteration=20, **settings_)
+        frontend = D3(SHAPE, learning=D3Learning(patches_per_iteration=20), **settings_)
         frontend._trainer = ThreadTrainer(strategy)
         frontend.learn_from(rand(4, *SHAPE, seed=strategy.global_rank))
         return frontend.dictionary
 
     first, second = in_processes(2, learned)
     assert torch.equal(first, second)
-    alone = fitted(D3(SHAPE, n_iterations=1, patches_per_iteration=10, **settings_), rand(4, *SHAPE)).dictionary
+    alone = fitted(D3(SHAPE, learning=D3Learning(1, 10), **settings_), rand(4, *SHAPE)).dictionary
     n_of_the_first = int((alone != 0).any(dim=0).sum())
     assert torch.equal(first[:, :n_of_the_first], alone[:, :n_of_the_first])  # as its patches come first
     assert n_of_the_first < int((first != 0).any(dim=0).sum())
@@ -172,4 +177,4 @@ def test_before_stage_one_it_says_so():
 )
 def test_a_setting_out_of_range_is_named(settings_, message):
     with pytest.raises(ValueError, match=message):
-        D3(SHAPE, **{"n_atoms": 30, **settings_})
+        D3(SHAPE, **grouped({"n_atoms": 30, **settings_}, learning=D3Learning))

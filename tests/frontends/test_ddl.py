@@ -13,7 +13,9 @@ from sparsecode.factorisation import Factorisation
 from sparsefront.common.processes import Processes
 from sparsefront.frontends import DDL
 from sparsefront.frontends.parts.factorisation_learner import FactorisationLearner
+from sparsefront.frontends.settings import DDLLearning
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
+from tests.helpers.grouped import grouped
 from tests.helpers.processes_in_threads import in_processes
 
 SHAPE = (1, 10, 10)
@@ -121,7 +123,8 @@ def test_restores_a_photograph_as_scikit_learn_does(channels):
 def test_pca_with_all_nonzeros_is_scikit_learns_projection_of_every_patch():
     images = (pictures(20) + torch.linspace(0, 1, 10)) / 2  # so that the mean patch is a ramp
     frontend = fitted(
-        DDL(SHAPE, n_atoms=6, n_nonzero_coefs=None, patch_size=4, factors="pca", n_iterations=40), images
+        DDL(SHAPE, n_atoms=6, n_nonzero_coefs=None, patch_size=4, factors="pca", learning=DDLLearning(n_iterations=40)),
+        images,
     ).double()
     torch.testing.assert_close(frontend.dictionary.T @ frontend.dictionary, torch.eye(6).double(), atol=1e-5, rtol=0)
 
@@ -146,7 +149,7 @@ def test_pca_with_all_nonzeros_is_scikit_learns_projection_of_every_patch():
 def test_nmf_codes_patches_by_a_nonnegative_lasso_of_nonnegative_atoms():
     images = pictures(20)
     settings = {"n_atoms": 10, "patch_size": 4, "stride": 2, "factors": "nmf", "lmbda": 0.02}
-    frontend = fitted(DDL(SHAPE, n_iterations=10, **settings), images).double()
+    frontend = fitted(DDL(SHAPE, learning=DDLLearning(n_iterations=10), **settings), images).double()
     assert frontend.dictionary.min() >= 0
     torch.testing.assert_close(frontend.dictionary.norm(dim=0), torch.ones(10).double(), atol=1e-6, rtol=0)
     images = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(2)).double()
@@ -163,12 +166,12 @@ def test_nmf_codes_patches_by_a_nonnegative_lasso_of_nonnegative_atoms():
     [
         {"factors": "pca", "n_atoms": 12, "n_nonzero_coefs": None},
         {"factors": "nmf", "n_atoms": 12},
-        {"learner": "batch", "n_atoms": 20, "n_passes": 2, "rule": "omp", "training_noise": "sign"},
+        {"learner": "batch", "n_atoms": 20, "n_passes": 2, "rule": "omp", "noise": "sign"},
     ],
     ids=["pca", "nmf", "batch"],
 )
 def test_every_way_to_learn_keeps_the_contract(settings):
-    frontend = DDL((3, 9, 11), patch_size=4, stride=3, n_iterations=3, **settings)
+    frontend = DDL((3, 9, 11), patch_size=4, stride=3, **grouped(settings | {"n_iterations": 3}, learning=DDLLearning))
     assert_keeps_the_contract(fitted(frontend, pictures(8, (3, 9, 11))), pictures(4, (3, 9, 11), seed=1))
 
 
@@ -182,9 +185,9 @@ def coding_error(frontend, images):
 @pytest.mark.parametrize("learner", ["online", "batch"])
 def test_a_learned_dictionary_codes_better_than_the_patches_it_began_with(learner):
     images, unseen = pictures(40), pictures(40, seed=1)
-    settings = {"n_atoms": 24, "patch_size": 5, "lmbda": 0.05, "learner": learner}
-    begun = fitted(DDL(SHAPE, n_iterations=1, n_passes=1, patches_per_iteration=1, **settings), images)
-    learned = fitted(DDL(SHAPE, n_iterations=40, n_passes=15, **settings), images)
+    settings = {"n_atoms": 24, "patch_size": 5, "lmbda": 0.05}
+    begun = fitted(DDL(SHAPE, learning=DDLLearning(learner, 1, 1, n_passes=1), **settings), images)
+    learned = fitted(DDL(SHAPE, learning=DDLLearning(learner, 40, n_passes=15), **settings), images)
     torch.testing.assert_close(learned.dictionary.norm(dim=0), torch.ones(24))
     assert learned.dictionary.sum(dim=0).abs().max() < 1e-3  # of mean 0, as the patches are
     assert coding_error(learned, unseen) < 0.8 * coding_error(begun, unseen)
@@ -194,22 +197,23 @@ def test_the_seed_and_the_noise_decide_what_is_learned():
     images = pictures(20)
 
     def dictionary(**settings):
-        return fitted(DDL(SHAPE, n_atoms=10, patch_size=4, n_iterations=3, **settings), images).dictionary
+        frontend = DDL(SHAPE, n_atoms=10, patch_size=4, learning=DDLLearning(n_iterations=3, **settings))
+        return fitted(frontend, images).dictionary
 
     assert torch.equal(dictionary(), dictionary())
-    assert torch.equal(dictionary(training_noise="none"), dictionary(training_eps=0.1))
+    assert torch.equal(dictionary(noise="none"), dictionary(eps=0.1))
     different = [
         dictionary(),
         dictionary(seed=1),
-        dictionary(training_noise="sign"),
-        dictionary(training_noise="uniform"),
+        dictionary(noise="sign"),
+        dictionary(noise="uniform"),
     ]
     assert len({tuple(found.flatten().tolist()) for found in different}) == 4
 
 
 @pytest.mark.parametrize(("kind", "power"), [("sign", 0.04), ("uniform", 0.04 / 3)])
 def test_noise_on_training_images_has_the_size_that_is_asked_for(kind, power):
-    frontend = DDL((1, 40, 40), patch_size=8, training_noise=kind, training_eps=0.2)
+    frontend = DDL((1, 40, 40), patch_size=8, learning=DDLLearning(noise=kind, eps=0.2))
     gray = torch.full((4, 1, 40, 40), 0.5)
     patches = frontend._draw(gray, 500, torch.Generator().manual_seed(0))
     assert patches.square().mean().item() == pytest.approx(power * 63 / 64, rel=0.02)  # without its mean
@@ -324,7 +328,7 @@ def test_atoms_are_pictures_of_the_dictionarys_columns():
         ({"rule": "mp"}, "`rule` must be one of omp, ormp, found 'mp'"),
         ({"factors": "svd"}, "`factors` must be one of dictionary, pca, nmf, found 'svd'"),
         ({"learner": "ksvd"}, "`learner` must be one of online, batch, found 'ksvd'"),
-        ({"training_noise": "gaussian"}, "`training_noise` must be one of none, uniform, sign, found 'gaussian'"),
+        ({"noise": "gaussian"}, "`noise` must be one of none, uniform, sign, found 'gaussian'"),
         ({"n_atoms": 0}, "`n_atoms` must be at least 1, found 0"),
         ({"n_iterations": 0}, "`n_iterations` must be at least 1, found 0"),
         ({"patches_per_iteration": 0}, "`patches_per_iteration` must be at least 1, found 0"),
@@ -344,12 +348,12 @@ def test_atoms_are_pictures_of_the_dictionarys_columns():
         ({"factors": "pca", "n_atoms": 9, "learner": "batch"}, "`learner` must be left at online with `factors: pca`"),
         ({"factors": "nmf", "n_nonzero_coefs": 3}, "`n_nonzero_coefs` and `rule` must be left out .* found 3 and ormp"),
         ({"factors": "nmf", "rule": "omp"}, "`n_nonzero_coefs` and `rule` must be left out .* found 2 and omp"),
-        ({"training_eps": "300/255"}, "`training_eps` must be from 0 to 1, found 1.17647; write it in"),
+        ({"eps": "300/255"}, "`eps` must be from 0 to 1, found 1.17647; write it in"),
     ],
 )
 def test_a_setting_out_of_range_is_named(settings, sentence):
     with pytest.raises(ValueError, match=sentence):
-        DDL((1, 10, 12), **settings)
+        DDL((1, 10, 12), **grouped(settings, learning=DDLLearning))
 
 
 @pytest.mark.parametrize("settings", [{"n_nonzero_coefs": None}, {"n_atoms": 1}], ids=str)

@@ -33,6 +33,7 @@ from sparsefront.frontends import (
     TotalVariation,
 )
 from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, DSCSolver
+from sparsefront.frontends.settings import BackgroundFilter, D3Learning, DDLLearning, RegionSparseLearning, TopTLearning
 from tests.helpers.front_end_contract import assert_devices_agree, assert_keeps_the_contract, fitted
 from tests.helpers.precision import placed
 
@@ -41,8 +42,10 @@ THREE_LAYERS = [DSCLayer(8, 5, 2, 0.3), DSCLayer(10, 3, 2, 0.1), DSCLayer(12, lm
 # A builder of (image_shape) each, small enough for the shapes below.
 FRONT_ENDS = {
     "Identity": Identity,
-    "TopT": lambda shape: TopT(shape, n_atoms=20, top_t=4, decoder="small", n_iterations=2),
-    "TopT, codes": lambda shape: TopT(shape, n_atoms=20, top_t=4, decoder="identity", quantize=False, n_iterations=2),
+    "TopT": lambda shape: TopT(shape, n_atoms=20, top_t=4, decoder="small", learning=TopTLearning(n_iterations=2)),
+    "TopT, codes": lambda shape: TopT(
+        shape, n_atoms=20, top_t=4, decoder="identity", quantize=False, learning=TopTLearning(n_iterations=2)
+    ),
     "ComDefend": lambda shape: ComDefend(shape, widths=(4, 8), n_iterations=2),
     "MagNet": lambda shape: MagNet(shape, n_iterations=2),
     "BitDepth": BitDepth,
@@ -64,8 +67,8 @@ FRONT_ENDS = {
     "RandomResizePad, bilinear": lambda shape: RandomResizePad(shape, smallest=0.5, interpolation="bilinear"),
     "TotalVariation": lambda shape: TotalVariation(shape, n_iterations=5),
     "TotalVariation, nothing dropped": lambda shape: TotalVariation(shape, keep=1.0, n_iterations=5),
-    "D3": lambda shape: D3(shape, n_atoms=60, n_nonzero_coefs=3, n_iterations=2, patches_per_iteration=40),
-    "DDL": lambda shape: DDL(shape, n_atoms=20, n_iterations=2, patches_per_iteration=40),
+    "D3": lambda shape: D3(shape, n_atoms=60, n_nonzero_coefs=3, learning=D3Learning(2, 40)),
+    "DDL": lambda shape: DDL(shape, n_atoms=20, learning=DDLLearning(n_iterations=2, patches_per_iteration=40)),
     "DSC": lambda shape: DSC(shape, THREE_LAYERS, solver=DSCSolver(tolerance=0.1), learning=TWO_BATCHES),
     "DSC, code": lambda shape: DSC(shape, THREE_LAYERS[1:], output="code", normalise="mean", learning=TWO_BATCHES),
     "DSC, euler": lambda shape: DSC(
@@ -76,7 +79,12 @@ FRONT_ENDS = {
     "Bilateral": lambda shape: Bilateral(shape, diameter=5),
     "NonLocalMeans": lambda shape: NonLocalMeans(shape, search_window=5),
     "RegionSparse": lambda shape: RegionSparse(
-        shape, n_atoms=20, n_nonzero_coefs=3, patch_size=4, diameter=3, patches_per_image=20, n_iterations=2
+        shape,
+        n_atoms=20,
+        n_nonzero_coefs=3,
+        patch_size=4,
+        background=BackgroundFilter(3),
+        learning=RegionSparseLearning(patches_per_image=20, n_iterations=2),
     ),
     "STL": lambda shape: STL(
         shape,

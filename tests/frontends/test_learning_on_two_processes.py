@@ -18,11 +18,15 @@ from sparsefront.data.faces.name_pictures import name_pictures
 from sparsefront.data.faces.named_split import NamedSplit
 from sparsefront.frontends import DDL, DSC, STL, RegionSparse, TopT
 from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, SecondModality
+from sparsefront.frontends.settings import DDLLearning, RegionSparseLearning, TopTLearning
 from sparsefront.training.stage_one import learn_front_end
 from tests.helpers.places import IMPORT_PATH
 
 SHAPE = (1, 28, 28)
-SMALL = {"n_atoms": 16, "n_iterations": 3}
+N_ATOMS = {"n_atoms": 16}
+DDL_SHORT, REGION_SHORT, TOP_T_SHORT = (
+    kind(n_iterations=3) for kind in (DDLLearning, RegionSparseLearning, TopTLearning)
+)
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
 STRATIFIED = {
     "n_filters": 8,
@@ -39,15 +43,15 @@ DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 NAMES = SecondModality((1, 16, 128), [DSCLayer(6, 16, 8, 0.5)])
 LAYERS = [DSCLayer(16, 7, 3, 0.5), DSCLayer(16, lmbda=0.1)]
 FRONT_ENDS = {
-    "DDL": lambda: DDL(SHAPE, **SMALL),
-    "DDL, batch": lambda: DDL(SHAPE, learner="batch", n_passes=2, **SMALL),
-    "DDL, pca": lambda: DDL(SHAPE, factors="pca", **SMALL),
+    "DDL": lambda: DDL(SHAPE, learning=DDL_SHORT, **N_ATOMS),
+    "DDL, batch": lambda: DDL(SHAPE, learning=DDLLearning("batch", n_iterations=3, n_passes=2), **N_ATOMS),
+    "DDL, pca": lambda: DDL(SHAPE, factors="pca", learning=DDL_SHORT, **N_ATOMS),
     "DSC": lambda: DSC(SHAPE, LAYERS, learning=DSCLearningSettings(n_iterations=3)),
     "DSC, names": lambda: DSC(SHAPE, LAYERS, NAMES, learning=DSCLearningSettings(n_iterations=3)),
-    "RegionSparse": lambda: RegionSparse(SHAPE, patch_size=4, **SMALL),
+    "RegionSparse": lambda: RegionSparse(SHAPE, patch_size=4, learning=REGION_SHORT, **N_ATOMS),
     "STL": lambda: STL(SHAPE, **STRATIFIED),
     "STL, consensus": lambda: STL(SHAPE, **STRATIFIED, learner="consensus", n_kept_images=9, n_passes=1),
-    "TopT": lambda: TopT(SHAPE, decoder="small", **SMALL),
+    "TopT": lambda: TopT(SHAPE, decoder="small", learning=TOP_T_SHORT, **N_ATOMS),
 }
 
 

@@ -10,15 +10,21 @@ from sparsefront.frontends import RegionSparse
 from sparsefront.frontends.parts.benign_patches import benign_patches
 from sparsefront.frontends.parts.bilateral_filter import bilateral_filter
 from sparsefront.frontends.parts.non_local_means import non_local_means
+from sparsefront.frontends.settings import BackgroundFilter, ObjectRegion, RegionSparseLearning
 from tests.helpers.digits import digits
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
+from tests.helpers.grouped import grouped
 
 SHAPE = (3, 24, 26)
 SMALL = {"n_atoms": 60, "n_nonzero_coefs": 4, "patch_size": 4, "diameter": 5}
 
 
 def untrained(**settings):
-    return RegionSparse(**{"image_shape": SHAPE, "dictionary": "random", **SMALL, **settings}).eval()
+    return RegionSparse(**in_groups({"image_shape": SHAPE, "dictionary": "random", **SMALL, **settings})).eval()
+
+
+def in_groups(settings):
+    return grouped(settings, region=ObjectRegion, background=BackgroundFilter, learning=RegionSparseLearning)
 
 
 def photograph(shape=SHAPE):
@@ -50,7 +56,7 @@ def restored_patches(images, frontend):
 
 @pytest.mark.parametrize("normalise", ["zscore", "patch_mean", "none"])
 def test_coding_the_whole_image_is_scikit_learns_omp_averaged_over_patches(normalise):
-    frontend = untrained(region="all", normalise=normalise)
+    frontend = untrained(shape="all", normalise=normalise)
     images = 0.2 + 0.6 * torch.rand(2, *SHAPE)
     expected = average_patches(restored_patches(images, frontend), SHAPE[1:], 4, 2).clamp(0, 1)
     torch.testing.assert_close(frontend(images), expected, atol=2e-5, rtol=0)
@@ -59,9 +65,9 @@ def test_coding_the_whole_image_is_scikit_learns_omp_averaged_over_patches(norma
 @pytest.mark.parametrize("theta", [1.0, 0.6, 0.0])
 @pytest.mark.parametrize("region", ["mask", "box"])
 def test_each_pixel_is_the_mean_over_its_patches_coded_ones_if_they_touch_the_object(region, theta):
-    frontend = untrained(region=region, theta=theta, normalise="patch_mean")
+    frontend = untrained(shape=region, theta=theta, normalise="patch_mean")
     images = torch.cat([photograph(), photograph().flip(3)])
-    background = bilateral_filter(images, 5, frontend.sigma_color, 3.0)
+    background = bilateral_filter(images, 5, 50 / 255, 3.0)
     found = frontend.region(images).float().expand(-1, 3, -1, -1)
     filtered, inside = (extract_patches(x, 4, 2, cover=True) for x in (background, found))
     touching = inside.any(dim=2, keepdim=True)
@@ -74,8 +80,8 @@ def test_each_pixel_is_the_mean_over_its_patches_coded_ones_if_they_touch_the_ob
 def test_object_and_background_are_what_their_names_say():
     frontend, images = untrained(), photograph()
     out, region = frontend(images), frontend.region(images)
-    coded = untrained(region="all")(images)
-    background = bilateral_filter(images, 5, frontend.sigma_color, 3.0)
+    coded = untrained(shape="all")(images)
+    background = bilateral_filter(images, 5, 50 / 255, 3.0)
     near = torch.nn.functional.max_pool2d(region.float(), 7, 1, 3) > 0  # a patch of 4 pixels reaches 3 beyond
     inside, outside = region.expand_as(images), ~near.expand_as(images)
     assert inside.any()
@@ -86,14 +92,12 @@ def test_object_and_background_are_what_their_names_say():
 
 def test_the_share_of_the_code_falls_by_steps_away_from_the_object():
     """What shows a seam: a background of another level than the codes."""
-    frontend = untrained(image_shape=(1, 40, 40), patch_size=8, normalise="none", region="box", threshold="mean")
+    frontend = untrained(image_shape=(1, 40, 40), patch_size=8, normalise="none", shape="box", threshold="mean")
     frontend.dictionary.copy_(torch.nn.functional.normalize(torch.ones(64, 60), dim=0))  # every code is the mean
     image = torch.full((1, 1, 40, 40), 0.5)
     image[..., 16:24, 16:24] = torch.rand(8, 8)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(
-            "sparsefront.frontends.region_sparse.bilateral_filter", lambda images, *settings: torch.zeros_like(images)
-        )
+        patched.setattr(BackgroundFilter, "__call__", lambda self, images: torch.zeros_like(images))
         out = frontend(image)[0, 0]
     row = out[20]  # from the background, through the object, to the background
     assert row[0] == row[-1] == 0
@@ -102,13 +106,13 @@ def test_the_share_of_the_code_falls_by_steps_away_from_the_object():
 
 
 def test_as_many_atoms_as_pixels_give_the_object_back():
-    frontend = untrained(n_atoms=60, n_nonzero_coefs=60, dictionary="dct", suppress_background=False)
+    frontend = untrained(n_atoms=60, n_nonzero_coefs=60, dictionary="dct", background=None)
     images = photograph()
     torch.testing.assert_close(frontend(images), images, atol=1e-4, rtol=0)
 
 
 def test_without_suppression_the_background_stays_as_it_is():
-    frontend, images = untrained(suppress_background=False), photograph()
+    frontend, images = untrained(background=None), photograph()
     far = torch.nn.functional.max_pool2d(frontend.region(images).float(), 7, 1, 3) == 0
     out = frontend(images)
     torch.testing.assert_close(out[far.expand_as(out)], images[far.expand_as(out)], atol=1e-6, rtol=0)
@@ -132,15 +136,15 @@ def test_where_nothing_is_found_the_fallback_decides_for_that_image_alone(fallba
 
 def test_a_batch_in_which_nothing_at_all_is_found_is_filtered():
     frontend, images = untrained(fallback="none", threshold=4.0), torch.rand(2, *SHAPE)
-    torch.testing.assert_close(frontend(images), bilateral_filter(images, 5, frontend.sigma_color, 3.0))
+    torch.testing.assert_close(frontend(images), bilateral_filter(images, 5, 50 / 255, 3.0))
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"dictionary": "dct", "region": "all", "normalise": "patch_mean"},
-        {"suppress_background": False, "theta": 0.5, "normalise": "none", "stride": 3},
-        {"region": "box", "keep": "largest", "threshold": "mean"},
+        {"dictionary": "dct", "shape": "all", "normalise": "patch_mean"},
+        {"background": None, "theta": 0.5, "normalise": "none", "stride": 3},
+        {"shape": "box", "keep": "largest", "threshold": "mean"},
     ],
     ids=str,
 )
@@ -164,7 +168,7 @@ def test_runs_of_patches_change_neither_values_nor_gradients(monkeypatch, mode):
 
 def test_no_codes_of_any_run_are_kept_for_the_gradient(monkeypatch):
     monkeypatch.setattr("sparsefront.frontends.region_sparse._MAX_BYTES", 40_000)
-    frontend, images = untrained(region="all"), torch.rand(2, *SHAPE).requires_grad_()
+    frontend, images = untrained(shape="all"), torch.rand(2, *SHAPE).requires_grad_()
     out = frontend.stand_in("exact")(images)
     gc.collect()
     tensors = [one for one in gc.get_objects() if type(one) is torch.Tensor and one is not frontend.dictionary]
@@ -173,7 +177,7 @@ def test_no_codes_of_any_run_are_kept_for_the_gradient(monkeypatch):
 
 
 def test_exact_passes_only_what_the_chosen_atoms_span():
-    frontend = untrained(region="all", normalise="none", patch_size=4, stride=4, image_shape=(3, 4, 4))
+    frontend = untrained(shape="all", normalise="none", patch_size=4, stride=4, image_shape=(3, 4, 4))
     images = (0.3 + 0.4 * torch.rand(1, 3, 4, 4)).requires_grad_()
     out = frontend.stand_in("exact")(images).flatten()
     weights = torch.randn(48) * (out > 0) * (out < 1)  # what is clipped passes nothing
@@ -229,7 +233,10 @@ def test_learned_atoms_code_digits_better_than_the_patches_they_start_from(setti
     test = test[:50]
     images = torch.cat(train[:2])
     start, learned = (
-        fitted(RegionSparse((1, 14, 14), **{**LEARNING, "n_iterations": steps, "region": "all", **settings}), images)
+        fitted(
+            RegionSparse((1, 14, 14), **in_groups({**LEARNING, "n_iterations": steps, "shape": "all", **settings})),
+            images,
+        )
         for steps in (1, 6)
     )
     torch.testing.assert_close(learned.dictionary.norm(dim=0), torch.ones(40))
@@ -242,7 +249,7 @@ def test_learned_atoms_code_digits_better_than_the_patches_they_start_from(setti
 def test_a_trainer_learns_the_same_dictionary_from_the_same_seed_and_another_without_smoothing():
     images = torch.rand(8, 1, 10, 10)
     first, again, other, raw = (
-        fitted(RegionSparse((1, 10, 10), **{**LEARNING, "n_iterations": 2, **settings}), images).dictionary
+        fitted(RegionSparse((1, 10, 10), **in_groups({**LEARNING, "n_iterations": 2, **settings})), images).dictionary
         for settings in ({}, {}, {"seed": 1}, {"smoothing": False})
     )
     assert torch.equal(first, again)
@@ -253,7 +260,7 @@ def test_a_trainer_learns_the_same_dictionary_from_the_same_seed_and_another_wit
 @pytest.mark.filterwarnings("ignore")
 def test_too_few_patches_to_start_from_are_named():
     with pytest.raises(ValueError, match=r"first batch must hold at least `n_atoms` = 40 patches .* found 20"):
-        fitted(RegionSparse((1, 10, 10), **LEARNING), torch.rand(2, 1, 10, 10))
+        fitted(RegionSparse((1, 10, 10), **in_groups(LEARNING)), torch.rand(2, 1, 10, 10))
 
 
 def test_a_front_end_that_has_not_learned_says_so():
@@ -271,7 +278,7 @@ def test_defaults_fit_the_usual_images(shape):
 
 @pytest.mark.parametrize(("shape", "region"), [((1, 2, 2), "mask"), ((3, 2, 5), "box"), ((1, 1, 1), "all")], ids=str)
 def test_the_smallest_images_that_are_accepted_are_coded(shape, region):
-    frontend = untrained(image_shape=shape, patch_size=1, n_nonzero_coefs=1, stride=1, diameter=1, region=region)
+    frontend = untrained(image_shape=shape, patch_size=1, n_nonzero_coefs=1, stride=1, diameter=1, shape=region)
     assert frontend(torch.rand(2, *shape)).shape == (2, *shape)
 
 
@@ -298,7 +305,7 @@ def test_a_pixel_next_to_nothing_is_nothing_whatever_its_batch_mates(normalise):
     torch.testing.assert_close(frontend(torch.cat([dark, mate]))[1:], frontend(mate))
 
 
-@pytest.mark.parametrize("settings", [{}, {"fallback": "none"}, {"threshold": "mean"}, {"region": "box"}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"fallback": "none"}, {"threshold": "mean"}, {"shape": "box"}], ids=str)
 def test_an_image_that_is_not_finite_is_named(settings):
     images = torch.rand(2, *SHAPE)
     images[1, 0, 7, 7] = torch.nan
@@ -318,7 +325,7 @@ def test_defaults_are_accepted_for_large_images():
         ({"n_atoms": 0}, "`n_atoms` must be at least 1"),
         ({"n_nonzero_coefs": 61}, "`n_nonzero_coefs` must be from 1 to `n_atoms` = 60, found 61"),
         ({"theta": 1.5}, "`theta` must be from 0 to 1, found 1.5"),
-        ({"region": "circle"}, "`region` must be one of mask, box, all, found 'circle'"),
+        ({"shape": "circle"}, "`shape` must be one of mask, box, all, found 'circle'"),
         ({"fallback": "some"}, "`fallback` must be one of all, none"),
         ({"normalise": "yes"}, "`normalise` must be one of"),
         ({"dictionary": "gabor"}, "`dictionary` must be one of learned, dct, random, found 'gabor'"),

@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 
 from sparsecode.overcomplete_dct import overcomplete_dct
 from sparsefront.frontends import Identity, TopT
+from sparsefront.frontends.settings import TopTLearning
 from tests.helpers.front_end_contract import assert_keeps_the_contract
+from tests.helpers.grouped import grouped
 
 SHAPE = (3, 10, 10)
 
 
 def learned(seed: int = 0, **settings_) -> TopT:
     """A TopT with random unit-norm atoms in place of learned ones."""
-    top_t = TopT(**{"image_shape": SHAPE, "n_atoms": 20, "top_t": 4, "decoder": "small", **settings_})
+    small = {"image_shape": SHAPE, "n_atoms": 20, "top_t": 4, "decoder": "small"}
+    top_t = TopT(**grouped(small | settings_, learning=TopTLearning))
     generator = torch.Generator().manual_seed(seed)
     atoms = torch.nn.functional.normalize(torch.randn(top_t.dictionary.shape, generator=generator), dim=0)
     with torch.no_grad():
@@ -238,7 +241,7 @@ def fit(frontend, images, **kwargs):
 def test_a_trainer_learns_the_same_unit_norm_dictionary_from_the_same_seed():
     images = torch.rand(40, *SHAPE)
     first, second, other = (
-        fit(TopT(SHAPE, n_atoms=30, decoder="small", n_iterations=12, lmbda=0.1, seed=seed), images)
+        fit(TopT(SHAPE, n_atoms=30, decoder="small", learning=TopTLearning(0.1, n_iterations=12, seed=seed)), images)
         for seed in (0, 0, 1)
     )
     assert bool(first.learned)
@@ -250,4 +253,4 @@ def test_a_trainer_learns_the_same_unit_norm_dictionary_from_the_same_seed():
 @pytest.mark.filterwarnings("ignore")
 def test_a_trainer_refuses_pixels_out_of_range_before_it_learns():
     with pytest.raises(ValueError, match=r"in \[0, 1\]"):
-        fit(TopT(SHAPE, n_iterations=3), 255 * torch.rand(40, *SHAPE))
+        fit(TopT(SHAPE, learning=TopTLearning(n_iterations=3)), 255 * torch.rand(40, *SHAPE))

@@ -25,7 +25,7 @@ BASE = ["--config", str(CONFIGS / "base.yaml"), "--config", str(CONFIGS / "data/
 CONVNET = ["--config", str(CONFIGS / "classifiers/convnet.yaml")]
 SMALL_TOP_T = [
     "--model.frontend", "TopT", "--model.frontend.n_atoms", "20", "--model.frontend.top_t", "3",
-    "--model.frontend.decoder", "small", "--model.frontend.n_iterations", "3", "--model.frontend.eps", "0.05",
+    "--model.frontend.decoder", "small", "--model.frontend.learning.n_iterations", "3", "--model.frontend.eps", "0.05",
 ]  # fmt: skip
 QUICK = [
     "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3", "--trainer.accelerator", "cpu",
@@ -247,7 +247,7 @@ def test_a_front_end_is_put_before_a_classifier_that_was_trained_without_it(caps
     """Stage one runs in `test`, the classifier's weights are the other run's, and what was learned is kept."""
     trained = main(["fit", *BASE, *CONVNET, *QUICK, "--run_dir", "natural"]).model.classifier.state_dict()
     behind = ["--model.classifier_checkpoint", "natural", "--run_dir", "behind"]
-    ddl = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "20", "--model.frontend.n_iterations", "3"]
+    ddl = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "20", "--model.frontend.learning.n_iterations", "3"]
     cli = main(["test", *BASE, *CONVNET, *PGD2, *behind, *ddl, "--evaluation.max_samples", "3"])
     assert cli.model.frontend.learned
     assert all(torch.equal(tensor, trained[name]) for name, tensor in cli.model.classifier.state_dict().items())
@@ -260,7 +260,7 @@ def test_a_front_end_is_put_before_a_classifier_that_was_trained_without_it(caps
 
 def test_a_frozen_front_end_runs_once_and_its_results_serve_a_resumed_run(capsys):
     cache = ["--config", str(CONFIGS / "training/frontend_cache.yaml"), "--data.test_size", "4900"]
-    ddl = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "20", "--model.frontend.n_iterations", "3"]
+    ddl = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "20", "--model.frontend.learning.n_iterations", "3"]
     main(["fit", *BASE, *CONVNET, *ddl, *QUICK, *cache])
     assert "Front end cache: 247,744 bytes for T(x) of 79 training images" in capsys.readouterr().out
     resumed = ["--ckpt_path", "last", "--trainer.max_epochs", "2"]

@@ -24,7 +24,7 @@ SMALL = [
     "--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false", "--run_dir", "r",
     "--attacks+", "{name: fgsm, attack: {class_path: FGSM}}", "--evaluation.save_images", "true",
 ]  # fmt: skip
-DDL = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "9", "--model.frontend.n_iterations", "2"]
+DDL = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "9", "--model.frontend.learning.n_iterations", "2"]
 
 
 @pytest.fixture(autouse=True)

@@ -151,7 +151,7 @@ def test_a_stop_while_the_front_end_learns_says_that_it_begins_anew(only, capsys
     only("fit")
     kick_at(monkeypatch, TopT, "learn_from", 2, signal.SIGTERM)
     args = ["fit", *BASE, "--model.frontend", "TopT", "--model.frontend.n_atoms", "20", "--model.frontend.top_t", "3",
-            "--model.frontend.decoder", "small", "--model.frontend.n_iterations", "30"]  # fmt: skip
+            "--model.frontend.decoder", "small", "--model.frontend.learning.n_iterations", "30"]  # fmt: skip
     with pytest.raises(SystemExit) as end:
         main(args)
     assert end.value.code == 143

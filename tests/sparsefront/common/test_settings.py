@@ -21,6 +21,7 @@ from sparsefront.data import ImageData, MNIST5k
 from sparsefront.data.faces.people_settings import PeopleSettings
 from sparsefront.data.torchvision_data import TorchvisionData
 from sparsefront.frontends import FrontEnd, Identity, TopT
+from sparsefront.frontends.settings import TopTLearning
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 NONSENSE = [
@@ -161,7 +162,7 @@ def test_a_users_own_class_is_looked_at_by_its_annotations_and_let_be_where_they
 
 @pytest.mark.parametrize("number", [3, torch.tensor(3), torch.tensor(3).numpy()[()]], ids=["python", "torch", "numpy"])
 def test_integers_of_other_libraries_are_integers(number):
-    assert int(TopT((1, 8, 8), n_atoms=20, top_t=3, seed=number).seed) == 3
+    assert int(TopTLearning(seed=number).seed) == 3
 
 
 @pytest.mark.parametrize("built", [nn.Linear(4, 2), classifiers.ConvNet(1, 10)])

@@ -7,13 +7,14 @@ from sparsefront.classifiers import ConvNet
 from sparsefront.data import MNIST5k
 from sparsefront.data.batch import Batch
 from sparsefront.frontends import TopT
+from sparsefront.frontends.settings import TopTLearning
 from sparsefront.training.schedules import OneCycle
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def top_t(image_shape, n_atoms=20):
-    return TopT(image_shape, n_atoms=n_atoms, top_t=3, decoder="small", n_iterations=2)
+    return TopT(image_shape, n_atoms=n_atoms, top_t=3, decoder="small", learning=TopTLearning(n_iterations=2))
 
 
 def trainer(tmp_path):

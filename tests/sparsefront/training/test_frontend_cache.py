@@ -23,6 +23,7 @@ from sparsefront.data.cached.projections import Projections
 from sparsefront.data.sources import ArrayImages
 from sparsefront.evaluation.fingerprint import described
 from sparsefront.frontends import DDL, Compose, CropEnsemble, FrontEnd, Identity, MagNet, RegionSparse, TopT
+from sparsefront.frontends.settings import DDLLearning, RegionSparseLearning, TopTLearning
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SHAPE = (1, 8, 8)
@@ -147,7 +148,7 @@ def test_the_classifier_is_trained_on_what_the_front_end_returns_bit_by_bit(fit)
 
 
 def test_so_it_is_behind_one_that_learned(fit):
-    model, data = fit(lambda shape: DDL(shape, n_atoms=8, patch_size=4, n_iterations=2))
+    model, data = fit(lambda shape: DDL(shape, n_atoms=8, patch_size=4, learning=DDLLearning(n_iterations=2)))
     split = data.plain_training_split()
     seen = [model.frontend(split.__getitems__(rows.tolist()).image) for rows in torch.arange(20).split(6)]
     assert torch.equal(model.trained_on(), torch.cat(seen)[split.positions.argsort()])
@@ -271,11 +272,15 @@ def test_a_front_end_that_no_file_defines_is_refused(fit):
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: DDL(SHAPE, n_atoms=8, patch_size=4, n_iterations=2),
-        lambda: RegionSparse(SHAPE, n_atoms=16, patch_size=4, n_iterations=2),
+        lambda: DDL(SHAPE, n_atoms=8, patch_size=4, learning=DDLLearning(n_iterations=2)),
+        lambda: RegionSparse(SHAPE, n_atoms=16, patch_size=4, learning=RegionSparseLearning(n_iterations=2)),
         lambda: MagNet(SHAPE, n_iterations=2),
-        lambda: TopT(SHAPE, n_atoms=8, patch_size=4, top_t=2, n_iterations=2, decoder="identity"),
-        lambda: Compose(SHAPE, [lambda shape: DDL(shape, n_atoms=8, patch_size=4, n_iterations=2), Identity]),
+        lambda: TopT(
+            SHAPE, n_atoms=8, patch_size=4, top_t=2, learning=TopTLearning(n_iterations=2), decoder="identity"
+        ),
+        lambda: Compose(
+            SHAPE, [lambda shape: DDL(shape, n_atoms=8, patch_size=4, learning=DDLLearning(n_iterations=2)), Identity]
+        ),
     ],
 )
 def test_what_was_learned_is_the_same_after_a_checkpoint(build):
@@ -373,7 +378,7 @@ def test_codes_are_kept_as_they_are(fit):
 
 
 def small_top_t(shape):
-    return TopT(shape, n_atoms=8, patch_size=4, top_t=2, n_iterations=2, decoder="small")
+    return TopT(shape, n_atoms=8, patch_size=4, top_t=2, learning=TopTLearning(n_iterations=2), decoder="small")
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from sparsefront.common import long_work
 from sparsefront.common.long_work import LongWork
 from sparsefront.data import MNIST5k
 from sparsefront.frontends import DDL, Identity
+from sparsefront.frontends.settings import DDLLearning
 from sparsefront.training.stage_one import _Progress, learn_front_end
 
 
 def test_what_stage_one_leaves_out_by_design_is_not_warned_of():
-    frontend = DDL((1, 28, 28), n_atoms=8, n_iterations=1, patches_per_iteration=8)
+    frontend = DDL((1, 28, 28), n_atoms=8, learning=DDLLearning(n_iterations=1, patches_per_iteration=8))
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
