@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.apgd_walk import APGDWalk, checks
+from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.bounded import Bounded, check_restarts, random_start
 from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, improve
 from sparsefront.attacks.parts.losses import Goal
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import confine
 from sparsefront.common.rules import at_least, check_rules
 
 

@@ -9,8 +9,9 @@ from torch import Tensor
 from sparsefront.attacks.parts.jacobian import runners_up
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, steepest
+from sparsefront.attacks.parts.norms import Norm
 from sparsefront.attacks.parts.queries import checked_logits
+from sparsefront.attacks.parts.steps import steepest
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.rules import at_least, check_rules, not_negative
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import linear_maximiser
+from sparsefront.attacks.parts.steps import linear_maximiser
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.jacobian import runners_up
 from sparsefront.attacks.parts.losses import lead
 from sparsefront.attacks.parts.minimum_norm import MinimumNorm, boundaries, diameter, dual_size, lead_of, rounding
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import confine, perturbation_norm, steepest
+from sparsefront.attacks.parts.norms import perturbation_norm
 from sparsefront.attacks.parts.queries import checked_logits
+from sparsefront.attacks.parts.steps import steepest
 from sparsefront.common.rules import at_least, check_rules, positive
 
 

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.decision import DecisionAttack
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import perturbation_norm, steepest
+from sparsefront.attacks.parts.norms import perturbation_norm
 from sparsefront.attacks.parts.queries import fools
+from sparsefront.attacks.parts.steps import steepest
 from sparsefront.attacks.parts.to_boundary import to_boundary
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.noise import normal, uniform

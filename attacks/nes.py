@@ -6,12 +6,14 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
+from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.candidates import improve
 from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import confine, radii, steepest
+from sparsefront.attacks.parts.norms import radii
 from sparsefront.attacks.parts.queries import in_chunks
+from sparsefront.attacks.parts.steps import steepest
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.noise import normal, uniform
 from sparsefront.common.pixel_size import PixelSize

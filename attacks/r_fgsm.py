@@ -7,7 +7,8 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import linear_maximiser, radii, steepest
+from sparsefront.attacks.parts.norms import radii
+from sparsefront.attacks.parts.steps import linear_maximiser, steepest
 from sparsefront.common.noise import normal
 from sparsefront.common.pixel_size import PixelSize
 

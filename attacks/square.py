@@ -6,11 +6,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, improve
 from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import confine, perturbation_norm
+from sparsefront.attacks.parts.norms import perturbation_norm
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.attacks.parts.windows import cut_windows, random_places, square_mask, unit_windows, window_shape
 from sparsefront.common.noise import uniform

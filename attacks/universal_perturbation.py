@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.base import Attack
+from sparsefront.attacks.parts.balls import project
 from sparsefront.attacks.parts.batch import check_batch, in_precision
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.jacobian import leads, runners_up
 from sparsefront.attacks.parts.losses import margin
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, project, steepest
+from sparsefront.attacks.parts.norms import Norm
 from sparsefront.attacks.parts.queries import answers, fools
 from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.attacks.parts.steps import steepest
 from sparsefront.common.budget import Budget
 from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize

@@ -182,6 +182,22 @@ def test_the_root_of_a_folder_of_plug_ins_holds_one_of_them_a_file(package, kind
         assert path.stem.replace("_", "") == public[0].lower(), f"{path.name} is not named after {public[0]}"
 
 
+def test_nobody_outside_takes_attacks_apart():
+    """What the rest of the house needs is exported by the package; a plug-in's file and the views are named alone."""
+    inside = ("sparsefront.attacks.parts.", "sparsefront.attacks.base")
+    for name, path in FILES.items():
+        if room_of(name) != "sparsefront.attacks":
+            assert not {one for one in imported(path) if one.startswith(inside)}, name
+
+
+def test_parts_of_attacks_know_no_attack_but_its_contract():
+    roots = {f"sparsefront.attacks.{path.stem}" for path in (ROOT / "attacks").glob("*.py")}
+    for name, path in FILES.items():
+        if name.startswith("sparsefront.attacks.parts."):
+            known = roots & set(imported(path))
+            assert known <= {"sparsefront.attacks.base"}, f"{name} imports {known}"
+
+
 def test_parts_of_front_ends_know_no_front_end_but_its_contract():
     roots = {f"sparsefront.frontends.{path.stem}" for path in (ROOT / "frontends").glob("*.py")}
     for name, path in FILES.items():

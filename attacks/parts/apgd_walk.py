@@ -6,7 +6,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.norms import Norm, confine, steepest
+from sparsefront.attacks.parts.balls import confine
+from sparsefront.attacks.parts.norms import Norm
+from sparsefront.attacks.parts.steps import steepest
 from sparsefront.attacks.parts.walk import Walk, all_rows
 
 

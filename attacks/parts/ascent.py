@@ -6,11 +6,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.candidates import Candidates
 from sparsefront.attacks.parts.losses import Goal
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import confine, radii, steepest
+from sparsefront.attacks.parts.norms import radii
+from sparsefront.attacks.parts.steps import steepest
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, positive, unit_interval

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.base import Attack
+from sparsefront.attacks.parts.balls import random_point
 from sparsefront.attacks.parts.candidates import Candidates
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, radii, random_point
+from sparsefront.attacks.parts.norms import Norm, radii
 from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.common.budget import Budget

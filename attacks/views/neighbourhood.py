@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparsefront.attacks.parts.balls import random_point
 from sparsefront.attacks.parts.differentiation import input_gradient
-from sparsefront.attacks.parts.norms import random_point
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
 from sparsefront.attacks.views.white_box import WhiteBox

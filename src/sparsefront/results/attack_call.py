@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+SIZES = ("alpha", "eps", "radius", "size", "step_size")  # settings in pixel units
+
 
 def attack_call(attack: str, settings: Mapping[str, Any]) -> str:
     """An attack as a call, e.g. "PGD(norm=Linf, eps=8/255, steps=40)".
@@ -27,4 +29,6 @@ def _spelled(key: str, value: Any) -> str:
         settings = value.get("init_args", value)
         settings = settings if isinstance(settings, Mapping) else {}
         return f"{value.get('class_path', '')}({', '.join(f'{k}={_spelled(k, v)}' for k, v in settings.items())})"
-    return size_in_words(value) if key in ("eps", "step_size") and isinstance(value, float) else str(value)
+    if key == "sizes" and isinstance(value, list | tuple):
+        return f"[{', '.join(_spelled('size', size) for size in value)}]"
+    return size_in_words(value) if key in SIZES and isinstance(value, float) else str(value)

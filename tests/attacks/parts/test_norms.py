@@ -6,15 +6,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.stats import kstest
 
-from sparsefront.attacks.parts.norms import (
-    confine,
-    linear_maximiser,
-    perturbation_norm,
-    project,
-    radii,
-    random_point,
-    steepest,
-)
+from sparsefront.attacks.parts.balls import confine, project, random_point
+from sparsefront.attacks.parts.norms import perturbation_norm, radii
+from sparsefront.attacks.parts.steps import linear_maximiser, steepest
 from sparsefront.common.noise import normal, uniform
 
 NORMS = ["Linf", "L2", "L1"]
