@@ -29,9 +29,9 @@ class ClassMoments(NamedTuple):
     @classmethod
     def of_sums(cls, count: Tensor, total: Tensor, squares: Tensor) -> "ClassMoments":
         """From sums over images, (K,), (K, n) and (K, n), of ones, activations and their squares."""
-        number = count.clamp_min(1)[:, None]
-        mean = total / number
-        return cls(count, mean, (squares / number - mean.square()).clamp_min(0).sqrt())
+        images = count.clamp_min(1)[:, None]
+        mean = total / images
+        return cls(count, mean, (squares / images - mean.square()).clamp_min(0).sqrt())
 
 
 def class_moments(model: DefendedClassifier, data: ImageData, number: int) -> ClassMoments:
@@ -53,10 +53,10 @@ def class_moments(model: DefendedClassifier, data: ImageData, number: int) -> Cl
         batch = split.__getitems__(items.tolist())
         hidden = last_hidden(model, batch.image.to(model.device, model.reads)).representation.double().cpu()
         label = _one_hot(batch.label, data.num_classes)
-        found = [label.sum(dim=1), label @ hidden, label @ hidden.square()]
-        sums = [old + new for old, new in zip(sums, found, strict=True)] if sums else found
-    shares = [share for share in Processes().gathered(sums) if share]
-    return ClassMoments.of_sums(*(torch.stack(parts).sum(dim=0) for parts in zip(*shares, strict=True)))
+        of_batch = [label.sum(dim=1), label @ hidden, label @ hidden.square()]
+        sums = [old + new for old, new in zip(sums, of_batch, strict=True)] if sums else of_batch
+    sums_of_processes = [part for part in Processes().gathered(sums) if part]
+    return ClassMoments.of_sums(*(torch.stack(parts).sum(dim=0) for parts in zip(*sums_of_processes, strict=True)))
 
 
 def _one_hot(label: Tensor, classes: int) -> Tensor:

@@ -51,10 +51,10 @@ def last_hidden(model: DefendedClassifier, images: Tensor) -> Hidden:
             handle.remove()
     rows = len(images) * model.frontend.n_copies
     if not caught or caught[0][1].shape[:-1].numel() != rows:
-        found = f"one that reads {tuple(caught[0][1].shape)}" if caught else "none that was run as a module"
+        last = f"one that reads {tuple(caught[0][1].shape)}" if caught else "none that was run as a module"
         raise ValueError(
             f"`classifier` must end in an nn.Linear that reads one vector an image, for a representation to be its "
-            f"input, found {found} in {type(model.classifier).__name__}; leave the callback Representations out."
+            f"input, found {last} in {type(model.classifier).__name__}; leave the callback Representations out."
         )
     layer, read = caught[0]
     representation = read.reshape(len(images), model.frontend.n_copies, layer.in_features).float().mean(dim=1)

@@ -95,7 +95,7 @@ class Representations(EvaluationCallback):
 
     @property
     def names(self) -> list[str]:
-        """Of the original and of the variants."""
+        """Names of the original and of the variants."""
         return [ORIGINAL, *(named.name for named in self.variants)]
 
     def check(self, model: DefendedClassifier) -> None:
@@ -110,12 +110,12 @@ class Representations(EvaluationCallback):
         check_views("Variant", self.variants, model)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Refuse what does not suit before anything is run."""
+        """Refuse variants and settings that do not suit the model, before anything is run."""
         if stage in ("validate", "test") and isinstance(pl_module, DefendedClassifier):
             self.check(pl_module)
 
     def due(self, trainer: pl.Trainer) -> bool:
-        """In `validate` and `test`, where there are variants."""
+        """Whether there are variants, and this is no validation within a fit."""
         return bool(self.variants) and trainer.state.fn != TrainerFn.FITTING
 
     def begin(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
@@ -139,11 +139,11 @@ class Representations(EvaluationCallback):
         if self.neuron is None:
             return
         black = torch.zeros(1, *model.frontend.image_shape, device=model.device, dtype=model.reads)
-        number = last_hidden(model, black).weight.shape[1]
-        if self.neuron >= number:
+        neurons = last_hidden(model, black).weight.shape[1]
+        if self.neuron >= neurons:
             raise ValueError(
-                f"`neuron` must be one of the {number} of the last hidden layer, numbered from 0, found {self.neuron}; "
-                "write null for the strongest indicator."
+                f"`neuron` must be one of the {neurons} of the last hidden layer, numbered from 0, found "
+                f"{self.neuron}; write null for the strongest indicator."
             )
 
     def follow(self, trainer: pl.Trainer, model: DefendedClassifier, batch: Batch, stage: str) -> None:
@@ -166,14 +166,14 @@ class Representations(EvaluationCallback):
 
     def finish(self, trainer: pl.Trainer, model: DefendedClassifier, stage: str) -> None:
         """Put the processes' samples together, log, write."""
-        shares = Processes().gathered((self._parts, self._weight))
-        parts = [part for share, _ in shares for part in share]
+        from_processes = Processes().gathered((self._parts, self._weight))
+        parts = [part for rows_of_process, _ in from_processes for part in rows_of_process]
         if not parts:
             self._close_progress()
             return
         order = torch.cat([part["index"] for part in parts]).argsort(stable=True)
         rows = {name: torch.cat([part[name] for part in parts])[order] for name in parts[0]}
-        weight = next(found for _, found in shares if found is not None)
+        weight = next(found for _, found in from_processes if found is not None)
         rows |= {"weight": weight} | self._selectivity(trainer, model)
         distances = self._distances(rows)
         metrics = {
@@ -193,11 +193,11 @@ class Representations(EvaluationCallback):
             self._keep(trainer, model, stage, rows, distances)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Leave no bar behind."""
+        """Close the progress bar."""
         self._close_progress()
 
     def _close_progress(self, *lines: str) -> None:
-        """End the bar; where there is no terminal, say these lines."""
+        """Close the progress bar; where there is no terminal, print these lines."""
         if self._progress is not None:
             self._progress.close(*lines)
 
@@ -209,7 +209,7 @@ class Representations(EvaluationCallback):
         }
 
     def _selectivity(self, trainer: pl.Trainer, model: DefendedClassifier) -> Rows:
-        """Of data modules; a plain loader has no training images to show."""
+        """How selective neurons are for classes; empty without a data module, whose training images it needs."""
         data = getattr(trainer, "datamodule", None)
         if not isinstance(data, ImageData) or not self.n_training:
             return {}

@@ -61,14 +61,14 @@ def _is_noise_of(named: NamedAttack, other: NamedAttack) -> bool:
 
 
 def _with(control: Any, images: Tensor) -> Attack:
-    """A control of the attack that made these images."""
+    """The control, measuring its noise by images that its attack has made before."""
     made: Attack = replace(control, attack=_Made(images))
     return made
 
 
 @dataclass(frozen=True, eq=False)
 class _Made(Attack):
-    """An attack whose images are there already."""
+    """An attack that returns images which were made before."""
 
     images: Tensor
 

@@ -41,7 +41,7 @@ def answers_of(model: Model, inputs: Tensor) -> Answers:
 
 
 def logits_on(model: Model, inputs: Tensor) -> Answers:
-    """Only a model's logits of inputs (B, C, H, W)."""
+    """A model's logits of inputs (B, C, H, W), without gradients, as `Answers`."""
     with drawing(inputs.device, seed=2), torch.no_grad():
         return Answers([model(inputs)], None)
 
@@ -60,11 +60,11 @@ def _weighted(logits: Tensor) -> Tensor:
     return (logits * weights.to(logits.dtype)).sum(dim=1)
 
 
-def difference(found: Sequence[Answers], wanted: Sequence[Answers], dtype: torch.dtype) -> str | None:
+def difference(answers: Sequence[Answers], expected_answers: Sequence[Answers], dtype: torch.dtype) -> str | None:
     """What is different beyond rounding in a precision, in words; None where nothing is."""
     rounding = torch.finfo(dtype).eps
     value, slope = rounding**0.5, min(10 * rounding**0.5, COARSEST)
-    for one, other in zip(found, wanted, strict=True):
+    for one, other in zip(answers, expected_answers, strict=True):
         if (one.gradient is None) != (other.gradient is None):
             return "one has a gradient and the other has none"
         for logits, expected in zip(one.values, other.values, strict=True):
@@ -89,10 +89,10 @@ def _apart(logits: Tensor, expected: Tensor, rounding: float) -> float:
     return float(gap / spread) if spread > 0 else (torch.inf if gap > 0 else 0.0)
 
 
-def _gradients_apart(found: Tensor, expected: Tensor) -> float:
+def _gradients_apart(gradients: Tensor, expected: Tensor) -> float:
     """Largest relative L2 difference of an image's gradient; small gradients are measured by the batch's largest."""
-    found, expected = found.double().flatten(1), expected.double().flatten(1)
+    gradients, expected = gradients.double().flatten(1), expected.double().flatten(1)
     lengths = expected.norm(dim=1)
-    gaps = (found - expected).norm(dim=1)
+    gaps = (gradients - expected).norm(dim=1)
     scale = torch.maximum(lengths, 1e-3 * lengths.max())
     return float(torch.where(gaps > 0, gaps / scale, 0).max())

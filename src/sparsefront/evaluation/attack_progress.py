@@ -44,7 +44,7 @@ class AttackProgress:
         self._now: tuple[str, int, float, Cost, int] | None = None
 
     def skip(self, count: int) -> None:
-        """So many samples need no attack, for they were attacked before."""
+        """Count samples that need no attack, because an interrupted evaluation has attacked them."""
         self._skipped += count
 
     def begin(self, name: str, count: int, cost: Cost) -> None:
@@ -52,12 +52,12 @@ class AttackProgress:
         self._now = (name, count, self._clock(), cost, cost.forwards + cost.backwards)
 
     def tick(self) -> None:
-        """A model was asked."""
+        """Move the bar, at most every tenth of a second; called whenever a model is asked."""
         if self.work.shown and self._clock() - self._shown > OFTEN:
             self._show()
 
     def end(self) -> None:
-        """The attack is through with its batch."""
+        """Count the batch as done; called when the attack has returned."""
         if self._now is None:
             return
         name, count, start, cost, before = self._now
@@ -71,7 +71,7 @@ class AttackProgress:
 
     @property
     def share(self) -> float:
-        """Of the work, by time where that is known, else by passes."""
+        """Share of the work that is done, in [0, 1]: by time where that is known, else by samples."""
         if self.samples is None:
             return 0.0
         done, left = sum(self._seconds.values()) + self._spent, self.remaining
@@ -95,7 +95,7 @@ class AttackProgress:
         return max(left, 0.0)
 
     def close(self, *lines: str) -> None:
-        """End; where there is no terminal, say these lines."""
+        """Close the bar; where there is no terminal, print these lines."""
         self.work.close(*lines)
 
     @property
@@ -104,12 +104,12 @@ class AttackProgress:
 
     @property
     def _spent(self) -> float:
-        """On the batch that an attack is at."""
+        """Seconds since the current attack began its batch; 0 between attacks."""
         return 0.0 if self._now is None else self._clock() - self._now[2]
 
     @property
     def _fraction(self) -> float:
-        """Of the batch that an attack is at."""
+        """Share of the current batch that is done, from the passes made and those expected; 0 between attacks."""
         if self._now is None:
             return 0.0
         name, count, _, cost, before = self._now

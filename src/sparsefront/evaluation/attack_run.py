@@ -97,7 +97,7 @@ class AttackRun:
 
     @property
     def columns(self) -> list[str]:
-        """Of every row, in order."""
+        """Names of the columns of every row, in their order."""
         qualities = QUALITIES if self._sees_images else ()
         clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in qualities)]
         keys = ("pred", "success", *NORMS, *qualities)
@@ -122,14 +122,14 @@ class AttackRun:
             self.prepare(images)
         logits, qualities = self._judge(images, images)
         clean = predicted_classes(logits)
-        right, fell = clean == labels, torch.zeros_like(labels, dtype=torch.bool)
+        correct, fallen = clean == labels, torch.zeros_like(labels, dtype=torch.bool)
         columns = {"index": indices, "label": labels, "clean_pred": clean}
         columns |= {f"clean_{name}": values for name, values in qualities.items()}
         if error := nan_error(clean):
             self.errors = {named.name: error for named in self.attacks}
         images_kept, predictions_kept = images, clean  # of samples that an attack is not run on
         for named in self.attacks:
-            tried = right & ~fell if self.cascade else right
+            tried = correct & ~fallen if self.cascade else correct
             goal = named.targets(logits, labels, indices) if named.attack.targeted else labels
             self.progress.begin(named.name, len(labels), self.costs[named.name])
             adversarial = self._tried(named, Batch(images, goal, indices), tried, images_kept)
@@ -149,10 +149,10 @@ class AttackRun:
             }
             on_attacked(named.name, batch, adversarial, prediction)
             if named.in_worst_case:
-                fell = fell | (tried & (prediction != labels))
+                fallen = fallen | (tried & (prediction != labels))
                 if self.cascade:
                     images_kept, predictions_kept = adversarial, prediction
-        columns["fell"] = fell
+        columns["fell"] = fallen
         return Samples({name: as_array(column) for name, column in columns.items()})
 
     def _tried(self, named: NamedAttack, batch: Batch, tried: Tensor, kept: Tensor) -> Tensor | None:
@@ -217,21 +217,22 @@ class AttackRun:
         return lambda model: metered(model, self.costs[named.name], self.progress.tick)
 
     def _clipped(self, named: NamedAttack, model: Model, batch: Batch) -> Tensor:
-        found = named.attack(model, *batch)
-        if found.shape != batch.image.shape or not found.isfinite().all():
+        adversarial = named.attack(model, *batch)
+        if adversarial.shape != batch.image.shape or not adversarial.isfinite().all():
             raise ValueError(
-                f"an attack must return finite images of shape {tuple(batch.image.shape)}, found {tuple(found.shape)}"
+                f"an attack must return finite images of shape {tuple(batch.image.shape)}, found "
+                f"{tuple(adversarial.shape)}"
             )
-        return found.clamp(0, 1)
+        return adversarial.clamp(0, 1)
 
     @torch.no_grad()
     def _judge(self, images: Tensor, clean: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The deployed model's logits, and how near what its classifier sees comes to the clean images."""
-        seen = self.model.frontend(images.clone())
-        return self.model.logits_from(seen), quality(seen, clean) if self._sees_images else {}
+        through = self.model.frontend(images.clone())
+        return self.model.logits_from(through), quality(through, clean) if self._sees_images else {}
 
 
 def nan_error(predictions: Tensor | np.ndarray) -> str | None:
     """Why no attack on a model says anything, from its predictions of clean images (N,)."""
-    number = int((predictions == -1).sum())
-    return f"the model returned NaN for {number} of {len(predictions)} clean images" if number else None
+    count = int((predictions == -1).sum())
+    return f"the model returned NaN for {count} of {len(predictions)} clean images" if count else None

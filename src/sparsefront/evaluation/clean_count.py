@@ -15,17 +15,20 @@ class CleanCount:
     """
 
     def __init__(self, limit: int | None) -> None:
-        self.limit, self.seen, self.right, self.number = limit, 0, 0, 0
+        self.limit = limit
+        self._met = 0
+        self._correct = 0
+        self._counted = 0
 
     def add(self, predictions: Tensor, labels: Tensor, trainer: pl.Trainer) -> None:
         """Take what of a batch, predictions and labels (B,), is among the first."""
-        kept = among_first(self.limit, self.seen, len(labels), trainer)
-        self.seen += len(labels)
-        self.right += int((predictions[:kept] == labels[:kept]).sum())
-        self.number += kept
+        kept = among_first(self.limit, self._met, len(labels), trainer)
+        self._met += len(labels)
+        self._correct += int((predictions[:kept] == labels[:kept]).sum())
+        self._counted += kept
 
     def metrics(self) -> dict[str, float]:
         """`clean_acc` and how many samples it is over, over all processes; empty if there were none."""
-        rights, numbers = zip(*Processes().gathered((self.right, self.number)), strict=True)
-        number = sum(numbers)
-        return {"clean_acc": sum(rights) / number, "clean_acc/n": float(number)} if number else {}
+        correct, counted = zip(*Processes().gathered((self._correct, self._counted)), strict=True)
+        total = sum(counted)
+        return {"clean_acc": sum(correct) / total, "clean_acc/n": float(total)} if total else {}

@@ -30,16 +30,16 @@ def compare_rows(attacks: Sequence[NamedAttack], samples: Samples) -> list[Findi
             bounded[named.attack.budget].append(named)
         if named.attack.minimises is not None:
             smallest[named.attack.minimises].append(named)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for budget, group in bounded.items():
-        found += [*_single_steps(budget, group, samples), *_by_success(budget, group, samples)]
+        findings += [*_single_steps(budget, group, samples), *_by_success(budget, group, samples)]
     for norm, group in smallest.items():
-        found += _by_size(norm, group, samples)
-    return found
+        findings += _by_size(norm, group, samples)
+    return findings
 
 
 def _white(group: Sequence[NamedAttack]) -> list[NamedAttack]:
-    """Those that masked gradients would weaken."""
+    """The white-box attacks that follow gradients, which masked gradients would weaken."""
     return [named for named in group if named.knowledge == "white_box" and named.attack.by_gradient]
 
 
@@ -76,21 +76,21 @@ def _compared(
     Noise that does as well as an attack is too strong already.
     """
     correct = samples.correct()
-    number = int(correct.sum())
+    total = int(correct.sum())
     alone = int((correct & ~samples.correct(weaker.name)).sum())
     together = int((correct & ~samples.standing([named.name for named in stronger])).sum())
-    raised = alone > together + tolerated(number)
+    raised = alone > together + tolerated(total)
     if weaker.knowledge == "control":
-        raised = alone >= together > tolerated(number)
+        raised = alone >= together > tolerated(total)
     where = f"{budget.norm} {budget.size:.4g}{' of the image' if budget.relative else ''}"
-    sentence = f"at {where} {weaker.name} fools {alone} of {number} samples and {_names(stronger)} {together}"
+    sentence = f"at {where} {weaker.name} fools {alone} of {total} samples and {_names(stronger)} {together}"
     return Finding(flag, adversary, raised, f"{sentence}: {meaning}." if raised else f"{sentence}.")
 
 
 def _by_size(norm: str, group: Sequence[NamedAttack], samples: Samples) -> Iterator[Finding]:
     """Who knows less, or is no adversary, against the smallest perturbation of all white boxes, sample by sample."""
     white = _white(group)
-    number = int(samples.correct().sum())
+    total = int(samples.correct().sum())
     for named in [named for named in group if white and named.knowledge in _SHOULD_BE_WEAKER]:
         flag, meaning = _SHOULD_BE_WEAKER[named.knowledge]
         least = np.minimum.reduce([_sizes(other, norm, samples) for other in white])
@@ -100,8 +100,8 @@ def _by_size(norm: str, group: Sequence[NamedAttack], samples: Samples) -> Itera
         count = int((smaller & np.isfinite(sizes)).sum())
         verb = "fools with an" if control else "finds a smaller"
         size = f"{norm} size no larger" if control else f"{norm} perturbation"
-        sentence = f"{named.name} {verb} {size} than {_names(white)} on {count} of {number} samples"
-        raised = count > tolerated(number)
+        sentence = f"{named.name} {verb} {size} than {_names(white)} on {count} of {total} samples"
+        raised = count > tolerated(total)
         sentence = f"{sentence}: {meaning}." if raised else f"{sentence}."
         yield Finding(flag, named.knowledge.replace("_", " "), raised, sentence)
 

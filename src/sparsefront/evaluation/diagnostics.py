@@ -83,9 +83,9 @@ class _Seen:
     adversary: str
 
     def finding(self, flag: str, count: int, bad: str, good: str) -> Finding:
-        number = len(self.batch.label)
-        raised = count > tolerated(number)
-        return Finding(flag, self.adversary, raised, f"{count} of {number} {bad}." if raised else good)
+        total = len(self.batch.label)
+        raised = count > tolerated(total)
+        return Finding(flag, self.adversary, raised, f"{count} of {total} {bad}." if raised else good)
 
     def standing(self, attack: PGD) -> int:
         """Samples that the deployed model still gets right."""
@@ -95,51 +95,51 @@ class _Seen:
             return int((self.model(adversarial).argmax(dim=1) == self.batch.label).sum())
 
 
-def _of_view(seen: _Seen, budget: Budget | None) -> Iterator[Finding]:
+def _of_view(probed: _Seen, budget: Budget | None) -> Iterator[Finding]:
     try:
-        zeros, vanishing = _gradients(seen)
+        zeros, vanishing = _gradients(probed)
     except ValueError as error:
-        yield Finding("zero_gradients", seen.adversary, True, f"there is no usable gradient: {error}")
+        yield Finding("zero_gradients", probed.adversary, True, f"there is no usable gradient: {error}")
         return
-    yield seen.finding(
+    yield probed.finding(
         "zero_gradients", zeros + vanishing, f"gradients are exactly zero ({zeros}) or vanish beside what they should "
         f"be ({vanishing}), and an attack that follows them stays where it is; use the loss `cw`, another backward "
         "mode, or an attack that asks for no gradient", "no gradient to speak of is zero or vanishes.",
     )  # fmt: skip
-    yield seen.finding(
-        "loss_does_not_rise", _losses_that_stay(seen), "losses are no higher after 20 steps up the gradient than "
+    yield probed.finding(
+        "loss_does_not_rise", _losses_that_stay(probed), "losses are no higher after 20 steps up the gradient than "
         "before them; it does not point where the loss rises", "the loss rises along the gradient.",
     )  # fmt: skip
     unbounded = PGD(eps=1.0, steps=100, step_size=0.02, random_start=False, loss="cw", early_stop=True)
-    yield seen.finding(
-        "unbounded_attack_fails", seen.standing(unbounded), "samples withstand an attack that may change every pixel "
+    yield probed.finding(
+        "unbounded_attack_fails", probed.standing(unbounded), "samples withstand an attack that may change every pixel "
         "as it likes, which no classifier can: the attack fails, not the adversary",
         "an attack without a bound fools the model.",
     )  # fmt: skip
     if budget is not None:
         norm, eps, relative = budget
         attack = PGD(eps=eps, norm=norm, relative=relative, steps=20, early_stop=True)  # type: ignore[arg-type]
-        more = seen.standing(attack) - seen.standing(replace(attack, n_restarts=5))
-        yield seen.finding(
+        more = probed.standing(attack) - probed.standing(replace(attack, n_restarts=5))
+        yield probed.finding(
             "restarts_still_help", more, "more samples fall to 5 random starts than to 1; use more of them",
             "further random starts bring down hardly any sample.",
         )  # fmt: skip
 
 
-def _gradients(seen: _Seen) -> tuple[int, int]:
+def _gradients(probed: _Seen) -> tuple[int, int]:
     """How many samples' gradients are exactly zero, and how many more vanish.
 
     A gradient vanishes where cross entropy's is below `_SATURATED` of the margin's (softmax is saturated), or where
     the margin changes between an image and one `_MOVE` away by a million times sum |gradient| |difference|, which
     bounds the change to first order (the value moves, its derivative was taken away).
     """
-    images, labels, indices = seen.batch
-    _, gradient = value_and_gradient(seen.logits, images, lambda found: cross_entropy(found, labels), labels)
-    before, slope = value_and_gradient(seen.logits, images, lambda found: margin(found, labels), labels)
+    images, labels, indices = probed.batch
+    _, gradient = value_and_gradient(probed.logits, images, lambda logits: cross_entropy(logits, labels), labels)
+    before, slope = value_and_gradient(probed.logits, images, lambda logits: margin(logits, labels), labels)
     draws = uniform(indices, images.shape[1:], seed=0, stream=-5).to(images)
     moved = (images + torch.where(draws < 0.5, -_MOVE, _MOVE)).clamp(0, 1).to(images)
     with torch.no_grad():
-        change = (margin(seen.logits(moved), labels) - margin(before, labels)).abs()
+        change = (margin(probed.logits(moved), labels) - margin(before, labels)).abs()
     gradient, slope = gradient.double(), slope.double()  # half precision holds no sum over pixels
     allowed = (slope * (moved - images)).abs().flatten(1).sum(dim=1)
     largest, steepest = (tensor.abs().flatten(1).amax(dim=1) for tensor in (gradient, slope))
@@ -148,10 +148,10 @@ def _gradients(seen: _Seen) -> tuple[int, int]:
     return int(zero.sum()), int((vanishing & ~zero).sum())
 
 
-def _losses_that_stay(seen: _Seen) -> int:
+def _losses_that_stay(probed: _Seen) -> int:
     """How many samples' margins are no higher after a climb."""
-    images, labels, indices = seen.batch
+    images, labels, indices = probed.batch
     climb = PGD(eps="8/255", steps=20, step_size="1/255", random_start=False)
-    climbed = climb(seen.logits, images, labels, indices)
+    climbed = climb(probed.logits, images, labels, indices)
     with torch.no_grad():
-        return int((margin(seen.logits(climbed), labels) <= margin(seen.logits(images), labels)).sum())
+        return int((margin(probed.logits(climbed), labels) <= margin(probed.logits(images), labels)).sum())

@@ -45,7 +45,7 @@ class EvaluationCallback(CheckedSettings, pl.Callback, ABC):
         """Put the processes' samples together, log, write."""
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin, where it is due."""
+        """Begin an evaluation, if one is due."""
         self._following = False
         if isinstance(pl_module, DefendedClassifier) and self.due(trainer):
             self._following, self._seen = True, 0
@@ -69,11 +69,11 @@ class EvaluationCallback(CheckedSettings, pl.Callback, ABC):
         kept = among_first(self.max_samples, self._seen, count, trainer)
         self._seen += count
         if kept:
-            own = Batch(*(field[:kept].clone() for field in (batch.image, batch.label, batch.index)))
-            self.follow(trainer, pl_module, own, stage_of(trainer))
+            followed = Batch(*(field[:kept].clone() for field in (batch.image, batch.label, batch.index)))
+            self.follow(trainer, pl_module, followed, stage_of(trainer))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Finish."""
+        """Finish the evaluation, if one was due."""
         if self._following and isinstance(pl_module, DefendedClassifier):
             self._following = False
             self.finish(trainer, pl_module, stage_of(trainer))

@@ -38,6 +38,6 @@ def evaluation_facts(
 
 
 def _checkpoints(attacks: Iterable[NamedAttack], run_dir: Path) -> dict[str, dict[str, Any]]:
-    """Those that attacks read, by what they are named by."""
+    """The checkpoints that attacks read, by the paths that their settings give."""
     named = sorted(set(paths([AttackRecord.of(attack, "").written() for attack in attacks], ("checkpoint",))))
     return {path: described(find_checkpoint(path, "checkpoint"), run_dir) for path in named}

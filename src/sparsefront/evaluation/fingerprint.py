@@ -39,53 +39,53 @@ def image_numbers(images: Tensor) -> Tensor:
     return torch.tensor(numbers, dtype=torch.int64)
 
 
-def described(part: Any) -> Any:
+def described(value: Any) -> Any:
     """A part in plain values, the same in every process: its class, its settings, its tensors by digest."""
-    return _described(part, set())
+    return _described(value, set())
 
 
-def _described(value: Any, seen: set[int]) -> Any:
+def _described(value: Any, met: set[int]) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Tensor | np.ndarray):
         tensor = torch.as_tensor(value)
         return [str(tensor.dtype), list(tensor.shape), hashlib.sha256(_bytes(tensor)).hexdigest()]
     if isinstance(value, Mapping):
-        return {str(key): _described(item, seen) for key, item in value.items()}
+        return {str(key): _described(item, met) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_described(item, seen) for item in value]
+        return [_described(item, met) for item in value]
     if isinstance(value, functools.partial):
-        return [_described(part, seen) for part in (value.func, value.args, value.keywords)]
+        return [_described(item, met) for item in (value.func, value.args, value.keywords)]
     if isinstance(value, torch.dtype | np.generic | PurePath):
         return str(value)
     kind = value if hasattr(value, "__qualname__") else type(value)  # a function or class, or an object of one
     name = f"{kind.__module__}.{kind.__qualname__}"
-    if kind is value or id(value) in seen:
+    if kind is value or id(value) in met:
         return name
-    seen.add(id(value))
-    return {"class": name, **{key: _described(item, seen) for key, item in _attributes(value).items()}}
+    met.add(id(value))
+    return {"class": name, **{key: _described(item, met) for key, item in _attributes(value).items()}}
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    own = dict(vars(value)) if hasattr(value, "__dict__") else {}
+    attributes = dict(vars(value)) if hasattr(value, "__dict__") else {}
     if isinstance(value, nn.Module):
         tensors = {**dict(value.named_parameters(recurse=False)), **dict(value.named_buffers(recurse=False))}
-        own |= tensors | dict(value.named_children())
-    return {key: item for key, item in own.items() if key not in _COMMON and item is not None}
+        attributes |= tensors | dict(value.named_children())
+    return {key: item for key, item in attributes.items() if key not in _COMMON and item is not None}
 
 
 def _bytes(tensor: Tensor) -> bytes:
-    parts = (part.cpu().contiguous().view(-1).view(torch.uint8) for part in plain_parts(tensor.detach()))
-    return b"".join(part.numpy().tobytes() for part in parts)
+    arrays = (array.cpu().contiguous().view(-1).view(torch.uint8) for array in plain_parts(tensor.detach()))
+    return b"".join(array.numpy().tobytes() for array in arrays)
 
 
 def paths(settings: Any, names: Sequence[str] = _FILES) -> Iterator[str]:
     """What attacks and views, whatever they are wrapped in, read from; by settings of these names."""
     if isinstance(settings, Mapping):
         for key, value in settings.items():
-            found = [value] if isinstance(value, str) else value
-            read = key in names and isinstance(found, list)
-            yield from (str(path) for path in found) if read else paths(value, names)
+            read_from = [value] if isinstance(value, str) else value
+            names_files = key in names and isinstance(read_from, list)
+            yield from (str(path) for path in read_from) if names_files else paths(value, names)
     elif isinstance(settings, list):
         for value in settings:
             yield from paths(value, names)

@@ -29,8 +29,8 @@ def folded(classifier: nn.Module) -> nn.Module | None:
         warnings.simplefilter("ignore")
         traced = fx.GraphModule(classifier, _Tracer().trace(classifier))
     pairs = [pair for node in traced.graph.nodes if (pair := _pair(traced, node)) is not None]
-    for number, (convolution, norm) in enumerate(pairs):
-        name = f"folded_convolution_{number}"
+    for place, (convolution, norm) in enumerate(pairs):
+        name = f"folded_convolution_{place}"
         traced.add_submodule(name, _fused(traced, convolution, norm))
         convolution.target = name
         norm.replace_all_uses_with(convolution)

@@ -45,17 +45,19 @@ class GatheredEvaluation:
         """Gather; all processes must call it."""
         run = ongoing.run
         correct = [Batch(*(tensor.cpu() for tensor in batch)) for batch in ongoing.correct]
-        shares = Processes().gathered((ongoing.parts, run.errors, run.costs, correct, late, run.form, run.findings))
-        parts, errors, costs, corrects, lates, forms, findings = zip(*shares, strict=True)
-        samples = Samples.joined([part for share in parts for part in share])
+        of_processes = Processes().gathered(
+            (ongoing.parts, run.errors, run.costs, correct, late, run.form, run.findings)
+        )
+        parts, errors, costs, corrects, lates, forms, findings = zip(*of_processes, strict=True)
+        samples = Samples.joined([part for one in parts for part in one])
         return cls(
             samples=samples,
             errors=_errors(run.attacks, errors, samples) if len(samples) else {},
-            costs={name: Cost.over_processes([share[name] for share in costs]) for name in run.costs},
-            correct=[batch for share in corrects for batch in share if len(batch.label)],
+            costs={name: Cost.over_processes([one[name] for one in costs]) for name in run.costs},
+            correct=[batch for one in corrects for batch in one if len(batch.label)],
             late=any(lates),
             form=slowest_form(list(forms)),
-            findings=list({finding.flag: finding for share in findings for finding in share}.values()),
+            findings=list({finding.flag: finding for one in findings for finding in one}.values()),
         )
 
     def records(self, attacks: Sequence[NamedAttack], backward: str) -> tuple[AttackRecord, ...]:
@@ -69,8 +71,10 @@ class GatheredEvaluation:
         return Batch(*(torch.cat(tensors)[:number].to(device) for tensors in zip(*self.correct, strict=True)))
 
 
-def _errors(attacks: Sequence[NamedAttack], shares: Sequence[Mapping[str, str]], samples: Samples) -> dict[str, str]:
+def _errors(
+    attacks: Sequence[NamedAttack], of_processes: Sequence[Mapping[str, str]], samples: Samples
+) -> dict[str, str]:
     """All attacks failed if the model has returned NaN."""
     if error := nan_error(samples.columns["clean_pred"]):
         return {named.name: error for named in attacks}
-    return {name: text for share in shares for name, text in share.items()}
+    return {name: text for errors in of_processes for name, text in errors.items()}

@@ -64,7 +64,7 @@ def _fitting(folder: Path, stage: str, same: Mapping[str, Any]) -> dict[Path, di
 
 
 def _about(path: Path) -> dict[str, Any] | None:
-    """None if it is damaged."""
+    """Content of an `about.json`; None if it is damaged."""
     try:
         about = json.loads(path.read_text())
     except (ValueError, OSError):

@@ -37,10 +37,10 @@ def changed_by_calls(model: nn.Module, call: Callable[[], Any], device: torch.de
 
 def _state(model: nn.Module) -> Iterator[tuple[str, Any]]:
     for path, module in model.named_modules():
-        own: dict[str, Any] = {name: value for name, value in vars(module).items() if name not in _COMMON}
+        attributes: dict[str, Any] = {name: value for name, value in vars(module).items() if name not in _COMMON}
         # What a TorchScript module keeps them in is no dictionary.
-        own |= dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
-        for name, value in own.items():
+        attributes |= dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
+        for name, value in attributes.items():
             kept = _kept(value)
             if kept is not None:
                 yield f"{path}.{name}".lstrip("."), kept

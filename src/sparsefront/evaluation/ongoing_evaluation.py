@@ -85,12 +85,12 @@ class OngoingEvaluation:
         if self._partial is not None and not written:
             with undisturbed():
                 self._partial.add(samples, batch.image, self.run.costs)
-        if sum(len(part.label) for part in self.correct) < self._n_correct:
+        if sum(len(kept.label) for kept in self.correct) < self._n_correct:
             self.correct.append(_chosen(batch, torch.from_numpy(samples.correct())))
 
     @property
     def _place(self) -> str:
-        """Name of the folder of adversarial images in that of results."""
+        """Name of the folder of adversarial images, which lies in the folder of results."""
         return "" if self._folder is None else self._folder.name
 
     def _save(self, name: str, batch: Batch, adversarial: Tensor) -> None:
@@ -116,5 +116,5 @@ def _saved(place: str, batch: Batch, resumed: ResumedRows) -> Tensor:
 
 
 def _nothing(images: Tensor) -> Tensor:
-    """No model: images that are looked up ask none."""
+    """Stands for a model where images are looked up and none is asked."""
     return images

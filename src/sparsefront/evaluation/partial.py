@@ -1,4 +1,4 @@
-"""The rows of an evaluation that has not ended, kept so that another run goes on from them."""
+"""Rows of an evaluation that has not ended, kept so that another run can go on from them."""
 
 import csv
 import hashlib

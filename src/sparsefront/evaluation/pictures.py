@@ -42,9 +42,9 @@ class Pictures:
     @torch.no_grad()
     def _keep(self, name: str, model: DefendedClassifier, images: Tensor) -> None:
         self._kept[name] = images[: self.limit]
-        seen = model.frontend.reconstruct(images[: self.limit].clone())
-        if seen is not None:
-            self._kept[f"through/{name.removeprefix('adv/')}"] = seen
+        rebuilt = model.frontend.reconstruct(images[: self.limit].clone())
+        if rebuilt is not None:
+            self._kept[f"through/{name.removeprefix('adv/')}"] = rebuilt
 
     def arrays(self, model: DefendedClassifier) -> dict[str, np.ndarray]:
         """Everything kept as arrays, with the front end's `atoms` (L, C, n, n) where it has them."""

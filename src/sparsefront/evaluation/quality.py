@@ -28,5 +28,5 @@ def quality(seen: Tensor, images: Tensor) -> dict[str, Tensor]:
     if min(images.shape[2:]) >= SMALLEST_SIDE:
         # Its type allows for the pair that it returns when it is asked for the whole map.
         ssim = cast(Tensor, structural_similarity_index_measure(seen, wanted, data_range=1.0, reduction="none"))
-    found = {"psnr": psnr.clamp_max(LARGEST_PSNR), "ssim": ssim}
-    return {name: value.view(-1, copies).mean(dim=1) for name, value in found.items()}
+    qualities = {"psnr": psnr.clamp_max(LARGEST_PSNR), "ssim": ssim}
+    return {name: value.view(-1, copies).mean(dim=1) for name, value in qualities.items()}

@@ -68,7 +68,7 @@ class ResultsWriter:
         write_record(whole=True)
         self.ongoing.remove_kept_rows()
 
-    def _probed(self, gathered: GatheredEvaluation, number: int) -> list[Finding]:
+    def _probed(self, gathered: GatheredEvaluation, count: int) -> list[Finding]:
         """Signs of masked gradients on a few samples that the model gets right."""
         run = self.ongoing.run
         completed = [named for named in self.attacks if named.name not in gathered.errors]
@@ -76,5 +76,5 @@ class ResultsWriter:
             text = "not probed for masked gradients: no attack ran to its end on a sample that the model gets right."
             return [Finding("not_probed", "deployed model", True, text)]
         with frozen_model(run.model):  # where tensors are made that may be differentiated
-            batch = gathered.first_correct(number, run.model.device)
+            batch = gathered.first_correct(count, run.model.device)
             return probe(run.model, completed, batch, lambda named: run.ready(named)[0].view)

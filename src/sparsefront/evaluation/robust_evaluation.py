@@ -131,13 +131,13 @@ class RobustEvaluation(EvaluationCallback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Follow the batch, or count it."""
+        """Attack the batch, or count how many of it are right where no attack is due."""
         super().on_validation_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
         if self._clean is not None and isinstance(outputs, Tensor):
             self._clean.add(outputs, batch.label, trainer)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Finish."""
+        """Finish the evaluation, or log the clean accuracy where none was due."""
         super().on_validation_epoch_end(trainer, pl_module)
         if isinstance(pl_module, DefendedClassifier):
             pl_module.logs_clean_acc = True
@@ -219,6 +219,6 @@ class RobustEvaluation(EvaluationCallback):
             writer.write(gathered, self.diagnostics, {"cascade": self.cascade, "time_budget": self.time_budget})
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Leave no bar behind."""
+        """Close the progress bar."""
         if self._progress is not None:
             self._progress.close()

@@ -66,9 +66,9 @@ def doubt(model: DefendedClassifier, form: DefendedClassifier, images: Tensor) -
     if classifier.form == AS_IT_IS and not classifier.bf16:
         return None
     with torch.no_grad():
-        seen = model.frontend(images.clone())
-        found, wanted = (logits_on(one.classify, seen) for one in (form, model))
-    reason = difference([found], [wanted], torch.bfloat16 if classifier.bf16 else wanted.values[0].dtype)
+        read = model.frontend(images.clone())
+        answers, expected = (logits_on(one.classify, read) for one in (form, model))
+    reason = difference([answers], [expected], torch.bfloat16 if classifier.bf16 else expected.values[0].dtype)
     return None if reason is None else f"{classifier.form}: on attacked images {reason}"
 
 
@@ -152,13 +152,13 @@ def _told(error: Exception) -> str:
 
 
 def _copied(classifier: nn.Module) -> nn.Module:
-    own = copy.deepcopy(classifier).eval().requires_grad_(False)
-    return own.to(memory_format=torch.channels_last)
+    copied = copy.deepcopy(classifier).eval().requires_grad_(False)
+    return copied.to(memory_format=torch.channels_last)
 
 
 def _folded(classifier: nn.Module) -> nn.Module | None:
-    own = folded(copy.deepcopy(classifier).eval().requires_grad_(False))
-    return None if own is None else own.requires_grad_(False).to(memory_format=torch.channels_last)
+    form = folded(copy.deepcopy(classifier).eval().requires_grad_(False))
+    return None if form is None else form.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 class Compared:
@@ -193,12 +193,12 @@ class Compared:
     ) -> str | None:
         if self.answers is None:
             self.answers = self._answers(self.model.classify)
-        found = self._answers(with_classifier(self.model, form).classify)
-        own = self.answers[0].values[0].dtype if dtype is None else dtype
-        reason = difference(found, self.answers, own)
-        if reason is None or make is None or own != torch.float32:
+        answers = self._answers(with_classifier(self.model, form).classify)
+        precision = self.answers[0].values[0].dtype if dtype is None else dtype
+        reason = difference(answers, self.answers, precision)
+        if reason is None or make is None or precision != torch.float32:
             return reason
-        little = difference(found, self.answers, torch.bfloat16) is None
+        little = difference(answers, self.answers, torch.bfloat16) is None
         return None if little and self._agrees_in_double(form.form, make) else reason
 
     def _answers(self, model: Callable[[Tensor], Tensor], dtype: torch.dtype | None = None) -> list[Answers]:
@@ -212,8 +212,8 @@ class Compared:
         if made is None:
             return False
         forms: Sequence[nn.Module] = (SearchClassifier(made, name), double)
-        found, wanted = (self._answers(with_classifier(self.model, one).classify, torch.float64) for one in forms)
-        return difference(found, wanted, torch.float64) is None
+        answers, expected = (self._answers(with_classifier(self.model, one).classify, torch.float64) for one in forms)
+        return difference(answers, expected, torch.float64) is None
 
 
 @torch.no_grad()
@@ -224,12 +224,12 @@ def _inputs(model: DefendedClassifier, images: Tensor | None) -> Iterator[Tensor
         images = torch.rand(4, *model.frontend.image_shape, generator=generator).to(model.device, model.reads)
     images = images[:MOST]
     with torch.random.fork_rng([images.device] if images.is_cuda else []):
-        seen = model.frontend(images.clone())
-    seen = seen[:MOST]
-    yield seen
+        through = model.frontend(images.clone())
+    through = through[:MOST]
+    yield through
     # Flat regions tie in a maximum, whose gradient may go either way: a little noise decides.
-    draws = torch.rand(seen.shape, generator=generator).to(seen)
-    yield seen + _NOISE * seen.abs().amax() * (draws - seen / seen.abs().amax().clamp_min(1e-12))
+    draws = torch.rand(through.shape, generator=generator).to(through)
+    yield through + _NOISE * through.abs().amax() * (draws - through / through.abs().amax().clamp_min(1e-12))
     if model.frontend.returns_images:
         signs = torch.randint(2, images.shape, generator=generator).to(images) * 2 - 1
         draws = torch.rand(images.shape, generator=generator).to(images)

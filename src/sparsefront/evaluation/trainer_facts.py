@@ -8,12 +8,12 @@ from sparsefront.data.base import ImageData
 
 
 def stage_of(trainer: pl.Trainer) -> str:
-    """`test` or `val`."""
+    """`test` where the trainer tests, else `val`."""
     return "test" if trainer.testing else "val"
 
 
 def name_of_data(trainer: pl.Trainer) -> str:
-    """What the tables call the data."""
+    """Name of the data in tables: the data module's own, or its class."""
     data = getattr(trainer, "datamodule", None)
     if isinstance(data, ImageData):
         return data.display_name
@@ -38,10 +38,10 @@ def number_to_follow(limit: int | None, trainer: pl.Trainer) -> int | None:
     for loader, most in zip(loaders, batches, strict=False):
         size = getattr(loader, "batch_size", None)
         try:
-            number = len(loader.sampler)
+            length = len(loader.sampler)
         except (TypeError, AttributeError):
             return None
-        counts.append(number if size is None else min(number, int(min(most, number)) * size))
+        counts.append(length if size is None else min(length, int(min(most, length)) * size))
     return among_first(limit, 0, sum(counts), trainer)
 
 

@@ -48,9 +48,9 @@ def _said(finding: Finding) -> Finding:
 
 def _apart(model: DefendedClassifier, images: Tensor) -> str | None:
     with torch.no_grad():
-        seen = model.frontend(images.clone())
+        through = model.frontend(images.clone())
     copies = model.frontend.n_copies
-    whole, again, first = (logits_on(model.classify, some) for some in (seen, seen, seen[:copies]))
+    whole, again, first = (logits_on(model.classify, some) for some in (through, through, through[:copies]))
     dtype = whole.values[0].dtype
     if difference([again], [whole], dtype) is not None:
         return None

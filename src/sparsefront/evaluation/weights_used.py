@@ -29,23 +29,23 @@ def weights_used(trainer: pl.Trainer, model: DefendedClassifier, folder: Path) -
         elsewhere. `differs`: settings that are others than the checkpoint's, by permission.
     """
     run_dir = Path(trainer.default_root_dir)
-    found: dict[str, Any] = {"from": "parts", "path": None, "epoch": None, "step": None, "sha256": None}
+    origin: dict[str, Any] = {"from": "parts", "path": None, "epoch": None, "step": None, "sha256": None}
     if trainer.state.fn == TrainerFn.FITTING:
-        found |= {"from": "fit", "path": shown_from(folder, run_dir)}
-        found |= {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        origin |= {"from": "fit", "path": shown_from(folder, run_dir)}
+        origin |= {"epoch": trainer.current_epoch, "step": trainer.global_step}
     elif trainer.ckpt_path is not None:
         path, (epoch, step) = Path(trainer.ckpt_path), model.reached or (None, None)
-        found |= {"from": "checkpoint", "path": shown_from(path, run_dir), "epoch": epoch, "step": step}
-        found["sha256"] = file_digest(path)
-    parts = {} if found["from"] == "checkpoint" else model.taken_from
-    return found | {
+        origin |= {"from": "checkpoint", "path": shown_from(path, run_dir), "epoch": epoch, "step": step}
+        origin["sha256"] = file_digest(path)
+    parts = {} if origin["from"] == "checkpoint" else model.taken_from
+    return origin | {
         "tensors": digest_of(model.state_dict()),
         "parts": {name: described(one, run_dir) for name, one in parts.items()},
-        "differs": [] if found["from"] == "fit" else list(model.differs),
+        "differs": [] if origin["from"] == "fit" else list(model.differs),
     }
 
 
-def described(found: Checkpoint, run_dir: Path) -> dict[str, Any]:
-    """A checkpoint in plain values."""
-    path = shown_from(found.path, run_dir)
-    return {"path": path, "epoch": found.epoch, "step": found.step, "sha256": found.digest}
+def described(checkpoint: Checkpoint, run_dir: Path) -> dict[str, Any]:
+    """A checkpoint's path, epoch, step and digest, ready for JSON."""
+    path = shown_from(checkpoint.path, run_dir)
+    return {"path": path, "epoch": checkpoint.epoch, "step": checkpoint.step, "sha256": checkpoint.digest}

@@ -30,13 +30,13 @@ def curves_figure(metrics: Mapping[str, np.ndarray]) -> "Figure | None":
     curves = {name: points for name, points in curves.items() if points.shape[1] > 1}
     losses = {name: points for name, points in curves.items() if _has(name, "loss")}
     accuracies = {name: points for name, points in curves.items() if _has(name, "acc")}
-    panels = [(title, found) for title, found in (("loss", losses), ("accuracy", accuracies)) if found]
+    panels = [(title, drawn) for title, drawn in (("loss", losses), ("accuracy", accuracies)) if drawn]
     if not panels:
         return None
     figure = new_figure((8.5, 0.3 + 2.6 * len(panels)))
-    for place, (title, found) in enumerate(panels):
+    for place, (title, drawn) in enumerate(panels):
         axes = figure.add_subplot(len(panels), 1, place + 1)
-        _draw(axes, found)
+        _draw(axes, drawn)
         axes.set_ylabel(title, fontsize=9)
         if title == "accuracy":
             axes.set_ylim(-0.02, 1.02)

@@ -83,8 +83,8 @@ def _draw(axes: "Axes", strip: _Strip, label: np.ndarray, top: float, cell: floa
         extent = (column, column + 0.92, top + 0.92 * cell, top)
         axes.imshow(picture, extent=extent, interpolation="none", aspect="auto", vmin=0, vmax=1)
         if strip.prediction is not None:
-            right = strip.prediction[column] == label[column]
-            said = f"says {strip.prediction[column]} {'✓' if right else '✗'}"
+            correct = strip.prediction[column] == label[column]
+            said = f"says {strip.prediction[column]} {'✓' if correct else '✗'}"
             height = top + 0.92 * cell + 0.03
-            look: dict[str, Any] = {"color": INK} if right else {"color": BAD, "weight": "bold"}
+            look: dict[str, Any] = {"color": INK} if correct else {"color": BAD, "weight": "bold"}
             axes.text(column + 0.46, height, said, ha="center", va="top", fontsize=8, **look)

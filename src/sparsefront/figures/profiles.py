@@ -26,14 +26,14 @@ def profiles_figure(profiles: Mapping[str, Mapping[str, np.ndarray]], neuron: in
     """
     if not profiles:
         raise ValueError("`profiles` must hold at least one image, found none.")
-    variants = list(dict.fromkeys(name for found in profiles.values() for name in found))
+    variants = list(dict.fromkeys(name for by_variant in profiles.values() for name in by_variant))
     figure = new_figure((8.5, 0.6 + 1.15 * len(variants)))
     first = None
-    for column, (image, found) in enumerate(profiles.items()):
+    for column, (image, by_variant) in enumerate(profiles.items()):
         for row, name in enumerate(variants):
             place = row * len(profiles) + column + 1
             axes = figure.add_subplot(len(variants), len(profiles), place, sharex=first, sharey=first)
-            first, values = first or axes, found[name]
+            first, values = first or axes, by_variant[name]
             edges = np.arange(len(values) + 1) - 0.5
             axes.axvline(neuron, **{**FAINT, "linestyle": "--", "linewidth": 1, "zorder": 0})
             # Edges of a width in points: neurons narrower than a pixel would fade.

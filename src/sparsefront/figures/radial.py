@@ -67,19 +67,19 @@ def _label(axes: "PolarAxes", count: int, neuron: int) -> None:
     """Numbers of neurons around the circle, among them the named one."""
     from matplotlib.ticker import MaxNLocator
 
-    own = 2 * np.pi * neuron / count
+    angle = 2 * np.pi * neuron / count
     marks = np.unique(np.arange(8) * count // 8)
     # A mark beside the name would be written over.
     marks = marks[np.abs((marks - neuron + count / 2) % count - count / 2) > count / 20]
-    axes.set_xticks([*(2 * np.pi * marks / count), own], [*map(str, marks), ""])
+    axes.set_xticks([*(2 * np.pi * marks / count), angle], [*map(str, marks), ""])
     axes.tick_params(colors=INK, labelsize=8, pad=1)
-    side = 0 if abs(np.cos(own)) < 0.3 else int(np.sign(np.cos(own)))
+    side = 0 if abs(np.cos(angle)) < 0.3 else int(np.sign(np.cos(angle)))
     align = ("right", "center", "left")[side + 1]
     low, high = axes.get_ylim()
     look: dict[str, Any] = {"color": INK, "fontsize": 8, "weight": "bold"}
-    axes.text(own, low + 1.1 * (high - low), f"neuron {neuron}", ha=align, va="center", **look)
+    axes.text(angle, low + 1.1 * (high - low), f"neuron {neuron}", ha=align, va="center", **look)
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    axes.set_rlabel_position(np.degrees(own) + 180)
+    axes.set_rlabel_position(np.degrees(angle) + 180)
     axes.set_facecolor("none")
     axes.grid(visible=True, **FAINT)
     axes.spines["polar"].set(**FAINT)

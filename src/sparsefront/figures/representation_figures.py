@@ -40,7 +40,7 @@ def representation_figures(record: RepresentationRecord, system: str) -> list[Sh
 
 
 def own_figures(record: RepresentationRecord) -> list[Shown]:
-    """All but Figure 5, which is of several systems."""
+    """Figures 3, 4, 6, 7 and 8 of paper 003, those of one system alone."""
     return [*_selectivity(record), _weights(record), _neuron(record), *_pictures(record), _profiles(record)]
 
 

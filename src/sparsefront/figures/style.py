@@ -38,7 +38,7 @@ def literal(text: str) -> str:
 
 
 def dress(axes: "Axes", grid: str = "x") -> None:
-    """Ink on text and ticks, no box, a faint grid along `grid`."""
+    """Draw text and ticks in ink, leave the frame out, and lay a faint grid along the axis `grid`."""
     axes.set_facecolor("none")
     axes.tick_params(colors=INK, labelsize=9, length=0)
     for side in axes.spines.values():

@@ -28,7 +28,7 @@ def variants_figure(systems: Mapping[str, Mapping[str, Share]]) -> "Figure":
     axes = figure.add_subplot()
     height = 0.84 / len(names)
     for number, name in enumerate(names):
-        shares = [(place, found[name]) for place, found in enumerate(systems.values()) if name in found]
+        shares = [(place, by_variant[name]) for place, by_variant in enumerate(systems.values()) if name in by_variant]
         centres = [place + (number - (len(names) - 1) / 2) * height for place, _ in shares]
         values = [100 * share.value for _, share in shares]
         low, high = 100 * np.array([share.interval for _, share in shares]).T

@@ -103,18 +103,18 @@ class FittedTable:
 
     def _fitted(self, width: int) -> _Layout:
         fewest = self.header.index(self.last) + 1
-        for number in range(len(self.header), fewest - 1, -1):
+        for count in range(len(self.header), fewest - 1, -1):
             for beside, gap, wrapped in ((True, 2, False), (True, 2, True), (False, 2, True), (False, 1, True)):
                 natural = self._natural if not wrapped else self._of_plain_rows
-                layout = _Layout(beside, gap, {name: natural(name) for name in self.header[:number]})
+                layout = _Layout(beside, gap, {name: natural(name) for name in self.header[:count]})
                 if self._total(layout) <= width:
                     return layout
         return self._squeezed(width, self.header[:fewest])
 
     def _squeezed(self, width: int, shown: Sequence[str]) -> _Layout:
         """Words wrapped to their longest; then one spare column less at a time; then names folded."""
-        for number in range(len(self.spare) + 1):
-            kept = [name for name in shown if name not in self.spare[:number]]
+        for left_out in range(len(self.spare) + 1):
+            kept = [name for name in shown if name not in self.spare[:left_out]]
             folded = {name: self._longest_word(name) for name in self.words if name in kept}
             layout = _Layout(False, 1, {name: folded.get(name, self._natural(name)) for name in kept})
             left = width - self._total(layout)
@@ -125,11 +125,11 @@ class FittedTable:
 
     def _widened(self, widths: dict[str, int], folded: Collection[str], left: int) -> dict[str, int]:
         """The widths with what is to spare dealt out to the folded ones, from the left."""
-        found = dict(widths)
+        widened = dict(widths)
         for name in folded:
             more = min(self._natural(name) - widths[name], left)
-            found[name], left = found[name] + more, left - more
-        return found
+            widened[name], left = widened[name] + more, left - more
+        return widened
 
     @property
     def _title(self) -> int:

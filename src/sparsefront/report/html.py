@@ -83,7 +83,7 @@ def render(runs: Sequence[Run]) -> str:
 
 def _variants(runs: Sequence[Run]) -> Markup | None:
     records = {run.name: run.representations for run in runs if run.representations is not None}
-    shares = {system: {name: found.accuracy(name) for name in found.names} for system, found in records.items()}
+    shares = {system: {name: record.accuracy(name) for name in record.names} for system, record in records.items()}
     return _svg(variants_figure(shares), "variants", "Accuracy of each system on the variants") if shares else None
 
 
@@ -124,7 +124,7 @@ def _system(run: Run, key: str) -> dict[str, Any]:
 
 
 def _representations(run: Run, key: str) -> list[tuple[str, str, Markup]]:
-    """Title, caption and figure of each."""
+    """Title, caption and drawn figure of each picture of a run's representations."""
     shown = [] if run.representations is None else own_figures(run.representations)
     return [
         (one.title, one.caption, _svg(one.figure, f"{key}-{one.key}", f"{one.title} of {run.name}")) for one in shown

@@ -18,7 +18,7 @@ def markdown_text(text: str) -> str:
 
 
 def markdown_line(cells: Sequence[str]) -> str:
-    """A line of a table, whatever its cells hold."""
+    """A line of a Markdown table, its cells escaped."""
     return "| " + " | ".join(_escaped(cell.replace("\n", " ")) for cell in cells) + " |"
 
 

@@ -75,7 +75,7 @@ class Row:
 
     @property
     def n(self) -> int:
-        """Count of samples."""
+        """How many samples the row is over."""
         return self.clean.total
 
 

@@ -55,43 +55,43 @@ def reservation(run: Run) -> str:
 
 def cautions(runs: Sequence[Run]) -> list[str]:
     """Reasons not to take the numbers at their face; empty if none was found."""
-    found = []
+    reasons = []
     for run in runs:
         failed = [attack.name for attack in run.attacks if attack.error is not None]
         if failed:
-            found.append(
+            reasons.append(
                 f"{run.name}: {_listed(failed)} failed; only what it brought down before could enter the worst case."
             )
         if undefined := int((run.samples.columns["clean_pred"] == -1).sum()):
-            found.append(
+            reasons.append(
                 f"{run.name}: the model returned NaN for {undefined} of {run.n} clean images, which count as wrong; no "
                 "attack on it says anything."
             )
         white = [attack.attack for attack in run.judging if attack.knowledge == "white_box"]
         if white and set(white) <= {"FGSM", "RFGSM"}:
-            found.append(
+            reasons.append(
                 f"{run.name}: its only white-box attacks take a single step (FGSM), which says little of what one of "
                 "many steps would find; add PGD."
             )
         if run.judging and not white:
-            found.append(
+            reasons.append(
                 f"{run.name}: no white-box attack ran to its end, so an adversary who knows the defense may do far "
                 "better than the worst case says."
             )
         if run.provenance.get("cascade"):
-            found.append(
+            reasons.append(
                 f"{run.name}: evaluated in cascade: each attack met only the samples that those above it left "
                 "standing, so a row says what was left after it, not how strong it is."
             )
         if run.provenance.get("time_budget_reached"):
-            found.append(
+            reasons.append(
                 f"{run.name}: stopped by its time budget: batches that would have begun after "
                 f"{run.provenance['time_budget']:g} seconds were left out, and it is over {run.n} samples."
             )
-        found += [] if (other := other_settings(run)) is None else [other]
-        found += unfinished(run.name, run.provenance)
-        found += [f"{run.name}, {sign['adversary']}: {sign['sentence']}" for sign in signs(run) if sign["raised"]]
-    return found + _unlike(runs)
+        reasons += [] if (other := other_settings(run)) is None else [other]
+        reasons += unfinished(run.name, run.provenance)
+        reasons += [f"{run.name}, {sign['adversary']}: {sign['sentence']}" for sign in signs(run) if sign["raised"]]
+    return reasons + _unlike(runs)
 
 
 def signs(run: Run) -> list[dict[str, Any]]:
@@ -102,16 +102,16 @@ def signs(run: Run) -> list[dict[str, Any]]:
 def _unlike(runs: Sequence[Run]) -> list[str]:
     """Why systems may not be compared with each other."""
     first, *others = runs
-    found = []
+    reasons = []
     for run in others:
         if run.provenance["data"] != first.provenance["data"] or run.stage != first.stage:
-            found.append(
+            reasons.append(
                 f"{run.name} was evaluated on {run.provenance['data']} ({run.stage}), {first.name} on "
                 f"{first.provenance['data']} ({first.stage}): do not compare their numbers."
             )
         elif not np.array_equal(_indices(run), _indices(first)):
-            found.append(f"{run.name} and {first.name} were not evaluated on the same samples: compare with care.")
-    return found
+            reasons.append(f"{run.name} and {first.name} were not evaluated on the same samples: compare with care.")
+    return reasons
 
 
 def _indices(run: Run) -> np.ndarray:

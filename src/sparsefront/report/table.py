@@ -49,7 +49,7 @@ def _interval(share: Share | None) -> str:
 
 
 def _size(mean: float | None, median: float | None) -> str:
-    """Mean and, where it is another, median."""
+    """Mean and, where it differs once rounded, median."""
     texts = ["" if size is None else f"{size:#.3g}".rstrip(".") for size in (mean, median)]
     return texts[0] if texts[0] == texts[1] else " ~".join(texts)
 

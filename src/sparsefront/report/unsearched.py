@@ -22,8 +22,8 @@ def unsearched(run: Run, ball: Budget | None = None) -> list[str]:
     """
     asking = [attack for attack in run.completed if attack.asks_only and attack.knowledge != "control"]
     if ball is None:
-        found = any(attack.in_worst_case for attack in asking)
+        asked = any(attack.in_worst_case for attack in asking)
     else:
-        found = any(attack.may_stay_inside(ball) for attack in asking)
+        asked = any(attack.may_stay_inside(ball) for attack in asking)
     probed = any(sign["flag"] in PROBED for sign in run.provenance.get("diagnostics") or [])
-    return [*([] if found else ["no black box"]), *([] if probed else ["no diagnostics"])]
+    return [*([] if asked else ["no black box"]), *([] if probed else ["no diagnostics"])]

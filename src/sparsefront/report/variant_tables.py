@@ -51,7 +51,7 @@ class VariantTable:
         console.print(Text(f"{self.note}\n", style="dim"), soft_wrap=not console.is_terminal)
 
     def markdown(self) -> str:
-        """It as Markdown, ending in a newline."""
+        """The table as Markdown, ending in a newline."""
         lines = [self.header, ("---", *("---:" for _ in self.header[1:])), *self.rows]
         return "\n".join([f"**{self.title}**", "", *map(markdown_line, lines), "", self.note, ""])
 
@@ -79,24 +79,24 @@ def variant_tables(runs: Sequence[Run]) -> list[VariantTable]:
 
 def _accuracies(run: Run, record: RepresentationRecord, names: Sequence[str]) -> list[str]:
     shares = [record.accuracy(name) if name in record.names else None for name in names]
-    number = len(record.arrays["label"])
+    count = len(record.arrays["label"])
     white = [row.robust for row in rows_of(run) if row.knowledge == "white_box" and row.in_worst_case and row.robust]
     least = min(white, key=lambda share: share.value, default=None)
-    return [str(number), *(_percent(share, number) for share in (*shares, least, worst_row(run).robust))]
+    return [str(count), *(_percent(share, count) for share in (*shares, least, worst_row(run).robust))]
 
 
-def _percent(share: Share | None, number: int) -> str:
+def _percent(share: Share | None, count: int) -> str:
     """With its interval, and the count of samples where it is another than the row's."""
     if share is None:
         return ""
     low, high = (100 * end for end in share.interval)
-    counted = "" if share.total == number else f", n = {share.total}"
+    counted = "" if share.total == count else f", n = {share.total}"
     return f"{100 * share.value:.1f} ({low:.0f}-{high:.0f}{counted})"
 
 
 def _distances(record: RepresentationRecord, variants: Sequence[str]) -> list[str]:
-    found = record.provenance["distance"]
-    return [f"{found[name]:.3f}" if name in found else "" for name in variants]
+    distance = record.provenance["distance"]
+    return [f"{distance[name]:.3f}" if name in distance else "" for name in variants]
 
 
 def _distance_note(records: Sequence[RepresentationRecord]) -> str:

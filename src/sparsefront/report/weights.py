@@ -19,23 +19,23 @@ def weights(run: Run) -> str | None:
     elif record.get("from") != "checkpoint":
         words = f"as they were in memory (tensors {_short(record.get('tensors'))})"
     parts = record.get("parts")
-    found = parts.items() if isinstance(parts, Mapping) else ()
-    taken = [f"{name} from {_words(part)}" for name, part in found if isinstance(part, Mapping)]
+    known = parts.items() if isinstance(parts, Mapping) else ()
+    taken = [f"{name} from {_words(part)}" for name, part in known if isinstance(part, Mapping)]
     return "; ".join([words, *taken])
 
 
 def weights_sentence(run: Run) -> str | None:
-    """The same, of the system by its name."""
-    found = weights(run)
-    return None if found is None else f"{run.name}: weights {found}."
+    """Which weights a system was evaluated with, as a sentence with its name; None in older records."""
+    words = weights(run)
+    return None if words is None else f"{run.name}: weights {words}."
 
 
 def other_settings(run: Run) -> str | None:
     """What was allowed to be another setting than the weights were trained with; None if nothing was."""
     record = run.provenance.get("weights")
     differs = record.get("differs") if isinstance(record, Mapping) else None
-    found = [text for text in differs if isinstance(text, str)] if isinstance(differs, list) else []
-    return f"{run.name}: tested with other settings than its weights are of: {'; '.join(found)}." if found else None
+    texts = [text for text in differs if isinstance(text, str)] if isinstance(differs, list) else []
+    return f"{run.name}: tested with other settings than its weights are of: {'; '.join(texts)}." if texts else None
 
 
 def _words(record: Mapping[str, Any]) -> str:

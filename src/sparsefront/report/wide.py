@@ -25,8 +25,8 @@ def to_wide_markdown(rows: Mapping[str, Sequence[Row]], first: str, psnr: bool =
     for name, some in rows.items():
         robust = {row.attack: f"{100 * row.robust.value:.1f}" for row in some if row.robust is not None}
         robust |= {row.attack: NOTHING for row in some if row.unmet}
-        seen = {key: f"{value:.1f}" for key, value in _psnr(some).items()}
-        cells = [*(robust.get(key, "") for key in columns), *(seen.get(key, "") for key in qualities)]
+        qualities_of_row = {key: f"{value:.1f}" for key, value in _psnr(some).items()}
+        cells = [*(robust.get(key, "") for key in columns), *(qualities_of_row.get(key, "") for key in qualities)]
         lines.append([name, str(some[0].n), f"{100 * some[0].clean.value:.1f}", *cells])
     text = "".join(f"{markdown_line(line)}\n" for line in lines) + "\n% of n samples right"
     if qualities:
@@ -35,7 +35,7 @@ def to_wide_markdown(rows: Mapping[str, Sequence[Row]], first: str, psnr: bool =
 
 
 def _psnr(rows: Sequence[Row]) -> dict[str, float]:
-    """Of clean images, then by attack."""
+    """PSNR in dB of what the classifier sees of clean images, then of each attack's, by name."""
     known = {row.attack: row.psnr for row in rows if row.psnr is not None}
     adversarial = {name: pair[1] for name, pair in known.items()}
     return {"clean": next(iter(known.values()))[0], **adversarial} if known else {}

@@ -123,7 +123,7 @@ class AttackRecord:
         )
 
     def written(self) -> dict[str, Any]:
-        """Itself as an entry that `read` reads, ready for JSON."""
+        """The record as an entry that `read` reads, ready for JSON."""
         costs = {key: getattr(self, key) for key in vars(Cost()) if getattr(self, key) is not None}
         return {
             "name": self.name,
@@ -177,7 +177,7 @@ class AttackRecord:
 
 
 def _class(entry: Entry, key: str) -> tuple[str, dict[str, Any]]:
-    """Name and arguments of a class; empty where none is named."""
+    """Name and constructor's arguments of the class under a key; both empty where none is named."""
     described = entry.get(key)
     if described is None:
         return "", {}

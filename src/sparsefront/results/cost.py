@@ -21,15 +21,15 @@ class Cost:
     backwards: int = 0
 
     def plus(self, other: "Cost") -> "Cost":
-        """Of both, one after the other."""
+        """The cost of this work and the other together, one done after the other."""
         return Cost(*(mine + others for mine, others in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     def less(self, other: "Cost") -> "Cost":
-        """Of what came after the other."""
+        """The cost of what was done since `other` was counted."""
         return Cost(*(mine - others for mine, others in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     @classmethod
     def over_processes(cls, costs: Sequence["Cost"]) -> "Cost":
-        """Counts added up; the time of the process that took longest."""
+        """The cost over processes side by side: counts add up, the time is that of the process that took longest."""
         counts = (sum(getattr(cost, name) for cost in costs) for name in ("attacked", "forwards", "backwards"))
         return cls(max(cost.seconds for cost in costs), *counts)

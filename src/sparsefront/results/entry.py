@@ -30,8 +30,8 @@ class Entry:
     def refuse(self, rule: str) -> NoReturn:
         """Raise a ValueError: file, key, rule, what was found, and the mend."""
         where = f" under `{self.key}`" if self.key else ""
-        found = plain(reprlib.repr(self.value))
-        raise ValueError(f"{self.path} must have {rule}{where}, found {found}; {self.mend}.")
+        shown = plain(reprlib.repr(self.value))
+        raise ValueError(f"{self.path} must have {rule}{where}, found {shown}; {self.mend}.")
 
     def at(self, key: str) -> "Entry":
         """The value under a key, which must be there."""
@@ -58,32 +58,32 @@ class Entry:
         return Entry(self.value[key], self.path, self.mend, f"{self.key}.{key}" if self.key else key)
 
     def mapping(self) -> dict[str, Any]:
-        """An object."""
+        """The value, which must be an object."""
         return self.value if isinstance(self.value, dict) else self.refuse("an object")
 
     def parts(self) -> "list[Entry]":
-        """A list's values."""
+        """The values of a list, which this value must be."""
         if not isinstance(self.value, list):
             self.refuse("a list")
         return [Entry(one, self.path, self.mend, f"{self.key}[{place}]") for place, one in enumerate(self.value)]
 
     def text(self) -> str:
-        """A text that is not empty."""
+        """The value, which must be a text that is not empty."""
         return self.value if isinstance(self.value, str) and self.value else self.refuse("a text")
 
     def flag(self) -> bool:
-        """True or false."""
+        """The value, which must be true or false."""
         return self.value if isinstance(self.value, bool) else self.refuse("true or false")
 
     def number(self, least: float = -LARGEST, most: float = LARGEST) -> float:
-        """A finite number in a range."""
-        number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if not number or not least <= self.value <= most:  # nor NaN
+        """The value, which must be a finite number from `least` to `most`."""
+        is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        if not is_number or not least <= self.value <= most:  # nor NaN
             self.refuse(f"a number{'' if least == -LARGEST else f' of at least {least:g}'}")
         return float(self.value)
 
     def count(self, least: int = 0) -> int:
-        """A whole number."""
+        """The value, which must be a whole number of at least `least`."""
         if not isinstance(self.value, int) or isinstance(self.value, bool) or not least <= self.value <= LARGEST:
             self.refuse(f"a whole number of at least {least}")
         return int(self.value)
@@ -108,7 +108,7 @@ def cleaned(value: Any, entry: Entry, depth: int = 24) -> Any:
         raise ValueError(f"{entry.path} must not nest its objects that deep, found more than 24 levels; {entry.mend}.")
     if isinstance(value, list):
         return [cleaned(one, entry, depth - 1) for one in value]
-    found = {plain(str(key)): cleaned(one, entry, depth - 1) for key, one in value.items()}
-    if len(found) < len(value):
+    shown = {plain(str(key)): cleaned(one, entry, depth - 1) for key, one in value.items()}
+    if len(shown) < len(value):
         raise ValueError(f"{entry.path} must have keys that differ in what can be seen, found others; {entry.mend}.")
-    return found
+    return shown

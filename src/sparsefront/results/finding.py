@@ -29,9 +29,9 @@ class Finding:
     sentence: str
 
 
-def tolerated(number: int) -> float:
-    """How many of `number` samples may show a sign by chance."""
-    return max(CHANCE * number, FEW)
+def tolerated(count: int) -> float:
+    """How many of `count` samples may show a sign by chance."""
+    return max(CHANCE * count, FEW)
 
 
 def adversary_of(view: "View") -> str:

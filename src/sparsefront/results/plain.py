@@ -19,7 +19,7 @@ def plain(text: str) -> str:
 
 
 def plain_lines(text: str) -> str:
-    """The same of each line, its white space as it is."""
+    """Each line of `text` with what cannot be seen as its number; white space other than tabs stays as it is."""
     lines = text.expandtabs(4).split("\n")
     return "\n".join(
         "".join(_number(letter) if unicodedata.category(letter) in UNSEEN else letter for letter in line.rstrip("\r"))

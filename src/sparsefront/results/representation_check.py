@@ -30,8 +30,8 @@ def check_representations(provenance: Entry, path: Path, arrays: Mapping[str, np
     for key in ("difference", "deviation"):
         provenance.at(key).text()
     for name, found in provenance.at("distance").mapping().items():
-        number = isinstance(found, int | float) and not isinstance(found, bool)  # NaN where nothing varies
-        if not number or (isinstance(found, int) and abs(found) > LARGEST):
+        is_number = isinstance(found, int | float) and not isinstance(found, bool)  # NaN where nothing varies
+        if not is_number or (isinstance(found, int) and abs(found) > LARGEST):
             provenance.at("distance").at(name).refuse("a number")
     count = provenance.at("n_samples").count(1)
     needed = ["index", "label", "weight", *(f"{part}/{name}" for name in names for part in ("pred", "hidden"))]

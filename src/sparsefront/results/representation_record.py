@@ -75,18 +75,18 @@ class RepresentationRecord:
 
     @property
     def names(self) -> list[str]:
-        """Of the original and of the variants, in order."""
+        """Names of the original and of the variants, in the order they were made."""
         return [ORIGINAL, *(entry["name"] for entry in self.provenance["variants"])]
 
     @property
     def variants(self) -> list[AttackRecord]:
-        """What made the variants."""
+        """The attacks and controls that made the variants."""
         provenance = Entry(dict(self.provenance), Path("this record"), "evaluate again")
         return [AttackRecord.read(entry) for entry in provenance.at("variants").parts()]
 
     @property
     def neuron(self) -> int:
-        """The one that is shown alone."""
+        """Number of the neuron that is shown alone."""
         return int(self.provenance["neuron"])
 
     def hidden(self, name: str) -> np.ndarray:
@@ -94,7 +94,7 @@ class RepresentationRecord:
         return self.arrays[f"hidden/{name}"]
 
     def accuracy(self, name: str) -> Share:
-        """Share of all samples that are predicted right."""
+        """Share of all samples that are predicted right, as they are or as a variant."""
         label = self.arrays["label"]
         return Share(int((self.arrays[f"pred/{name}"] == label).sum()), len(label))
 
@@ -117,12 +117,12 @@ class RepresentationRecord:
         if "training/images" not in self.arrays:
             return None
         parts = ("images", "mean", "deviation")
-        number, mean, deviation = (self.arrays[f"training/{part}"][group.classes].astype(np.float64) for part in parts)
-        if not number.sum():
+        images, mean, deviation = (self.arrays[f"training/{part}"][group.classes].astype(np.float64) for part in parts)
+        if not images.sum():
             return None
-        share = (number / number.sum())[:, None]
-        pooled = (share * mean).sum(axis=0)
-        return pooled, np.sqrt((share * (deviation**2 + (mean - pooled) ** 2)).sum(axis=0))
+        weight = (images / images.sum())[:, None]
+        pooled = (weight * mean).sum(axis=0)
+        return pooled, np.sqrt((weight * (deviation**2 + (mean - pooled) ** 2)).sum(axis=0))
 
     @property
     def pictures(self) -> dict[str, np.ndarray]:

@@ -49,8 +49,8 @@ def read_json(path: Path, keys: Sequence[str], mend: str, *, to_show: bool = Tru
     """
     entry = Entry(None, path, mend)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        shown = cleaned(found, entry)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        shown = cleaned(content, entry)
     except RecursionError:
         raise ValueError(f"{path} must be JSON, found objects nested too deep; {mend}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -61,9 +61,9 @@ def read_json(path: Path, keys: Sequence[str], mend: str, *, to_show: bool = Tru
         raise ValueError(
             f"{path} must be JSON, found {plain(str(error))}; {mend}."
         ) from None  # a number of 5,000 digits
-    if absent := [key for key in keys if not isinstance(found, dict) or key not in found]:
+    if absent := [key for key in keys if not isinstance(content, dict) or key not in content]:
         raise ValueError(f"{path} must have the keys {absent}, found none; {mend}.")
-    return replace(entry, value=shown if to_show else found)
+    return replace(entry, value=shown if to_show else content)
 
 
 def read_columns(path: Path, mend: str = "write it anew", *, growing: bool = False) -> Columns:
@@ -98,20 +98,20 @@ def columns_of(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Columns:
 
 
 def read_arrays(path: Path) -> Columns:
-    """Arrays of an npz file; raises a ValueError if it is none."""
+    """Arrays of numbers by their names in an npz file; raises a ValueError if the file is none."""
     mend = "delete it or evaluate anew"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            found = {plain(name): array for name, array in dict(arrays).items()}
+            arrays_by_name = {plain(name): array for name, array in dict(arrays).items()}
     except Exception as error:  # numpy lets whatever a damaged file brings about through
         raise ValueError(f"{path} must be an npz file of arrays, found {plain(str(error))}; {mend}.") from None
-    if odd := [name for name, array in found.items() if array.dtype.kind not in "biuf"]:
+    if odd := [name for name, array in arrays_by_name.items() if array.dtype.kind not in "biuf"]:
         raise ValueError(f"{path} must hold arrays of numbers, found another kind in {odd}; {mend}.")
-    return found
+    return arrays_by_name
 
 
 def read_text(path: Path) -> str:
-    """A text; raises a ValueError if it is none."""
+    """Text of a UTF-8 file, fit to be shown; raises a ValueError if the file is none."""
     try:
         return plain_lines(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:

@@ -85,7 +85,7 @@ class Run:
 
     @property
     def n(self) -> int:
-        """Count of samples."""
+        """How many samples were evaluated."""
         return len(self.samples)
 
     @property
@@ -95,7 +95,7 @@ class Run:
 
     @property
     def provenance(self) -> Mapping[str, Any]:
-        """Where the result comes from."""
+        """What the record says beside its attacks (`EvaluationRecord.provenance`)."""
         return self.record.provenance
 
     @property
@@ -105,12 +105,12 @@ class Run:
 
     @property
     def judging(self) -> list[AttackRecord]:
-        """Those of them that enter the worst case."""
+        """The attacks that ran to their end and enter the worst case."""
         return [attack for attack in self.completed if attack.in_worst_case]
 
     @property
     def balls(self) -> list[Budget]:
-        """The balls that those keep to."""
+        """The balls that the attacks in the worst case keep to, each once."""
         return list(dict.fromkeys(ball for attack in self.judging if (ball := attack.ball)))
 
 

@@ -37,13 +37,13 @@ class Samples:
     @classmethod
     def joined(cls, parts: Sequence["Samples"]) -> "Samples":
         """Rows of all parts by rising index; columns that some part lacks (a failed attack) are left out."""
-        filled = [part.columns for part in parts if len(part)]
-        if not filled:
+        columns_of_parts = [part.columns for part in parts if len(part)]
+        if not columns_of_parts:
             return cls()
-        names = [name for name in filled[0] if all(name in columns for columns in filled)]
-        filled = [_without_falls_of_others(columns, names) for columns in filled]
-        order = np.concatenate([columns["index"] for columns in filled]).argsort(kind="stable")
-        return cls({name: np.concatenate([columns[name] for columns in filled])[order] for name in names})
+        names = [name for name in columns_of_parts[0] if all(name in columns for columns in columns_of_parts)]
+        columns_of_parts = [_without_falls_of_others(columns, names) for columns in columns_of_parts]
+        order = np.concatenate([columns["index"] for columns in columns_of_parts]).argsort(kind="stable")
+        return cls({name: np.concatenate([columns[name] for columns in columns_of_parts])[order] for name in names})
 
     @classmethod
     def read(cls, path: Path, mend: str = "write it anew") -> "Samples":
@@ -70,7 +70,7 @@ class Samples:
         return [list(row) for row in zip(*columns, strict=True)]
 
     def rows(self, places: Sequence[int]) -> "Samples":
-        """Those at some places, in that order."""
+        """The rows at some places, in the order of the places."""
         return Samples({name: column[list(places)] for name, column in self.columns.items()})
 
     @property

@@ -68,5 +68,5 @@ def _check_values(path: Path, samples: Samples, completed: Sequence[str]) -> Non
 def _refuse(path: Path, name: str, column: np.ndarray, wrong: np.ndarray, rule: str) -> None:
     if wrong.any():
         place = int(np.argmax(wrong))
-        found = f"{column[place]:g} in row {place + 1}"
-        raise ValueError(f"{path} must have {rule} in the column {name!r}, found {found}; {MEND}.")
+        value = f"{column[place]:g} in row {place + 1}"
+        raise ValueError(f"{path} must have {rule} in the column {name!r}, found {value}; {MEND}.")

@@ -39,12 +39,12 @@ def accuracy_figure(rows: Sequence[Row]) -> "Figure":
     height = 0.8 / len(systems)
     for place, group in enumerate(groups):
         for row in _members(group, rows):
-            number = systems.index(row.system)
-            centre = place + (number - (len(systems) - 1) / 2) * height
+            position = systems.index(row.system)
+            centre = place + (position - (len(systems) - 1) / 2) * height
             share = row.clean if group == CLEAN else row.robust
             hatch = "" if group == CLEAN else HATCHES.get(row.knowledge, "")
             shade = 1.0 if row.in_worst_case or group == CLEAN else PALE
-            _bar(axes, centre, 0.88 * height, share, to_rgba(COLOURS[number % len(COLOURS)], shade), hatch, row.unmet)
+            _bar(axes, centre, 0.88 * height, share, to_rgba(COLOURS[position % len(COLOURS)], shade), hatch, row.unmet)
     axes.set_yticks(range(len(groups)), [_label(group, rows) for group in groups])
     axes.set_ylim(len(groups) - 0.4, -0.6)
     axes.set_xlim(0, 112)
@@ -80,9 +80,9 @@ def _groups(rows: Sequence[Row]) -> list[str]:
 
 
 def _members(group: str, rows: Sequence[Row]) -> list[Row]:
-    """The group's rows, one a system."""
-    found = {row.system: row for row in rows if group in (CLEAN, row.attack)}
-    return list(found.values())
+    """The rows of a group of bars, one a system."""
+    by_system = {row.system: row for row in rows if group in (CLEAN, row.attack)}
+    return list(by_system.values())
 
 
 def _label(group: str, rows: Sequence[Row]) -> str:
