@@ -23,17 +23,21 @@ class Study:
     systems: tuple[System, ...]
 
     def pick(self, chosen: Iterable[str] | None) -> list[System]:
-        """The systems that `--only` names, all without it.
+        """The systems that `--only` names, all without it; one that is run at several values is all of those.
 
         Raises:
             ValueError: a name that none has.
         """
-        known = [system.name for system in self.systems]
-        wanted = known if chosen is None else list(chosen)
-        for name in wanted:
-            if name not in known:
+        if chosen is None:
+            return list(self.systems)
+        picked: set[str] = set()
+        for name in chosen:
+            meant = {one.name for one in self.systems if one.name == name or one.name.startswith(f"{name}, ")}
+            if not meant:
+                known = [system.name for system in self.systems]
                 raise ValueError(f"`--only` must name systems of the study, found {name}; {near(name, known)}")
-        return [system for system in self.systems if system.name in wanted]
+            picked |= meant
+        return [system for system in self.systems if system.name in picked]
 
     def check(self, chosen: Sequence[System], dry_run: Callable[[list[str]], None]) -> None:
         """Find whatever cannot be right before the first fit.

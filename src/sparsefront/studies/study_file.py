@@ -1,18 +1,19 @@
 """The YAML file of a study."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sparsefront.common.home import at_home
-from sparsefront.studies.study import Study, near
+from sparsefront.studies.axes import Axis, along, points
+from sparsefront.studies.study import Study
 from sparsefront.studies.system import RUN_DIR, Layer, System, inline, names
+from sparsefront.studies.yaml_file import check_keys, load
 
-STUDY = ("run_dir", "configs", "settings", "systems")
-SYSTEM = ("configs", "settings", "fit", "test")
+STUDY = ("run_dir", "configs", "settings", "axes", "systems")
+SYSTEM = ("configs", "settings", "axes", "fit", "test")
 REPORT = ("report.html", "table.md", "table.csv")
 
 
@@ -20,7 +21,7 @@ def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()
     """Read the systems of a study.
 
     Args:
-        path: the YAML file, whose keys are `run_dir`, `configs`, `settings` and `systems`.
+        path: the YAML file, whose keys are `run_dir`, `configs`, `settings`, `axes` and `systems`.
         run_dir: in place of the file's.
         more: further arguments of every `sparsefront fit` and `test`.
 
@@ -30,12 +31,26 @@ def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()
     Raises:
         ValueError: the file, or a config file that it names, is missing or not of that form.
     """
-    content = _load(path, "The study")
-    _check_keys(content, STUDY, f"`{path}`")
+    content = load(path, "The study")
+    check_keys(content, STUDY, f"`{path}`")
     found = run_dir or content.get("run_dir") or f"runs/{path.stem}"
     if not isinstance(found, str | Path):
         raise ValueError(f"`run_dir` of {path} must be a folder, found {found!r}; name one, e.g. runs/{path.stem}.")
     folder = at_home(Path(found))
+    if not (axes := _axes(content, f"`{path}`")):
+        return Study(folder, _systems(content, path, folder, more))
+    systems: list[System] = []
+    for point in points(axes):
+        # Each point is the study in a folder of its own, so that its systems find each other.
+        some = _systems(content, path, folder / point.label, (*more, *point.arguments), f", {point.label}")
+        systems += some
+    return Study(folder, tuple(systems))
+
+
+def _systems(
+    content: dict[str, Any], path: Path, folder: Path, more: Sequence[str], ending: str = ""
+) -> tuple[System, ...]:
+    """The systems of a study in a folder, and an ending for their names."""
     entries = content.get("systems")
     if not isinstance(entries, dict) or not entries:
         raise ValueError(
@@ -46,49 +61,32 @@ def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()
     systems: list[System] = []
     for name, entry in entries.items():
         _check_name(name)
-        own = {} if entry is None else entry
-        _check_keys(own, SYSTEM, f"system `{name}`")
-        layers = (*common, *_layers(own, f"system `{name}`", folder))
+        own, where = ({} if entry is None else entry), f"system `{name}`"
+        check_keys(own, SYSTEM, where)
+        layers = (*common, *_layers(own, where, folder))
         fit, test = _switch(own, "fit", name), _switch(own, "test", name)
         if not (fit or test):
-            raise ValueError(f"`fit` or `test` of system `{name}` must be true, found both false; leave one out.")
-        systems.append(System(name, folder / name, layers, tuple(more), fit=fit, test=test, home=folder))
-    return Study(folder, with_needs(systems))
+            raise ValueError(f"`fit` or `test` of {where} must be true, found both false; leave one out.")
+        system = System(f"{name}{ending}", folder / name, layers, tuple(more), fit=fit, test=test, home=folder)
+        axes = _axes(own, where)
+        systems += along(system, axes, system.folder) if axes else [system]
+    return with_needs(systems)
 
 
-def _load(path: Path, what: str) -> dict[str, Any]:
-    path = at_home(path)
-    if not path.is_file():
-        beside = [str(path.with_name(other.name)) for other in path.parent.glob("*.y*ml")]
-        raise ValueError(f"{what} must be a YAML file, found none at {path}; {near(str(path), beside)}")
-    try:
-        text = path.read_text(encoding="utf-8")
-        _check_once(yaml.compose(text), path)
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{what} must be YAML, found {' '.join(str(error).split())}; mend {path}.") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{what} must hold keys with their values, found {type(content).__name__} in {path}.")
-    return content
+def _axes(content: dict[str, Any], where: str) -> list[Axis]:
+    axes = content.get("axes") or {}
+    lists = isinstance(axes, dict) and all(isinstance(value, list) and value for value in axes.values())
+    if not lists or not all(isinstance(name, str) for name in axes):
+        raise ValueError(
+            f"`axes` of {where} must be lists of values by the dotted names of settings, found {axes!r}; write e.g. "
+            "{seed_everything: [0, 1, 2]}."
+        )
+    return [Axis(name, tuple(map(_word, values))) for name, values in axes.items()]
 
 
-def _check_once(node: yaml.Node | None, path: Path) -> None:
-    """PyYAML would let the last of two entries of one name win, unsaid."""
-    if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
-            raise ValueError(f"Each key of {path} must be given once, found `{twice[0]}` twice; rename or drop one.")
-    for part in node.value if isinstance(node, yaml.CollectionNode) else []:
-        for inner in part if isinstance(part, tuple) else (part,):
-            _check_once(inner, path)
-
-
-def _check_keys(content: Any, known: Sequence[str], where: str) -> None:
-    if not isinstance(content, dict):
-        raise ValueError(f"{where} must hold {', '.join(known[:-1])} and {known[-1]}, found {content!r}.")
-    for key in content:
-        if key not in known:
-            raise ValueError(f"`{key}` is no key of {where}; {near(str(key), known)}")
+def _word(value: Any) -> str:
+    """As on the command line."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _switch(entry: dict[str, Any], key: str, name: str) -> bool:
@@ -119,7 +117,7 @@ def _layers(content: dict[str, Any], where: str, folder: Path) -> tuple[Layer, .
             "as in its YAML files."
         )
     words = [_filled(path, folder) for path in paths]
-    layers = [Layer(word, _load(Path(word), f"`configs` of {where}")) for word in words]
+    layers = [Layer(word, load(Path(word), f"`configs` of {where}")) for word in words]
     return (*layers, inline(_filled(settings, folder))) if settings else tuple(layers)
 
 

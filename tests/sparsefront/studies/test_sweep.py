@@ -9,6 +9,7 @@ import pytest
 
 from sparsefront.cli import sweep
 from sparsefront.cli.command import main
+from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.studies import turn
 from sparsefront.studies.axes import Axis
 from sparsefront.studies.sweep import sweep as sweep_of
@@ -80,6 +81,25 @@ def test_a_sweep_tests_each_value_once_and_its_table_has_the_numbers_of_the_samp
     assert sweep.main([*bits("1", "8"), "--evaluation.max_samples", "3"]) == 2  # results of other arguments
     assert "found in runs/s/bits=1 a test of other ones (evaluation.max_samples)" in capsys.readouterr().err
     assert ran == ["bits=1", "bits=3", "bits=6"]
+
+
+def test_several_settings_are_swept_together_and_seeds_are_fitted_each(ran):
+    quick = ["--trainer.limit_train_batches", "2", "--trainer.max_epochs", "1", "--trainer.limit_val_batches", "0"]
+    seeds = ["--setting", "seed_everything", "--values", "0", "1", "--fit"]
+    assert sweep.main([*bits("2"), *seeds, *quick]) == 0
+    assert ran == ["bits=2,seed_everything=0"] * 2 + ["bits=2,seed_everything=1"] * 2  # its fit, its test
+    digests = {find_checkpoint(folder, "folder").digest for folder in Path("runs/s").glob("bits=*")}
+    assert len(digests) == 2
+    header, _, *lines = Path("runs/s/sweep.md").read_text().splitlines()[2:6]
+    assert header.startswith("| bits, seed_everything | n | clean |")
+    assert [line.split(" | ")[0] for line in lines] == ["| 2, 0", "| 2, 1"]
+    assert {row["bits, seed_everything"] for row in rows(Path("runs/s/sweep.csv"))} == {"2, 0", "2, 1"}
+    assert Path("runs/s/sweep.png").is_file()
+
+
+def test_a_setting_without_values_of_its_own_is_refused(ran, capsys):
+    assert sweep.main([*bits("2"), "--setting", "seed_everything"]) == 2
+    assert "`--setting` must be given once with `--values` of its own" in capsys.readouterr().err
 
 
 def test_a_value_that_cannot_be_is_refused_before_any_test(ran, capsys):
