@@ -77,7 +77,9 @@ class AutoAttack(Attack):
     @property
     def parts(self) -> tuple[Attack, ...]:
         """The attacks in their order."""
-        eps, norm, seed = self.eps, self.norm, self.seed
+        eps = float(self.eps)
+        norm = self.norm
+        seed = self.seed
         if self.version == "rand":
             return tuple(
                 # No early stop: what fools one draw of the numbers would be given back by the next.

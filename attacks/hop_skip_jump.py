@@ -69,7 +69,7 @@ class HopSkipJump(DecisionAttack):
         check_rules([*one_of(("L2", "Linf"), norm=self.norm), *at_least(1, **counts), *positive(gamma=self.gamma)])
 
     @property
-    def _distance(self) -> Literal["L2", "Linf"]:
+    def _small_norm(self) -> Literal["L2", "Linf"]:
         return self.norm
 
     def _approach(self, model: Model, images: Tensor, start: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
@@ -80,7 +80,9 @@ class HopSkipJump(DecisionAttack):
         halvings = min(max(math.ceil(-math.log2(tolerance)), 1), 40)
         near = to_boundary(model, images, start, labels, self.targeted, self.norm, halvings)
         distance = perturbation_norm(near - images, self.norm)
-        best, shortest, stream = near, distance, 0
+        best = near
+        shortest = distance
+        stream = 0
         for step in range(1, self.steps + 1):
             count = int(min(self.n_directions * step**0.5, self.max_directions))
             reach = distance * self.gamma / n_pixels if step > 1 else torch.full_like(distance, 0.1)
@@ -100,7 +102,9 @@ class HopSkipJump(DecisionAttack):
 
         The paper's equation 16: directions weighted by their decisions (+1 or -1) less the decisions' mean.
         """
-        moves, decided, decisions = torch.zeros_like(near), torch.zeros_like(near), torch.zeros_like(reach)
+        moves = torch.zeros_like(near)
+        decided = torch.zeros_like(near)
+        decisions = torch.zeros_like(reach)
         reach = reach.clamp_min(torch.finfo(near.dtype).tiny)[:, None, None, None, None]
         for block in range(-(-count // BLOCK)):
             ways = self._directions(indices, near, stream + block)[:, : count - block * BLOCK]

@@ -77,7 +77,9 @@ class Square(Bounded):
         active = all_rows(images)
         if self.early_stop:
             active = active[~self.score(model, images, goal).fallen]
-        images, goal, indices = images[active], goal[active], indices[active]
+        images = images[active]
+        goal = goal[active]
+        indices = indices[active]
 
         def attempt(restart: int, rows: Tensor) -> Candidates:
             return self._search(model, images[rows], goal[rows], indices[rows], restart)

@@ -6,12 +6,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.losses import adversarial_loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import perturbation_norm, radii
+from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.parts.queries import answers, fools
-from sparsefront.common.budget import Budget
+from sparsefront.attacks.parts.smallest import SmallestPerturbation
 from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, not_negative, positive, settings_of
@@ -20,7 +19,7 @@ BETAS = (0.9, 0.999)  # Adam's, as in the paper
 
 
 @dataclass(frozen=True)
-class ZOO(Attack):
+class ZOO(SmallestPerturbation):
     """Smallest L2 perturbation by coordinate-wise Adam on symmetric differences of the logits (Chen et al. 2017).
 
     Minimises ||x' - x||^2 + c max(margin that the label is still ahead by + confidence, 0) over the box (Carlini and
@@ -69,24 +68,19 @@ class ZOO(Attack):
         )
 
     @property
-    def budget(self) -> Budget | None:
-        """The ball of radius `eps`, if that is given."""
-        return None if self.eps is None else Budget("L2", float(self.eps), self.relative)
-
-    @property
-    def minimises(self) -> str | None:
-        """The norm, unless `eps` bounds it."""
-        return "L2" if self.eps is None else None
+    def _small_norm(self) -> Norm:
+        return "L2"
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Search over the constant, sample by sample."""
-        final, nearest = images.clone(), images.new_full((len(images),), torch.inf)
-        if self.eps is not None:
-            nearest = radii(float(self.eps), images, "L2", self.relative)
+        final = images.clone()
+        nearest = self.limits(images)
         active = (~fools(model, images, labels, self.targeted)).nonzero().squeeze(1)
         if not len(active):
             return final
-        images, labels, indices = images[active], labels[active], indices[active]
+        images = images[active]
+        labels = labels[active]
+        indices = indices[active]
         const = torch.full_like(nearest[active], self.initial_const)
         low, high = torch.zeros_like(const), torch.full_like(const, torch.inf)
         for search in range(self.search_steps):

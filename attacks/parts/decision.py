@@ -8,13 +8,11 @@ from typing import ClassVar, Literal, Self, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, perturbation_norm, radii
+from sparsefront.attacks.parts.norms import Norm
 from sparsefront.attacks.parts.queries import answers, fools
-from sparsefront.attacks.parts.reach import radius_rules
-from sparsefront.common.budget import Budget
+from sparsefront.attacks.parts.smallest import SmallestPerturbation
 from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, one_of
@@ -25,7 +23,7 @@ NOISE = 2**40  # first random stream of the starting noise, beyond those of any 
 
 
 @dataclass(frozen=True)
-class DecisionAttack(Attack):
+class DecisionAttack(SmallestPerturbation):
     """An attack that starts at an image the model gets wrong and walks back towards the sample.
 
     A concrete attack writes `_approach`. A sample that is wrong already, or for which no start is found, is returned as
@@ -60,23 +58,11 @@ class DecisionAttack(Attack):
             check_rules(at_least(1, n_fitting_images=self.n_fitting_images))
         else:
             object.__setattr__(self, "n_fitting_images", 0)
-        if self.eps is not None:
-            check_rules(radius_rules(self._distance, self.relative, eps=float(self.eps)))
+        self._check_eps()
 
     @property
-    def _distance(self) -> Norm:
-        """The norm in which the walk is to become short."""
+    def _small_norm(self) -> Norm:
         return "L2"
-
-    @property
-    def budget(self) -> Budget | None:
-        """The ball of radius `eps`, if that is given."""
-        return None if self.eps is None else Budget(self._distance, float(self.eps), self.relative)
-
-    @property
-    def minimises(self) -> str | None:
-        """The norm, unless `eps` bounds it."""
-        return self._distance if self.eps is None else None
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> Self:
         """Return this attack with images to start from.
@@ -107,11 +93,7 @@ class DecisionAttack(Attack):
         if not len(active):
             return final
         near = self._approach(model, images[active], start, labels[active], indices[active])
-        if self.eps is not None:
-            limits = radii(float(self.eps), images[active], self._distance, self.relative)
-            kept = perturbation_norm(near - images[active], self._distance) <= limits
-            active, near = active[kept], near[kept]
-        final[active] = near
+        self._put_small(final, active, images[active], near)
         return final
 
     @abstractmethod

@@ -7,14 +7,12 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.base import Attack
 from sparsefront.attacks.parts.jacobian import leads, logit_gradients
 from sparsefront.attacks.parts.losses import fooled, margin
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, perturbation_norm, radii
+from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.parts.queries import checked_logits
-from sparsefront.attacks.parts.reach import radius_rules
-from sparsefront.common.budget import Budget
+from sparsefront.attacks.parts.smallest import SmallestPerturbation
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import check_rules, one_of
 
@@ -22,7 +20,7 @@ DUAL: dict[Norm, Norm] = {"Linf": "L1", "L2": "L2", "L1": "Linf"}
 
 
 @dataclass(frozen=True)
-class MinimumNorm(Attack):
+class MinimumNorm(SmallestPerturbation):
     """The smallest perturbation that fools the model.
 
     A concrete attack writes `_search`. A sample that is wrong already, or for which nothing is found, is returned as it
@@ -45,18 +43,11 @@ class MinimumNorm(Attack):
 
     def __post_init__(self) -> None:
         check_rules(one_of(self.norms, norm=self.norm))
-        if self.eps is not None:
-            check_rules(radius_rules(self.norm, self.relative, eps=float(self.eps)))
+        self._check_eps()
 
     @property
-    def budget(self) -> Budget | None:
-        """The ball of radius `eps`, if that is given."""
-        return None if self.eps is None else Budget(self.norm, float(self.eps), self.relative)
-
-    @property
-    def minimises(self) -> str | None:
-        """The norm, unless `eps` bounds it."""
-        return self.norm if self.eps is None else None
+    def _small_norm(self) -> Norm:
+        return self.norm
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Search where the model is right, and keep what is no larger than eps."""
@@ -67,21 +58,12 @@ class MinimumNorm(Attack):
         if not len(active):
             return final
         near = self._search(model, images[active], labels[active], indices[active])
-        if self.eps is not None:
-            kept = perturbation_norm(near - images[active], self.norm) <= self.limits(images[active])
-            active, near = active[kept], near[kept]
-        final[active] = near
+        self._put_small(final, active, images[active], near)
         return final
 
     @abstractmethod
     def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Images (B, C, H, W) that fool the model, near `images`, which do not; those where none is found."""
-
-    def limits(self, images: Tensor) -> Tensor:
-        """The largest perturbation of each image that is of use: (B, C, H, W) -> (B,)."""
-        if self.eps is None:
-            return images.new_full((len(images),), torch.inf)
-        return radii(float(self.eps), images, self.norm, self.relative)
 
 
 def lead_of(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:

@@ -67,7 +67,9 @@ def at_size(images: Tensor, delta: Tensor, sizes: Tensor, norm: Norm) -> Tensor:
     Where the box ends before, they are as far as it allows; where delta is 0, the images themselves.
     """
     precision = torch.promote_types(images.dtype, torch.float32)
-    start, direction, wanted = images.to(precision), delta.to(precision), sizes.to(precision)
+    start = images.to(precision)
+    direction = delta.to(precision)
+    wanted = sizes.to(precision)
     largest = perturbation_norm(direction, "Linf")
     direction = direction / torch.where(largest > 0, largest, 1)[:, None, None, None]
     lengths = perturbation_norm(direction, norm)
