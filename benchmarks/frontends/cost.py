@@ -5,6 +5,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytorch_lightning as pl
 import torch
@@ -60,8 +61,11 @@ def build(fragment: str, shape: tuple[int, int, int]) -> FrontEnd:
         if isinstance(frontend, DSC):
             number = batch = LAYER_LEARNING
         if isinstance(frontend, STL):
-            frontend.autoencoder_iterations, frontend.n_iterations = STEPS, FILTER_STEPS
-            frontend.reference_iterations = frontend.n_components // LEARNING
+            references = frontend.clusters.n_components // LEARNING
+            frontend.clusters = replace(
+                frontend.clusters, autoencoder_iterations=STEPS, reference_iterations=references
+            )
+            frontend.learning = replace(frontend.learning, n_iterations=FILTER_STEPS)
             frontend.n_learning_steps, number = sum(frontend.stages), LEARNING * FILTER_STEPS
         images = torch.utils.data.TensorDataset(pictures(number, shape, seed=1))
         trainer = pl.Trainer(

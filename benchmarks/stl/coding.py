@@ -46,11 +46,11 @@ class Walk:
 
 
 def _contest(frontend: STL, images: Tensor, rounds: int) -> Contest:
-    name = "STL" if frontend.n_clusters == 1 else f"STL, {frontend.n_clusters} clusters"
+    name = "STL" if frontend.coder.n_clusters == 1 else f"STL, {frontend.coder.n_clusters} clusters"
     rival = "SPORCO, image by image"
 
     def filters(of: Tensor) -> Tensor:
-        return frontend.filters[frontend.assign(of)]
+        return frontend.coder.filters[frontend.coder.assign(of)]
 
     def by_sporco(of: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         pairs = [rebuilt(image, bank) for image, bank in zip(of, own, strict=True)]
@@ -79,7 +79,7 @@ def _contest(frontend: STL, images: Tensor, rounds: int) -> Contest:
         memory = PreviousCodes()
         frontend.encode(images, memory)
         codes = {name: frontend.encode(first), f"{name}, warm": frontend.encode(first, memory)}
-        theirs, rest = results[rival][0], frontend.split(first)[1]
+        theirs, rest = results[rival][0], frontend.coder.split(first)[1]
         found = {}
         for mine, maps in codes.items():
             excess = _objectives(rest, maps.to_dense(), own) / _objectives(rest, results[rival][1], own) - 1

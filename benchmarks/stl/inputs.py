@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.cpu import inputs as cpu
 from benchmarks.filters.inputs import pictures
-from sparsefront.frontends import STL
+from sparsefront.frontends.stl import STL, STLClusterSettings, STLLearningSettings
 
 SMALL, MIDDLE, LARGE = 32, 128, 224
 N_LEARNED = {SMALL: 1200, MIDDLE: 160}  # pictures that front ends learn from
@@ -59,10 +59,10 @@ class Inputs:
         frontend = STL(
             (3, side, side),
             n_clusters=n_clusters,
-            autoencoder_iterations=100,
-            reference_iterations=len(images) // batch,
-            n_references=len(images),
-            n_iterations=N_FILTER_BATCHES[side],
+            clusters=STLClusterSettings(
+                n_references=len(images), reference_iterations=len(images) // batch, autoencoder_iterations=100
+            ),
+            learning=STLLearningSettings(n_iterations=N_FILTER_BATCHES[side]),
         )
         settings = f"{tuple(images.shape)} {frontend.stages} {n_clusters}".encode()
         name = hashlib.sha256(images.numpy().tobytes() + settings).hexdigest()[:16]

@@ -128,7 +128,7 @@ class Strata(nn.Module):
             ValueError: not a checkpoint, or one without the strata of these settings.
         """
         whole = read_weights(find_checkpoint(path, setting, front_end=True).path, setting, of_run=True)
-        state = unwrapped(whole, self.state_dict(), ("strata", "frontend.strata"))
+        state = unwrapped(whole, self.state_dict(), ("coder.strata", "frontend.coder.strata"))
         if Mismatch.between(self, state) is not None:
             raise ValueError(
                 f"`{setting}` must hold the clusters of an STL with the same channels, `n_components` and "

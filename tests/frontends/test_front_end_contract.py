@@ -34,6 +34,7 @@ from sparsefront.frontends import (
 )
 from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, DSCSolver
 from sparsefront.frontends.settings import BackgroundFilter, D3Learning, DDLLearning, RegionSparseLearning, TopTLearning
+from sparsefront.frontends.stl import STLClusterSettings, STLCodeSettings, STLLearningSettings
 from tests.helpers.front_end_contract import assert_devices_agree, assert_keeps_the_contract, fitted
 from tests.helpers.precision import placed
 
@@ -91,17 +92,20 @@ FRONT_ENDS = {
         n_filters=6,
         filter_size=4,
         lmbda=0.1,
-        tolerance=1e-4,
         n_clusters=2,
-        n_neighbours=3,
-        n_components=3,
-        n_references=8,
-        autoencoder_iterations=2,
-        reference_iterations=2,
-        n_iterations=2,
+        codes=STLCodeSettings(tolerance=1e-4),
+        clusters=STLClusterSettings(
+            n_neighbours=3, n_components=3, n_references=8, reference_iterations=2, autoencoder_iterations=2
+        ),
+        learning=STLLearningSettings(n_iterations=2),
     ),
     "STL, universal": lambda shape: STL(
-        shape, n_filters=6, filter_size=5, n_clusters=1, rescale=True, learner="consensus", n_iterations=1, n_passes=2
+        shape,
+        n_filters=6,
+        filter_size=5,
+        n_clusters=1,
+        codes=STLCodeSettings(rescale=True),
+        learning=STLLearningSettings(n_iterations=1, learner="consensus", n_passes=2),
     ),
     "PixelDeflection": lambda shape: PixelDeflection(shape, n_deflections=20, window=3, n_copies=2),
 }

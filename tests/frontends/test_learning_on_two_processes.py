@@ -19,6 +19,7 @@ from sparsefront.data.faces.named_split import NamedSplit
 from sparsefront.frontends import DDL, DSC, STL, RegionSparse, TopT
 from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, SecondModality
 from sparsefront.frontends.settings import DDLLearning, RegionSparseLearning, TopTLearning
+from sparsefront.frontends.stl import STLClusterSettings, STLLearningSettings
 from sparsefront.training.stage_one import learn_front_end
 from tests.helpers.places import IMPORT_PATH
 
@@ -32,13 +33,11 @@ STRATIFIED = {
     "n_filters": 8,
     "filter_size": 5,
     "n_clusters": 2,
-    "n_neighbours": 3,
-    "n_components": 8,
-    "n_references": 40,
-    "autoencoder_iterations": 2,
-    "reference_iterations": 2,
-    "n_iterations": 2,
+    "clusters": STLClusterSettings(
+        n_neighbours=3, n_components=8, n_references=40, reference_iterations=2, autoencoder_iterations=2
+    ),
 }
+CONSENSUS = STLLearningSettings(n_iterations=2, learner="consensus", n_kept_images=9, n_passes=1)
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 NAMES = SecondModality((1, 16, 128), [DSCLayer(6, 16, 8, 0.5)])
 LAYERS = [DSCLayer(16, 7, 3, 0.5), DSCLayer(16, lmbda=0.1)]
@@ -49,8 +48,8 @@ FRONT_ENDS = {
     "DSC": lambda: DSC(SHAPE, LAYERS, learning=DSCLearningSettings(n_iterations=3)),
     "DSC, names": lambda: DSC(SHAPE, LAYERS, NAMES, learning=DSCLearningSettings(n_iterations=3)),
     "RegionSparse": lambda: RegionSparse(SHAPE, patch_size=4, learning=REGION_SHORT, **N_ATOMS),
-    "STL": lambda: STL(SHAPE, **STRATIFIED),
-    "STL, consensus": lambda: STL(SHAPE, **STRATIFIED, learner="consensus", n_kept_images=9, n_passes=1),
+    "STL": lambda: STL(SHAPE, **STRATIFIED, learning=STLLearningSettings(n_iterations=2)),
+    "STL, consensus": lambda: STL(SHAPE, **STRATIFIED, learning=CONSENSUS),
     "TopT": lambda: TopT(SHAPE, decoder="small", learning=TOP_T_SHORT, **N_ATOMS),
 }
 
@@ -80,7 +79,8 @@ def test_both_processes_end_with_the_same_tensors(tmp_path):
         if name.startswith("DSC"):
             atoms = first[max(key for key in first if "dictionary" in key)].T
         else:
-            atoms = first["filters"].flatten(0, 1).flatten(1).T if "filters" in first else first["dictionary"]
+            filters = first.get("coder.filters")
+            atoms = first["dictionary"] if filters is None else filters.flatten(0, 1).flatten(1).T
         torch.testing.assert_close(atoms.norm(dim=0), torch.ones(16))
         if name.startswith(("STL", "DSC")):  # and as on one process
             alone = FRONT_ENDS[name]()

@@ -22,6 +22,7 @@ import sparsefront.data
 from sparsefront import DefendedClassifier, attacks, classifiers, frontends
 from sparsefront.classifiers import ConvNet
 from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.common.annotations import annotations_of, settings_group_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 DATA = ["--data", "MNIST5k", "--data.val_size", "5", "--data.batch_size", "100", "--trainer.accelerator", "cpu"]
@@ -104,8 +105,11 @@ def classes():
         for name in package.__all__:
             kind = getattr(package, name)
             if isinstance(kind, type) and not inspect.isabstract(kind):
-                hints = typing.get_type_hints(kind.__init__)
-                yield from ((kind, key) for key, hint in hints.items() if key != "return" and texts(hint))
+                hints = {key: hint for key, hint in annotations_of(kind).items() if key != "return"}
+                yield from ((kind, key) for key, hint in hints.items() if texts(hint))
+                for group, hint in hints.items():
+                    inner = annotations_of(settings_group_of(hint))
+                    yield from ((kind, f"{group}.{key}") for key, one in inner.items() if texts(one))
 
 
 CLASSES = list(classes())
@@ -116,7 +120,9 @@ def built(kind, setting, path):
     needed |= {"image_shape": (1, 28, 28), "attack": attacks.FGSM(), "parts": [], "checkpoint": path}
     signature = inspect.signature(kind).parameters
     required = {key for key, one in signature.items() if one.default is one.empty} | ({"attention"} & signature.keys())
-    return kind(**{key: needed[key] for key in required if key in needed} | {setting: path})
+    name, _, inner = setting.partition(".")
+    value = settings_group_of(annotations_of(kind)[name])(**{inner: path}) if inner else path
+    return kind(**{key: needed[key] for key in required if key in needed} | {name: value})
 
 
 def exercised(kind, setting, path):
@@ -173,7 +179,8 @@ def test_the_walk_finds_the_options_that_are_known_to_take_files():
     assert known <= set(OPTIONS)
     found = {f"{kind.__name__}.{name}" for kind, name in CLASSES}
     assert {"Transfer.checkpoint", "SavedImages.folder", "Timm.pretrained", "ResNet32.checkpoint_path",
-            "PixelDeflection.attention_checkpoint", "STL.strata_checkpoint", "ImageFolder.root"} <= found  # fmt: skip
+            "PixelDeflection.attention_checkpoint", "STL.clusters.strata_checkpoint",
+            "ImageFolder.root"} <= found  # fmt: skip
 
 
 @pytest.fixture
