@@ -34,7 +34,7 @@ def defended(frontend=Identity):
 def evaluated(folder, callback, model=None, data=None, verb="test", **settings):
     trainer = pl.Trainer(
         accelerator="cpu", callbacks=[callback], logger=pl.loggers.CSVLogger(folder, name=""),
-        enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, **settings,
+        **{"enable_progress_bar": False} | settings, enable_model_summary=False, enable_checkpointing=False,
     )  # fmt: skip
     getattr(trainer, verb)(model or defended(), datamodule=data or Kinds(), verbose=False)
     return trainer

@@ -148,6 +148,18 @@ def test_it_leaves_no_trace(tmp_path):
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def test_without_a_terminal_one_line_a_variant_is_said_at_the_end(tmp_path, capfd):
+    """And no bar for every batch, whose remaining time would be that batch's (E9)."""
+    callback = Representations([FGSM1, LOW], n_training=0)
+    trainer = evaluated(tmp_path, callback, enable_progress_bar=True)
+    said = capfd.readouterr().err
+    record = record_of(trainer)
+    lines = [line for line in said.splitlines() if line.startswith("test: ")]
+    count = len(record.arrays["label"])
+    assert lines == [f"test: {name}: {record.accuracy(name)} of {count} right" for name in record.names]
+    assert "variants:" not in said
+
+
 def test_two_processes_count_every_sample_once(tmp_path):
     torch.manual_seed(0)
     model = defended()
