@@ -11,7 +11,7 @@ from sparsefront.common.processes import Processes
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import nan_error
 from sparsefront.evaluation.ongoing_evaluation import OngoingEvaluation
-from sparsefront.evaluation.search_form import slowest_form
+from sparsefront.evaluation.search_classifier import slowest_form
 from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.cost import Cost
 from sparsefront.results.finding import Finding
