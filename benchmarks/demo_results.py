@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparsefront.cli.report import write_table
+from sparsefront.cli.show_runs import write_table
 from sparsefront.report import Row, load_runs, rows_of
 from sparsefront.report.markdown import markdown_line
 from sparsefront.report.table import HEADER, cells

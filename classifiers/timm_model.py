@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import timm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -84,6 +83,8 @@ class Timm(nn.Module):
 
     @staticmethod
     def _check_name(model_name: str) -> None:
+        import timm  # takes seconds, which those who use no such classifier need not wait
+
         architecture = model_name.partition(".")[0]
         names = timm.list_models()
         if timm.is_model(model_name):
@@ -98,6 +99,8 @@ class Timm(nn.Module):
 
     @staticmethod
     def _create(model_name: str, img_size: int | None, pretrained: bool | str, **settings: Any) -> nn.Module:
+        import timm
+
         if img_size is not None:
             settings["img_size"] = img_size
         try:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sparsefront.cli.command import check
+from sparsefront.cli.dry_run.check import check
 from sparsefront.common.atomic_file import atomic_file, write_atomically
 from sparsefront.figures.atoms import atoms_figure
 from sparsefront.figures.panel import panel_figure

@@ -15,7 +15,8 @@ from pytorch_lightning.loggers import CSVLogger
 
 from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
 from sparsefront.attacks import PGD, NamedAttack
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common.atomic_file import write_atomically
 from sparsefront.common.checkpoints.run_folder import find_checkpoint, has_checkpoint
 from sparsefront.evaluation import Samples

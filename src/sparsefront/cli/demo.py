@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from sparsefront.cli.command import check
+from sparsefront.cli.dry_run.check import check
 from sparsefront.cli.report import main as report
 from sparsefront.common import stopping
 from sparsefront.studies.run_systems import run_systems

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparsefront.cli.command import check
-from sparsefront.cli.report import show, write_table
+from sparsefront.cli.dry_run.check import check
+from sparsefront.cli.show_runs import show, write_table
 from sparsefront.cli.side_by_side import add_worker_arguments, run_by, workers_of
 from sparsefront.common import stopping
 from sparsefront.common.atomic_file import in_words

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sparsefront.cli.command import check
+from sparsefront.cli.dry_run.check import check
 from sparsefront.cli.side_by_side import add_worker_arguments, run_by, workers_of
 from sparsefront.common import stopping
 from sparsefront.common.atomic_file import atomic_file, write_atomically

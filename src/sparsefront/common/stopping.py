@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, NoReturn
 
-from pytorch_lightning.utilities import rank_zero_only
-
 from sparsefront.common import starting
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
@@ -191,9 +189,18 @@ def say(what: str) -> None:
 
 
 def _say_and_exit(stop: Stopped) -> NoReturn:
-    if getattr(rank_zero_only, "rank", 0) == 0:
+    if _first_process():
         say(f"stopped by {stop.name}")
     raise SystemExit(stop.code)
+
+
+def _first_process() -> bool:
+    """Whether this process speaks for all: what Lightning says, if it is imported."""
+    if "pytorch_lightning.utilities" not in sys.modules:
+        return os.environ.get("LOCAL_RANK", "0") == "0"
+    from pytorch_lightning.utilities import rank_zero_only
+
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
 def going_on(arguments: Sequence[str], more: Sequence[str]) -> list[str]:

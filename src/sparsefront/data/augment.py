@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import kornia.augmentation as kornia
 from torch import Tensor, nn
 
 from sparsefront.common.random import seeded
@@ -28,17 +27,7 @@ class Augment(nn.Module):
 
     def __init__(self, kind: Augmentation, size: tuple[int, int]) -> None:
         super().__init__()
-        # "slice" copies the pixels; kornia's default resamples them and rounds
-        crop = kornia.RandomCrop(size, padding=PADDING, cropping_mode="slice")
-        flip = kornia.RandomHorizontalFlip()
-        resized_crop = kornia.RandomResizedCrop(size, cropping_mode="resample")
-        steps: dict[Augmentation, list[nn.Module]] = {
-            "none": [],
-            "crop": [crop],
-            "crop_flip": [crop, flip],
-            "resized_crop_flip": [resized_crop, flip],
-        }
-        self.steps = nn.Sequential(*steps[kind])
+        self.steps = nn.Sequential(*_steps(kind, size))
 
     def forward(self, images: Tensor, *seeds: int) -> Tensor:
         """Augment a batch; the same seeds give the same draws.
@@ -53,3 +42,15 @@ class Augment(nn.Module):
         with seeded(*seeds):
             augmented: Tensor = self.steps(images)
         return augmented.clamp(0, 1)
+
+
+def _steps(kind: Augmentation, size: tuple[int, int]) -> list[nn.Module]:
+    if kind == "none":
+        return []
+    import kornia.augmentation as kornia  # takes a second, which who draws nothing need not wait
+
+    if kind == "resized_crop_flip":
+        crop: nn.Module = kornia.RandomResizedCrop(size, cropping_mode="resample")
+    else:  # "slice" copies the pixels; kornia's default resamples them and rounds
+        crop = kornia.RandomCrop(size, padding=PADDING, cropping_mode="slice")
+    return [crop] if kind == "crop" else [crop, kornia.RandomHorizontalFlip()]

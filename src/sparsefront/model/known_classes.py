@@ -1,10 +1,10 @@
 """The classes that a file may name: a checkpoint is data, and data runs nothing."""
 
-import sys
 from typing import Any
 
 from torch import nn
 
+from sparsefront.common.imported import imported
 from sparsefront.common.source_code import is_installed
 
 _OURS = (
@@ -49,19 +49,6 @@ def known_class(name: Any, base: type, setting: str) -> type:
             f"{name!r} of the package {_package(found)}; build your own model from that package, if you trust it"
         )
     return found
-
-
-def imported(name: str) -> Any:
-    """What goes by a dotted name among imported modules, else None; a module that imports on access is not asked."""
-    words = name.split(".")
-    for length in range(len(words) - 1, 0, -1):
-        module = sys.modules.get(".".join(words[:length]))
-        if module is not None:
-            found: Any = module
-            for word in words[length:]:
-                found = vars(found).get(word) if hasattr(found, "__dict__") else None
-            return found
-    return None
 
 
 def _may_be_named(kind: type) -> bool:

@@ -20,7 +20,8 @@ import torch
 import yaml
 
 from sparsefront.cli import report, study, sweep
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.studies import separate_run
 from tests.helpers.forked import Forked, popen

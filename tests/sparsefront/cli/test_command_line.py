@@ -17,7 +17,8 @@ import yaml
 from safetensors.torch import save_file
 
 import sparsefront.data
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.model.defended import DefendedClassifier
 from tests.helpers.places import CONFIGS
 

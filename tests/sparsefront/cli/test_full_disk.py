@@ -10,8 +10,9 @@ import pytest
 import torch
 from pytorch_lightning.loggers import CSVLogger
 
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
 from sparsefront.cli.report import main as report
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.cli.study import main as study
 from sparsefront.common import atomic_file as atomic_file
 from sparsefront.common.checkpoints.checkpoint_file import read_whole_checkpoint

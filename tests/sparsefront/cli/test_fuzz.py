@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from sparsefront import attacks, classifiers, frontends
-from sparsefront.cli.command import check
+from sparsefront.cli.dry_run.check import check
 from tests.helpers.one_sentence import sentence
 
 SEED, LIMIT = 17, 60  # seconds a run

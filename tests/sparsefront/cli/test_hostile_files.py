@@ -21,7 +21,8 @@ import torch
 import sparsefront.data
 from sparsefront import DefendedClassifier, attacks, classifiers, frontends
 from sparsefront.classifiers import ConvNet
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common.annotations import annotations_of, settings_group_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -164,7 +165,7 @@ def options():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["sparsefront"])
-        patch.setattr("sparsefront.cli.command.SparsefrontCLI", Walk)
+        patch.setattr("sparsefront.cli.sparsefront_cli.SparsefrontCLI", Walk)
         with pytest.raises(KeyboardInterrupt):
             main(["fit"])
     return [name for name in found if not name.startswith("trainer.") and not name.endswith(".help")]

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from sparsefront.attacks import PGD
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common import stopping
 from sparsefront.frontends import DSC, TopT
 from sparsefront.model.defended import DefendedClassifier

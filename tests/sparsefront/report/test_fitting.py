@@ -7,7 +7,7 @@ import re
 import pytest
 from rich.console import Console
 
-from sparsefront.cli.report import show
+from sparsefront.cli.show_runs import show
 from sparsefront.report.row import rows_of
 from sparsefront.report.table import HEADER, SPARE, cells, print_table
 from sparsefront.results.run import load_runs

@@ -3,7 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from sparsefront.cli.report import main, report
+from sparsefront.cli.report import main
+from sparsefront.cli.show_runs import report
 from sparsefront.report.html import _intervals, render
 from sparsefront.report.row import rows_of
 from sparsefront.results.run import load_runs

@@ -8,7 +8,7 @@ import yaml
 from rich.console import Console
 
 from sparsefront.attacks import AutoAttack, NamedAttack
-from sparsefront.cli.report import show, write_table
+from sparsefront.cli.show_runs import show, write_table
 from sparsefront.report.html import render
 from sparsefront.report.plots import accuracy_figure
 from sparsefront.report.row import rows_of

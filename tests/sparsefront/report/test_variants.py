@@ -7,7 +7,8 @@ import pytest
 from matplotlib.patches import Rectangle
 from rich.console import Console
 
-from sparsefront.cli.report import main, show
+from sparsefront.cli.report import main
+from sparsefront.cli.show_runs import show
 from sparsefront.figures.neuron import neuron_figure
 from sparsefront.figures.profiles import profiles_figure
 from sparsefront.figures.radial import Ring, radial_figure

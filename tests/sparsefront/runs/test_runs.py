@@ -12,8 +12,9 @@ import torch
 import yaml
 
 from sparsefront.cli import demo
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
 from sparsefront.cli.report import main as report
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.checkpoints.tensor_digest import digest_of
 from sparsefront.evaluation import RobustEvaluation

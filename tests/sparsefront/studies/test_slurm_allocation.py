@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sparsefront.cli import study
-from sparsefront.cli.command import check
+from sparsefront.cli.dry_run.check import check
 from sparsefront.common import stopping
 from sparsefront.studies import separate_run as module
 from sparsefront.studies import turn

@@ -11,7 +11,9 @@ import yaml
 from PIL import Image
 
 from sparsefront.cli import study
-from sparsefront.cli.command import SparsefrontCLI, check, main
+from sparsefront.cli.command import main
+from sparsefront.cli.dry_run.check import check
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.studies import read_study, turn
 from sparsefront.studies.record import begin_fit, check_same
 from sparsefront.studies.separate_run import last_words

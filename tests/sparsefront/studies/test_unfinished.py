@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from sparsefront.cli import study, sweep
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.evaluation import results_writer
 from sparsefront.studies import turn
 from sparsefront.studies.separate_run import separate_run

@@ -1,15 +1,13 @@
 """Configuration files are looked at before their settings are: what is no YAML is named with its file and line."""
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from sparsefront.cli.dry_run.class_entries import check_class_entries, check_inline_entries
-from sparsefront.cli.dry_run.group_settings import group_settings
-from sparsefront.cli.dry_run.piped_configs import piped_texts, with_texts
+from sparsefront.cli.dry_run.piped_configs import named_files, piped_texts, with_texts
 from sparsefront.common.nearest import nearest
 
 TOPS = (
@@ -27,11 +25,13 @@ PLAIN = {*yaml.SafeLoader.yaml_constructors, "tag:yaml.org,2002:merge", "tag:yam
 """The tags of YAML's own values, and of `<<` and `=`."""
 
 
-def check_config_files(words: Sequence[str]) -> list[str]:
+def check_config_files(words: Sequence[str], in_groups: bool = True) -> list[str]:
     """Look at the files that a command line names with `--config` or `-c`, and at the classes that it names in braces.
 
     Args:
         words: of the command line.
+        in_groups: whether to look at the names in `trainer`, `model` and the other groups too, for which the classes
+            that these build are imported.
 
     Returns:
         The words, with what came through pipes in the place of their names, because it is there once.
@@ -40,23 +40,15 @@ def check_config_files(words: Sequence[str]) -> list[str]:
         ValueError: one that cannot be read, is no YAML mapping, has a key twice, or is a study's, holds what
             is no plain value, or settings of a class beside its `class_path`; with the line.
     """
-    piped = piped_texts(_named(words))
-    for path in _named(words):
+    piped = piped_texts(named_files(words))
+    for path in named_files(words):
         if not path.lstrip().startswith("{"):  # settings themselves in the place of a file
-            _check_file(Path(path).expanduser(), piped.get(path))
+            _check_file(Path(path).expanduser(), piped.get(path), in_groups)
     check_inline_entries(words)
     return with_texts(words, piped)
 
 
-def _named(words: Sequence[str]) -> Iterator[str]:
-    for word, after in pairwise([*words, ""]):
-        if word in ("--config", "-c") and after:
-            yield after
-        elif word.startswith("--config="):
-            yield word.removeprefix("--config=")
-
-
-def _check_file(path: Path, piped: bytes | None = None) -> None:
+def _check_file(path: Path, piped: bytes | None, in_groups: bool) -> None:
     if piped is None and not path.is_file():
         found = "a folder" if path.is_dir() else "none" if not path.exists() else "a special file"
         raise ValueError(f"`--config` must name a YAML file, found {found} at {path}; check the path.")
@@ -71,6 +63,11 @@ def _check_file(path: Path, piped: bytes | None = None) -> None:
     except yaml.YAMLError as error:
         raise ValueError(_of_yaml(path, error)) from None
     _check_top(path, node)
+    if in_groups:
+        from sparsefront.cli.dry_run.group_settings import check_groups
+
+        check_groups(path, node)
+    check_class_entries(node, f"`--config` {path}")
 
 
 def _of_yaml(path: Path, error: yaml.YAMLError) -> str:
@@ -114,23 +111,6 @@ def _check_top(path: Path, node: yaml.Node | None) -> None:
             raise ValueError(
                 f"`--config` {path}, line {line}, must name settings, found `{key}`, which is none; {mend}"
             )
-    _check_groups(path, node)
-    check_class_entries(node, f"`--config` {path}")
-
-
-def _check_groups(path: Path, node: yaml.MappingNode) -> None:
-    """The settings of the groups have known names too."""
-    for group, value in node.value:
-        known = group_settings(str(group.value))
-        for key in [key for key, _ in value.value] if known and isinstance(value, yaml.MappingNode) else []:
-            name = re.split(r"[.+]", str(key.value))[0]
-            if isinstance(key, yaml.ScalarNode) and name not in known and name != "<<":
-                near = nearest(name, known)
-                mend = f"did you mean {' or '.join(near)}?" if near else f"those are {', '.join(known)}."
-                raise ValueError(
-                    f"`--config` {path}, line {key.start_mark.line + 1}, must name settings of `{group.value}`, found "
-                    f"`{name}`, which is none; {mend}"
-                )
 
 
 def _check_plain(path: Path, node: yaml.Node) -> None:

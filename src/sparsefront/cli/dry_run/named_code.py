@@ -2,6 +2,7 @@
 
 import collections.abc
 import functools
+import importlib
 import inspect
 import operator
 import types
@@ -10,25 +11,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Any, Union
 
-from jsonargparse import ArgumentParser, Namespace
-from jsonargparse._util import import_object
+from jsonargparse import Namespace
 
+from sparsefront.attacks import NamedAttack
+from sparsefront.cli.dry_run.group_settings import GROUPS
 from sparsefront.cli.dry_run.open_settings import OPEN, is_open, may_be_built, returned
 from sparsefront.common.annotations import annotations_of, settings_group_of
+from sparsefront.data import ImageData
 from sparsefront.frontends import FrontEnd
 from sparsefront.model.rebuilding import CLASS, MORE, SETTINGS
 
 
-def check_named(parser: ArgumentParser, settings: Namespace) -> None:
-    """Look through all settings of a parser.
+def check_named(settings: Namespace) -> None:
+    """Look through all settings of a subcommand.
 
     Raises:
         ValueError: a class that is none of the kind wanted, a function that does not say in its annotation that it
             returns one, or null in the place of settings.
     """
-    for action in parser._actions:
-        if (hint := getattr(action, "_typehint", None)) is not None and action.dest in settings:
-            _check(hint, settings[action.dest], action.dest)
+    for group, kind in GROUPS.items():
+        hints = annotations_of(kind)
+        for name, value in _items(settings.get(group) or {}):
+            _check(hints.get(name, Any), value, f"{group}.{name}")
+    _check(list[NamedAttack], settings.get("attacks"), "attacks")
+    _check(ImageData | None, settings.get("data"), "data")
 
 
 def _check(hint: Any, value: Any, setting: str) -> None:
@@ -73,11 +79,24 @@ def _check_kind(named: Any, hint: Any, setting: str) -> None:
 
 
 def _resolved(name: str) -> Any:
-    """What jsonargparse calls by this name, inherited and bound methods too, else None."""
+    """What jsonargparse calls by this name, inherited and bound methods too, else None.
+
+    A name's last word is looked for in the module before it or, where that is none, in what this module's last word
+    names in turn: a submodule is never taken for a function of the same name beside it.
+    """
+    home, _, last = name.rpartition(".")
     try:
-        return import_object(name)
+        return getattr(_home(home), last)
     except (ImportError, AttributeError, ValueError):
         return None  # so it is for jsonargparse
+
+
+def _home(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        module, _, last = name.rpartition(".")
+        return getattr(importlib.import_module(module), last)
 
 
 def _check_no_front_end(named: Any, setting: str) -> None:

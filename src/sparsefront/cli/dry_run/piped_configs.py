@@ -2,12 +2,27 @@
 
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
 
 _PIPES = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
+
+
+def named_files(words: Sequence[str]) -> Iterator[str]:
+    """What a command line names with `--config` or `-c`."""
+    for word, after in pairwise([*words, ""]):
+        if word in ("--config", "-c") and after:
+            yield after
+        elif word.startswith("--config="):
+            yield word.removeprefix("--config=")
+
+
+def reads_a_pipe(words: Sequence[str]) -> bool:
+    """Whether a configuration file of a command line is a pipe, which can be read once."""
+    return any(map(_PIPES.fullmatch, named_files(words)))
 
 
 def piped_texts(paths: Iterable[str]) -> dict[str, bytes]:

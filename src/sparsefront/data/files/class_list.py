@@ -5,8 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from timm.data import ImageNetInfo
-
 from sparsefront.common.home import at_home
 from sparsefront.data.files.picture_error import shown
 
@@ -92,6 +90,8 @@ def _lines(classes: str | Sequence[str]) -> list[str]:
     if not isinstance(classes, str):
         return [str(line).strip() for line in classes]
     if classes == IMAGENET:
+        from timm.data import ImageNetInfo  # takes seconds, which others need not wait
+
         info = ImageNetInfo()
         return [f"{name} {info.label_name_to_description(name)}" for name in info.label_names()]
     path = Path(at_home(classes))

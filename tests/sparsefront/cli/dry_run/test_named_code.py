@@ -10,8 +10,9 @@ import torch
 import yaml
 from torch import nn
 
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
 from sparsefront.cli.dry_run.named_code import _check
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 BESIDE = """

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sparsefront.cli.command import SparsefrontCLI, main
+from sparsefront.cli.command import main
 from sparsefront.cli.dry_run.config_files import check_config_files
 from sparsefront.cli.dry_run.piped_configs import with_texts
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SETTINGS = {

@@ -7,10 +7,12 @@ import sys
 
 import pytest
 
-from sparsefront.cli.command import SparsefrontCLI, check, main
+from sparsefront.cli.command import main
+from sparsefront.cli.dry_run.check import check
 from sparsefront.cli.dry_run.config_files import TOPS, check_config_files
 from sparsefront.cli.dry_run.trainer_check import check_trainer
 from sparsefront.cli.messages.messages import in_one_sentence
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common.nearest import nearest
 from tests.helpers.one_sentence import sentence
 from tests.helpers.places import CONFIGS
@@ -533,7 +535,7 @@ def test_more_gpus_than_there_are_is_named(monkeypatch):
 
 def test_processes_of_a_machine_without_a_gpu_are_said(monkeypatch, capsys):
     told = []
-    monkeypatch.setattr("sparsefront.cli.command.rank_zero_info", told.append)
+    monkeypatch.setattr("sparsefront.cli.sparsefront_cli.rank_zero_info", told.append)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     check(["fit", *BASE, "--trainer.devices", "1"])
     assert not told

@@ -1,0 +1,38 @@
+"""Whatever ends a command is one sentence where its settings, or the machine, are the reason."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from sparsefront.cli.exit_with import exit_with
+from sparsefront.cli.messages.messages import in_one_sentence, of_missing, with_owner
+from sparsefront.common.atomic_file import in_words
+from sparsefront.common.refusals import part_that_refused
+from sparsefront.training.process_watch import wait_for_news
+
+_PARTS = ("sparsefront.attacks.", "sparsefront.frontends.", "sparsefront.classifiers.")
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Exit with one sentence where the settings, a file or a missing package is what ends the work inside."""
+    try:
+        yield
+    except RuntimeError as error:
+        wait_for_news(error)
+        raise
+    except ImportError as error:
+        exit_with(of_missing(error), error)
+    except (ValueError, OSError, MisconfigurationException) as error:
+        cause: BaseException = error
+        if str(error).startswith("Does not validate against any of the Union subtypes") and error.__cause__:
+            cause = error.__cause__  # what the class said, without jsonargparse's account of where
+        said = in_words(cause) if isinstance(cause, OSError) else str(cause)
+        exit_with(in_one_sentence(with_owner(said, _owner(cause))), error)
+
+
+def _owner(error: BaseException) -> str:
+    """Say "PGD: " if part of the project refused what it was given, so that it is found among many."""
+    part = part_that_refused(error)
+    return f"{part.__name__}: " if part is not None and part.__module__.startswith(_PARTS) else ""
