@@ -5,6 +5,7 @@ from sparsefront.common.working_folder import look_here_last_if_run
 look_here_last_if_run()  # before anything else is imported
 
 import importlib  # noqa: E402
+import importlib.metadata  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
 from sparsefront.common import starting  # noqa: E402
@@ -29,6 +30,8 @@ starting.begin()
 
 def __getattr__(name: str) -> Any:
     """Import when asked for: front ends and classifiers import `sparsefront.common`, and must not meet themselves."""
+    if name == "__version__":
+        return importlib.metadata.version("sparsefront")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

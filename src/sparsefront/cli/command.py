@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sparsefront.cli.dry_run.config_files import check_config_files
 from sparsefront.cli.dry_run.misspelt import check_spelling
-from sparsefront.cli.dry_run.piped_configs import reads_a_pipe
+from sparsefront.cli.dry_run.named_configs import reads_a_pipe, with_packaged_files
 from sparsefront.cli.exit_with import exit_with
 from sparsefront.cli.first_word import VERBS, answer_first_word
 from sparsefront.cli.messages.messages import in_one_sentence
@@ -25,15 +25,14 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> "SparsefrontCLI
         run: False takes no subcommand and only builds `model`, `datamodule`, `trainer` and `evaluation`.
     """
     words = sys.argv[1:] if args is None else list(args)
-    with stopping.command("sparsefront", words):
-        if run:
-            answer_first_word(words)
-            _refuse_at_once(words)
-        from sparsefront.cli.exit_on_error import exit_on_error
-        from sparsefront.cli.sparsefront_cli import SparsefrontCLI
+    if run:
+        answer_first_word(words)
+        _refuse_at_once(with_packaged_files(words))
+    from sparsefront.cli.exit_on_error import exit_on_error
+    from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 
-        with exit_on_error():
-            return SparsefrontCLI(None if args is None else words, run)
+    with stopping.command("sparsefront", words), exit_on_error():
+        return SparsefrontCLI(None if args is None else words, run)
 
 
 def _refuse_at_once(words: Sequence[str]) -> None:

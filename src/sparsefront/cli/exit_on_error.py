@@ -8,6 +8,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from sparsefront.cli.exit_with import exit_with
 from sparsefront.cli.messages.messages import in_one_sentence, of_missing, with_owner
 from sparsefront.common.atomic_file import in_words
+from sparsefront.common.extras import MissingExtraError
 from sparsefront.common.refusals import part_that_refused
 from sparsefront.training.process_watch import wait_for_news
 
@@ -22,6 +23,8 @@ def exit_on_error() -> Iterator[None]:
     except RuntimeError as error:
         wait_for_news(error)
         raise
+    except MissingExtraError as error:
+        exit_with(str(error), error)
     except ImportError as error:
         exit_with(of_missing(error), error)
     except (ValueError, OSError, MisconfigurationException) as error:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
+from sparsefront.cli.configs import configs
 from sparsefront.cli.exit_with import exit_with
 from sparsefront.cli.messages.messages import in_one_sentence
 
@@ -16,7 +17,7 @@ VERBS = {
 
 
 def answer_first_word(words: Sequence[str]) -> None:
-    """Print the help and exit, or exit with one sentence, where no subcommand is asked for or one that is none.
+    """Do what needs no settings and exit, or exit with one sentence where no subcommand is asked for or an unknown one.
 
     Args:
         words: of the command line, without the program's name.
@@ -25,6 +26,9 @@ def answer_first_word(words: Sequence[str]) -> None:
         exit_with(in_one_sentence(f'expected "subcommand" to be one of {{{",".join(VERBS)}}}, but it was not provided'))
     if words[0] in ("-h", "--help"):
         _parser().print_help()
+        raise SystemExit(0)
+    if words[0] == "configs":
+        configs(words[1:])
         raise SystemExit(0)
     if not words[0].startswith("-") and words[0] not in VERBS:
         choices = ", ".join(map(repr, VERBS))
@@ -41,4 +45,5 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", required=True)
     for verb, does in VERBS.items():
         verbs.add_parser(verb, help=does)
+    verbs.add_parser("configs", help="List the configuration files that come with the package, or copy them.")
     return parser

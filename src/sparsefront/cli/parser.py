@@ -10,6 +10,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from sparsefront import classifiers
 from sparsefront.cli.dry_run.config_files import check_config_files
+from sparsefront.cli.dry_run.named_configs import with_packaged_files
 from sparsefront.cli.exit_with import exit_with
 from sparsefront.cli.messages.messages import in_one_sentence, of_entry, of_import
 from sparsefront.cli.overridden_flags import keep_checkpoint
@@ -31,7 +32,7 @@ class Parser(LightningArgumentParser):
 
     def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         """Let `--model.classifier.help ConvNet` know the project's classifiers by their names, as the values do."""
-        words = list(sys.argv[1:] if args is None else args)
+        words = with_packaged_files(sys.argv[1:] if args is None else args)
         for i, word in enumerate(words[:-1]):
             if word == _CLASSIFIER_HELP and words[i + 1] in classifiers.__all__:
                 words[i + 1] = f"sparsefront.classifiers.{words[i + 1]}"

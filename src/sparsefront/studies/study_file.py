@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparsefront.common.home import at_home
+from sparsefront.common.packaged_configs import with_packaged
 from sparsefront.studies.axes import Axis, along, points
 from sparsefront.studies.study import Study
 from sparsefront.studies.system import RUN_DIR, Layer, System, inline, names
@@ -31,6 +32,7 @@ def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()
     Raises:
         ValueError: the file, or a config file that it names, is missing or not of that form.
     """
+    path = Path(with_packaged(str(path)))
     content = load(path, "The study")
     check_keys(content, STUDY, f"`{path}`")
     found = run_dir or content.get("run_dir") or f"runs/{path.stem}"
@@ -116,7 +118,7 @@ def _layers(content: dict[str, Any], where: str, folder: Path) -> tuple[Layer, .
             f"`settings` of {where} must be settings of `sparsefront fit` by name, found {settings!r}; write them "
             "as in its YAML files."
         )
-    words = [_filled(path, folder) for path in paths]
+    words = [with_packaged(_filled(path, folder)) for path in paths]
     layers = [Layer(word, load(Path(word), f"`configs` of {where}")) for word in words]
     return (*layers, inline(_filled(settings, folder))) if settings else tuple(layers)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from sparsefront.cli.dry_run.class_entries import check_class_entries, check_inline_entries
-from sparsefront.cli.dry_run.piped_configs import named_files, piped_texts, with_texts
+from sparsefront.cli.dry_run.named_configs import named_files, piped_texts, with_texts
 from sparsefront.common.nearest import nearest
 
 TOPS = (

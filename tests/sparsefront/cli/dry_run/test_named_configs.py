@@ -10,7 +10,7 @@ import yaml
 
 from sparsefront.cli.command import main
 from sparsefront.cli.dry_run.config_files import check_config_files
-from sparsefront.cli.dry_run.piped_configs import with_texts
+from sparsefront.cli.dry_run.named_configs import with_texts
 from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -1,4 +1,4 @@
-"""Configurations that come through a pipe, as of `--config <(command)`, which can be read once."""
+"""The configuration files that a command line names: packaged ones, and those that come through a pipe once."""
 
 import re
 import stat
@@ -7,6 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import yaml
+
+from sparsefront.common.packaged_configs import with_packaged
 
 _PIPES = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
 
@@ -18,6 +20,19 @@ def named_files(words: Sequence[str]) -> Iterator[str]:
             yield after
         elif word.startswith("--config="):
             yield word.removeprefix("--config=")
+
+
+def with_packaged_files(words: Sequence[str]) -> list[str]:
+    """A command line that holds the paths of packaged configuration files in the place of their names."""
+    located: list[str] = []
+    for word in words:
+        option, equals, name = word.partition("=")
+        if option == "--config" and equals:
+            word = f"{option}={with_packaged(name)}"
+        elif located[-1:] in (["--config"], ["-c"]):
+            word = with_packaged(word)
+        located.append(word)
+    return located
 
 
 def reads_a_pipe(words: Sequence[str]) -> bool:

@@ -1,0 +1,67 @@
+"""Misspelt names are refused before anything is imported, in the very sentence that the parser would say."""
+
+import pytest
+import yaml
+
+from sparsefront.cli import command
+from sparsefront.cli.dry_run.misspelt import check_spelling
+from sparsefront.cli.sparsefront_cli import SparsefrontCLI
+from tests.helpers.one_sentence import sentence
+from tests.helpers.places import CONFIGS
+
+EXPERIMENT = ["fit", "--config", str(CONFIGS / "experiments/mnist5k_top_t.yaml")]
+MISSPELT = [
+    ["--model.frontend.top_tt", "3"],
+    ["--model.frontend.init_args.top_tt", "3"],
+    ["--model.frontend", "TopD"],
+    ["--model.frontend", "PGD"],
+    ["--model.frontend", "{class_path: TopT, init_args: {topt: 3}}"],
+    ["--model.classifier.depthh", "3"],
+    ["--data", "MNIST5"],
+    ["--data.sise", "3"],
+    ["--attacks+", "{name: a, attack: PDG}"],
+    ["--attacks+", "{name: a, attack: {class_path: PDG, init_args: {epss: 1}}}"],
+    ["--attacks+", "{name: a, attack: {class_path: PGD, init_args: {epss: 1}}}"],
+    ["--attacks+", "{name: a, attack: WhiteBox}"],
+    ["--attacks+", "{name: a, attack: PGD, view: GreyBox}"],
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("words", MISSPELT, ids=" ".join)
+def test_the_sentence_is_the_parsers(words, monkeypatch, capsys):
+    with pytest.raises(ValueError, match=r"is no setting|must name") as refused:
+        check_spelling([*EXPERIMENT, *words])
+    monkeypatch.setattr("sys.argv", ["sparsefront"])
+    monkeypatch.setattr(command, "check_spelling", lambda words: None)
+    with pytest.raises(SystemExit):
+        command.main([*EXPERIMENT, *words])
+    assert sentence(capsys.readouterr().err) == str(refused.value)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: path.relative_to(CONFIGS).as_posix())
+def test_no_file_of_the_project_is_refused(path):
+    if "systems" not in yaml.safe_load(path.read_text()):
+        check_spelling(["fit", "--config", str(path)])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--model.frontend", "TopD", "--model.frontend", "TopT"],
+        ["--model.frontend.top_tt", "3", "--model.frontend", "Identity"],
+        ["--model.frontend", "TopD", "--model.classifier", "mine.Net"],  # which may bring a class of that name
+        ["--model.frontend", "mine.TopD", "--model.frontend.anything", "3"],
+        ["--model.classifier", "Linear"],  # torch's classify too
+        ["--attacks", "[{name: a, attack: PDG}]", "--attacks", "[]"],
+        ["--model.frontend", "null"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_known_yet_passes(words):
+    check_spelling(["fit", *words])
+
+
+def test_the_parser_has_the_last_word():
+    """Nothing of the class is replaced: what passes here is looked at again."""
+    assert SparsefrontCLI.subcommands().keys() == command.VERBS.keys()
