@@ -25,7 +25,6 @@ from sparsefront.attacks import (
     UniversalPerturbation,
     perturbation_norm,
 )
-from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 
 EVERY = pytest.mark.parametrize("kind", [FGSM, RFGSM, BIM, MIFGSM, PGD, APGD, APGDT], ids=lambda kind: kind.__name__)
@@ -76,20 +75,6 @@ def test_eot_averages_the_gradient_over_passes(kind):
     steady = kind(eps=0.1, **extra)(lambda x: x.flatten(1) @ weights, images, labels)
     seesaw = kind(eps=0.1, eot_iter=2, **extra)(Seesaw(weights), images, labels)
     torch.testing.assert_close(seesaw, steady)
-
-
-@pytest.mark.parametrize(("early_stop", "expected"), [(False, [2, 3, 1]), (True, [1, 3, 1])])
-def test_of_several_attempts_that_fool_the_one_of_highest_loss_is_kept(early_stop, expected):
-    """Attempts 1, 2, 3 paint samples in their number; a surrogate's highest loss is what may transfer."""
-    losses = torch.tensor([[1.0, 3.0, 2.0], [9.0, 5.0, 4.0], [7.0, 6.0, 5.0]])
-    fell = torch.tensor([[True, True, True], [False, False, True], [False, False, False]])
-
-    def attempt(trial, rows):
-        painted = torch.full((len(rows), 1, 1, 1), trial + 1.0)
-        return Candidates(painted, losses[rows, trial], fell[rows, trial])
-
-    found = best_of_attempts(attempt, torch.zeros(3, 1, 1, 1), 3, early_stop)
-    assert found.flatten().tolist() == expected
 
 
 def test_value_and_gradient_are_means_over_passes():
