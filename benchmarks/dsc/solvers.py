@@ -12,10 +12,7 @@ from tqdm import tqdm
 
 from benchmarks.contest import Check, Contest, Goal
 from benchmarks.frontends.cost import pictures
-from sparsecode.hierarchy.euler import Euler
-from sparsecode.hierarchy.hierarchy import Hierarchy
-from sparsecode.hierarchy.joint_operator import JointOperator
-from sparsecode.hierarchy.proximal import Proximal
+from sparsecode.hierarchy import Euler, Hierarchy, JointOperator, Proximal
 from sparsefront.frontends import DSC
 from sparsefront.frontends.dsc.dsc import FACES
 from sparsefront.frontends.dsc.layer import DSCLayer

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sparsecode.full_precision import full_precision
-from sparsecode.hierarchy.hierarchy import Hierarchy
+from sparsecode.hierarchy import Hierarchy
 from sparsecode.value_with_gradient_of import value_with_gradient_of
 from sparsefront.common.recompute_in_backward import recompute_in_backward
 from sparsefront.common.rules import at_least, check_rules, positive

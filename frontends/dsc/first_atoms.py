@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode.hierarchy.hierarchy import Hierarchy
+from sparsecode.hierarchy import Hierarchy
 from sparsefront.common.processes import Processes
 from sparsefront.common.random import generator_of
 from sparsefront.frontends.dsc.learning_settings import DSCLearningSettings

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from sparsecode.checks import check_finite
 from sparsecode.full_precision import full_precision
-from sparsecode.hierarchy.eigenvalue_bound import eigenvalue_bound
-from sparsecode.hierarchy.hierarchy import Hierarchy
+from sparsecode.hierarchy import Hierarchy, eigenvalue_bound
 from sparsecode.lca_dynamics import FeedbackOn
 from sparsefront.frontends.dsc.image_scale import ImageScale
 from sparsefront.frontends.dsc.layer import DSCLayer

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode.hierarchy.solved_layer import SolvedLayer
+from sparsecode.hierarchy import SolvedLayer
 from sparsefront.common.rules import Rule, check_rules
 from sparsefront.frontends.dsc.layer import DSCLayer
 from sparsefront.frontends.dsc.second_modality import SecondModality

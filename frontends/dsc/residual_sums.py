@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
 
-from sparsecode.hierarchy.solved_layer import SolvedLayer
+from sparsecode.hierarchy import SolvedLayer
 from sparsefront.frontends.dsc.network import DSCNetwork
 
 

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from sparsecode.checks import warn_unless
-from sparsecode.hierarchy.euler import Euler
-from sparsecode.hierarchy.hierarchy import Hierarchy
-from sparsecode.hierarchy.proximal import Proximal
+from sparsecode.hierarchy import Euler, Hierarchy, Proximal
 from sparsefront.common.bounded_memory import split_by_memory
 from sparsefront.common.rules import at_least, check_rules, one_of, positive
 from sparsefront.common.settings import checked_settings

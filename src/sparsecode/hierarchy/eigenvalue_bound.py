@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode import Convolution, Dense
+from sparsecode.operators import Convolution, Dense
 
 _WIDEST_SPECTRUM = 64  # channels times squared stride up to which the engine's bound is cheap
 _POWERS = 30

@@ -27,7 +27,7 @@ class Euler:
     def _stable(self) -> float:
         # In sqrt(w) a the dynamics are the descent of E.
         model = self.model
-        scales = [[model.weights[number] ** 0.5 for number in group] for group in model.groups]
+        scales = [[model.weights[index] ** 0.5 for index in group] for group in model.groups]
         operators = [JointOperator.of(model, *pair) for pair in zip(model.groups, scales, strict=True)]
         return max(*(operator.lipschitz() for operator in operators), *model.masses)
 
@@ -39,12 +39,12 @@ class Euler:
         """The same, and how far from rest the codes were, if one looks."""
         model = self.model
         codes = model.threshold(potentials)
-        parts = model.split(codes)
-        drive = model.drive(parts, signals)
+        by_level = model.split(codes)
+        drive = model.drive(by_level, signals)
         beyond = (potentials - codes).split(model.sizes, dim=1)
         force = [torch.sub(up, over, alpha=mass) for up, over, mass in zip(drive, beyond, model.masses, strict=True)]
         moved = torch.add(potentials, torch.cat(force, dim=1), alpha=1 / self.tau)
-        return moved, model.unrest(parts, drive) if look else None
+        return moved, model.unrest(by_level, drive) if look else None
 
     @torch.no_grad()
     def settle(
@@ -65,7 +65,9 @@ class Euler:
         """
         settled = potentials.clone()
         converged = torch.zeros(len(potentials), dtype=torch.bool, device=potentials.device)
-        left, u, given = torch.arange(len(potentials), device=potentials.device), potentials, list(signals)
+        left = torch.arange(len(potentials), device=potentials.device)  # signals not at rest
+        u = potentials
+        given = list(signals)
         for step in range(max_steps + 1):
             moved, unrest = self._step(u, given, look=step % _LOOK_EVERY == 0 or step == max_steps)
             if unrest is not None:
@@ -74,7 +76,8 @@ class Euler:
                 if rests.all():
                     break
                 if rests.any():
-                    left, moved = left[~rests], moved[~rests]
+                    left = left[~rests]
+                    moved = moved[~rests]
                     given = [None if signal is None else signal[~rests] for signal in given]
             u = moved
         return self.model.threshold(settled), converged

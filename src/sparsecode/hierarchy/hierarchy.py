@@ -52,49 +52,50 @@ class Hierarchy:
         self.sizes = [prod(operator.code_shape) for operator in self.operators]
         self.parents: dict[int, int] = {}
         self.slots: dict[int, slice] = {}  # of a level's code among those that its parent reconstructs
-        for number, level in enumerate(levels):
+        for index, level in enumerate(levels):
             first = 0
             for child in level.below:
-                self.parents[child], self.slots[child] = number, slice(first, first + self.sizes[child])
+                self.parents[child] = index
+                self.slots[child] = slice(first, first + self.sizes[child])
                 first += self.sizes[child]
-        self.pulls = [level.feedback if number in self.parents else 0.0 for number, level in enumerate(levels)]
+        self.pulls = [level.feedback if index in self.parents else 0.0 for index, level in enumerate(levels)]
         self.masses = [1 + pull if feedback_on == "potential" else 1.0 for pull in self.pulls]
         self.groups = self._groups()
         self.weights = [1.0] * len(levels)
         for group in self.groups:
-            for number in reversed(group[:-1]):
-                self.weights[number] = self.weights[self.parents[number]] / self.pulls[number]
+            for index in reversed(group[:-1]):
+                self.weights[index] = self.weights[self.parents[index]] / self.pulls[index]
             lowest = self.weights[group[0]]  # which weighs 1, as in equation 3
-            for number in group:
-                self.weights[number] /= lowest
+            for index in group:
+                self.weights[index] /= lowest
 
     def _groups(self) -> list[list[int]]:
         """Levels that feedback joins, each group after those it reads."""
         tops = list(range(len(self.levels)))
-        for number in reversed(tops):
-            if self.pulls[number]:
-                tops[number] = tops[self.parents[number]]
-        return [[number for number, top in enumerate(tops) if top == group] for group in sorted(set(tops))]
+        for index in reversed(tops):
+            if self.pulls[index]:
+                tops[index] = tops[self.parents[index]]
+        return [[index for index, top in enumerate(tops) if top == group] for group in sorted(set(tops))]
 
     def split(self, codes: Tensor) -> list[Tensor]:
         """(N, sum of `sizes`) -> (N, *code_shape) of each level, views."""
-        parts = codes.split(self.sizes, dim=1)
-        return [part.unflatten(1, op.code_shape) for part, op in zip(parts, self.operators, strict=True)]
+        flat = codes.split(self.sizes, dim=1)
+        return [code.unflatten(1, operator.code_shape) for code, operator in zip(flat, self.operators, strict=True)]
 
     def given(self, signals: Sequence[Tensor]) -> list[Tensor | None]:
         """Signals in the order of the levels that read them -> one entry a level, None for those with levels below."""
-        own = iter(signals)
-        return [None if level.below else next(own) for level in self.levels]
+        unread = iter(signals)
+        return [None if level.below else next(unread) for level in self.levels]
 
     def inputs(self, codes: Sequence[Tensor], signals: Sequence[Tensor | None]) -> list[Tensor]:
         """What each level reconstructs, (N, *shape): its signal, or the codes below it."""
-        found = []
+        inputs = []
         for level, signal in zip(self.levels, signals, strict=True):
             below = [codes[child].flatten(1) for child in level.below]
             if signal is None:
                 signal = below[0] if len(below) == 1 else torch.cat(below, dim=1)
-            found.append(signal.reshape(len(signal), *level.shape))
-        return found
+            inputs.append(signal.reshape(len(signal), *level.shape))
+        return inputs
 
     def residuals(self, codes: Sequence[Tensor], signals: Sequence[Tensor | None]) -> list[Tensor]:
         """r_l of each level, (N, *shape)."""
@@ -105,51 +106,50 @@ class Hierarchy:
 
     def energy(self, codes: Tensor, signals: Sequence[Tensor | None]) -> Tensor:
         """E of (N, sum of `sizes`) codes; (N, number of groups)."""
-        parts = self.split(codes)
+        by_level = self.split(codes)
         costs = [
-            weight * (residual.flatten(1).square().sum(dim=1) / 2 + mass * level.lmbda * part.flatten(1).abs().sum(1))
-            for weight, mass, level, part, residual in zip(
-                self.weights, self.masses, self.levels, parts, self.residuals(parts, signals), strict=True
+            weight * (residual.flatten(1).square().sum(dim=1) / 2 + mass * level.lmbda * code.flatten(1).abs().sum(1))
+            for weight, mass, level, code, residual in zip(
+                self.weights, self.masses, self.levels, by_level, self.residuals(by_level, signals), strict=True
             )
         ]
-        return torch.stack([sum((costs[number] for number in group), codes.new_zeros(())) for group in self.groups], 1)
+        return torch.stack([sum((costs[index] for index in group), codes.new_zeros(())) for group in self.groups], 1)
 
     def threshold(self, potentials: Tensor) -> Tensor:
         """Potentials -> codes, both (N, sum of `sizes`)."""
-        parts = zip(potentials.split(self.sizes, dim=1), self.levels, strict=True)
-        return torch.cat([level.code(part, self.positive) for part, level in parts], dim=1)
+        pairs = zip(potentials.split(self.sizes, dim=1), self.levels, strict=True)
+        return torch.cat([level.code(of_level, self.positive) for of_level, level in pairs], dim=1)
 
     def drive(self, codes: Sequence[Tensor], signals: Sequence[Tensor | None]) -> list[Tensor]:
         """D_l^T r_l - beta_l (a_l - t_l) of each level, flat: -1 / w_l times the derivative of E without its norms."""
         residuals = self.residuals(codes, signals)
-        found = []
-        for number, (operator, residual) in enumerate(zip(self.operators, residuals, strict=True)):
+        drives = []
+        for index, (operator, residual) in enumerate(zip(self.operators, residuals, strict=True)):
             up = operator.analyse(residual).flatten(1)
-            if self.pulls[number]:
-                down = residuals[self.parents[number]].flatten(1)[:, self.slots[number]]
-                up = torch.sub(up, down, alpha=self.pulls[number])
-            found.append(up)
-        return found
+            if self.pulls[index]:
+                down = residuals[self.parents[index]].flatten(1)[:, self.slots[index]]
+                up = torch.sub(up, down, alpha=self.pulls[index])
+            drives.append(up)
+        return drives
 
     def unrest(self, codes: Sequence[Tensor], drive: Sequence[Tensor]) -> Tensor:
         """The largest move of a code entry that is not at rest, in thresholds, (N,)."""
         distances = [
-            self.distance(number, part.flatten(1), up)
-            for number, (part, up) in enumerate(zip(codes, drive, strict=True))
+            self.distance(index, code.flatten(1), up) for index, (code, up) in enumerate(zip(codes, drive, strict=True))
         ]
         return torch.stack(distances).amax(dim=0)
 
     def balance(self, codes: Tensor, signals: Sequence[Tensor | None]) -> Tensor:
         """The potentials that stay while the codes do, (N, sum of `sizes`)."""
-        parts = self.split(codes)
+        by_level = self.split(codes)
         moves = [
-            torch.add(part.flatten(1), up, alpha=1 / mass)
-            for part, up, mass in zip(parts, self.drive(parts, signals), self.masses, strict=True)
+            torch.add(code.flatten(1), up, alpha=1 / mass)
+            for code, up, mass in zip(by_level, self.drive(by_level, signals), self.masses, strict=True)
         ]
         return torch.cat(moves, dim=1)
 
-    def distance(self, number: int, code: Tensor, up: Tensor) -> Tensor:
+    def distance(self, index: int, code: Tensor, up: Tensor) -> Tensor:
         """How far flat codes of one level, with its `drive`, are from rest, in thresholds, (N,)."""
-        level = self.levels[number]
-        moved = level.code(torch.add(code, up, alpha=1 / self.masses[number]), self.positive)
+        level = self.levels[index]
+        moved = level.code(torch.add(code, up, alpha=1 / self.masses[index]), self.positive)
         return (moved - code).abs().amax(dim=1) / level.lmbda

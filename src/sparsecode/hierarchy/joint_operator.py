@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode import Operator
 from sparsecode.hierarchy.hierarchy import Hierarchy
+from sparsecode.operators import Operator
 
 
 class Child(NamedTuple):
     """A block whose codes another one reconstructs."""
 
-    number: int
+    place: int  # of that block among all
     slot: slice  # where its codes lie in the other's signal, flat
     weight: float  # what they are multiplied with there
 
@@ -51,10 +51,10 @@ class JointOperator:
             group: one of its `groups`.
             scales: c_l of each level of the group.
         """
-        place = {number: index for index, number in enumerate(group)}
+        place = {level: index for index, level in enumerate(group)}
         blocks = []
-        for number, scale in zip(group, scales, strict=True):
-            level, root = model.levels[number], model.weights[number] ** 0.5
+        for index, scale in zip(group, scales, strict=True):
+            level, root = model.levels[index], model.weights[index] ** 0.5
             children = tuple(
                 Child(place[child], model.slots[child], root / scales[place[child]])
                 for child in level.below
@@ -80,29 +80,29 @@ class JointOperator:
 
     def synthesise(self, codes: Tensor) -> Tensor:
         """Codes (N, K) -> signals (N, M)."""
-        parts = codes.split(self._codes, dim=1)
+        by_block = codes.split(self._codes, dim=1)
         rows = []
-        for block, part, size in zip(self.blocks, parts, self._signals, strict=True):
-            row = block.operator.synthesise(part.unflatten(1, block.operator.code_shape)).flatten(1)
+        for block, code, size in zip(self.blocks, by_block, self._signals, strict=True):
+            row = block.operator.synthesise(code.unflatten(1, block.operator.code_shape)).flatten(1)
             for child in block.children:
-                code = parts[child.number]
-                if code.shape[1] < size:
-                    code = F.pad(code, (child.slot.start, size - child.slot.stop))
-                row = torch.sub(row, code, alpha=child.weight)
+                below = by_block[child.place]
+                if below.shape[1] < size:
+                    below = F.pad(below, (child.slot.start, size - child.slot.stop))
+                row = torch.sub(row, below, alpha=child.weight)
             rows.append(row)
         return torch.cat(rows, dim=1)
 
     def analyse(self, signals: Tensor) -> Tensor:
         """Signals (N, M) -> codes (N, K), the adjoint."""
         rows = signals.split(self._signals, dim=1)
-        parts = [
+        codes = [
             block.operator.analyse(row.unflatten(1, block.operator.signal_shape)).flatten(1)
             for block, row in zip(self.blocks, rows, strict=True)
         ]
         for block, row in zip(self.blocks, rows, strict=True):
             for child in block.children:
-                parts[child.number] = torch.sub(parts[child.number], row[:, child.slot], alpha=child.weight)
-        return torch.cat(parts, dim=1)
+                codes[child.place] = torch.sub(codes[child.place], row[:, child.slot], alpha=child.weight)
+        return torch.cat(codes, dim=1)
 
     def lipschitz(self) -> float:
         """Upper bound of the largest eigenvalue of synthesis then analysis.
@@ -110,10 +110,10 @@ class JointOperator:
         The norm of a matrix of blocks is at most that of the matrix of their norms.
         """
         norms = torch.zeros(len(self.blocks), len(self.blocks), dtype=torch.float64)
-        for number, block in enumerate(self.blocks):
-            norms[number, number] = block.norm
+        for index, block in enumerate(self.blocks):
+            norms[index, index] = block.norm
             for child in block.children:
-                norms[number, child.number] = child.weight
+                norms[index, child.place] = child.weight
         return float(torch.linalg.matrix_norm(norms, ord=2)) ** 2
 
     def to(self, dtype: torch.dtype) -> "JointOperator":

@@ -23,7 +23,8 @@ class Proximal:
     """
 
     def __init__(self, model: Hierarchy, max_bytes: int = 2**28) -> None:
-        self.model, self.max_bytes = model, max_bytes
+        self.model = model
+        self.max_bytes = max_bytes
         self.groups = [_Group(model, group) for group in model.groups]
 
     @torch.no_grad()
@@ -41,13 +42,13 @@ class Proximal:
         Returns:
             Codes, and bool (N,): which rest.
         """
-        parts = list(start.split(self.model.sizes, dim=1))
+        by_level = list(start.split(self.model.sizes, dim=1))
         converged = torch.ones(len(start), dtype=torch.bool, device=start.device)
         for group in self.groups:
-            found, rests = accelerate(
-                group.target(parts, signals),
+            solution, rests = accelerate(
+                group.target(by_level, signals),
                 group.operator,
-                group.scaled(parts),
+                group.scaled(by_level),
                 prox=group.prox,
                 gap=group.unrest,
                 polish=None,
@@ -57,9 +58,9 @@ class Proximal:
                 at_least=_AT_LEAST,
             )
             converged &= rests
-            for number, part in group.unscaled(found):
-                parts[number] = part
-        return torch.cat(parts, dim=1), converged
+            for index, code in group.unscaled(solution):
+                by_level[index] = code
+        return torch.cat(by_level, dim=1), converged
 
     def differentiate(self, codes: Tensor, signals: Sequence[Tensor | None], steps: int | None) -> Tensor:
         """Give minimising codes a gradient with respect to the signals.
@@ -73,16 +74,17 @@ class Proximal:
         Returns:
             The same codes.
         """
-        parts = list(codes.split(self.model.sizes, dim=1))
+        by_level = list(codes.split(self.model.sizes, dim=1))
         for group in self.groups:
-            target, b = group.target(parts, signals), group.scaled(parts)
+            target = group.target(by_level, signals)
+            b = group.scaled(by_level)
             if steps is None:
                 b = differentiate_implicitly(b, target, group.operator, max_bytes=self.max_bytes)
             else:
                 b = unroll(b, target, group.operator, group.prox, steps)
-            for number, part in group.unscaled(b):
-                parts[number] = value_with_gradient_of(part, parts[number])
-        return torch.cat(parts, dim=1)
+            for index, code in group.unscaled(b):
+                by_level[index] = value_with_gradient_of(code, by_level[index])
+        return torch.cat(by_level, dim=1)
 
 
 class _Group:
@@ -94,26 +96,28 @@ class _Group:
     steepest directions of a level, such as the mean that many atoms share; a little less serves better.
     """
 
-    def __init__(self, model: Hierarchy, numbers: Sequence[int]) -> None:
-        self.model, self.numbers = model, numbers
-        self.roots = [model.weights[n] ** 0.5 for n in numbers]
-        bounds = [model.levels[n].bound + model.pulls[n] for n in numbers]
+    def __init__(self, model: Hierarchy, levels: Sequence[int]) -> None:
+        self.model = model
+        self.levels = levels
+        self.roots = [model.weights[n] ** 0.5 for n in levels]
+        bounds = [model.levels[n].bound + model.pulls[n] for n in levels]
         self.scales = [root * bound**0.4 for root, bound in zip(self.roots, bounds, strict=True)]
-        self.operator = JointOperator.of(model, numbers, self.scales)
-        norms = [model.weights[n] * model.masses[n] * model.levels[n].lmbda for n in numbers]
-        atoms, triples = model.levels[0].atoms, zip(numbers, norms, self.scales, strict=True)
+        self.operator = JointOperator.of(model, levels, self.scales)
+        norms = [model.weights[n] * model.masses[n] * model.levels[n].lmbda for n in levels]
+        atoms = model.levels[0].atoms
+        triples = zip(levels, norms, self.scales, strict=True)
         self.penalties = torch.cat([atoms.new_full((model.sizes[n],), norm / scale) for n, norm, scale in triples])
 
-    def target(self, parts: Sequence[Tensor], signals: Sequence[Tensor | None]) -> Tensor:
+    def target(self, codes: Sequence[Tensor], signals: Sequence[Tensor | None]) -> Tensor:
         """What the levels reconstruct beside each other's codes, (N, M)."""
         rows = []
-        for number, root in zip(self.numbers, self.roots, strict=True):
-            signal = signals[number]
+        for index, root in zip(self.levels, self.roots, strict=True):
+            signal = signals[index]
             below = [signal] if signal is not None else [
-                torch.zeros_like(parts[child]) if child in self.numbers else parts[child]
-                for child in self.model.levels[number].below
+                torch.zeros_like(codes[child]) if child in self.levels else codes[child]
+                for child in self.model.levels[index].below
             ]  # fmt: skip
-            rows += [root * part.flatten(1) for part in below]
+            rows += [root * read.flatten(1) for read in below]
         return torch.cat(rows, dim=1)
 
     def prox(self, points: Tensor, size: Tensor) -> Tensor:
@@ -126,19 +130,19 @@ class _Group:
     def unrest(self, codes: Tensor, slack: Tensor, *_: Tensor) -> Tensor:
         """`Hierarchy.unrest` of b, from the slack of its least squares."""
         # -1 / w_l times the derivative by a_l is c_l / w_l times the one by b_l.
-        rates = [self.model.weights[n] / scale for n, scale in zip(self.numbers, self.scales, strict=True)]
+        rates = [self.model.weights[n] / scale for n, scale in zip(self.levels, self.scales, strict=True)]
         ups = self._divided(slack, rates)
         pairs = zip(self.unscaled(codes), ups, strict=True)
-        return torch.stack([self.model.distance(number, part, up) for (number, part), (_, up) in pairs]).amax(dim=0)
+        return torch.stack([self.model.distance(index, code, up) for (index, code), (_, up) in pairs]).amax(dim=0)
 
-    def scaled(self, parts: Sequence[Tensor]) -> Tensor:
+    def scaled(self, codes: Sequence[Tensor]) -> Tensor:
         """The b of codes of all levels."""
-        return torch.cat([scale * parts[n] for n, scale in zip(self.numbers, self.scales, strict=True)], dim=1)
+        return torch.cat([scale * codes[n] for n, scale in zip(self.levels, self.scales, strict=True)], dim=1)
 
     def unscaled(self, codes: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Of b, (number, codes) of each level."""
+        """Of b, (number of the level, codes) of each."""
         return self._divided(codes, self.scales)
 
     def _divided(self, codes: Tensor, by: Sequence[float]) -> Iterator[tuple[int, Tensor]]:
-        parts = codes.split([self.model.sizes[n] for n in self.numbers], dim=1)
-        return ((n, part / scale) for n, part, scale in zip(self.numbers, parts, by, strict=True))
+        by_level = codes.split([self.model.sizes[n] for n in self.levels], dim=1)
+        return ((n, code / scale) for n, code, scale in zip(self.levels, by_level, by, strict=True))

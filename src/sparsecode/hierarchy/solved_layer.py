@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparsecode import Convolution, Dense, Operator
+from sparsecode.operators import Convolution, Dense, Operator
 
 
 @dataclass(frozen=True)

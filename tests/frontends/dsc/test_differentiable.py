@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sparsecode.hierarchy.joint_operator import JointOperator
+from sparsecode.hierarchy import JointOperator
 from sparsefront.frontends.dsc import DSCSolver
 from tests.helpers.small_dsc import learned, like, pictures, to_tolerance
 
