@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.batch import check_batch, check_integers, in_precision
-from sparsefront.attacks.parts.differentiation import retried
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.reach import check_reach
 from sparsefront.common.budget import Budget
+from sparsefront.common.gradient_of import retried
 from sparsefront.common.settings import CheckedSettings
 
 

@@ -140,15 +140,6 @@ def _each_network(meet: Callable[[nn.Module], None]) -> Iterator[None]:
         handle.remove()
 
 
-@contextmanager
-def without_parameter_gradients() -> Iterator[None]:
-    """Parameters of the networks under attack keep the gradients that they have, whatever is accumulated in between."""
-    parameters = {id(one): one for network in _called for one in network.parameters()}.values()
-    before = [(parameter, parameter.grad) for parameter in parameters]
-    try:
-        for parameter, _ in before:
-            parameter.grad = None
-        yield
-    finally:
-        for parameter, gradient in before:
-            parameter.grad = gradient
+def called_parameters() -> list[nn.Parameter]:
+    """Parameters of the networks that the attacks in progress have called, each once."""
+    return list({id(one): one for network in _called for one in network.parameters()}.values())

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sparsefront.common.gradient_of import gradient_of, retried
+
 
 def robust_class_activation(network: nn.Module, images: Tensor, n_classes: int = 5) -> Tensor:
     """Robust class activation maps (Prakash et al. 2018: R-CAM).
@@ -27,30 +29,46 @@ def robust_class_activation(network: nn.Module, images: Tensor, n_classes: int =
     Raises:
         ValueError: a network without feature maps (B, C, h, w) of more than one pixel.
     """
-    seen: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], output: object) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1:
-            seen[:] = [output]
-
     # Evaluation runs under no_grad or inference_mode; the maps need a gradient all the same.
     with torch.inference_mode(False), torch.enable_grad():
-        x = images.detach().clone().requires_grad_()
-        hooks = [module.register_forward_hook(keep) for module in network.modules()]
-        try:
-            logits = network(x.clone())  # which may write into what it is given
-        finally:
-            for hook in hooks:
-                hook.remove()
-        if not seen:
-            raise ValueError(
-                "`attention` must be a network that computes feature maps (B, C, h, w) of more than one pixel, found "
-                f"none in {type(network).__name__}; choose a convolutional network or larger images."
-            )
-        highest = logits.topk(min(n_classes, logits.shape[1]), dim=1).values
-        weights = 0.5 ** torch.arange(1, highest.shape[1] + 1, device=highest.device)
-        (gradient,) = torch.autograd.grad((highest * weights).sum(), seen[0])
-    maps = (gradient * seen[0].detach()).sum(dim=1, keepdim=True)
+        features, gradient = retried(lambda: _features_and_gradient(network, images, n_classes))
+    maps = (gradient * features).sum(dim=1, keepdim=True)
     maps = F.interpolate(maps.float(), images.shape[2:], mode="bilinear")[:, 0]
     low, high = maps.amin(dim=(1, 2), keepdim=True), maps.amax(dim=(1, 2), keepdim=True)
     return torch.where(high > low, (maps - low) / (high - low), 0.0)
+
+
+def _features_and_gradient(network: nn.Module, images: Tensor, n_classes: int) -> tuple[Tensor, Tensor]:
+    """The last feature maps (B, C, h, w), and the gradient of the weighted logits in them."""
+    x = images.detach().clone().requires_grad_()
+    features, logits = _with_last_features(network, x.clone())  # which it may write into
+    if features is None:
+        raise ValueError(
+            "`attention` must be a network that computes feature maps (B, C, h, w) of more than one pixel, found "
+            f"none in {type(network).__name__}; choose a convolutional network or larger images."
+        )
+    highest = logits.topk(min(n_classes, logits.shape[1]), dim=1).values
+    weights = 0.5 ** torch.arange(1, highest.shape[1] + 1, device=highest.device)
+    gradient = gradient_of((highest * weights).sum(), features, network.parameters())
+    return features.detach(), torch.zeros_like(features) if gradient is None else gradient.detach()
+
+
+def _with_last_features(network: nn.Module, images: Tensor) -> tuple[Tensor | None, Tensor]:
+    """The last feature maps of more than one pixel that lead to the logits, and the logits (B, K)."""
+    last: Tensor | None = None
+
+    def keep(_module: nn.Module, _inputs: tuple[Tensor, ...], output: object) -> None:
+        nonlocal last
+        # What a checkpointed part computes within is computed without a graph; what it returns has one.
+        if isinstance(output, Tensor) and output.ndim == 4 and output.shape[2:].numel() > 1 and output.requires_grad:
+            last = output
+
+    hooks = [module.register_forward_hook(keep) for module in network.modules()]
+    try:
+        logits = network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if last is not None and not last.is_leaf:
+        last.retain_grad()
+    return last, logits

@@ -293,3 +293,29 @@ def test_a_network_without_feature_maps_is_refused():
 def test_a_setting_out_of_range_is_named(settings_, message):
     with pytest.raises(ValueError, match=message):
         PixelDeflection(SHAPE, **settings_)
+
+
+class Checkpointed(Pooled):
+    """The same network, which keeps no activations, in the way of torch that allows no gradient of one tensor alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.whole, self.features = self.features, Recomputed(self.features)
+
+
+class Recomputed(torch.nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images):
+        return torch.utils.checkpoint.checkpoint(self.inner, images, use_reentrant=True)
+
+
+def test_maps_of_a_network_with_reentrant_checkpointing_are_the_same_and_leave_no_trace():
+    images, network = rand(2, *SHAPE), Checkpointed()
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    maps = robust_class_activation(network, images)
+    torch.testing.assert_close(maps, robust_class_activation(Pooled(), images))
+    assert all((parameter.grad == 1).all() for parameter in network.parameters())

@@ -38,9 +38,12 @@ def check_named(settings: Namespace) -> None:
 
 
 def _check(hint: Any, value: Any, setting: str) -> None:
-    if value is None and (group := settings_group_of(hint)) is hint and group is not None:
+    group = settings_group_of(hint)
+    if group is not None and group is hint and not (isinstance(value, Mapping | Namespace) or is_dataclass(value)):
+        found = "null" if value is None else repr(value)
         raise ValueError(
-            f"`{setting}` must hold settings of {group.__name__}, found null; leave it out, and they are its defaults."
+            f"`{setting}` must hold settings of {group.__name__}, found {found}; leave it out, and they are its "
+            "defaults."
         )
     if inspect.isroutine(value) and list(_kinds(hint)):  # else it is handed on as it is, not called to build a part
         _check_kind(value, hint, setting)

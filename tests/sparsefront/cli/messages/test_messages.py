@@ -261,6 +261,18 @@ CASES = [
         "`model.frontend.solver` must hold settings of DSCSolver, found null; leave it out, and they are its defaults",
     ),
     (
+        ["--model.frontend", "{class_path: DDL, init_args: {learning: 3}}"],
+        "`model.frontend.learning` must hold settings of DDLLearning, found 3; leave it out, and they are its defaults",
+    ),
+    (
+        ["--model.frontend", "RegionSparse", "--model.frontend.region.shape", "circle"],
+        "`region.shape` must be one of 'mask', 'box', 'all', found circle",
+    ),
+    (
+        ["--model.frontend", "DDL", "--model.frontend.learning.eps", "big"],
+        "DDLLearning: `eps` must be a finite number or a fraction such as 8/255, found 'big'",
+    ),
+    (
         ["--model.frontend", "DSC", "--model.frontend.second", "{shape: [1, 8], layers: [{n_atoms: 3}]}"],
         "`shape` of SecondModality must be a list of 3, found [1, 8]",
     ),
