@@ -24,8 +24,8 @@ test: $(STAMP)  ## the tests; `make slow` runs the rest
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
-float64: $(STAMP)  ## the tests in double precision
-	SPARSEFRONT_TEST_DTYPE=float64 $(BIN)/python -m pytest
+float64: $(STAMP)  ## the engine and the contracts of front ends, attacks and classifiers in double precision
+	SPARSEFRONT_TEST_DTYPE=float64 $(BIN)/python -m pytest tests/sparsecode tests/classifiers tests/frontends/test_front_end_contract.py tests/attacks/test_attack_contract.py
 
 $(LOWEST)/installed: pyproject.toml constraints-lowest.txt .ci/lowest.py
 	$(PYTHON) -m venv $(LOWEST)
