@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparsefront.attacks import FGSM, SavedImages
+from sparsefront.attacks import FGSM, JSMA, PGD, Budget, DeepFool, Growing, NoiseControl, SavedImages
 from sparsefront.attacks.saved_images import save_images
 
 FACTS = {"index": np.arange(3), "image": np.zeros((3, 1, 2, 2), np.float32), "linf": np.zeros(3, np.float32)}
@@ -63,3 +63,25 @@ def test_a_damaged_file_ends_in_a_sentence_that_names_it_where_nothing_else_woul
     (tmp_path / "other.npz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"other\.npz; evaluate the other model again"):
         SavedImages(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [PGD(eps="8/255"), PGD(eps=0.1, norm="L2", relative=True), Growing(PGD(), sizes=[0.1, 0.2]), DeepFool(), JSMA()],
+    ids=lambda attack: type(attack).__name__,
+)
+def test_the_budget_and_what_is_minimised_are_those_of_the_attack_that_made_the_images(attack, tmp_path):
+    images = torch.rand(2, 1, 3, 3)
+    save_images(tmp_path, "0", attack, images, images, torch.arange(2))
+    again = SavedImages(str(tmp_path))
+    assert again.budget == attack.budget
+    assert again.minimises == attack.minimises
+    assert again.knowledge == "transfer"
+
+
+def test_images_of_a_control_are_a_controls(tmp_path):
+    images = torch.rand(2, 1, 3, 3)
+    save_images(tmp_path, "0", NoiseControl(PGD(eps=0.1)), images, images, torch.arange(2))
+    again = SavedImages(str(tmp_path))
+    assert again.knowledge == "control"
+    assert again.budget == Budget("Linf", 0.1)
