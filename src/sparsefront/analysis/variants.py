@@ -38,7 +38,7 @@ class Variants:
     def __call__(self, batch: Batch, logits: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Name and images (B, C, H, W) of each variant of a batch on the model's device with clean logits (B, K)."""
         made: list[tuple[NamedAttack, Tensor]] = []
-        self._run.prepare(batch.image)
+        self._run.prepared.form(batch.image)
         for named in self._run.attacks:
             targeted = named.attack.targeted
             goal = named.targets(logits, batch.label, batch.index) if targeted else batch.label
@@ -47,7 +47,7 @@ class Variants:
             if known is not None:
                 images = _with(named.attack, known)(self._model, batch.image, goal, batch.index)
             else:
-                ready, searched = self._run.ready(named)
+                ready, searched = self._run.prepared.ready(named)
                 images = ready.attack(searched, batch.image, goal, batch.index)
             self._run.progress.end()
             images = images.clamp(0, 1)

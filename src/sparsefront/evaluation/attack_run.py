@@ -16,12 +16,11 @@ from sparsefront.evaluation.agreement import MOST
 from sparsefront.evaluation.as_array import as_array
 from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.meter import metered
+from sparsefront.evaluation.prepared_attacks import PreparedAttacks
 from sparsefront.evaluation.quality import quality
-from sparsefront.evaluation.search_form import SearchPrecision, as_it_is, doubt, search_form
-from sparsefront.evaluation.unsteady import CHANGES, unsteady
+from sparsefront.evaluation.search_form import SearchPrecision
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.cost import Cost
-from sparsefront.results.finding import Finding
 from sparsefront.results.samples import NORMS, QUALITIES, Samples
 
 Model = Callable[[Tensor], Tensor]
@@ -48,7 +47,7 @@ class AttackRun:
         attacks: as they are run.
         errors: what stopped an attack, by its name; it is not run again.
         costs: by name.
-        findings: what was noticed of the model itself, with the first images.
+        prepared: the attacks with the form of the model that they search in.
     """
 
     def __init__(
@@ -68,32 +67,7 @@ class AttackRun:
         self._sees_images = model.frontend.returns_images
         self.errors: dict[str, str] = {}
         self.costs = {named.name: Cost() for named in attacks}
-        self._precision = search_precision
-        self._form: DefendedClassifier | None = None
-        self._training_images = training_images
-        self._ready: dict[str, tuple[NamedAttack, Model]] = {}
-        self.findings: list[Finding] = []
-        self._met: set[str] = set()  # attacks whose first images the form was compared on
-
-    def prepare(self, images: Tensor | None) -> DefendedClassifier:
-        """The form in which adversaries search, compared with the model on the first images (B, C, H, W) that come."""
-        if self._form is None:
-            if images is not None:
-                self.findings = list(unsteady(self.model, images))
-            changing = [finding.sentence for finding in self.findings if finding.flag == CHANGES]
-            form = search_form(self.model, self._precision, images)
-            # A copy would not change with the model.
-            self._form = as_it_is(self.model, changing[0]) if changing else form
-        return self._form
-
-    @property
-    def form(self) -> dict[str, str | None]:
-        """Which form of the model adversaries search in, and why it is no faster one, for the record."""
-        classifier = getattr(self._form, "classifier", None)
-        return {
-            "search_form": getattr(classifier, "form", None),
-            "search_form_reason": getattr(classifier, "reason", None),
-        }
+        self.prepared = PreparedAttacks(model, search_precision, training_images, self._meter)
 
     @property
     def columns(self) -> list[str]:
@@ -119,7 +93,7 @@ class AttackRun:
         """
         images, labels, indices = batch
         if self.attacks:
-            self.prepare(images)
+            self.prepared.form(images)
         logits, qualities = self._judge(images, images)
         clean = predicted_classes(logits)
         correct, fallen = clean == labels, torch.zeros_like(labels, dtype=torch.bool)
@@ -172,25 +146,13 @@ class AttackRun:
         self.costs[named.name].attacked += int(tried.sum())
         return adversarial
 
-    def ready(self, named: NamedAttack) -> tuple[NamedAttack, Model]:
-        """An attack and the logits that it searches, both with the training images that they need seen, once."""
-        if named.name not in self._ready:
-            view, attack, form, meter = named.view, named.attack, self.prepare(None), self._meter(named)
-            if view.n_fitting_images:
-                view = view.fitted(form, self._training_images(view.n_fitting_images)[0], meter)
-            searched = view(form, meter)
-            if attack.n_fitting_images:
-                attack = attack.fitted(searched, *self._training_images(attack.n_fitting_images))
-            self._ready[named.name] = replace(named, attack=attack, view=view), searched
-        return self._ready[named.name]
-
     def _strongest(self, named: NamedAttack, batch: Batch) -> Tensor:
         """Adversarial images (B, C, H, W) for (images, goals, indices)."""
-        named, searched = self.ready(named)
+        named, searched = self.prepared.ready(named)
         images, goal, indices = batch
         adversarial = self._clipped(named, searched, batch)
-        if self._misled(named, torch.cat([images[:MOST], adversarial[:MOST]])):
-            named, searched = self.ready(named)
+        if self.prepared.misled(named, torch.cat([images[:MOST], adversarial[:MOST]])):
+            named, searched = self.prepared.ready(named)
             adversarial = self._clipped(named, searched, batch)
         if not named.view.is_deployed or self.model.frontend.randomised:
             return adversarial
@@ -202,16 +164,6 @@ class AttackRun:
             exact = named.view(self.model, self._meter(named))
             adversarial[again] = self._clipped(named, exact, some)
         return adversarial
-
-    def _misled(self, named: NamedAttack, images: Tensor) -> bool:
-        """Whether an attack's first images show that the form is not the model, which then takes its place."""
-        form, first = self.prepare(None), named.name not in self._met
-        self._met.add(named.name)
-        if not first or (reason := doubt(self.model, form, images)) is None:
-            return False
-        self._form = form = as_it_is(self.model, reason)
-        self._ready = {name: (one, one.view(form, self._meter(one))) for name, (one, _) in self._ready.items()}
-        return True
 
     def _meter(self, named: NamedAttack) -> Callable[[Model], Model]:
         return lambda model: metered(model, self.costs[named.name], self.progress.tick)

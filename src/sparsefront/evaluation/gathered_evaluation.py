@@ -46,7 +46,7 @@ class GatheredEvaluation:
         run = ongoing.run
         correct = [Batch(*(tensor.cpu() for tensor in batch)) for batch in ongoing.correct]
         of_processes = Processes().gathered(
-            (ongoing.parts, run.errors, run.costs, correct, late, run.form, run.findings)
+            (ongoing.parts, run.errors, run.costs, correct, late, run.prepared.facts, run.prepared.findings)
         )
         parts, errors, costs, corrects, lates, forms, findings = zip(*of_processes, strict=True)
         samples = Samples.joined([part for one in parts for part in one])

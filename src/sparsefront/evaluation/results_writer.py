@@ -77,4 +77,4 @@ class ResultsWriter:
             return [Finding("not_probed", "deployed model", True, text)]
         with frozen_model(run.model):  # where tensors are made that may be differentiated
             batch = gathered.first_correct(count, run.model.device)
-            return probe(run.model, completed, batch, lambda named: run.ready(named)[0].view)
+            return probe(run.model, completed, batch, lambda named: run.prepared.ready(named)[0].view)

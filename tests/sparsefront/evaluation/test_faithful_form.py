@@ -143,8 +143,8 @@ class OnlyForBright(Net):
 def test_a_difference_that_only_attacked_images_show_is_found():
     images = 0.4 + 0.2 * IMAGES
     attacking, _ = attacked(OnlyForBright, [NamedAttack("pgd", PGD(eps=0.5, steps=5))], images)
-    assert attacking.form["search_form"] == "as it is"
-    assert "on attacked images" in attacking.form["search_form_reason"]
+    assert attacking.prepared.facts["search_form"] == "as it is"
+    assert "on attacked images" in attacking.prepared.facts["search_form_reason"]
 
 
 def test_the_record_says_in_which_form_was_searched(tmp_path):
