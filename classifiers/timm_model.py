@@ -71,8 +71,8 @@ class Timm(nn.Module):
             self._check_filled(model_name, pretrained, state.keys())
             self.model.pretrained_cfg.pop("state_dict")  # type: ignore[operator, union-attr]
         config: dict[str, Any] = self.model.pretrained_cfg  # type: ignore[assignment]
-        own = in_chans == len(config["mean"])
-        default_mean, default_std = (config["mean"], config["std"]) if own else ((0.5,) * in_chans,) * 2
+        same_channels = in_chans == len(config["mean"])
+        default_mean, default_std = (config["mean"], config["std"]) if same_channels else ((0.5,) * in_chans,) * 2
         self.normalize = Normalize(
             default_mean if mean is None else mean, default_std if std is None else std, in_chans
         )

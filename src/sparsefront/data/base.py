@@ -183,11 +183,11 @@ class ImageData(CheckedSettings, LightningDataModule, ABC):
         """
 
     def _refuse_one_class(self, labels: Tensor) -> None:
-        found = labels.unique()
-        if len(found) < 2:
-            classes = " and ".join(self.class_names[label] for label in found.tolist())
+        labels_met = labels.unique()
+        if len(labels_met) < 2:
+            classes = " and ".join(self.class_names[label] for label in labels_met.tolist())
             raise ValueError(
-                f"`data` must have training images of two classes or more, found {len(labels)} of {len(found)}"
+                f"`data` must have training images of two classes or more, found {len(labels)} of {len(labels_met)}"
                 f" ({classes}) in {self.display_name}; a model of one class is right and robust whatever it is shown."
             )
 

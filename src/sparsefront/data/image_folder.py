@@ -148,20 +148,20 @@ class ImageFolder(ImageData):
         if not earlier or not self.check_files:
             return positions
         listing = self.folders[part if part in self.folders else "train"].paths
-        own = [listing[number] for number in positions.tolist()]
-        equals = equal_to(own, [path for name in earlier for path in self._part_paths[name]], self.decoders)
+        paths = [listing[number] for number in positions.tolist()]
+        equals = equal_to(paths, [path for name in earlier for path in self._part_paths[name]], self.decoders)
         if not equals:
             return positions
         first, other = next(iter(equals.items()))
-        pair = f"the first is {shown(own[first])}, equal to {shown(other)}"
-        if len(equals) == len(own):
+        pair = f"the first is {shown(paths[first])}, equal to {shown(other)}"
+        if len(equals) == len(paths):
             raise ValueError(
-                f"`root` must hold pictures for the part '{part}' that are in no other, found all {len(own)} in"
+                f"`root` must hold pictures for the part '{part}' that are in no other, found all {len(paths)} in"
                 f" {' or '.join(earlier)} too, {pair}; remove these copies."
             )
         rank_zero_warn(
-            f"{len(equals)} of {len(own)} pictures are left out of the part '{part}', because files of the same bytes "
-            f"are in {' or '.join(earlier)}: {pair}."
+            f"{len(equals)} of {len(paths)} pictures are left out of the part '{part}', because files of the same "
+            f"bytes are in {' or '.join(earlier)}: {pair}."
         )
         kept = torch.ones(len(positions), dtype=torch.bool)
         kept[list(equals)] = False

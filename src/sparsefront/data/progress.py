@@ -33,8 +33,8 @@ def progress(steps: Iterable[Step], doing: str, total: int) -> Iterator[Step]:
             if work is None and time.monotonic() - start > DELAY:
                 work = LongWork(doing, first)
             if work is not None:
-                taken = time.monotonic() - start
-                work.show(number / max(total, 1), f"{number} of {total}", taken * (total - number) / max(number, 1))
+                elapsed = time.monotonic() - start
+                work.show(number / max(total, 1), f"{number} of {total}", elapsed * (total - number) / max(number, 1))
             yield step
     finally:
         if work is not None:

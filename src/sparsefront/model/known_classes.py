@@ -37,18 +37,18 @@ def known_class(name: Any, base: type, setting: str) -> type:
     Raises:
         ValueError: there is none, or none that a file may name.
     """
-    found = imported(name) if isinstance(name, str) else None
-    if not isinstance(found, type) or not issubclass(found, base):
+    kind = imported(name) if isinstance(name, str) else None
+    if not isinstance(kind, type) or not issubclass(kind, base):
         raise ValueError(
             f"`{setting}` of a checkpoint must name a {base.__name__} class that is imported, found {name!r}; if it is "
             "yours, name it in your own settings, a surrogate's in `classes` of Transfer"
         )
-    if not _may_be_named(found):
+    if not _may_be_named(kind):
         raise ValueError(
             f"`{setting}` of a checkpoint must name a class of the project, of torch.nn or of a module of yours, found "
-            f"{name!r} of the package {_package(found)}; build your own model from that package, if you trust it"
+            f"{name!r} of the package {_package(kind)}; build your own model from that package, if you trust it"
         )
-    return found
+    return kind
 
 
 def _may_be_named(kind: type) -> bool:

@@ -67,8 +67,8 @@ def described_settings(owner: type, saved: Any, given: Mapping[str, Any]) -> dic
     """
     settings = dict(saved) if isinstance(saved, Mapping) else {}
     for key, allowed in ((_INSTANTIATOR, _LIGHTNINGS), (_OWN_CLASS, (f"{owner.__module__}.{owner.__qualname__}",))):
-        if (found := settings.pop(key, None)) not in (None, *allowed):
-            raise ValueError(f"`{key}` of a checkpoint must be {allowed[0]}, found {found!r}")
+        if (given_path := settings.pop(key, None)) not in (None, *allowed):
+            raise ValueError(f"`{key}` of a checkpoint must be {allowed[0]}, found {given_path!r}")
     parameters = inspect.signature(owner).parameters
     wanted = {
         name: value
@@ -121,8 +121,8 @@ def _object(kind: type, value: Any, setting: str) -> Any:
         return kind(value)
     if is_dataclass(kind) and isinstance(value, Mapping) and CLASS not in value:
         return _group(kind, value, setting)
-    found, arguments = _named(kind, value, setting)
-    return found(**arguments)
+    named_kind, arguments = _named(kind, value, setting)
+    return named_kind(**arguments)
 
 
 def _group(kind: type, value: Mapping[str, Any], setting: str) -> Any:
@@ -139,8 +139,8 @@ def _group(kind: type, value: Mapping[str, Any], setting: str) -> Any:
 def _sequence(origin: type, options: Sequence[Any], values: Sequence[Any], setting: str) -> Any:
     each = [option for option in options if option is not ...] or [Any]
     hints = each if len(each) == len(values) else [each[0]] * len(values)
-    found = [rebuilt(hint, value, f"{setting}[{i}]") for i, (hint, value) in enumerate(zip(hints, values, strict=True))]
-    return tuple(found) if issubclass(origin, tuple) else found
+    items = [rebuilt(hint, value, f"{setting}[{i}]") for i, (hint, value) in enumerate(zip(hints, values, strict=True))]
+    return tuple(items) if issubclass(origin, tuple) else items
 
 
 def _named(base: type, value: Any, setting: str) -> tuple[type, dict[str, Any]]:

@@ -36,20 +36,20 @@ def moved_paths(settings: Any, said: str, home: str, named: Iterable[str]) -> di
     Returns:
         The settings of `FROM_ELSEWHERE` that are other ones now, relative to `home` as they were to `said`.
     """
-    found, own = {}, set(named)
+    moved, named_apart = {}, set(named)
     for name in FROM_ELSEWHERE:
         path = settings.get(name)
-        if name in own or not isinstance(path, str) or path in ("last", "best") or "://" in path:
+        if name in named_apart or not isinstance(path, str) or path in ("last", "best") or "://" in path:
             continue
         inside = _inside(Path(at_home(path)), Path(said))
         if inside is not None:
-            found[name] = str(Path(home) / inside)
-    return found
+            moved[name] = str(Path(home) / inside)
+    return moved
 
 
 def _inside(path: Path, folder: Path) -> Path | None:
-    one, other = (Path(os.path.abspath(at)) for at in (path, folder))  # as written: a link may be elsewhere by now
-    return one.relative_to(other) if one.is_relative_to(other) else None
+    inner, outer = (Path(os.path.abspath(at)) for at in (path, folder))  # as written: a link may be elsewhere by now
+    return inner.relative_to(outer) if inner.is_relative_to(outer) else None
 
 
 def _is_of_version(config: Path) -> bool:

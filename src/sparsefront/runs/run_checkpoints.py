@@ -112,18 +112,18 @@ class RunCheckpoints(ModelCheckpoint):
         earlier, self._earlier = self._earlier, {}
         if not earlier or self.monitor is None or trainer.ckpt_path is None or self.dirpath is None:
             return
-        source, own = Path(trainer.ckpt_path).parent, Path(self.dirpath)
+        source, home = Path(trainer.ckpt_path).parent, Path(self.dirpath)
         best = earlier["best_k_models"]
         if any(not (source / name).is_file() for name in best):
             return  # moved away: this fit's own epochs are what it knows
         for name in best:
-            if trainer.is_global_zero and source.resolve() != own.resolve():
-                with atomic_file(own / name) as file:
+            if trainer.is_global_zero and source.resolve() != home.resolve():
+                with atomic_file(home / name) as file:
                     shutil.copyfile(source / name, file)
         trainer.strategy.barrier()
-        self.best_k_models = {str(own / name): score for name, score in best.items()}
+        self.best_k_models = {str(home / name): score for name, score in best.items()}
         for key in ("best_model_path", "kth_best_model_path"):
-            setattr(self, key, str(own / earlier[key]) if earlier[key] else "")
+            setattr(self, key, str(home / earlier[key]) if earlier[key] else "")
         for key in ("best_model_score", "current_score", "kth_value"):
             setattr(self, key, earlier[key])
 

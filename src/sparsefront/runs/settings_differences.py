@@ -56,13 +56,13 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Diffe
         now: the same.
     """
     old, new = dict(flat(before)), dict(flat(now))
-    found: list[Difference] = []
+    differing: list[Difference] = []
     for name in dict.fromkeys((*new, *old)):
         pair = _pair(name, old, new)
-        within = any(name.startswith(f"{other.name}.") for other in found)
+        within = any(name.startswith(f"{other.name}.") for other in differing)
         if pair is not None and pair[0].compared != pair[1].compared and not within:
-            found.append(Difference(name, *_told_apart(pair[0].given, pair[1].given)))
-    return found
+            differing.append(Difference(name, *_told_apart(pair[0].given, pair[1].given)))
+    return differing
 
 
 def _told_apart(before: Any, now: Any) -> tuple[Any, Any]:

@@ -99,8 +99,8 @@ class ExactResume(pl.Callback):
         if self._loaded.get("moment") != moment:
             return False
         processes, self._loaded = self._loaded["processes"], {}
-        rank, number = process()
-        if len(processes) == number:
+        rank, world = process()
+        if len(processes) == world:
             _set_random_states(processes[rank]["random"])
             # After an epoch they are counted from nothing again.
             for name, state in processes[rank]["metrics"].items():

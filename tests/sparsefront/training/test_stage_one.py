@@ -8,7 +8,8 @@ from sparsefront.common.long_work import LongWork
 from sparsefront.data import MNIST5k
 from sparsefront.frontends import DDL, Identity
 from sparsefront.frontends.settings import DDLLearning
-from sparsefront.training.stage_one import _Progress, learn_front_end
+from sparsefront.training.learning_progress import LearningProgress
+from sparsefront.training.stage_one import learn_front_end
 
 
 def test_what_stage_one_leaves_out_by_design_is_not_warned_of():
@@ -30,7 +31,7 @@ def test_the_remaining_time_of_learning_in_parts_is_that_of_the_part_that_is_on(
     now, shown = [0.0], []
     monkeypatch.setattr(long_work.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(LongWork, "show", lambda self, share, text, left=None: shown.append((share, text, left)))
-    progress, trainer = _Progress(), SimpleNamespace(is_global_zero=True, callback_metrics={})
+    progress, trainer = LearningProgress(), SimpleNamespace(is_global_zero=True, callback_metrics={})
     progress.on_train_start(trainer, InParts((1, 8, 8)))
     for seconds in (1, 1, 50, 50, 50, 50):  # the second part's steps take fifty times as long
         now[0] += seconds

@@ -51,10 +51,10 @@ class Projections:
         """
         if self._rows is None:
             self._rows = self._mapped()
-        found = torch.from_numpy(self._rows[rows.numpy()])
-        if found.dtype == torch.uint8:
-            return found.to(torch.float32) / 255
-        return found.to(torch.promote_types(found.dtype, torch.float32))
+        values = torch.from_numpy(self._rows[rows.numpy()])
+        if values.dtype == torch.uint8:
+            return values.to(torch.float32) / 255
+        return values.to(torch.promote_types(values.dtype, torch.float32))
 
     def _mapped(self) -> np.ndarray:
         try:

@@ -34,18 +34,18 @@ class FaceParts:
         val = image_count(self.val_size, others + positives)
         if _leaves(self.holdout, val, others, positives):
             return
-        found = (
+        counts = (
             f"found {positives:,} pictures of the positive and {others:,} of others with holdout: {self.holdout} and"
             f" val_size: {self.val_size}"
         )
         if _leaves(self.holdout, 0, others, positives):
             most = max(n for n in range(min(val, others + positives)) if _leaves(self.holdout, n, others, positives))
             raise ValueError(
-                f"`val_size` must leave a training picture of each class, {found}; the largest that does is {most}."
+                f"`val_size` must leave a training picture of each class, {counts}; the largest that does is {most}."
             )
         fitting = [n for n in range(1, min(self.holdout, others + positives)) if _leaves(n, val, others, positives)]
         mend = f"the largest that does is {fitting[-1]}" if fitting else "lower `val_size` or add pictures"
-        raise ValueError(f"`holdout` must leave a training picture of each class, {found}; {mend}.")
+        raise ValueError(f"`holdout` must leave a training picture of each class, {counts}; {mend}.")
 
     def cut(self, labels: Tensor, groups: Tensor) -> dict[PartName, Tensor]:
         """Cut pictures.
@@ -68,15 +68,15 @@ class FaceParts:
         turns = torch.randperm(int(members.max()) + 1, generator=generator)
         members = turns[members]  # from here on a group's number is its turn
 
-        taken = _whole(members, "holdout", self.holdout, lambda size: size)
-        test = torch.cat([positive[: self.holdout], other[taken]])
-        positive, other, members = positive[self.holdout :], other[~taken], members[~taken]
+        chosen = _whole(members, "holdout", self.holdout, lambda size: size)
+        test = torch.cat([positive[: self.holdout], other[chosen]])
+        positive, other, members = positive[self.holdout :], other[~chosen], members[~chosen]
 
         val_size = image_count(self.val_size, len(labels))
         quota = _quota(val_size, len(other), len(positive))
-        taken = _whole(members, "val_size", val_size, lambda size: size - _quota(size, len(other), len(positive)))
-        val = torch.cat([positive[:quota], other[taken]])
-        train = torch.cat([positive[quota:], other[~taken]])
+        chosen = _whole(members, "val_size", val_size, lambda size: size - _quota(size, len(other), len(positive)))
+        val = torch.cat([positive[:quota], other[chosen]])
+        train = torch.cat([positive[quota:], other[~chosen]])
         return {
             "test": test[torch.randperm(len(test), generator=generator)],
             "val": val[torch.randperm(len(val), generator=generator)],

@@ -56,10 +56,10 @@ def name_pictures(names: Sequence[str], font: str | None = None) -> Tensor:
     _, first, groups = np.unique(rows.view(f"V{rows.shape[1]}").ravel(), return_index=True, return_inverse=True)
     same = np.flatnonzero(first[groups] != np.arange(len(names)))
     if len(same):
-        one, other = names[first[groups[same[0]]]], names[same[0]]
+        first_name, second_name = names[first[groups[same[0]]]], names[same[0]]
         raise ValueError(
-            f"`font` must draw each name differently, found '{one}' and '{other}' alike; name a .ttf file that has"
-            " their letters, rename a folder, or write names: false."
+            f"`font` must draw each name differently, found '{first_name}' and '{second_name}' alike; name a .ttf file"
+            " that has their letters, rename a folder, or write names: false."
         )
     return torch.from_numpy(pictures)[:, None]
 

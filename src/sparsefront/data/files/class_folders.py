@@ -144,11 +144,11 @@ def _refuse_two_classes(by_class: Mapping[str, Sequence[PictureFile]]) -> None:
 def _refuse_leaks(parts: Mapping[PartName, Mapping[str, Sequence[PictureFile]]]) -> None:
     first: dict[Identity, str] = {}
     for part in reversed(list(parts.values())):
-        own = {file.real: file.path for files in part.values() for file in files if file.real is not None}
-        if both := first.keys() & own.keys():
-            other, one = min((first[real], own[real]) for real in both)
+        real_files = {file.real: file.path for files in part.values() for file in files if file.real is not None}
+        if both := first.keys() & real_files.keys():
+            path_before, path = min((first[real], real_files[real]) for real in both)
             raise ValueError(
                 f"`root` must hold each picture in one of train/, val/ and test/, found {len(both)} in two of them, the"
-                f" first is {shown(one)}, which is also {shown(other)}; remove one of these links."
+                f" first is {shown(path)}, which is also {shown(path_before)}; remove one of these links."
             )
-        first |= own
+        first |= real_files

@@ -55,34 +55,34 @@ class ClassList:
         Raises:
             ValueError: a folder that is none of the classes or several, or two folders of one class.
         """
-        found = {folder: self._numbers.get(_plain(folder), set()) for folder in folders}
-        self._check_known(found, root)
-        for folder, numbers in found.items():
+        possible = {folder: self._numbers.get(_plain(folder), set()) for folder in folders}
+        self._check_known(possible, root)
+        for folder, numbers in possible.items():
             if len(numbers) > 1:
                 several = " and ".join(self.names[number] for number in sorted(numbers))
                 raise ValueError(
                     f"`classes` must tell which class each folder in '{root}' shows, found {shown(folder)}, which is a"
                     f" name of {several}; call the folder by one of these."
                 )
-        single = {folder: min(numbers) for folder, numbers in found.items()}
-        taken: dict[int, str] = {}
+        single = {folder: min(numbers) for folder, numbers in possible.items()}
+        folder_of: dict[int, str] = {}
         for folder, number in single.items():
-            if taken.setdefault(number, folder) != folder:
+            if folder_of.setdefault(number, folder) != folder:
                 raise ValueError(
-                    f"`root` must hold one folder a class, found {shown(taken[number])} and {shown(folder)} in"
+                    f"`root` must hold one folder a class, found {shown(folder_of[number])} and {shown(folder)} in"
                     f" '{root}', both {self.names[number]}; join them."
                 )
         return list(single.values())
 
-    def _check_known(self, found: Mapping[str, set[int]], root: str) -> None:
-        unknown = [folder for folder, numbers in found.items() if not numbers]
+    def _check_known(self, possible: Mapping[str, set[int]], root: str) -> None:
+        unknown = [folder for folder, numbers in possible.items() if not numbers]
         if unknown:
             near = difflib.get_close_matches(_plain(unknown[0]), self._numbers, n=3)
             hint = f", near it are {', '.join(near)}" if near else ""
             raise ValueError(
-                f"`classes` must name the class of every folder in '{root}', found {len(unknown)} of {len(found)} that"
-                f" are none of the {len(self):,} of {self.what}, the first is {shown(unknown[0])}{hint}; rename these"
-                " folders or name another list."
+                f"`classes` must name the class of every folder in '{root}', found {len(unknown)} of {len(possible)}"
+                f" that are none of the {len(self):,} of {self.what}, the first is {shown(unknown[0])}{hint}; rename"
+                " these folders or name another list."
             )
 
 

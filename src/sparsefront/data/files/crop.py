@@ -85,8 +85,8 @@ class RandomCrop(Crop):
     def __call__(self, image: Image.Image, number: int) -> Image.Image:
         """Return a random part."""
         with seeded(self.seed, self.epoch, number):
-            part: Image.Image = self.flip(self.crop(image))
-        return part
+            cropped: Image.Image = self.flip(self.crop(image))
+        return cropped
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, see the base class."""

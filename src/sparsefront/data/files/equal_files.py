@@ -45,10 +45,10 @@ def equal_to(paths: Sequence[str], others: Sequence[str], num_workers: int = 0) 
 
 def _size(path: str) -> int:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return 0
-    return found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _digests(paths: Sequence[str], whole: bool, num_workers: int) -> list[bytes]:
@@ -58,13 +58,13 @@ def _digests(paths: Sequence[str], whole: bool, num_workers: int) -> list[bytes]
 
 def _read(paths: Sequence[str], whole: bool, numbers: Tensor) -> list[bytes]:
     """Digests; empty where a file cannot be read, which is said when it is decoded."""
-    found = []
+    digests = []
     for number in numbers.tolist():
         try:
             with open(paths[number], "rb") as file:
                 size = file.seek(0, 2)
                 file.seek(0 if whole else max(0, size - END))
-                found.append(hashlib.file_digest(file, "sha256").digest() + size.to_bytes(8, "big"))
+                digests.append(hashlib.file_digest(file, "sha256").digest() + size.to_bytes(8, "big"))
         except OSError:
-            found.append(b"")
-    return found
+            digests.append(b"")
+    return digests

@@ -68,8 +68,8 @@ class FileImages(ImageSource):
         """
         images = torch.empty(len(self), *self.shape, dtype=torch.uint8)
         problems: list[PictureProblem] = []
-        for numbers, (pixels, found) in in_chunks(self._decoded, len(self), num_workers, "decoding images"):
-            problems += found
+        for numbers, (pixels, more) in in_chunks(self._decoded, len(self), num_workers, "decoding images"):
+            problems += more
             if not problems:
                 images[numbers] = pixels
         refuse(problems, len(self))
@@ -89,7 +89,7 @@ class FileImages(ImageSource):
         refuse([problem for _, found in checks for problem in found], len(self))
 
     def _problems(self, numbers: Tensor) -> list[PictureProblem]:
-        found = []
+        problems = []
         for number in numbers.tolist():
             try:
                 size = check_header(self.paths[number])
@@ -97,18 +97,18 @@ class FileImages(ImageSource):
                 if isinstance(self.crop, WholePicture):
                     self._check_size(self.paths[number], size)
             except PictureError as error:
-                found.append(PictureProblem(self.paths[number], str(error)))
-        return found
+                problems.append(PictureProblem(self.paths[number], str(error)))
+        return problems
 
     def _decoded(self, numbers: Tensor) -> tuple[Tensor, list[PictureProblem]]:
         """Pixels, zeros where something is wrong, and what is."""
-        pixels, found = torch.zeros(len(numbers), *self.shape, dtype=torch.uint8), []
+        pixels, problems = torch.zeros(len(numbers), *self.shape, dtype=torch.uint8), []
         for place, number in enumerate(numbers.tolist()):
             try:
                 pixels[place] = self._one(number)
             except PictureError as error:
-                found.append(PictureProblem(self.paths[number], str(error)))
-        return pixels, found
+                problems.append(PictureProblem(self.paths[number], str(error)))
+        return pixels, problems
 
     def _one(self, number: int) -> Tensor:
         channels: Literal[1, 3] = 1 if self.shape[0] == 1 else 3

@@ -53,7 +53,7 @@ def upright_size(image: Image.Image, path: str) -> tuple[int, int]:
 def _orientation(image: Image.Image) -> int:
     """1 to 8; 1 where nothing is said, or nothing that can be read, as viewers have it."""
     try:
-        found = image.getexif().get(ExifTags.Base.Orientation)
-        return int(found) if found in _TURNS else 1
+        stored = image.getexif().get(ExifTags.Base.Orientation)
+        return int(stored) if stored in _TURNS else 1
     except Exception:  # damaged metadata; the parser's errors are of many kinds
         return 1

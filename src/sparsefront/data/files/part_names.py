@@ -37,10 +37,10 @@ def check_beside_parts(names: Collection[str], root: Path) -> None:
     Raises:
         ValueError: a folder that is none of these and is called like one of them.
     """
-    own = [root / part for part in PARTS if (root / part).is_dir()]
+    part_folders = [root / part for part in PARTS if (root / part).is_dir()]
     for name in names:
         alike = name.casefold() in TRAINING | EVALUATION
-        if alike and not any((root / name).samefile(part) for part in own):
+        if alike and not any((root / name).samefile(part) for part in part_folders):
             raise ValueError(
                 f"`root` must call its parts train/, val/ and test/, found {name}/ beside them in '{root}', which would"
                 " be left out; rename or remove it."

@@ -75,7 +75,7 @@ def list_pictures(folder: Path, left_out: list[str] | None = None) -> list[Pictu
     Raises:
         ValueError: a folder that cannot be read.
     """
-    found: dict[Identity | str, tuple[bool, str, str, PictureFile]] = {}
+    pictures: dict[Identity | str, tuple[bool, str, str, PictureFile]] = {}
     for inside, by_link, entry in _walk(folder):
         if not _has(entry, IMG_EXTENSIONS):
             if left_out is not None:
@@ -84,8 +84,8 @@ def list_pictures(folder: Path, left_out: list[str] | None = None) -> list[Pictu
         picture = _picture(entry)
         ranked = (by_link or entry.is_symlink(), inside, entry.name, picture)
         key = picture.real or picture.path
-        found[key] = min(ranked, found.get(key, ranked))
-    return [picture for _, _, _, picture in sorted(found.values(), key=lambda ranked: ranked[1:3])]
+        pictures[key] = min(ranked, pictures.get(key, ranked))
+    return [picture for _, _, _, picture in sorted(pictures.values(), key=lambda ranked: ranked[1:3])]
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, bool, os.DirEntry[str]]]:
