@@ -1,4 +1,4 @@
-"""Training batches of which none holds a single image."""
+"""Training batches that all hold more than one image."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Which sample comes when, on one process and on several."""
+"""The order of samples, and how processes share them."""
 
 from typing import Any
 

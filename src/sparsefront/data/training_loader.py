@@ -10,7 +10,7 @@ from sparsefront.data.joined_batches import JoinedBatches
 
 
 class TrainingLoader(DataLoader[Any]):
-    """Knows how many batches it has served of the present epoch, and begins one after as many as it is told.
+    """A loader that counts the batches served of an epoch, and can begin an epoch after some of its batches.
 
     What it skips is not loaded. Its state is what Lightning keeps in a checkpoint and gives back before the epoch of an
     interrupted training goes on. No batch holds a single image, see `JoinedBatches`.

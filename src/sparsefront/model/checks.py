@@ -6,7 +6,7 @@ from sparsefront.frontends import FrontEnd
 
 
 def check_num_classes(num_classes: int) -> None:
-    """Raise a ValueError if there is nothing to tell apart."""
+    """Raise a ValueError for fewer than two classes."""
     if num_classes < 2:
         raise ValueError(
             f"`num_classes` must be at least 2, found {num_classes}: whatever is shown, a model of one class is"
@@ -36,7 +36,7 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
 
 
 def check_learned(frontend: FrontEnd) -> None:
-    """Raise a RuntimeError if a front end would be trained behind before it has learned."""
+    """Raise a RuntimeError if a front end has not learned its dictionary before a classifier is trained behind it."""
     if not frontend.learned:
         raise RuntimeError(
             f"{type(frontend).__name__} has not learned yet: call "

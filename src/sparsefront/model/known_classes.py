@@ -19,12 +19,12 @@ _named: set[str] = set()  # packages of the parts that the user's own settings b
 
 
 def note_named(*parts: nn.Module) -> None:
-    """From now on files may name classes of the packages that these parts come from: the user named them."""
+    """Let files name classes of the packages that these parts come from, since the user named the parts."""
     _named.update(_package(type(part)) for part in parts)
 
 
 def known_class(name: Any, base: type, setting: str) -> type:
-    """The class of that name, looked up among those that are there: nothing is imported, let alone called.
+    """The class of that name among imported modules; nothing is imported or called.
 
     It must be of this project, of `torch.nn` or `torch.optim`, of a module of the user's own that is imported, or of an
     installed package that the user's own settings named a part of.

@@ -1,4 +1,4 @@
-"""Where in its training a model is that was not trained here."""
+"""Epoch and step of a model that another process trained."""
 
 import pytorch_lightning as pl
 

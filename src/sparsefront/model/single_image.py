@@ -1,4 +1,4 @@
-"""What batch normalisation says of a single image, in the words of the settings."""
+"""Batch normalisation's refusal of a batch of one image, with the setting that mends it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

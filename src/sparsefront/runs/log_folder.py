@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 
 
 def log_folder(trainer: pl.Trainer) -> Path:
-    """Where a run leaves what it finds; called where all processes ask, because the first one sends it to the others.
+    """Where a run writes its results; all processes must call this, because the first one sends it to the others.
 
     A `fast_dev_run` is no run to keep, and must not stand where one is looked for: its files go away in the end.
     """

@@ -1,4 +1,4 @@
-"""What goes to the loggers besides metrics."""
+"""Metrics file, saved configuration and W&B of a run."""
 
 import os
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from sparsefront.common.atomic_file import write_atomically, writing
 
 
 class MetricsFile(CSVLogger):
-    """`metrics.csv` of a run; a disk that is full is said with its name."""
+    """`metrics.csv` of a run; an error of the disk names the file."""
 
     def save(self) -> None:
         """Write what has been logged since the last time.

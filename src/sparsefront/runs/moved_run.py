@@ -1,4 +1,4 @@
-"""Runs that are no longer where they were made."""
+"""Runs that were moved or copied."""
 
 import os
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ FROM_ELSEWHERE = ("ckpt_path", "evaluation.resume_from", "model.frontend_checkpo
 
 
 def said_folder(configs: Iterable[Path]) -> str | None:
-    """The `run_dir` that the last configuration says which a run left, None without such a one."""
+    """The `run_dir` in the last of the configurations that lie in a version of a run, None if none does."""
     said = None
     for config in configs:
         if _is_of_version(config):
@@ -25,7 +25,7 @@ def said_folder(configs: Iterable[Path]) -> str | None:
 
 
 def moved_paths(settings: Any, said: str, home: str, named: Iterable[str]) -> dict[str, str]:
-    """What lay in a run's folder lies in the one that it was moved or copied to.
+    """Paths into the folder that a run was moved from, as paths into the folder where it is now.
 
     Args:
         settings: by dotted names.
@@ -57,7 +57,7 @@ def _is_of_version(config: Path) -> bool:
 
 
 def moved_run(run_dir: str, configs: Iterable[Path]) -> str | None:
-    """Where the run is whose configuration was given, if that is not where it says.
+    """The folder of a moved run: where its configuration lies, if that is not the folder that it names.
 
     Args:
         run_dir: what is settled.

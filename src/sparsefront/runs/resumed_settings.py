@@ -56,7 +56,7 @@ def follows_the_step(named: Any) -> bool:
 
 
 def _follow(scheduler: Any) -> None:
-    """Let the optimizer have the rates of the step reached."""
+    """Give the optimizer the learning rates that its schedule has for the step reached."""
     if not isinstance(scheduler, LambdaLR):
         return
     groups = scheduler.optimizer.param_groups

@@ -129,7 +129,7 @@ class RunCheckpoints(ModelCheckpoint):
 
 
 def _check_name(name: str | None, with_metrics: bool) -> None:
-    """Raise a ValueError if files would lie elsewhere; the name of a metric, in braces, stands for a number."""
+    """Raise a ValueError if files would lie in another folder; a metric's name in braces may hold a slash."""
     written = name or ""
     written = written if with_metrics else re.sub(r"\{[^{}]*\}", "", written)
     if "/" in written or os.sep in written:

@@ -1,4 +1,4 @@
-"""Which settings may be others than a checkpoint's."""
+"""Which settings may differ from a checkpoint's."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ def kept_settings(config: Mapping[str, Any], world_size: int) -> dict[str, Any]:
 
 
 def other_part(content: Mapping[str, Any], part: str, model: Mapping[str, Any]) -> list[Difference]:
-    """What is given of one part otherwise than in the checkpoint that its weights are taken from.
+    """Settings of one part that differ from those of the checkpoint that its weights are taken from.
 
     Args:
         content: of the checkpoint.
@@ -49,7 +49,7 @@ def other_part(content: Mapping[str, Any], part: str, model: Mapping[str, Any]) 
 
 
 def other_settings(content: Mapping[str, Any], model: Mapping[str, Any], run: Mapping[str, Any]) -> list[Difference]:
-    """What is given otherwise than in a checkpoint, but for the sources of first weights.
+    """Settings that differ from a checkpoint's, but for those that say where first weights came from.
 
     Args:
         content: of the checkpoint.
@@ -66,7 +66,7 @@ def other_settings(content: Mapping[str, Any], model: Mapping[str, Any], run: Ma
 
 
 def check_resumed(found: Iterable[Difference], content: Mapping[str, Any], path: str, closed: bool) -> list[Difference]:
-    """The settings that a resumed fit takes from here on, others than the checkpoint's.
+    """Settings that differ from the checkpoint's and that a resumed fit honours.
 
     Args:
         found: what differs.
@@ -102,7 +102,7 @@ def check_resumed(found: Iterable[Difference], content: Mapping[str, Any], path:
 
 
 def check_tested(found: Iterable[Difference], may_differ: Sequence[str], path: str, verb: str) -> list[Difference]:
-    """What differs, and is allowed to, between the settings that weights were trained with and those of a test.
+    """Settings of a test that differ from those that its weights were trained with, all of them allowed to.
 
     Args:
         found: what differs.
@@ -128,7 +128,7 @@ def check_tested(found: Iterable[Difference], may_differ: Sequence[str], path: s
 
 
 def reached_end(content: Mapping[str, Any], max_epochs: int | None, max_steps: int) -> bool:
-    """Whether a checkpoint has the epochs or the steps behind it that are asked for."""
+    """Whether a checkpoint has reached the epochs or steps asked for."""
     steps = number_in(dict(content), "global_step") or 0
     return any(
         most is not None and 0 <= most <= done for most, done in ((max_epochs, _epochs(content)), (max_steps, steps))

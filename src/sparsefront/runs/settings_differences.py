@@ -11,7 +11,7 @@ _OF_CLASS = ("init_args", "dict_kwargs")
 
 
 class Difference(NamedTuple):
-    """A setting that is another one.
+    """A setting with another value.
 
     Attributes:
         name: its dotted name, as on the command line.

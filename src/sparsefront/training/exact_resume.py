@@ -1,4 +1,4 @@
-"""What a checkpoint must hold beside weights, optimizers and counts, for a resumed training to be the same."""
+"""Random states and running metrics in checkpoints, so that a resumed training equals an uninterrupted one."""
 
 import random
 from copy import deepcopy
@@ -46,56 +46,56 @@ class ExactResume(pl.Callback):
         return {"moment": self._moment, "processes": self._taken}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep what a checkpoint holds until its moment comes."""
+        """Keep the states of a checkpoint until training reaches the moment that they were taken at."""
         self._loaded = state_dict
 
     def _take(self) -> dict[str, Any]:
         return {"random": _random_states(), "metrics": {name: _state(metric) for name, metric in self._metrics.items()}}
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Find what is summed over an epoch of training."""
+        """Find the metrics that are summed over an epoch of training."""
         self._metrics = {"train/acc": pl_module.train_acc} if isinstance(pl_module, DefendedClassifier) else {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Before any batch; one that goes on within an epoch leaves the batches out that it has had."""
+        """Skip the batches that an interrupted epoch has had, and restore states that were taken before the first."""
         self._moment = "start"
         if self._loaded:
             _begin_where_it_was(trainer)
         self._give_back("start")
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
-        """The first batch of a resumed run draws what it would have drawn."""
+        """Restore states that were taken after a batch or an epoch, before the next batch draws anything."""
         self._give_back("batch")
         if self._give_back("epoch"):
             # The epoch's loader has drawn the seed of its workers since.
             torch.empty((), dtype=torch.int64).random_()
 
     def on_train_batch_end(self, *args: Any) -> None:
-        """A batch more."""
+        """A checkpoint from here on is one after a batch."""
         self._moment = "batch"
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the states now: a validation is begun anew by whoever goes on from a checkpoint written within it."""
+        """Take the states now: a run that goes on from a checkpoint of this validation begins the validation anew."""
         if trainer.sanity_checking or trainer.state.fn != TrainerFn.FITTING:
             return
         self._to_log = self._give_back("validation")
         self._moment, self._taken = "validation", Processes().gathered(deepcopy(self._take()))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """What comes next is a batch, of this epoch or of the next."""
+        """A checkpoint from here on is one after a batch, or after the epoch if it was the last."""
         if not trainer.sanity_checking and trainer.state.fn == TrainerFn.FITTING:
             last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
             self._moment = "epoch" if last else "batch"
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """What comes next is a batch of the next epoch; log what no batch of this run has logged."""
+        """A checkpoint from here on is one after the epoch; log metrics restored for an epoch without batches."""
         self._moment = "epoch"
         for name, metric in self._metrics.items() if self._to_log else ():
             pl_module.log(name, metric, on_step=False, on_epoch=True, prog_bar=True)
         self._to_log = False
 
     def _give_back(self, moment: Moment) -> bool:
-        """Whether this is the moment that a checkpoint was taken at."""
+        """Restore the states if the checkpoint was taken at this moment; returns whether it was."""
         if self._loaded.get("moment") != moment:
             return False
         processes, self._loaded = self._loaded["processes"], {}
@@ -110,7 +110,7 @@ class ExactResume(pl.Callback):
 
 
 def _begin_where_it_was(trainer: pl.Trainer) -> None:
-    """Have the loader begin with the batch and in the epoch that come next.
+    """Have the loader begin with the next batch of the epoch that was interrupted.
 
     Lightning asks for it before it has read how far the training was, where the schedule wants to know the number of
     steps, and so begins it with the first batch of the first epoch.

@@ -57,7 +57,7 @@ class FrontEndCache(pl.Callback):
         check_cacheable(model, data, codes_allowed=self.dtype != "uint8")
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Put the results in the place of the training images, before a loader is built; they are not there yet."""
+        """Serve the results in place of the training images; the loader is built now, `on_fit_start` fills them in."""
         if stage != "fit" or self.folder is None:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]

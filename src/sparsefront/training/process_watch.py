@@ -1,4 +1,4 @@
-"""Several processes end together: none waits for one that is gone, and one that is told to stop tells the others."""
+"""Processes of one run end together: none waits for one that died, and a signal to one reaches all."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ def begin(rank: int, processes: int) -> None:
 
 
 def end() -> None:
-    """This process has done its part. The first waits for the others, who ask it for news of each other."""
+    """End this process's watch; the first process waits for the others, which read each other's state through it."""
     global _watch
     if _watch is not None:
         _watch.leave()
@@ -45,14 +45,14 @@ def end() -> None:
 
 
 def wait_for_news(error: BaseException) -> None:
-    """Where an error may come from a process that is gone, wait until that is said, which ends this process."""
+    """After an error that a lost process may have caused, wait for the watch to name that process and end this one."""
     words = ("gloo", "nccl", "connection", "peer", "socket", "store")
     if (_watch or _children) and any(word in f"{type(error).__name__} {error}".lower() for word in words):
         time.sleep(SILENCE + 5)
 
 
 class _Watch(threading.Thread):
-    """Shows the others that this process lives, and looks whether they do, beside whatever the process is doing."""
+    """A thread that shows the other processes that this one lives, and checks that they do."""
 
     def __init__(self, store: Any, rank: int, processes: int, number: int) -> None:
         super().__init__(daemon=True, name="process-watch")
@@ -72,7 +72,7 @@ class _Watch(threading.Thread):
         return self._store.get(name).decode() if self._store.check([name]) else ""
 
     def run(self) -> None:
-        """Until this process has done its part."""
+        """Look every `TICK` seconds until `leave` is called."""
         for beat in count():
             if self._left.wait(TICK):
                 return
@@ -113,7 +113,7 @@ class _Watch(threading.Thread):
         _say_gone(other, who, why, speaks=self.rank == min(others))
 
     def leave(self) -> None:
-        """Say that this process has done its part, and stop looking."""
+        """Tell the others that this process has ended its work, and stop the thread."""
         with contextlib.suppress(RuntimeError, OSError):
             if (signum := stopping.asked()) is not None:
                 self._set("stop", str(signum))
@@ -129,7 +129,7 @@ class _Watch(threading.Thread):
 
 
 class _Wakeup:
-    """Which signals arrived, also while the interpreter waits for another process and runs no handler."""
+    """Signals that arrived, also while the interpreter waits in a collective operation and runs no handler."""
 
     def __init__(self) -> None:
         self._open = threading.current_thread() is threading.main_thread()
@@ -140,7 +140,7 @@ class _Wakeup:
             self._before = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
     def arrived(self) -> list[int]:
-        """Those that stop a command."""
+        """The signals since the last call that stop a command."""
         if not self._open:
             return []
         with contextlib.suppress(BlockingIOError):
@@ -148,7 +148,7 @@ class _Wakeup:
         return []
 
     def close(self) -> None:
-        """Leave no trace."""
+        """Give the wake-up descriptor back that was set before."""
         if self._open:
             self._open = False
             signal.set_wakeup_fd(self._before)
@@ -157,7 +157,7 @@ class _Wakeup:
 
 
 class Launcher(_SubprocessScriptLauncher):
-    """Starts the other processes of this machine and, where one ends before its time, says which and ends the rest.
+    """Starts the other processes of this machine; if one ends early it is named, and all are ended.
 
     Lightning's own kills them all, itself included, without a word.
     """
@@ -175,14 +175,14 @@ class Launcher(_SubprocessScriptLauncher):
 
 
 class _Children(threading.Thread):
-    """Looks whether the processes that this one started have ended."""
+    """A thread that checks whether the processes that this one started have ended."""
 
     def __init__(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
         super().__init__(daemon=True, name="child-watch")
         self.processes = processes
 
     def run(self) -> None:
-        """Until all have come to a good end."""
+        """Check until all have ended with exit code 0."""
         while any(process.poll() != 0 for process in self.processes):
             time.sleep(TICK)
             for rank, process in enumerate(self.processes, start=1):
@@ -206,7 +206,7 @@ def _say_gone(rank: int, who: str, why: str, speaks: bool) -> NoReturn:
 
 
 def _give_up(rank: int) -> NoReturn:
-    """Stop, where the step that this process is in waits for others that have stopped."""
+    """End this process at once: it waits within a step for others that have stopped."""
     stop = stopping.Stopped(stopping.asked() or signal.SIGTERM)
     if rank == 0:
         stopping.say(f"stopped by {stop.name}")

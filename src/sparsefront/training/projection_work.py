@@ -108,7 +108,7 @@ class ProjectionWork:
         strategy.barrier()
 
     def _begin(self, kept: Projections) -> None:
-        """Take the room that the results need, as one of them has it."""
+        """Make the files, of the size and type that the result of one image has, if there is room."""
         first = self._split.__getitems__([0]).image
         self._model.frontend.check_images(first)
         example = self._project(first)

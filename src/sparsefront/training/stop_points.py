@@ -1,4 +1,4 @@
-"""Where a command of the trainer may be stopped, and what it keeps."""
+"""When a fit, validation or test acts on a signal, and the checkpoint that it writes then."""
 
 import signal
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from sparsefront.training.slurm import requeue
 
 
 class StopPoints(pl.Callback):
-    """Looks at the signals where the work so far is whole, and writes a checkpoint of that very moment.
+    """Acts on signals between batches, where the work so far is consistent, and writes a checkpoint of that moment.
 
     A training stops after a batch, when its optimizer has stepped, on all processes after the same. Before a validation
     `RunCheckpoints` has written one already, so a validation is stopped within. What stage one has learned is kept
@@ -39,7 +39,7 @@ class StopPoints(pl.Callback):
         self._arguments = list(arguments)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """From here on there is something to keep."""
+        """Say what a stop would keep; what stage one has learned is written now."""
         stopping.take_care()
         if trainer.ckpt_path is not None:
             stopping.keep_in_mind(f"it has come no further than {trainer.ckpt_path}")
@@ -67,7 +67,7 @@ class StopPoints(pl.Callback):
             raise stopping.Stopped(signum)
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """A batch of attacks may be given up."""
+        """Let a signal end a batch of attacks, after some patience; say which checkpoint holds the training so far."""
         if trainer.sanity_checking:
             return
         path, saves = _last(trainer), getattr(_own(trainer), "save_last", None)
@@ -77,23 +77,23 @@ class StopPoints(pl.Callback):
         stopping.take_care(stopping.PATIENCE)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """What follows is written, or trained."""
+        """Let signals wait again: results are written next, or training goes on."""
         if not trainer.sanity_checking:
             stopping.take_care()
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Rows are kept from here on."""
+        """Let a signal end a batch of attacks, after some patience; rows of earlier batches are kept."""
         stopping.take_care(stopping.PATIENCE)
 
     on_test_end = on_validation_end
 
     def on_validation_batch_start(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
-        """Between batches, attacked or not."""
+        """Stop here if a signal came."""
         if not trainer.sanity_checking:
             stopping.poll()
 
     def on_test_batch_start(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
-        """Between batches, attacked or not."""
+        """Stop here if a signal came."""
         stopping.poll()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
@@ -103,13 +103,13 @@ class StopPoints(pl.Callback):
             requeue()
 
     def _save(self, trainer: pl.Trainer, reached: str) -> None:
-        """On every process, at the same moment."""
+        """Write `last.ckpt`; called by every process at the same moment."""
         if (path := _last(trainer)) is not None:
             trainer.save_checkpoint(path)
             stopping.keep_in_mind(f"{reached} kept in {path}", *self._from(path))
 
     def _from(self, path: Path) -> tuple[str, str]:
-        """`last` where that means this file: configuration files of another version would speak for theirs."""
+        """The argument that goes on from this file: `last`, or its path if configuration files mean another version."""
         given = [word.removeprefix("--config=") for word in self._arguments if word.startswith("--config=")]
         given += [value for flag, value in pairwise(self._arguments) if flag in ("--config", "-c")]
         beside = {Path(config).resolve().parent for config in given if (Path(config).parent / FOLDER).is_dir()}
@@ -117,7 +117,7 @@ class StopPoints(pl.Callback):
 
 
 class LearningStops(pl.Callback):
-    """Looks at the signals after every batch that a front end learns from; there is nothing to keep of a part."""
+    """Acts on signals after each batch of stage one, of which nothing is kept: it begins anew."""
 
     def on_train_batch_end(self, *args: Any) -> None:
         """Stop if another process was asked to; this one's own signals stop it at once."""
@@ -125,7 +125,7 @@ class LearningStops(pl.Callback):
 
 
 def check_trained(checkpoint: Checkpoint) -> None:
-    """Raise a ValueError if it is what a fit that was stopped before its first batch has kept."""
+    """Raise a ValueError for the checkpoint of a fit that was stopped before its first batch."""
     if checkpoint.path.name == LAST and checkpoint.step == 0 and not checkpoint.ended:
         raise ValueError(
             f"`ckpt_path` must name weights that were trained, found {checkpoint.path}, of a fit that was "
@@ -134,7 +134,7 @@ def check_trained(checkpoint: Checkpoint) -> None:
 
 
 def _own(trainer: pl.Trainer) -> RunCheckpoints | None:
-    """The run's; a `ModelCheckpoint` of the user's keeps what the user wants where the user wants it."""
+    """The run's own checkpoint callback; another `ModelCheckpoint` is the user's and left alone."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     return next((callback for callback in callbacks if isinstance(callback, RunCheckpoints)), None)
 
@@ -150,16 +150,16 @@ def _has_learned(model: pl.LightningModule) -> bool:
 
 
 def _asked_of_any(trainer: pl.Trainer) -> int | None:
-    """The signal that any of the processes was sent; all are told the same, and have come equally far."""
+    """The signal that any process was sent, None without one; the same on all, which have reached the same batch."""
     asked = torch.tensor(stopping.asked() or 0)
     return int(Processes(trainer.strategy).largest(asked)) or None
 
 
 class OwnSignals(_SignalConnector):
-    """Leaves the handlers of `stopping` alone: Lightning's end with exit code 0, or wait for a process that is gone."""
+    """Keeps the handlers of `stopping`, where Lightning's own end with exit code 0 or wait for a lost process."""
 
     def register_signal_handlers(self) -> None:
-        """Register none; a process that was forked to work takes its own, and all look after each other."""
+        """Register none of Lightning's; a forked process takes over those of `stopping`, and the watch begins."""
         stopping.adopt()
         process_watch.begin(self.trainer.global_rank, self.trainer.world_size)
         signum = requeue_signal(self.trainer)
@@ -167,7 +167,7 @@ class OwnSignals(_SignalConnector):
             stopping.listen_to(signum)
 
     def teardown(self) -> None:
-        """Nothing to give back; the others may go."""
+        """End the watch; no handler was replaced."""
         process_watch.end()
 
 

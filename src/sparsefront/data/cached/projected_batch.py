@@ -1,4 +1,4 @@
-"""What a data module hands over in the place of images that need no front end any more."""
+"""Batches of what a front end returned, in place of images."""
 
 from sparsefront.data.batch import Batch
 

@@ -84,7 +84,7 @@ class Projections:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Wait until no other run fills these rows; the operating system frees them when that one ends, however."""
+        """Hold the lock of these rows, waiting for other runs; it is freed when a run ends, also when it is killed."""
         import fcntl  # not on every system, and only needed here
 
         with (self.folder / "lock").open("w") as file:
@@ -129,11 +129,11 @@ class Projections:
         return True
 
     def taken(self) -> int:
-        """Bytes of the disk that an interrupted run took already."""
+        """Bytes of the disk that an interrupted run has taken."""
         return self._part.stat().st_blocks * 512 if self._part.is_file() else 0
 
     def missing(self) -> Tensor:
-        """The rows (M,) that nobody has written yet, ascending."""
+        """The rows (M,) that are not written yet, ascending."""
         return torch.from_numpy(np.flatnonzero(np.fromfile(self._done, dtype=_MARK) == 0))
 
     def write(self, rows: Tensor, values: Tensor) -> None:
@@ -148,7 +148,7 @@ class Projections:
         _put(self._done, 0, rows.numpy(), np.array([_mark(row) for row in written], dtype=_MARK))
 
     def end(self, about: Mapping[str, Any]) -> None:
-        """All rows are there: keep what they are of, with their digest, and give the file its name; by one process."""
+        """Name the file, once all rows are written; keep what they follow from, and their digest; by one process."""
         write_atomically(self._about, json.dumps({**about, _DIGEST: _digest(self._part)}, indent=1))
         with writing(self.path):
             os.replace(self._part, self.path)
@@ -156,7 +156,7 @@ class Projections:
 
 
 def _mark(row: np.ndarray) -> int:
-    """A checksum of a row that is there; 0 stands for one that is not."""
+    """Checksum of a written row, never 0, which stands for a row that is not written."""
     return zlib.crc32(np.ascontiguousarray(row).view(np.uint8).data) + 1
 
 
