@@ -14,10 +14,11 @@ PLACES: dict[str, tuple[str | None, str, str]] = {
     "attack": ("attacks", "an attack", "PGD"),
     "view": ("attacks", "what an adversary knows", "WhiteBox"),
     "data": ("data", "a data set", "MNIST5k"),
+    "objective": ("training.objectives", "an objective", "CrossEntropy"),
 }
 """Of a setting that names a class: the package that holds those of the project, what they are, one of them."""
 ANY_CLASS = (None, "a class", "")
-SORTS = {"attack": "Attack", "view": "View"}
+SORTS = {"attack": "Attack", "view": "View", "objective": "Objective"}
 """Of a setting whose package holds other classes too: what its own inherit from."""
 ENTRIES = ("attacks", "variants")
 ATTACKS = "[{name: mine, attack: {class_path: PGD}}]"

@@ -1,5 +1,7 @@
 """What a model is trained for is a part of its own."""
 
+import re
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -14,6 +16,7 @@ from sparsefront.data.sources import ArrayImages
 from sparsefront.frontends import FrontEnd, Identity
 from sparsefront.training.objectives import CrossEntropy, Objective, SolvedReadOut, TrainingStep, default_objective
 from tests.helpers.fgsm_training import FGSMTraining
+from tests.helpers.places import ROOT
 from tests.helpers.small_command import BASE
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -167,6 +170,24 @@ def test_the_projects_objectives_go_by_their_short_names():
     assert type(cli.model.objective) is CrossEntropy
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("CrosEntropy", "found CrosEntropy; did you mean CrossEntropy?"),
+        (
+            "ConvNet",
+            "`model.objective` must name an objective, found ConvNet, which is a classifier; write e.g. C",
+        ),
+        ("os.system", "`model.objective` must name a subclass of Objective, found os.system, which is none"),
+        ("SolvedReadOut", "`objective` SolvedReadOut needs a classifier that is solved, found ConvNet; take LinearSVM"),
+    ],
+)
+def test_what_is_no_objective_is_refused_in_one_sentence(name, said, capsys):
+    with pytest.raises(SystemExit):
+        main(["fit", *BASE, "--model.objective", name])
+    assert said in capsys.readouterr().err
+
+
 def test_another_objective_than_the_checkpoints_is_refused_when_a_fit_goes_on(capsys):
     quick = [*BASE, "--trainer.limit_val_batches", "0"]
     main(["fit", *quick])
@@ -174,6 +195,15 @@ def test_another_objective_than_the_checkpoints_is_refused_when_a_fit_goes_on(ca
         main(["fit", *quick, *OWN, "--ckpt_path", "last", "--trainer.max_epochs", "3"])
     said = capsys.readouterr().err
     assert "must be resumed with its own settings, found model.objective: null → tests.FGSMTraining" in said
+
+
+def test_the_objective_in_the_documentation_trains():
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/objectives.md").read_text(), flags=re.DOTALL)
+    shown: dict = {}
+    exec(code, shown)
+    run = trainer()
+    run.fit(model_of(objective=shown["FGSMTraining"](eps=0.2)), Noise())
+    assert run.callback_metrics["train/adversarial_loss"] > 0
 
 
 def test_gradients_flow_from_the_loss_of_a_step_alone():
