@@ -18,6 +18,7 @@ from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.checkpoints.tensor_digest import digest_of
 from sparsefront.evaluation import RobustEvaluation
+from sparsefront.evaluation.results_writer import ResultsWriter
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.report.sentences import cautions
 from sparsefront.results.run import Run
@@ -304,7 +305,7 @@ def stopped(*args):
 def test_an_evaluation_that_was_stopped_before_its_end_or_changed_since_says_so(capsys, monkeypatch):
     args = ["test", *SMALL, *FGSM, "--evaluation.diagnostics", "4", "--run_dir", "r"]
     with monkeypatch.context() as patch:
-        patch.setattr(RobustEvaluation, "_probed", stopped)
+        patch.setattr(ResultsWriter, "_probed", stopped)
         with pytest.raises(KilledError):
             main(args)
     assert record("r/version_0")["whole"] is False
