@@ -1,26 +1,28 @@
 """Train and attack paper 001's natural and top-T ResNet-32 on CIFAR-10, within a time limit, resumable."""
 
 import argparse
-import dataclasses
 import json
+import os
 import shlex
+import signal
 import sys
+import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytorch_lightning as pl
-from pytorch_lightning.loggers import CSVLogger
+import yaml
 
-from sparsefront import DefendedClassifier, RobustEvaluation, learn_front_end
-from sparsefront.attacks import PGD, NamedAttack
-from sparsefront.cli.command import main
-from sparsefront.cli.sparsefront_cli import SparsefrontCLI
+from sparsefront.cli.dry_run.check import check
+from sparsefront.common import stopping
 from sparsefront.common.atomic_file import write_atomically
-from sparsefront.common.checkpoints.run_folder import find_checkpoint, has_checkpoint
-from sparsefront.evaluation import Samples
 from sparsefront.results.provenance import machine, versions
+from sparsefront.results.run import Run
+from sparsefront.studies.finished import has_results
+from sparsefront.studies.run_systems import run_systems
+from sparsefront.studies.study import Study
+from sparsefront.studies.system import System, inline
 
 HERE = Path(__file__).parent
 CONFIGS = HERE.parents[1] / "lightning_configs" / "experiments"
@@ -30,124 +32,72 @@ PAPER = {
 }
 
 
-class StopInTime(pl.Callback):
-    """Ends training after the last whole epoch that fits before the deadline."""
-
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Look at the clock."""
-        self.started = time.monotonic()
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop if the next epoch would end too late."""
-        now = time.monotonic()
-        if now + 1.5 * (now - self.started) > self.deadline:
-            trainer.should_stop = True
+def paper_001(options: argparse.Namespace) -> Study:
+    """The experiment files' systems, with this call's data and sizes; attacked in `test` alone."""
+    systems = [
+        System(name, options.out / name, (inline(_settings(name, options)),), tuple(_arguments(options)))
+        for name in options.systems
+    ]
+    return Study(options.out, tuple(systems))
 
 
-def build(system: str, options: argparse.Namespace) -> SparsefrontCLI:
-    """The experiment file's model, data and trainer, with this call's data and sizes."""
-    run = options.out / system
-    args = ["--config", str(CONFIGS / f"cifar10_{system}.yaml"), "--run_dir", str(run)]
+def _settings(system: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Of the experiment file, with this call's number of restarts where attacks take random ones."""
+    settings: dict[str, Any] = yaml.safe_load((CONFIGS / f"cifar10_{system}.yaml").read_text(encoding="utf-8"))
+    for named in settings["attacks"] if options.n_restarts else []:
+        if named["attack"]["init_args"].get("n_restarts", 1) > 1:
+            named["attack"]["init_args"]["n_restarts"] = options.n_restarts
+    settings["trainer"] |= {"limit_val_batches": 0, "precision": options.precision}
+    settings["evaluation"] = {"max_samples": options.test_samples}
+    return settings
+
+
+def _arguments(options: argparse.Namespace) -> list[str]:
+    args = ["--data.root", options.root]
     if options.image_folder:
-        args += ["--data", "ImageFolder", "--data.root", options.image_folder, "--data.image_size", "32"]
+        args = ["--data", "ImageFolder", "--data.root", options.image_folder, "--data.image_size", "32"]
         args += ["--data.augment", "crop_flip", "--data.in_memory", "true", "--data.batch_size", "64"]
-    else:
-        args += ["--data.root", options.root]
     if options.epochs:
         args += ["--trainer.max_epochs", str(options.epochs)]
     if options.limit_train_batches:
-        args += ["--trainer.limit_train_batches", str(options.limit_train_batches), "--trainer.limit_val_batches", "2"]
-    args += ["--trainer.precision", options.precision, *shlex.split(options.extra)]
-    return main(args, run=False)
+        args += ["--trainer.limit_train_batches", str(options.limit_train_batches)]
+    return [*args, *shlex.split(options.extra)]
 
 
-def train(cli: SparsefrontCLI, run: Path, deadline: float) -> bool:
-    """Train until the last epoch or the deadline; return whether the training is whole."""
-    trainer: Any = cli.trainer
-    last = find_checkpoint(run, "--out") if has_checkpoint(run) else None
-    if last is not None and last.ended:
-        return True
-    # Robustness is measured at the end, attack by attack.
-    trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, RobustEvaluation)]
-    trainer.callbacks.insert(0, StopInTime(deadline))
-    if last is None:
-        learn_front_end(cli.model.frontend, cli.datamodule, trainer)
-    trainer.fit(cli.model, cli.datamodule, ckpt_path=None if last is None else last.path)
-    return bool(trainer.current_epoch >= trainer.max_epochs)
+def run_in_time(systems: Sequence[System], seconds: float) -> dict[str, str]:
+    """Do what is left to do until time is up; what was reached by then is kept, and the next call goes on from it.
+
+    Returns:
+        Why systems have no results, by their names.
+    """
+    late = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM))
+    late.daemon = True
+    late.start()
+    try:
+        with stopping.stoppable():
+            stopping.care_less()
+            return run_systems(systems)
+    except stopping.Stopped:
+        return {system.name: "time was up" for system in systems if not has_results(system.folder)}
+    finally:
+        late.cancel()
 
 
-def evaluate(
-    cli: SparsefrontCLI, attacks: list[NamedAttack], run: Path, options: argparse.Namespace, deadline: float
-) -> bool:
-    """Run each attack that has no result yet; return whether all have one."""
-    model = DefendedClassifier.load_from_checkpoint(find_checkpoint(run, "--out").path, map_location="cpu")
-    cli.datamodule.batch_size = options.test_batch_size
-    longest = 0.0
-    for named in attacks:
-        folder = run / "evaluation" / named.name
-        asked = settings(named, options)
-        if (folder / "asked.json").exists() and json.loads((folder / "asked.json").read_text()) == asked:
-            continue
-        if time.monotonic() + longest > deadline:
-            return False
-        start = time.monotonic()
-        trainer = pl.Trainer(
-            logger=CSVLogger(folder, name="", version=""),
-            callbacks=[RobustEvaluation([named], max_samples=options.test_samples)],
-            limit_test_batches=-(-options.test_samples // options.test_batch_size),
-            devices=1,
-        )
-        trainer.test(model, cli.datamodule)
-        (folder / "asked.json").write_text(json.dumps(asked))
-        longest = max(longest, time.monotonic() - start)
-    return True
-
-
-def settings(named: NamedAttack, options: argparse.Namespace) -> dict[str, Any]:
-    """What makes an attack's result this call's: another setting or number of samples asks for it anew."""
-    asked = {"attack": vars(named.attack), "view": vars(named.view), "test_samples": options.test_samples}
-    read_back: dict[str, Any] = json.loads(json.dumps(asked, default=str))
-    return read_back
-
-
-def attacks_of(cli: SparsefrontCLI, options: argparse.Namespace) -> list[NamedAttack]:
-    """The experiment's attacks, with this call's number of restarts where they take random ones."""
-    if not options.n_restarts:
-        return cli.evaluation.attacks
-    return [
-        dataclasses.replace(named, attack=dataclasses.replace(named.attack, n_restarts=options.n_restarts))
-        if isinstance(named.attack, PGD) and named.attack.n_restarts > 1
-        else named
-        for named in cli.evaluation.attacks
-    ]
-
-
-def results(system: str, run: Path, attacks: list[NamedAttack]) -> dict[str, Any]:
+def results(system: str, run: Run) -> dict[str, Any]:
     """Every attack's robust accuracy beside the paper's, and the per-sample worst case, in percent.
 
     An attack that failed has no accuracy but its error, and no part in the worst case.
     """
-    joined: dict[str, np.ndarray] = {}
+    completed = [attack.name for attack in run.completed]
     entries = {}
-    for folder in [run / "evaluation" / named.name for named in attacks]:
-        if not (folder / "asked.json").exists():
-            continue
-        samples = Samples.read(folder / "results" / "test_samples.csv")
-        about = json.loads((folder / "results" / "test_attacks.json").read_text())["attacks"][0]
-        joined |= samples.columns
-        entries[folder.name] = about | {
-            "robust_acc": None if about["error"] else 100 * samples.correct(folder.name).mean().item(),
-            "paper": PAPER[system].get(folder.name),
-        }
-    samples = Samples(joined)
+    for attack in run.attacks:
+        accuracy = 100 * run.samples.correct(attack.name).mean().item() if attack.name in completed else None
+        entries[attack.name] = attack.written() | {"robust_acc": accuracy, "paper": PAPER[system].get(attack.name)}
     return {
-        "clean_acc": 100 * samples.correct().mean().item(),
+        "clean_acc": 100 * run.samples.correct().mean().item(),
         "paper_clean_acc": PAPER[system]["clean"],
-        "worst": 100 * samples.worst().mean().item() if samples.attacks else None,
-        "n_samples": len(samples),
+        "worst": 100 * run.samples.standing(completed).mean().item() if completed else None,
+        "n_samples": run.n,
         "attacks": entries,
     }
 
@@ -171,7 +121,7 @@ def write(options: argparse.Namespace, summary: dict[str, Any], whole: bool, sec
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--time_limit", type=float, default=1500, help="seconds after which no new work is begun")
+    parser.add_argument("--time_limit", type=float, default=1500, help="seconds after which what runs is ended")
     parser.add_argument("--root", default="data", help="folder of torchvision's CIFAR-10, downloaded if absent")
     parser.add_argument("--image_folder", default="", help="a {train,test}/CLASS/ copy of CIFAR-10 instead")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder of runs and checkpoints")
@@ -181,7 +131,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--limit_train_batches", type=int, default=0, help="0: all")
     parser.add_argument("--precision", default="32-true")
     parser.add_argument("--test_samples", type=int, default=1000)
-    parser.add_argument("--test_batch_size", type=int, default=500)
     parser.add_argument("--n_restarts", type=int, default=0, help="0: the experiment file's 10; the paper's 100")
     parser.add_argument("--extra", default="", help="more arguments, as `sparsefront fit` takes them")
     return parser.parse_args()
@@ -191,20 +140,16 @@ def run_all() -> bool:
     """Do what is left to do and write the results; return whether everything is there."""
     options = parse()
     start = time.monotonic()
-    deadline = start + options.time_limit
-    whole, summary = True, {}
-    for system in options.systems:
-        run = options.out / system
-        cli = build(system, options)
-        attacks = attacks_of(cli, options)  # before training, which goes without them
-        trained = train(cli, run, deadline)
-        whole &= trained and evaluate(cli, attacks, run, options, deadline)
-        if trained and any((run / "evaluation" / named.name / "asked.json").exists() for named in attacks):
-            summary[system] = results(system, run, attacks)
-        write(options, summary, whole and system == options.systems[-1], time.monotonic() - start)
-        start = time.monotonic()
-    print("whole" if whole else "not whole yet: run the same command again", options.results)
-    return whole
+    study = paper_001(options)
+    study.check(study.systems, check)
+    missing = run_in_time(study.systems, options.time_limit)
+    done = {system.name: system.folder for system in study.systems if has_results(system.folder)}
+    summary = {name: results(name, Run.load(folder, "test")) for name, folder in done.items()}
+    write(options, summary, not missing, time.monotonic() - start)
+    for name, why in missing.items():
+        print(f"{name}: {why}")
+    print("not whole yet: run the same command again" if missing else "whole", options.results)
+    return not missing
 
 
 if __name__ == "__main__":

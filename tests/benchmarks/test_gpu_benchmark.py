@@ -20,7 +20,7 @@ def test_the_gpu_benchmark_goes_the_whole_way_and_resumes(tmp_path):
                 save_image(torch.rand(3, 32, 32), tmp_path / part / name / f"{number}.png")
     args = [
         "--image_folder", tmp_path, "--epochs", "2", "--limit_train_batches", "2", "--test_samples", "6",
-        "--test_batch_size", "6", "--n_restarts", "1", "--out", tmp_path / "runs", "--results", tmp_path / "r.json",
+        "--n_restarts", "1", "--out", tmp_path / "runs", "--results", tmp_path / "r.json",
     ]  # fmt: skip
     codes = []
     for limit in ("1", "1", "1000"):
