@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sparsefront.cli.dry_run.check import check
+from sparsefront.cli.side_by_side import add_worker_arguments, run_by, workers_of
 from sparsefront.common.atomic_file import atomic_file, write_atomically
 from sparsefront.figures.atoms import atoms_figure
 from sparsefront.figures.panel import panel_figure
@@ -18,7 +19,6 @@ from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.results.run import Run, load_runs
 from sparsefront.studies.finished import has_results
-from sparsefront.studies.run_systems import run_systems
 from sparsefront.studies.study import Study
 from sparsefront.studies.system import Layer, System
 
@@ -31,9 +31,10 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison", description=__doc__)
     parser.add_argument("--name", required=True, help="of the table, and of the folder of its runs")
     parser.add_argument("--setting", required=True, type=Path, help="YAML with data, classifier and attacks")
-    parser.add_argument("--frontends", nargs="*", default=[], help="fragments' names; absent: all of them")
+    parser.add_argument("--frontends", nargs="*", default=[], help="fragments to test; absent: all of them")
     parser.add_argument("--pictures", type=Path, help="folder for one picture a fragment, and one of its atoms")
     parser.add_argument("--quality", metavar="ATTACK", help="draw paper 002's Figure 6 under this attack, too")
+    add_worker_arguments(parser)
     return parser.parse_known_args()
 
 
@@ -41,9 +42,14 @@ def main() -> None:
     """Test the front ends that have no results yet, then write the table over all that have."""
     options, more = parse()
     study = comparison(options.name, options.setting, options.frontends, more)
-    study.check(study.systems, check)
-    failed = run_systems(study.systems)
-    done = {system.name: system.folder for system in study.systems if has_results(system.folder)}
+    try:
+        workers = workers_of(options, study)
+        study.check(study.systems, check)
+    except ValueError as error:
+        sys.exit(f"benchmarks.comparison: {error}")
+    failed = run_by(workers, options, study.systems)
+    known = comparison(options.name, options.setting).systems
+    done = {system.name: system.folder for system in known if has_results(system.folder)}
     runs = load_runs(list(done.values()), "test")
     _write(runs, options.name, options.setting.with_suffix(".csv"))
     for fragment, run in zip(done, runs, strict=True) if options.pictures else []:

@@ -141,7 +141,10 @@ def run_all() -> bool:
     options = parse()
     start = time.monotonic()
     study = paper_001(options)
-    study.check(study.systems, check)
+    try:
+        study.check(study.systems, check)
+    except ValueError as error:
+        sys.exit(f"top_t_cifar10: {error}")
     missing = run_in_time(study.systems, options.time_limit)
     done = {system.name: system.folder for system in study.systems if has_results(system.folder)}
     summary = {name: results(name, Run.load(folder, "test")) for name, folder in done.items()}
