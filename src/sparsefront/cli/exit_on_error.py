@@ -7,7 +7,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from sparsefront.cli.exit_with import exit_with
 from sparsefront.cli.messages.messages import in_one_sentence, of_missing, with_owner
-from sparsefront.common.atomic_file import in_words
+from sparsefront.common.atomic_file import os_error_in_words
 from sparsefront.common.extras import MissingExtraError
 from sparsefront.common.refusals import part_that_refused
 from sparsefront.training.process_watch import wait_for_news
@@ -31,7 +31,7 @@ def exit_on_error() -> Iterator[None]:
         cause: BaseException = error
         if str(error).startswith("Does not validate against any of the Union subtypes") and error.__cause__:
             cause = error.__cause__  # what the class said, without jsonargparse's account of where
-        said = in_words(cause) if isinstance(cause, OSError) else str(cause)
+        said = os_error_in_words(cause) if isinstance(cause, OSError) else str(cause)
         exit_with(in_one_sentence(with_owner(said, _owner(cause))), error)
 
 

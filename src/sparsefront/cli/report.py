@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from sparsefront.common import stopping
-from sparsefront.common.atomic_file import in_words
-from sparsefront.common.extras import MissingExtraError, from_extra
+from sparsefront.common.atomic_file import os_error_in_words
+from sparsefront.common.extras import check_report_extra
 from sparsefront.results.plain import plain
 from sparsefront.results.result_files import STAGES, locate
 
@@ -38,9 +38,9 @@ def main(args: list[str] | None = None) -> int:
         with stopping.command("sparsefront-report", sys.argv[1:] if args is None else args):
             for folder in given.runs:  # before what draws is imported, which takes seconds
                 locate(folder, STAGES if given.stage is None else (given.stage,))
-            with from_extra("report", "sparsefront-report"):
-                from sparsefront.cli.show_runs import show, write_table
-                from sparsefront.report.html import write_page
+            check_report_extra("a report")
+            from sparsefront.cli.show_runs import show, write_table
+            from sparsefront.report.html import write_page
             from sparsefront.results.run import load_runs
 
             runs = load_runs(given.runs, given.stage)
@@ -48,8 +48,8 @@ def main(args: list[str] | None = None) -> int:
             if given.table is not None:
                 write_table(runs, given.table)
             page = write_page(runs, given.out)
-    except (ValueError, OSError, MissingExtraError) as error:
-        said = in_words(error) if isinstance(error, OSError) else error
+    except (ValueError, OSError) as error:
+        said = os_error_in_words(error) if isinstance(error, OSError) else error
         print(f"sparsefront-report: {plain(str(said))}", file=sys.stderr)
         return 1
     print(page)

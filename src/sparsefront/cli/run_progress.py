@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, ProgressBar, TQDMProgressBar
 from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 
-from sparsefront.common.long_work import PATIENCE, in_words, on_a_terminal, say
+from sparsefront.common.long_work import PATIENCE, duration_in_words, on_a_terminal, say
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback
 
 
@@ -90,6 +90,6 @@ class RunLines(ProgressBar):
         metrics = {name: value for name, value in self.get_metrics(trainer, pl_module).items() if name != "v_num"}
         shown = "".join(f"{name} {value:.3g}, " for name, value in metrics.items() if isinstance(value, float | int))
         left = taken * (epochs - done) / (done - self._first) if known and done > self._first else None  # type: ignore[operator]
-        rest = f", about {in_words(left)} left" if left else ""
+        rest = f", about {duration_in_words(left)} left" if left else ""
         of = f" of {epochs}" if known else ""
-        say(f"epoch {trainer.current_epoch + 1}{of}: {where}{shown}{in_words(taken)} so far{rest}")
+        say(f"epoch {trainer.current_epoch + 1}{of}: {where}{shown}{duration_in_words(taken)} so far{rest}")

@@ -14,7 +14,7 @@ from pytorch_lightning.plugins import CheckpointIO
 from pytorch_lightning.utilities import rank_zero_info
 
 from sparsefront.analysis import Representations
-from sparsefront.attacks import NamedAttack
+from sparsefront.cli.arguments import add_arguments
 from sparsefront.cli.chosen_checkpoint import check_model_needs_none, chosen_checkpoint, settings_taken_over
 from sparsefront.cli.dry_run.classifier_check import check_classifier
 from sparsefront.cli.dry_run.machine_check import check_machine
@@ -95,27 +95,7 @@ class SparsefrontCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the arguments that LightningCLI does not have, and what follows from others."""
-        parser.add_argument("--run_dir", type=str, default="runs/default", help="Folder that everything is written to.")
-        parser.add_argument(
-            "--attacks", type=list[NamedAttack], default=[], help="Named attacks; append in YAML with `attacks+:`."
-        )
-        parser.add_lightning_class_args(RobustEvaluation, "evaluation")
-        parser.add_lightning_class_args(Representations, "analysis")
-        parser.add_lightning_class_args(FrontEndCache, "frontend_cache")
-        parser.add_lightning_class_args(RunCheckpoints, "checkpoint")
-        parser.set_defaults({"checkpoint.save_last": True, "checkpoint.filename": "epoch{epoch}"})
-        parser.set_defaults({"checkpoint.auto_insert_metric_name": False})
-        parser.add_argument(
-            "--may_differ",
-            type=list[str],
-            default=[],
-            help="Settings of the front end, the classifier or the data that a test may have otherwise than the "
-            "checkpoint, by their dotted names; what differs is recorded.",
-        )
-        parser.link_arguments("attacks", "evaluation.attacks")
-        parser.link_arguments("run_dir", "trainer.default_root_dir")
-        parser.link_arguments("data.image_shape", "model.image_shape", apply_on="instantiate")
-        parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
+        add_arguments(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """With the home folder for `~`; a run that was moved is where its configuration is, whatever that says.
@@ -146,13 +126,13 @@ class SparsefrontCLI(LightningCLI):
         """Log to CSV, whose folder is the run's, beside whatever loggers are asked for; show how far the run is."""
         given = self.built["trainer"]
         check_writable(Path(self.built["run_dir"]))
-        loggers = _listed(given.get("logger") if given.get("logger") is not True else None)
+        loggers = _as_list(given.get("logger") if given.get("logger") is not True else None)
         check_wandb(loggers)
         kwargs["logger"] = [MetricsFile(self.built["run_dir"], name=""), *loggers]
-        plugins = _listed(given.get("plugins"))
+        plugins = _as_list(given.get("plugins"))
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             kwargs["plugins"] = [CheckpointFiles(), *plugins]
-        callbacks = _listed(given.get("callbacks"))
+        callbacks = _as_list(given.get("callbacks"))
         kwargs["callbacks"] = [*callbacks, *progress_of_run(given, callbacks)]
         return own_signals(super().instantiate_trainer(**kwargs))
 
@@ -274,6 +254,6 @@ class SparsefrontCLI(LightningCLI):
         return next(callback for callback in callbacks if isinstance(callback, kind))
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     """What may be given alone, in a list or not at all, as a list."""
     return value if isinstance(value, list) else [] if value in (None, False) else [value]

@@ -11,7 +11,8 @@ from sparsefront.cli.dry_run.check import check
 from sparsefront.cli.show_runs import show, write_table
 from sparsefront.cli.side_by_side import add_worker_arguments, run_by, workers_of
 from sparsefront.common import stopping
-from sparsefront.common.atomic_file import in_words
+from sparsefront.common.atomic_file import os_error_in_words
+from sparsefront.common.extras import check_report_extra
 from sparsefront.common.system_errors import says_system_errors
 from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.html import write_page
@@ -43,6 +44,7 @@ def main(args: Sequence[str] | None = None) -> int:
     add_worker_arguments(parser)
     given, more = parser.parse_known_args(args)
     try:
+        check_report_extra("the report of a study")
         study = read_study(given.file, given.run_dir, more)
         chosen = study.pick(given.only)
         workers = workers_of(given, study)
@@ -70,7 +72,7 @@ def _report(study: Study) -> bool:
             write_table(runs, table)
         print(write_page(runs, page))
     except (ValueError, OSError) as error:
-        said = in_words(error) if isinstance(error, OSError) else error
+        said = os_error_in_words(error) if isinstance(error, OSError) else error
         print(f"sparsefront-study: {said}", file=sys.stderr)
         return False
     return True

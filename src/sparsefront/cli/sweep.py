@@ -11,6 +11,7 @@ from sparsefront.cli.dry_run.check import check
 from sparsefront.cli.side_by_side import add_worker_arguments, run_by, workers_of
 from sparsefront.common import stopping
 from sparsefront.common.atomic_file import atomic_file, write_atomically
+from sparsefront.common.extras import check_report_extra
 from sparsefront.common.home import at_home
 from sparsefront.common.system_errors import says_system_errors
 from sparsefront.common.working_folder import look_here_last
@@ -38,6 +39,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     given, more = _parser().parse_known_args(args)
     try:
+        check_report_extra("the report of a sweep")
         axes = _axes(given.setting, given.values)
         study = sweep(axes, at_home(given.run_dir), more, given.fit)
         workers = workers_of(given, study)

@@ -29,7 +29,7 @@ class NotWrittenError(OSError):
         )
 
 
-def in_words(error: OSError) -> str:
+def os_error_in_words(error: OSError) -> str:
     """What an error of the operating system says, without its number."""
     if error.errno is None or isinstance(error, NotWrittenError):
         return str(error)

@@ -1,11 +1,15 @@
 """Packages that only some work needs, and that come with an extra of the installation."""
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+REPORT = ("matplotlib", "jinja2")
+"""What the extra `report` brings."""
 
-class MissingExtraError(ImportError):
-    """A package is missing that an extra of the installation brings."""
+
+class MissingExtraError(ImportError, ValueError):
+    """A package is missing that an extra of the installation brings, for work that was asked for."""
 
 
 @contextmanager
@@ -13,7 +17,7 @@ def from_extra(extra: str, what: str) -> Iterator[None]:
     """Import in this context what only an extra brings.
 
     Args:
-        extra: its name, e.g. `report`.
+        extra: its name, e.g. `demo`.
         what: what needs it, the subject of the sentence.
 
     Raises:
@@ -22,7 +26,25 @@ def from_extra(extra: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"{what} must have the package {error.name} installed, found none; install it with "
-            f"`pip install 'sparsefront[{extra}]'`."
-        ) from error
+        raise _missing(extra, what, error.name) from error
+
+
+def check_report_extra(what: str) -> None:
+    """See that a report can be drawn, before the work that ends in it.
+
+    Args:
+        what: what needs it, the subject of the sentence.
+
+    Raises:
+        MissingExtraError: a package of the extra `report` is not installed.
+    """
+    for package in REPORT:
+        if importlib.util.find_spec(package) is None:
+            raise _missing("report", what, package)
+
+
+def _missing(extra: str, what: str, package: str | None) -> MissingExtraError:
+    return MissingExtraError(
+        f"{what} must have the package {package} installed, found none; install it with "
+        f"`pip install 'sparsefront[{extra}]'`."
+    )

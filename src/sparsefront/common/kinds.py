@@ -83,7 +83,7 @@ def _any_of(args: tuple[Any, ...]) -> Kind | None:
     return Kind(" or ".join(words), lambda value: any(kind.admits(value) for kind in known))
 
 
-def _listed(value: Any) -> bool:
+def _is_list_like(value: Any) -> bool:
     return hasattr(value, "__len__") and isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
 
 
@@ -91,7 +91,7 @@ def _list_of(kind: Kind | None) -> Kind:
     if kind is _PLAIN[int]:
         kind = _PLAIN[float]  # numbers are lists' only kind here; which ones, each class says of all at once
     words = "a list" if kind is None else f"a list, each entry {kind.words}"
-    return Kind(words, lambda value: _listed(value) and (kind is None or all(map(kind.admits, value))))
+    return Kind(words, lambda value: _is_list_like(value) and (kind is None or all(map(kind.admits, value))))
 
 
 def _tuple_of(args: tuple[Any, ...]) -> Kind:
@@ -100,7 +100,7 @@ def _tuple_of(args: tuple[Any, ...]) -> Kind:
     return Kind(
         f"a list of {len(args)}, each {each}",
         lambda value: (
-            _listed(value)
+            _is_list_like(value)
             and len(value) == len(args)
             and all(kind is None or kind.admits(entry) for kind, entry in zip(kinds, value, strict=True))
         ),

@@ -55,8 +55,8 @@ class LongWork:
                 self._bar.refresh()
         elif time.monotonic() - self._said > self.patience:
             self._said = time.monotonic()
-            rest = "" if left is None else f", about {in_words(left)} left"
-            say(f"{self.doing}: {100 * share:.0f} %, {text}; {in_words(self.elapsed)} so far{rest}")
+            rest = "" if left is None else f", about {duration_in_words(left)} left"
+            say(f"{self.doing}: {100 * share:.0f} %, {text}; {duration_in_words(self.elapsed)} so far{rest}")
 
     def close(self, *lines: str) -> None:
         """End; where there is no terminal, say these lines."""
@@ -70,7 +70,7 @@ class LongWork:
         self.shown = False
 
     def _form(self, text: str, left: float | None = None) -> None:
-        rest = "" if left is None else f"<{in_words(left)}"
+        rest = "" if left is None else f"<{duration_in_words(left)}"
         plain = text.replace("{", "{{").replace("}", "}}")
         self._bar.bar_format = f"{{desc}} {{percentage:3.0f}}%|{{bar}}| {plain} [{{elapsed}}{rest}]"
 
@@ -95,6 +95,6 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def in_words(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
     """E.g. "12 s", "3:05", "1:02:03"."""
     return f"{seconds:.0f} s" if seconds < 59.5 else str(tqdm.format_interval(seconds))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec
 
-from sparsefront.common.atomic_file import in_words
+from sparsefront.common.atomic_file import os_error_in_words
 
 Arguments = ParamSpec("Arguments")
 
@@ -19,7 +19,7 @@ def says_system_errors(program: str) -> Callable[[Callable[Arguments, int]], Cal
             try:
                 return main(*args, **kwargs)
             except OSError as error:
-                print(f"{program}: {in_words(error)}", file=sys.stderr)
+                print(f"{program}: {os_error_in_words(error)}", file=sys.stderr)
                 return 1
 
         return inner

@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from sparsefront.attacks import NamedAttack
 from sparsefront.common.atomic_file import atomic_file
-from sparsefront.common.long_work import in_words
+from sparsefront.common.long_work import duration_in_words
 from sparsefront.figures.panel import panel_figure
 from sparsefront.results.cost import Cost
 from sparsefront.results.finding import Finding
@@ -66,4 +66,4 @@ def attack_lines(
             outcome = "met no sample"
         else:
             outcome = f"{100 * share:.1f} % of {metrics['clean_acc/n']:.0f} still right"
-        yield plain(f"{stage}: {named.name}: {outcome}, {in_words(costs[named.name].seconds)}")
+        yield plain(f"{stage}: {named.name}: {outcome}, {duration_in_words(costs[named.name].seconds)}")

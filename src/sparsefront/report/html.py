@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from sparsefront.common.atomic_file import write_atomically
 from sparsefront.figures.atoms import atoms_figure
@@ -33,6 +31,7 @@ from sparsefront.results.plain import plain
 from sparsefront.results.run import Run
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
 
@@ -59,6 +58,8 @@ def render(runs: Sequence[Run]) -> str:
         raise ValueError("`runs` must hold at least one run, found none; load one with `Run.load`.")
     rows = [row for run in runs for row in rows_of(run)]
     source = files("sparsefront.report").joinpath("template.html.j2").read_text(encoding="utf-8")
+    from jinja2 import Environment, StrictUndefined  # of the extra `report`, as matplotlib
+
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     accuracy = _svg(accuracy_figure(rows), "accuracy", "Clean and robust accuracy per attack; numbers in the table")
     return environment.from_string(source).render(
@@ -81,7 +82,7 @@ def render(runs: Sequence[Run]) -> str:
     )
 
 
-def _variants(runs: Sequence[Run]) -> Markup | None:
+def _variants(runs: Sequence[Run]) -> "Markup | None":
     records = {run.name: run.representations for run in runs if run.representations is not None}
     shares = {system: {name: record.accuracy(name) for name in record.names} for system, record in records.items()}
     return _svg(variants_figure(shares), "variants", "Accuracy of each system on the variants") if shares else None
@@ -92,18 +93,20 @@ def _knowledge(runs: Sequence[Run]) -> dict[str, str]:
     return {kind.replace("_", " "): KNOWLEDGE[kind] for kind in kinds if kind in KNOWLEDGE}
 
 
-def _intervals(rows: Sequence[Row]) -> list[tuple[str, Markup]]:
+def _intervals(rows: Sequence[Row]) -> "list[tuple[str, Markup]]":
     return [
         (name, _svg(interval_figure(rows, name), f"interval{number}", f"Quality and accuracy of systems under {name}"))
         for number, name in enumerate(interval_attacks(rows))
     ]
 
 
-def _svg(figure: "Figure", name: str, alt: str) -> Markup:
+def _svg(figure: "Figure", name: str, alt: str) -> "Markup":
+    from markupsafe import Markup  # comes with jinja2
+
     return Markup(inline_svg(figure, name, alt))
 
 
-def _if_any(figure: "Figure | None", name: str, alt: str) -> Markup | None:
+def _if_any(figure: "Figure | None", name: str, alt: str) -> "Markup | None":
     return None if figure is None else _svg(figure, name, alt)
 
 
@@ -123,7 +126,7 @@ def _system(run: Run, key: str) -> dict[str, Any]:
     }
 
 
-def _representations(run: Run, key: str) -> list[tuple[str, str, Markup]]:
+def _representations(run: Run, key: str) -> "list[tuple[str, str, Markup]]":
     """Title, caption and drawn figure of each picture of a run's representations."""
     shown = [] if run.representations is None else own_figures(run.representations)
     return [
@@ -131,7 +134,7 @@ def _representations(run: Run, key: str) -> list[tuple[str, str, Markup]]:
     ]
 
 
-def _panels(run: Run, key: str) -> list[tuple[str, Markup]]:
+def _panels(run: Run, key: str) -> "list[tuple[str, Markup]]":
     """Pictures of each attack, the strongest that enters the worst case first."""
     attacks = [a for a in run.completed if f"adv/{a.name}" in run.images and run.samples.attacked(a.name).any()]
     attacks.sort(key=lambda attack: (not attack.in_worst_case, int(np.count_nonzero(run.samples.correct(attack.name)))))

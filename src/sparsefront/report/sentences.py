@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sparsefront.common.joined_words import joined_words
 from sparsefront.report.row import worst_row
 from sparsefront.report.unsearched import unsearched
 from sparsefront.report.weights import other_settings
@@ -44,12 +45,12 @@ def reservation(run: Run) -> str:
         blind = [
             f"{ball.norm} {size_in_words(ball.size)}" for ball in run.balls if "no black box" in unsearched(run, ball)
         ]
-        lacking = [*([f"no black box within {_listed(blind, 'or')}"] if blind else []), *lacking]
+        lacking = [*([f"no black box within {joined_words(blind, 'or')}"] if blind else []), *lacking]
     if not lacking:
         return ""
     return (
-        f"Caution: this worst case rests on {_listed(lacking)}; if gradients are masked, it may be far too good, and "
-        "systems must not be compared by it."
+        f"Caution: this worst case rests on {joined_words(lacking)}; if gradients are masked, it may be far too good, "
+        "and systems must not be compared by it."
     )
 
 
@@ -60,7 +61,8 @@ def cautions(runs: Sequence[Run]) -> list[str]:
         failed = [attack.name for attack in run.attacks if attack.error is not None]
         if failed:
             reasons.append(
-                f"{run.name}: {_listed(failed)} failed; only what it brought down before could enter the worst case."
+                f"{run.name}: {joined_words(failed)} failed; only what it brought down before could enter the worst "
+                "case."
             )
         if undefined := int((run.samples.columns["clean_pred"] == -1).sum()):
             reasons.append(
@@ -122,7 +124,3 @@ def _indices(run: Run) -> np.ndarray:
 def _span(share: Share) -> str:
     low, high = share.interval
     return f"{100 * low:.1f} to {100 * high:.1f} %"
-
-
-def _listed(names: Sequence[str], last: str = "and") -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"

@@ -87,8 +87,9 @@ def check_resumed(found: Iterable[Difference], content: Mapping[str, Any], path:
     batches = _between_epochs(content) and not any(one.name == BATCH for one in some)
     refused = [one for one in some if not _is_taken(one, batches) or (not closed and _bends_the_schedule(one))]
     if refused:
+        listed = ", ".join(map(str, refused))
         raise ValueError(
-            f"`ckpt_path` {path} must be resumed with its own settings, found {_listed(refused)}; give those of the "
+            f"`ckpt_path` {path} must be resumed with its own settings, found {listed}; give those of the "
             "config.yaml of its run, or start anew without `ckpt_path`."
         )
     done = {"trainer.max_epochs": _epochs(content), "trainer.max_steps": number_in(dict(content), "global_step") or 0}
@@ -120,8 +121,9 @@ def check_tested(found: Iterable[Difference], may_differ: Sequence[str], path: s
         names = ", ".join(one.name for one in refused)
         of_data = all(one.name.startswith("data") for one in refused)
         whose = "was trained on other data" if of_data else "belongs to another front end or classifier"
+        listed = ", ".join(map(str, refused))
         raise ValueError(
-            f"`ckpt_path` {path} {whose} ({_listed(refused)}); give the settings that it was trained with: they are in "
+            f"`ckpt_path` {path} {whose} ({listed}); give the settings that it was trained with: they are in "
             f"the config.yaml of its run; or allow it on purpose by `--may_differ '[{names}]'`, which is recorded."
         )
     return telling
@@ -175,7 +177,3 @@ def _epochs(content: Mapping[str, Any]) -> int:
 
 def _last(one: Difference) -> str:
     return one.name.rpartition(".")[2]
-
-
-def _listed(found: Sequence[Difference]) -> str:
-    return ", ".join(str(one) for one in found)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from sparsefront.common.long_work import LongWork, in_words
+from sparsefront.common.long_work import LongWork, duration_in_words
 from sparsefront.frontends import FrontEnd
 
 
@@ -43,7 +43,7 @@ class LearningProgress(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say how long it took."""
-        self.work.close(f"learning the front end: {self.steps} steps in {in_words(self.work.elapsed)}")
+        self.work.close(f"learning the front end: {self.steps} steps in {duration_in_words(self.work.elapsed)}")
 
     def on_exception(self, *args: Any) -> None:
         """Close the bar."""

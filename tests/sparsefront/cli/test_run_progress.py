@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from sparsefront.attacks import PGD, NamedAttack, Square
 from sparsefront.cli.command import main
 from sparsefront.common import long_work
-from sparsefront.common.long_work import LongWork, in_words
+from sparsefront.common.long_work import LongWork, duration_in_words
 from sparsefront.evaluation import RobustEvaluation
 from tests.helpers.linear_rig import EPS, defended, loader, run
 
@@ -94,4 +94,4 @@ def test_a_log_gets_a_line_now_and_then(capfd):
 
 
 def test_times_are_words():
-    assert [in_words(seconds) for seconds in (0.2, 59, 61, 3723)] == ["0 s", "59 s", "01:01", "1:02:03"]
+    assert [duration_in_words(seconds) for seconds in (0.2, 59, 61, 3723)] == ["0 s", "59 s", "01:01", "1:02:03"]

@@ -6,6 +6,9 @@ import pytest
 
 from sparsefront.cli.command import main
 from sparsefront.cli.report import main as report
+from sparsefront.cli.study import main as study
+from sparsefront.cli.sweep import main as sweep
+from sparsefront.common import extras
 from sparsefront.common.extras import MissingExtraError, from_extra
 from sparsefront.data import mnist5k
 from tests.helpers.small_command import BASE
@@ -28,10 +31,16 @@ def test_data_of_a_missing_package_are_refused_in_one_sentence(monkeypatch, caps
 
 
 def test_a_report_without_its_packages_is_refused_in_one_sentence(make_run, monkeypatch, capsys):
-    for name in [name for name in sys.modules if name.startswith(("sparsefront.report", "sparsefront.cli.show_runs"))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.setattr(extras, "REPORT", ("no_such_package",))
     assert report([str(make_run())]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("sparsefront-report: ")
-    assert "pip install 'sparsefront[report]'" in told
+    assert capsys.readouterr().err == (
+        "sparsefront-report: a report must have the package no_such_package installed, found none; install it "
+        "with `pip install 'sparsefront[report]'`.\n"
+    )
+
+
+@pytest.mark.parametrize(("command", "words"), [(study, ["study.yaml"]), (sweep, ["--setting", "a", "--values", "1"])])
+def test_a_study_without_its_packages_is_refused_before_any_work(command, words, monkeypatch, capsys):
+    monkeypatch.setattr(extras, "REPORT", ("no_such_package",))
+    assert command(words) == 2
+    assert "pip install 'sparsefront[report]'" in capsys.readouterr().err

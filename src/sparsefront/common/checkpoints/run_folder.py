@@ -7,6 +7,7 @@ from pathlib import Path
 from sparsefront.common.checkpoints.checkpoint import Checkpoint, content_of, number_in
 from sparsefront.common.checkpoints.taken_weights import TAKEN, taken_weights
 from sparsefront.common.home import at_home
+from sparsefront.common.joined_words import joined_words
 from sparsefront.common.run_versions import versions_of
 
 FOLDER = "checkpoints"
@@ -43,7 +44,7 @@ def find_checkpoint(asked: str | Path, setting: str, front_end: bool = False) ->
         return Checkpoint.at(alone[0])
     if torn := [file for file in files if file.name != FRONT_END]:
         raise ValueError(
-            f"`{setting}` must name a run with a whole checkpoint, found {_listed(torn)}, which "
+            f"`{setting}` must name a run with a whole checkpoint, found {joined_words(torn)}, which "
             f"{'do' if len(torn) > 1 else 'does'} not load; name another."
         )
     where = "in" if path.is_dir() else "at"
@@ -72,7 +73,7 @@ def last_checkpoint(run_dir: str | Path, configs: Iterable[str | Path] = (), set
     versions = [_shown(folder) for folder in own or [folder for folder in beside if (folder / TAKEN).is_file()]]
     if len(versions) > 1:
         raise ValueError(
-            f"`{setting}` last must mean one version, found configuration files of {_listed(versions)}; name the "
+            f"`{setting}` last must mean one version, found configuration files of {joined_words(versions)}; name the "
             "version's folder instead."
         )
     if versions and not own:
@@ -100,7 +101,7 @@ def newest_checkpoint(folder: Path, setting: str = "ckpt_path") -> Checkpoint | 
         return None
     found = Checkpoint.at(max(whole)[-1])
     if torn:
-        warnings.warn(f"`{setting}`: {_listed(torn)} cannot be read whole; taken is {found}.", stacklevel=2)
+        warnings.warn(f"`{setting}`: {joined_words(torn)} cannot be read whole; taken is {found}.", stacklevel=2)
     return found
 
 
@@ -130,7 +131,3 @@ def _shown(path: Path) -> Path:
     """Relative to the working folder where it lies in it, as the user names it."""
     here = Path.cwd().resolve()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _listed(paths: Sequence[Path]) -> str:
-    return " and ".join(str(path) for path in paths)
