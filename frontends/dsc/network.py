@@ -94,16 +94,18 @@ class DSCNetwork(nn.Module):
         """The layers that take part where these modalities are present, with atoms in this precision."""
         top = len(self.plans) - 1
         branches = [(image, range(self.n_image_layers)), (second, range(self.n_image_layers, top))]
-        lower = [index for present, branch in branches if present for index in branch]
+        lower = [index for is_there, branch in branches if is_there for index in branch]
         place = {index: level for level, index in enumerate(lower)}
         levels = []
         for index in [*lower, top]:
-            plan, below = self.plans[index], self.plans[index].below
+            plan = self.plans[index]
+            below = plan.below
             atoms = _unit_norm(self.dictionary(index).to(dtype))
             if len(below) > 1:  # of the atoms of the shared top the part of a modality that is present
-                parts = atoms.split([prod(self.plans[child].code_shape) for child in below], dim=1)
-                chosen = [slot for slot, child in enumerate(below) if child in place]
-                atoms, below = torch.cat([parts[slot] for slot in chosen], 1), tuple(below[slot] for slot in chosen)
+                of_children = atoms.split([prod(self.plans[child].code_shape) for child in below], dim=1)
+                present = [slot for slot, child in enumerate(below) if child in place]
+                atoms = torch.cat([of_children[slot] for slot in present], 1)
+                below = tuple(below[slot] for slot in present)
             levels.append(plan.level(atoms, self.bounds[index], tuple(place[child] for child in below)))
         return Hierarchy(levels, self.positive, self.feedback_on)
 

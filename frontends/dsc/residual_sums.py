@@ -47,7 +47,7 @@ class ResidualSums(NamedTuple):
         tensors = [*pairs, self.totals, self.energies]
         flat = reduce(torch.cat([tensor.flatten() for tensor in tensors]))
         slices = flat.split([tensor.numel() for tensor in tensors])
-        *pairs, totals, energies = (part.view_as(tensor) for part, tensor in zip(slices, tensors, strict=True))
+        *pairs, totals, energies = (piece.view_as(tensor) for piece, tensor in zip(slices, tensors, strict=True))
         return ResidualSums(pairs[::2], pairs[1::2], totals, energies)
 
 
@@ -60,9 +60,9 @@ def residual_sums(network: DSCNetwork, signals: list[Tensor], tolerance: float) 
         tolerance: of rest.
     """
     hierarchy = network.hierarchy(second=len(signals) > 1, dtype=signals[0].dtype)
-    atoms = [network.dictionary(index) for index in range(len(network.plans))]
-    gradients = [torch.zeros_like(part) for part in atoms]
-    usage = [part.new_zeros(len(part)) for part in atoms]
+    dictionaries = [network.dictionary(index) for index in range(len(network.plans))]
+    gradients = [torch.zeros_like(dictionary) for dictionary in dictionaries]
+    usage = [dictionary.new_zeros(len(dictionary)) for dictionary in dictionaries]
     totals = signals[0].new_zeros(3)
     energies = signals[0].new_zeros(len(hierarchy.levels), 3)
     residuals: list[list[Tensor]] = [[] for _ in hierarchy.levels]

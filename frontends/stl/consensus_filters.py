@@ -38,7 +38,7 @@ class ConsensusFilters(FilterLearning):
         return {"kept": float(sum(len(images) for kept in self.kept for images in kept))}
 
     def _pass(self) -> dict[str, float]:
-        """One pass over the images kept of every cluster, each process over its share."""
+        """One pass over the images kept of every cluster, dealt out to the processes in turn."""
         if not self.learners:
             self._begin()
         metrics = [learner.step(reduce=self.processes.sum) for learner in self.learners]
@@ -53,11 +53,11 @@ class ConsensusFilters(FilterLearning):
                 f"Every cluster must have at least {n_processes} images to learn from, one a process, found "
                 f"{[len(kept) for kept in whole]}; lower `n_clusters`, or raise `n_iterations`."
             )
-        shares = [kept[self.processes.rank :: n_processes] for kept in whole]
+        local = [kept[self.processes.rank :: n_processes] for kept in whole]
         self.counts = [float(len(kept)) for kept in whole]
-        first = first_filters([self.patches(share) for share in shares], self.coder.filters.shape[1])
+        first = first_filters([self.patches(images) for images in local], self.coder.filters.shape[1])
         self.learners = [
-            ConsensusConvolutionalDictionary(share, filters, self.code)
-            for share, filters in zip(shares, first, strict=True)
+            ConsensusConvolutionalDictionary(images, filters, self.code)
+            for images, filters in zip(local, first, strict=True)
         ]
         self.kept = []

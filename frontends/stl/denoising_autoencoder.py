@@ -94,9 +94,9 @@ class _Stage(nn.Module):
         maps = _convolve(maps, self.convolution)
         scale, shift = self.scale.to(maps.dtype), self.shift.to(maps.dtype)
         if reduce is not None:
-            maps, mean, variance, number = _Normalised.apply(maps, scale, shift, reduce)
+            maps, mean, variance, count = _Normalised.apply(maps, scale, shift, reduce)
             self.mean.lerp_(mean.to(self.mean), _MOMENTUM)
-            self.variance.lerp_((variance * number / (number - 1).clamp_min(1)).to(self.variance), _MOMENTUM)
+            self.variance.lerp_((variance * count / (count - 1).clamp_min(1)).to(self.variance), _MOMENTUM)
         else:
             mean, variance = self.mean.to(maps.dtype), self.variance.to(maps.dtype)
             maps = F.batch_norm(maps, mean, variance, scale, shift, eps=_EPS)
@@ -106,29 +106,30 @@ class _Stage(nn.Module):
 class _Normalised(torch.autograd.Function):
     """Batch normalisation by the mean and variance of all processes' maps, which depend on every one of them.
 
-    Backward, each process has the gradient of the sum of all processes' losses by its own maps.
+    Backward, each process has the gradient of the sum of all processes' losses with respect to its maps.
     """
 
     @staticmethod
     def forward(
         ctx: Any, maps: Tensor, scale: Tensor, shift: Tensor, reduce: Reduce
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        own = maps.new_tensor([maps[:, 0].numel()])
-        sums = reduce(torch.cat([maps.sum(dim=(0, 2, 3)), own]))
-        mean, number = sums[:-1] / sums[-1], sums[-1]
-        variance = reduce((maps - mean[:, None, None]).square_().sum(dim=(0, 2, 3))) / number
-        ctx.save_for_backward(maps, scale, mean, (variance + _EPS).rsqrt(), number)
+        n_local = maps.new_tensor([maps[:, 0].numel()])
+        sums = reduce(torch.cat([maps.sum(dim=(0, 2, 3)), n_local]))
+        count = sums[-1]
+        mean = sums[:-1] / count
+        variance = reduce((maps - mean[:, None, None]).square_().sum(dim=(0, 2, 3))) / count
+        ctx.save_for_backward(maps, scale, mean, (variance + _EPS).rsqrt(), count)
         ctx.reduce = reduce
-        ctx.mark_non_differentiable(mean, variance, number)
-        return F.batch_norm(maps, mean, variance, scale, shift, eps=_EPS), mean, variance, number
+        ctx.mark_non_differentiable(mean, variance, count)
+        return F.batch_norm(maps, mean, variance, scale, shift, eps=_EPS), mean, variance, count
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        maps, scale, mean, inverse, number = ctx.saved_tensors
+        maps, scale, mean, inverse, count = ctx.saved_tensors
         by_shift = grad.sum(dim=(0, 2, 3))
         by_scale = ((grad * maps).sum(dim=(0, 2, 3)) - mean * by_shift) * inverse
-        means = ctx.reduce(torch.cat([by_shift, by_scale])) / number
+        means = ctx.reduce(torch.cat([by_shift, by_scale])) / count
         # scale / deviation (grad - its mean - normalised maps * the mean of their product), as grad * a + maps * b + c
         a = scale * inverse
         b = -a * means[len(a) :] * inverse

@@ -14,7 +14,7 @@ from sparsefront.common.checkpoints.weight_names import unwrapped
 from sparsefront.frontends.parts.nearest import nearest
 from sparsefront.frontends.stl.denoising_autoencoder import N_FEATURES, DenoisingAutoencoder
 
-_AT_ONCE = 512  # images whose features are found together
+_AT_ONCE = 512  # images whose features are computed together
 
 
 class Strata(nn.Module):
@@ -53,7 +53,9 @@ class Strata(nn.Module):
         self, channels: int, n_clusters: int, n_neighbours: int, n_components: int, n_references: int, seed: int
     ) -> None:
         super().__init__()
-        self.n_clusters, self.n_neighbours, self.seed = n_clusters, n_neighbours, seed
+        self.n_clusters = n_clusters
+        self.n_neighbours = n_neighbours
+        self.seed = seed
         self.autoencoder = DenoisingAutoencoder(channels, seed)
         self.register_buffer("centre", torch.zeros(N_FEATURES))
         self.register_buffer("axes", torch.zeros(n_components, N_FEATURES))
@@ -65,9 +67,9 @@ class Strata(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """The clusters (B,), int64, of (B, C, H, W) images in [0, 1]; constants for an adversary."""
         projected = (self.features(images) - self.centre.to(images.dtype)) @ self.axes.to(images.dtype).T
-        number = int(self.n_found)
-        found = nearest(projected, self.references[:number], min(self.n_neighbours, number))
-        votes = F.one_hot(self.clusters[found], self.n_clusters).sum(dim=1)
+        n_references = int(self.n_found)
+        neighbours = nearest(projected, self.references[:n_references], min(self.n_neighbours, n_references))
+        votes = F.one_hot(self.clusters[neighbours], self.n_clusters).sum(dim=1)
         return votes.argmax(dim=1)  # of equal ones the first
 
     def features(self, images: Tensor) -> Tensor:
@@ -91,13 +93,13 @@ class Strata(nn.Module):
         from sklearn.decomposition import PCA
 
         values = features[: len(self.references)].double().cpu()
-        for name, least, found in (
+        for name, least, n_different in (
             ("n_clusters", self.n_clusters, len(values.unique(dim=0))),
             ("n_neighbours", self.n_neighbours, len(values)),
         ):
-            if least > found:
+            if least > n_different:
                 raise ValueError(
-                    f"`{name}` must be at most the number of different reference images, {found}, found {least}; "
+                    f"`{name}` must be at most the number of different reference images, {n_different}, found {least}; "
                     "lower it, or raise `n_references` and `reference_iterations`."
                 )
         components = min(len(self.axes), len(values))
@@ -134,10 +136,10 @@ class Strata(nn.Module):
                 f"`{setting}` must hold the clusters of an STL with the same channels, `n_components` and "
                 f"`n_references`, found others or none in {path}; give the settings that it was learned with."
             )
-        number = len(state["clusters"][: int(state["n_found"])].unique())
-        if number != self.n_clusters:
+        n_clusters = len(state["clusters"][: int(state["n_found"])].unique())
+        if n_clusters != self.n_clusters:
             raise ValueError(
-                f"`n_clusters` must be the number of clusters in `{setting}`, {number}, found {self.n_clusters}; "
+                f"`n_clusters` must be the number of clusters in `{setting}`, {n_clusters}, found {self.n_clusters}; "
                 "name the checkpoint of another STL, or leave it out."
             )
         self.load_state_dict(state)
