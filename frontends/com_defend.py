@@ -6,6 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from sparsecode import value_with_gradient_of
 from sparsefront.common.rules import at_least, check_rules, not_negative, positive
 from sparsefront.frontends.base import ImageMap
 from sparsefront.frontends.parts.descent import DescentFrontEnd, convolution
@@ -111,8 +112,7 @@ class ComDefend(DescentFrontEnd):
             if self.deployed_noise > 0:
                 drawn = torch.randn(codes.shape, device=codes.device, dtype=codes.dtype)
                 codes = codes + self.deployed_noise * drawn
-            # The second term is exactly 0: it changes the gradient alone.
-            bits = (codes > 0).to(codes.dtype) + slope(codes.detach()) * (codes - codes.detach())
+            bits = value_with_gradient_of(slope(codes.detach()) * codes, (codes > 0).to(codes.dtype))
             return torch.sigmoid(self.reconstruction(bits))
 
         return run

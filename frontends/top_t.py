@@ -7,7 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsecode import OnlineDictionary, extract_patches, lasso, overcomplete_dct, sample_patches
+from sparsecode import (
+    OnlineDictionary,
+    extract_patches,
+    lasso,
+    overcomplete_dct,
+    sample_patches,
+    value_with_gradient_of,
+)
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import at_least, between, check_rules, fitting, not_negative, number, positive
 from sparsefront.frontends.base import FrontEnd, ImageMap
@@ -166,8 +173,7 @@ class TopT(FrontEnd):
                 with torch.no_grad():
                     passing = kept if top_u == self.top_t else self._largest(projections, top_u)
                     slopes = slope(survivors, passing)
-                # The added term is exactly 0: it changes the gradient alone.
-                codes = codes.detach() + slopes * (projections - projections.detach())
+                codes = value_with_gradient_of(slopes * projections, codes.detach())
             return self._decode(codes, images)
 
         return run

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from sparsecode import value_with_gradient_of
 from sparsefront.common.rules import at_least, check_rules, positive, unit_interval
 from sparsefront.frontends.base import FrontEnd
 
@@ -88,8 +89,8 @@ class TotalVariation(FrontEnd):
             count = min(chunk, self.n_iterations - first)
             # Between the chunks' ends the states are computed again in the backward pass instead of kept.
             state = checkpoint(self._iterate, state, data, shrink, count, use_reentrant=False, preserve_rng_state=False)
-        # The added term is exactly 0: rounding differs between the two ways to compute it, the value must not.
-        return value + (state[0] - state[0].detach())
+        # Rounding differs between the two ways to compute it, the value must not.
+        return value_with_gradient_of(state[0], value)
 
     def _iterate(self, state: State, data: Tensor, shrink: Tensor, count: int) -> State:
         """The iterations of `_iterate_in_place`, as autograd can follow them."""

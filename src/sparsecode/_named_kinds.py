@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "True or False"}
+WORDS: dict[Any, str] = {int: "an integer", float: "a number", bool: "true or false"}
 
 
 def named_kinds(function: Function) -> Function:
@@ -28,7 +28,7 @@ def named_kinds(function: Function) -> Function:
     def checking(*args: Any, **kwargs: Any) -> Any:
         for name, value in (*zip(names, args, strict=False), *kwargs.items()):
             if name in kinds:
-                check_number(name, value, *kinds[name])
+                check_number(value, name, *kinds[name])
         return function(*args, **kwargs)
 
     return checking  # type: ignore[return-value]
@@ -41,7 +41,7 @@ def _plain(annotation: Any) -> tuple[Any, bool] | None:
     return (kinds[0], len(options) > 1) if len(kinds) == 1 and kinds[0] in WORDS else None
 
 
-def check_number(name: str, value: Any, kind: Any, optional: bool = False) -> None:
+def check_number(value: Any, name: str, kind: Any, optional: bool = False) -> None:
     """Raise a ValueError that names a value which is not of a kind of `WORDS`; None will do where it is optional."""
     if not (value is None and optional) and not _is(value, kind):
         text = " ".join(repr(value).split())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from sparsecode._named_kinds import named_kinds
 from sparsecode.coded import Coded
 from sparsecode.method_of_optimal_directions import MethodOfOptimalDirections
 
@@ -19,6 +20,7 @@ class BatchLearner:
         n_kept: number of steps whose patches are kept: all the memory that is used.
     """
 
+    @named_kinds
     def __init__(self, start: Tensor, coder: Callable[[Tensor, Tensor], Coded], n_kept: int) -> None:
         self._learner = MethodOfOptimalDirections(start.T, coder)
         self._kept: list[Tensor] = []

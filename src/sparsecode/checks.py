@@ -87,18 +87,19 @@ def check_positive(**numbers: float) -> None:
     """Finite numbers above zero."""
     for name, number in numbers.items():
         if not 0 < number < float("inf"):
-            raise ValueError(f"`{name}` must be above 0 and finite, found {number}.")
+            raise ValueError(f"`{name}` must be positive and finite, found {number}.")
 
 
 def whole_number(value: SupportsIndex, name: str, least: int | None = None) -> int:
     """An integer of Python's, NumPy's or torch's as Python's; raise a ValueError unless it is one from `least` up."""
-    rule = "a whole number" if least is None else f"at least {least}, a whole number"
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or (least is not None and number < least):
-        raise ValueError(f"`{name}` must be {rule}, found {value!r}.")
+    if number is None:
+        raise ValueError(f"`{name}` must be an integer, found {value!r}.")
+    if least is not None and number < least:
+        raise ValueError(f"`{name}` must be at least {least}, found {value!r}.")
     return number
 
 

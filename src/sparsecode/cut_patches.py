@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from sparsecode._named_kinds import named_kinds
 
+
+@named_kinds
 def cut_patches(images: Tensor, places: Tensor, patch_size: int) -> Tensor:
     """The patches (N, C n n) of (B, C, H, W) images at (N, 3) `places`; differentiable."""
     patches: Tensor = _Cut.apply(images, places, patch_size)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsecode._named_kinds import named_kinds
+
 
 class Factorisation:
     """PCA or non-negative factorisation of a stream of patches, by scikit-learn's incremental estimators.
@@ -16,6 +18,7 @@ class Factorisation:
         seed: of the random start of `nmf`.
     """
 
+    @named_kinds
     def __init__(self, kind: Literal["pca", "nmf"], start: Tensor, seed: int) -> None:
         # Here, because scikit-learn takes longer to import than all front ends together.
         from sklearn.decomposition import IncrementalPCA, MiniBatchNMF

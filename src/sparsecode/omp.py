@@ -66,8 +66,8 @@ def omp(
         ValueError: shapes that do not fit, NaN, atoms that are not of unit norm, or settings out of range.
     """
     check_signals(signals, dictionary)
-    check_number("residual_tolerance", residual_tolerance, float, optional=True)
-    check_number("max_bytes", max_bytes, int)
+    check_number(residual_tolerance, "residual_tolerance", float, optional=True)
+    check_number(max_bytes, "max_bytes", int)
     check_positive(max_bytes=max_bytes)
     atoms = _most_atoms(n_nonzero_coefs, residual_tolerance, dictionary)
     if rule not in ("omp", "ormp"):
@@ -95,7 +95,7 @@ def _most_atoms(n_nonzero_coefs: int | None, residual_tolerance: float | None, d
         raise ValueError(f"`residual_tolerance` must be at least 0, found {residual_tolerance}.")
     if n_nonzero_coefs is None:
         return min(dictionary.shape)
-    rule = f"`n_nonzero_coefs` must be a whole number from 1 to the {dictionary.shape[1]} atoms"
+    rule = f"`n_nonzero_coefs` must be an integer from 1 to the {dictionary.shape[1]} atoms"
     try:
         number = whole_number(n_nonzero_coefs, "n_nonzero_coefs", 1)
     except ValueError:

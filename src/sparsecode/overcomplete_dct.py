@@ -5,7 +5,10 @@ import math
 import torch
 from torch import Tensor
 
+from sparsecode._named_kinds import named_kinds
 
+
+@named_kinds
 def overcomplete_dct(n_atoms: int, channels: int, patch_size: int) -> Tensor:
     """Separable cosines on a patch, more frequencies than pixels, times orthonormal mixtures of the channels.
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from sparsecode._named_kinds import named_kinds
+
 
 class PatchGrid:
     """The patches that cover images: one every `stride` pixels, and one flush with the lower and right border.
@@ -16,6 +18,7 @@ class PatchGrid:
         stride: pixels from one patch to the next.
     """
 
+    @named_kinds
     def __init__(self, images: Tensor, patch_size: int, stride: int) -> None:
         self.patch_size = patch_size
         height, width = images.shape[2:]

@@ -164,7 +164,7 @@ def test_the_unrolled_gradient_nears_the_implicit_one_with_more_steps():
     [
         ({"signals": torch.zeros(2, 3)}, "`signals` must have the operator's shape"),
         ({"dictionary": torch.full((4, 4), torch.nan)}, "`dictionary` must be finite"),
-        ({"t": 0.0}, "`t` must be above 0"),
+        ({"t": 0.0}, "`t` must be positive"),
         ({"start": torch.zeros(2, 3)}, "`start` must have the codes' shape"),
         ({"gradient": "exact"}, "`gradient` must be one of"),
     ],

@@ -193,8 +193,8 @@ def test_gradients_are_those_of_finite_differences(backend, gradient, steps):
     ("signals", "dictionary", "settings", "message"),
     [
         (torch.zeros(2, 3), torch.eye(4), {}, "must share m"),
-        (torch.zeros(2, 4), torch.eye(4), {"lmbda": 0.0}, "`lmbda` must be above 0"),
-        (torch.zeros(2, 4), torch.eye(4), {"tolerance": 0.0}, "`tolerance` must be above 0"),
+        (torch.zeros(2, 4), torch.eye(4), {"lmbda": 0.0}, "`lmbda` must be positive"),
+        (torch.zeros(2, 4), torch.eye(4), {"tolerance": 0.0}, "`tolerance` must be positive"),
         (torch.zeros(2, 4), 2 * torch.eye(4), {}, "`dictionary` must have unit-norm columns"),
         (torch.zeros(2, 4) / 0, torch.eye(4), {}, "`signals` must be finite"),
         (torch.zeros(2, 4), torch.eye(4), {"start": torch.zeros(2, 3)}, r"`start` must have the codes' shape \(2, 4\)"),

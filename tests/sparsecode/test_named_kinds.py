@@ -19,6 +19,8 @@ GIVEN = {
     "stride": 1, "coder": sparsecode.lasso, "generator": torch.Generator(), "points": torch.ones(2, 3), "radius": 1.0,
     "patches": torch.ones(2, 36, 9), "image_size": (8, 8), "a": torch.eye(6), "b": torch.ones(4, 6),
     "operator": sparsecode.Dense(normalize(torch.ones(4, 6), dim=0)), "n_nonzero_coefs": 2,
+    "start": torch.rand(3, 4), "n_kept": 2, "kind": "pca", "seed": 0, "n_atoms": 9, "channels": 1,
+    "places": torch.zeros(1, 3, dtype=torch.long),
 }  # fmt: skip
 WRONG = [None, "x", "", [1], {}, object(), 3j, int, math.nan]
 NUMBERS = (int, float, bool)
@@ -53,7 +55,7 @@ def test_a_number_that_is_none_is_named(called, argument, kind, optional):
     # That a float is not a number is for the coder to say, with its range.
     wrong = [value for value in wrong if not (kind is float and isinstance(value, float))]
     for value in [*wrong, *([10**30, True] if kind is not bool else [0, 1.5]), *([2.5] if kind is int else [])]:
-        with pytest.raises(ValueError, match=rf"^`{argument}` must be (a whole number|a number|True or False)"):
+        with pytest.raises(ValueError, match=rf"^`{argument}` must be (an integer|a number|true or false)"):
             called(**{**arguments, argument: value})
 
 
@@ -89,5 +91,5 @@ def test_what_is_of_its_kind_goes_through_as_it_is():
     assert scaled("x", np.int64(3), one, exact=True) == ("x", 3, one, True)
     assert scaled(None, count=one, share=None) == (None, one, None, False)
     assert scaled.__doc__ == "Documented."
-    with pytest.raises(ValueError, match=r"^`count` must be a whole number, found True"):
+    with pytest.raises(ValueError, match=r"^`count` must be an integer, found True"):
         scaled("x", True)

@@ -32,9 +32,9 @@ EVERY = pytest.mark.parametrize("solve", SOLVERS.values(), ids=SOLVERS)
 @EVERY
 @pytest.mark.parametrize("wrong", [-1, np.int64(-1), -(10**9), 1.5, True, None, "3", float("nan")])
 def test_steps_that_are_no_number_of_steps_are_refused(solve, wrong):
-    with pytest.raises(ValueError, match=r"`(max|n)_steps`.* must be (at least 0|above 0|a whole number)"):
+    with pytest.raises(ValueError, match=r"`(max|n)_steps`.* must be (at least 0|positive|an integer)"):
         solve(max_steps=wrong)
-    with pytest.raises(ValueError, match=r"`unrolled_steps` must be (at least 1|above 0|a whole number)"):
+    with pytest.raises(ValueError, match=r"`unrolled_steps` must be (at least 1|positive|an integer)"):
         solve(unrolled_steps=wrong)
 
 
@@ -64,7 +64,7 @@ def test_padding_takes_whole_numbers_of_other_libraries():
 
 @pytest.mark.parametrize("wrong", [0, -1, 13, np.int64(13), 2.0, np.float64(2), True, "2", [2], float("nan")])
 def test_omp_refuses_what_is_no_number_of_atoms(wrong):
-    with pytest.raises(ValueError, match="`n_nonzero_coefs` must be a whole number from 1 to the 12 atoms, found"):
+    with pytest.raises(ValueError, match="`n_nonzero_coefs` must be an integer from 1 to the 12 atoms, found"):
         omp(Y, D, wrong)
 
 
@@ -73,7 +73,7 @@ def test_a_whole_number_is_read_or_refused_by_its_name(value, least):
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         assert whole_number(value, "steps", least) == value
     else:
-        with pytest.raises(ValueError, match=f"^`steps` must be at least {least}, a whole number, found"):
+        with pytest.raises(ValueError, match=f"^`steps` must be (an integer|at least {least}), found"):
             whole_number(value, "steps", least)
 
 
@@ -87,7 +87,7 @@ def test_a_projection_refuses_points_that_are_not_finite(wrong):
     with pytest.raises(ValueError, match="`points` must be floating point"):
         project_onto_l1_ball(points.nan_to_num().long(), 1.0)
     for radius in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="`radius` must be above 0 and finite"):
+        with pytest.raises(ValueError, match="`radius` must be positive and finite"):
             project_onto_l1_ball(torch.ones(2, 4), radius)
 
 
