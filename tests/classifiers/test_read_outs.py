@@ -135,7 +135,7 @@ def test_balancing_finds_the_rare_class():
     """One image of the class looked for in thirty."""
     generator = torch.Generator().manual_seed(1)
     labels = (torch.arange(300) % 30 == 0).long()
-    codes = torch.randn(300, 4, generator=generator) + 1.2 * labels[:, None]
+    codes = torch.randn(300, 4, generator=generator, dtype=torch.float32) + 1.2 * labels[:, None]
     found = {}
     for balanced in (True, False):
         model = LinearSVM(4, 2, balanced=balanced)

@@ -46,7 +46,7 @@ def test_a_constant_image_is_all_low_pass_and_no_smoothing_leaves_no_high_pass()
 def test_the_split_is_differentiable_and_takes_half_precision_and_any_layout():
     images = torch.rand(1, 2, 5, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: tikhonov_split(x, 3.0, 2)[1], images)
-    image = torch.rand(1, 3, 8, 8)
+    image = torch.rand(1, 3, 8, 8, dtype=torch.float32)
     turned = image.contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(tikhonov_split(turned)[0], tikhonov_split(image)[0])
     half = tikhonov_split(image.half())[0]
