@@ -26,8 +26,8 @@ ROOMS = {
         "sparsefront.runs", "sparsefront.training.objectives", "sparsefront.training.schedules",
     },
     "sparsefront.training": {
-        "sparsefront.classifiers", "sparsefront.common", "sparsefront.data", "sparsefront.evaluation",
-        "sparsefront.frontends", "sparsefront.model", "sparsefront.runs", "sparsefront.training.objectives",
+        "sparsefront.classifiers", "sparsefront.common", "sparsefront.data", "sparsefront.frontends",
+        "sparsefront.model", "sparsefront.runs", "sparsefront.training.objectives",
     },
     "sparsefront.results": {"sparsefront.attacks", "sparsefront.common"},
     "sparsefront.studies": {"sparsefront.common", "sparsefront.results", "sparsefront.runs"},

@@ -15,10 +15,10 @@ from torchvision.transforms.functional import pil_to_tensor
 from sparsefront import DefendedClassifier
 from sparsefront.attacks import Attack, NamedAttack
 from sparsefront.classifiers import ConvNet, ResNet32
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.data.batch import Batch
 from sparsefront.data.files.class_folders import list_classes
 from sparsefront.data.files.decoding import decode
-from sparsefront.evaluation import frozen_model
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.results.cost import Cost
 

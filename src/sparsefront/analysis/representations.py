@@ -15,13 +15,13 @@ from sparsefront.analysis.hidden import Hidden, check_linear, last_hidden
 from sparsefront.analysis.indicator import indicator, strongest
 from sparsefront.analysis.variants import Variants
 from sparsefront.attacks import NamedAttack
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.common.logits import predicted_classes
 from sparsefront.common.processes import Processes
 from sparsefront.data.base import ImageData
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check_views
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.trainer_facts import name_of_data, number_to_follow, training_images
 from sparsefront.evaluation.weights_used import weights_used

@@ -1,7 +1,6 @@
 """Honest evaluation: attacks in validation and test, kept sample by sample."""
 
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.robust_evaluation import RobustEvaluation
 from sparsefront.results.samples import Samples
 
-__all__ = ["RobustEvaluation", "Samples", "frozen_model"]
+__all__ = ["RobustEvaluation", "Samples"]

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.saved_images import SavedImages, save_images
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.common.stopping import undisturbed
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.partial import Partial, split
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.resumed_rows import ResumedRows

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from sparsefront.common.atomic_file import write_atomically, writing
 from sparsefront.data.batch import Batch
-from sparsefront.evaluation.fingerprint import image_numbers
 from sparsefront.evaluation.resumed_rows import ResumedRows
+from sparsefront.model.described import image_numbers
 from sparsefront.results.cost import Cost
 from sparsefront.results.samples import Samples
 

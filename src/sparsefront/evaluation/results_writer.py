@@ -8,11 +8,11 @@ import pytorch_lightning as pl
 
 from sparsefront.attacks import NamedAttack
 from sparsefront.common.file_digest import file_digest
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.evaluation_facts import evaluation_facts
 from sparsefront.evaluation.evaluation_loggers import log_flags, show_pictures
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.gathered_evaluation import GatheredEvaluation
 from sparsefront.evaluation.majority_baseline import majority_baseline
 from sparsefront.evaluation.ongoing_evaluation import OngoingEvaluation

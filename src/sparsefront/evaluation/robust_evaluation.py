@@ -10,6 +10,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from sparsefront.attacks import NamedAttack
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.common.home import at_home
 from sparsefront.common.stopping import keep_in_mind
 from sparsefront.data.batch import Batch
@@ -20,7 +21,6 @@ from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check
 from sparsefront.evaluation.evaluation_loggers import attack_lines
 from sparsefront.evaluation.evaluation_settings import check_evaluation_settings
 from sparsefront.evaluation.fingerprint import fingerprint
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.gathered_evaluation import GatheredEvaluation
 from sparsefront.evaluation.interrupted import resumed_rows
 from sparsefront.evaluation.logged_metrics import logged_metrics

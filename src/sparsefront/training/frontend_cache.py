@@ -5,11 +5,11 @@ from typing import get_args
 
 import pytorch_lightning as pl
 
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.common.home import at_home
 from sparsefront.common.settings import check_kinds
 from sparsefront.data import ImageData
 from sparsefront.data.cached.projected_split import ProjectedSplit
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.training.cacheable import check_cacheable
 from sparsefront.training.projection_work import CacheType, ProjectionWork

@@ -22,8 +22,8 @@ from sparsefront.data.cached.projections import Projections
 from sparsefront.data.chunks import in_chunks
 from sparsefront.data.progress import progress
 from sparsefront.data.split import Split, as_is
-from sparsefront.evaluation.fingerprint import described, image_numbers
 from sparsefront.model.defended import DefendedClassifier
+from sparsefront.model.described import described, image_numbers
 
 CacheType = Literal["exact", "float16", "uint8"]
 

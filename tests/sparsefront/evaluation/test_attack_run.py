@@ -26,9 +26,9 @@ from sparsefront.attacks import (
     value_and_gradient,
 )
 from sparsefront.attacks.saved_images import SavedImages
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.frozen_model import frozen_model
 from tests.helpers.linear_rig import EPS, Drawing, Linear, Samples21, defended, margins, rows, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")

@@ -27,11 +27,11 @@ from sparsefront.attacks import (
     Square,
 )
 from sparsefront.classifiers import ConvNet
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import _Seen, probe
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.meter import metered
 from sparsefront.frontends import FrontEnd, Identity
 from sparsefront.results.cost import Cost

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from sparsefront.attacks import PGD, GrayBox, NamedAttack, Square, margin, value_and_gradient
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.search_form import search_form
 from tests.helpers.linear_rig import loader
 from tests.helpers.linear_rig import run as run_linear

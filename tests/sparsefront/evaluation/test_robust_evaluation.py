@@ -10,8 +10,8 @@ from torch import nn
 
 from sparsefront import DefendedClassifier, RobustEvaluation
 from sparsefront.attacks import FGSM, PGD, Attack, GrayBox, NamedAttack, NoiseControl, Square, WhiteBox
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.evaluation import Samples
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.logged_metrics import logged_metrics
 from sparsefront.frontends import FrontEnd, Identity, TopT
 from tests.helpers.linear_rig import EPS, SHAPE, Samples21, WithDropout, defended, loader, margins, rows, run

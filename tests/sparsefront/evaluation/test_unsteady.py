@@ -9,8 +9,8 @@ from torch import nn
 
 from sparsefront.attacks import PGD, NamedAttack, Square
 from sparsefront.cli.dry_run.classifier_check import check_classifier
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.common.plain_parts import plain_parts
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.evaluation.model_state import changed_by_calls
 from sparsefront.evaluation.unsteady import unsteady
 from sparsefront.frontends import Identity

@@ -21,9 +21,9 @@ from sparsefront.data import ImageData, ImageFolder
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.cached.projections import Projections
 from sparsefront.data.sources import ArrayImages
-from sparsefront.evaluation.fingerprint import described
 from sparsefront.frontends import DDL, Compose, CropEnsemble, FrontEnd, Identity, MagNet, RegionSparse, TopT
 from sparsefront.frontends.settings import DDLLearning, RegionSparseLearning, TopTLearning
+from sparsefront.model.described import described
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SHAPE = (1, 8, 8)

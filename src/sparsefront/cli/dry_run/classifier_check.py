@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from sparsefront.common.frozen_model import frozen_model
 from sparsefront.common.logits import logits_of
-from sparsefront.evaluation.frozen_model import frozen_model
 from sparsefront.model.defended import DefendedClassifier
 
 
