@@ -18,10 +18,16 @@ def with_packaged(name: str) -> str:
     """The path of a packaged file by its name; what is there by that name already, or is no such name, as it is.
 
     Args:
-        name: as the user wrote it, `experiments/mnist5k_top_t.yaml` or `lightning_configs/experiments/...`.
+        name: as the user wrote it, `experiments/mnist5k_top_t.yaml` or `lightning_configs/experiments/...`; settings
+            that stand in the place of a file are no name.
     """
     path = Path(name)
-    if path.is_absolute() or not path.suffix or name.startswith("~") or Path(at_home(name)).exists():
+    if (
+        path.is_absolute()
+        or path.suffix not in (".yaml", ".yml")
+        or name.startswith("~")
+        or Path(at_home(name)).exists()
+    ):
         return name
     parts = path.parts[1:] if path.parts[0] == _NAME else path.parts
     packaged = FOLDER.joinpath(*parts)

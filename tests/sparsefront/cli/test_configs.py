@@ -1,5 +1,6 @@
 """The configuration files that come with the package are found by their names wherever the command is called."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,8 @@ def test_they_are_not_written_over_files_of_the_users(capsys):
     assert called("configs", "copy", "mine") == 2
     assert "`DIR` must be a folder that is not there yet or is empty, found mine" in capsys.readouterr().err
     assert Path("mine/base.yaml").read_text() == "my: own\n"
+
+
+def test_settings_in_the_place_of_a_file_are_no_name_however_long_they_are():
+    settings = json.dumps({"trainer": {"max_epochs": 0.5}, "note": "x" * 5000})
+    assert with_packaged(settings) == settings

@@ -282,7 +282,7 @@ def test_a_folder_of_another_run_is_left_alone(faked, capsys):
             {"systems": {"a": {"fit": "no"}}},
             "`fit` of system `a` must be true or false, found 'no'; false tests it as built.",
         ),
-        ({"systems": {"a": [1]}}, "system `a` must hold configs, settings, fit and test, found [1]"),
+        ({"systems": {"a": [1]}}, "system `a` must hold configs, settings, axes, fit and test, found [1]"),
         ({"systems": {"a": {"settings": [1]}}}, "`settings` of system `a` must be settings of `sparsefront fit`"),
         ({"configs": "base.yaml"}, "`configs` of `s.yaml` must be a list of YAML files, found 'base.yaml'"),
         ({"configs": [str(CONFIGS / "bose.yaml")]}, f"bose.yaml; did you mean {CONFIGS / 'base.yaml'}"),
