@@ -14,7 +14,7 @@ from tests.helpers.places import ROOT
 pytestmark = pytest.mark.slow  # builds a wheel, for which pip fetches hatchling
 SMALL = [
     "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", "--trainer.enable_model_summary", "false",
-    "--model.frontend.n_iterations", "2", "--model.frontend.n_atoms", "8",
+    "--model.frontend.learning.n_iterations", "2", "--model.frontend.n_atoms", "8",
 ]  # fmt: skip
 
 
