@@ -24,6 +24,9 @@ class BackgroundFilter:
     sigma_color: float | str = "50/255"
     sigma_space: float = 3.0
 
+    def __post_init__(self) -> None:
+        number(self.sigma_color, "sigma_color")
+
     def check(self, image_shape: tuple[int, int, int]) -> None:
         """Raise a ValueError unless such a filter fits images (C, H, W)."""
         check_bilateral(image_shape, self.diameter, number(self.sigma_color, "sigma_color"), self.sigma_space)

@@ -1,6 +1,7 @@
 """Settings that are numbers: how they are read, and the sentence where one is not what it must be."""
 
 import math
+from dataclasses import is_dataclass
 from fractions import Fraction
 
 import pytest
@@ -26,6 +27,7 @@ from sparsefront.frontends import (
     TopT,
     TotalVariation,
 )
+from sparsefront.frontends.settings import BackgroundFilter, DDLLearning, RegionSparseLearning, TopTLearning
 
 SHAPE = (3, 16, 16)
 NO_NUMBERS = ["299/0", "4/x", "a", "", "inf", "1e400", math.nan, math.inf, -math.inf, None, True]
@@ -35,6 +37,11 @@ NO_NUMBERS = ["299/0", "4/x", "a", "", "inf", "1e400", math.nan, math.inf, -math
 def test_a_number_is_what_is_written(value):
     assert fraction(value, "h") == Fraction(7, 25)
     assert number(value, "h") == 0.28
+
+
+def built(kind, **settings):
+    """A front end, or a group of settings, of these."""
+    return kind(**settings) if is_dataclass(kind) else kind(SHAPE, **settings)
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=str)
@@ -47,11 +54,11 @@ READ_AS_FRACTIONS = [
     (RandomResizePad, "smallest"),
     (CropEnsemble, "crop"),
     (NonLocalMeans, "h"),
-    (RegionSparse, "h"),
+    (RegionSparseLearning, "h"),
     (Bilateral, "sigma_color"),
-    (RegionSparse, "sigma_color"),
+    (BackgroundFilter, "sigma_color"),
     (TopT, "eps"),
-    (DDL, "training_eps"),
+    (DDLLearning, "eps"),
     (D3, "atoms_share"),
 ]
 
@@ -60,7 +67,7 @@ READ_AS_FRACTIONS = [
 @pytest.mark.parametrize(("front_end", "name"), READ_AS_FRACTIONS)
 def test_every_front_end_names_the_setting_that_is_no_number(front_end, name, value):
     with pytest.raises(ValueError, match=f"^`{name}` must be a finite number or a fraction"):
-        front_end(SHAPE, **{name: value})
+        built(front_end, **{name: value})
 
 
 INTEGERS = [
@@ -87,7 +94,7 @@ INTEGERS = [
 @pytest.mark.parametrize(("front_end", "name"), INTEGERS)
 def test_a_count_that_is_no_integer_is_named(front_end, name):
     with pytest.raises(ValueError, match=f"^`{name}` must be an integer, found 2.5"):
-        front_end(SHAPE, **{name: 2.5})
+        built(front_end, **{name: 2.5})
 
 
 FINITE = [
@@ -95,7 +102,7 @@ FINITE = [
     (ComDefend, "lmbda"),
     (PixelDeflection, "sigma"),
     (TopT, "beta"),
-    (TopT, "lmbda"),
+    (TopTLearning, "lmbda"),
     (DDL, "lmbda"),
     (STL, "lmbda"),
 ]
@@ -105,7 +112,7 @@ FINITE = [
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_a_setting_that_is_not_finite_is_named(front_end, name, value):
     with pytest.raises(ValueError, match=f"^`{name}` must be (positive|>= 0) and finite, found {value}"):
-        front_end(SHAPE, **{name: value})
+        built(front_end, **{name: value})
 
 
 def test_widths_must_be_integers():
