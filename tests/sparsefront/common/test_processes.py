@@ -47,7 +47,9 @@ def assert_all_of_two(both):
     assert torch.equal(dealt, Processes().dealt(torch.rand, 6, (4,), (1, 2)))
 
 
-@pytest.mark.parametrize("strategy", [None, SingleDeviceStrategy("cpu"), SimpleNamespace()], ids=["none", "a single device", "of a stranger"])
+@pytest.mark.parametrize(
+    "strategy", [None, SingleDeviceStrategy("cpu"), SimpleNamespace()], ids=["none", "a single device", "of a stranger"]
+)
 def test_a_single_process_has_everything_itself(strategy):
     processes = Processes(strategy)
     assert (processes.world, processes.rank) == (1, 0)
