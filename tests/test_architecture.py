@@ -93,6 +93,12 @@ def room_of(module):
     return ".".join(parts[:2]) if parts[0] == "sparsefront" else parts[0]
 
 
+def test_every_file_is_in_a_room():
+    loose = {"sparsefront", "sparsefront.py"}
+    rooms = {room_of(name) for name in FILES if name not in loose}
+    assert rooms == {*ROOMS, "sparsefront.cli"}
+
+
 @pytest.mark.parametrize("room", sorted(ROOMS))
 def test_arrows_point_the_right_way(room):
     met = [name for name in FILES if room_of(name) == room]
@@ -183,8 +189,15 @@ def test_nobody_outside_takes_attacks_apart():
             assert not {one for one in imported(path) if one.startswith(inside)}, name
 
 
+def roots_of(package):
+    """The modules and packages of plug-ins: what several share lies in `parts`, `settings` and `views`."""
+    shared = {f"sparsefront.{package}.{name}" for name in ("parts", "settings", "views")}
+    below = {name for name in FILES if name.startswith(f"sparsefront.{package}.")}
+    return {name for name in below if not any(f"{name}.".startswith(f"{one}.") for one in shared)}
+
+
 def test_parts_of_attacks_know_no_attack_but_its_contract():
-    roots = {f"sparsefront.attacks.{path.stem}" for path in (ROOT / "attacks").glob("*.py")}
+    roots = roots_of("attacks")
     for name, path in FILES.items():
         if name.startswith("sparsefront.attacks.parts."):
             known = roots & set(imported(path))
@@ -192,7 +205,7 @@ def test_parts_of_attacks_know_no_attack_but_its_contract():
 
 
 def test_parts_of_front_ends_know_no_front_end_but_its_contract():
-    roots = {f"sparsefront.frontends.{path.stem}" for path in (ROOT / "frontends").glob("*.py")}
+    roots = roots_of("frontends")
     for name, path in FILES.items():
         if name.startswith("sparsefront.frontends.parts."):
             known = roots & set(imported(path))

@@ -71,10 +71,15 @@ def _run(words: Sequence[str], folder: Path, log: TextIO | None) -> bool:
 def end_all() -> None:
     """Let every run that other threads wait for keep what it has, as it does when it is stopped itself, and end.
 
-    No other is begun by this process.
+    No other is begun by this process until `open_again`.
     """
     _closing.set()
     _end(list(_running))
+
+
+def open_again() -> None:
+    """Runs may be begun once more: those of an interrupted study have ended."""
+    _closing.clear()
 
 
 def _end(runs: Sequence[subprocess.Popen[bytes]]) -> None:

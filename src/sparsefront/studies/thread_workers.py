@@ -2,7 +2,7 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from sparsefront.studies.separate_run import end_all
+from sparsefront.studies.separate_run import end_all, open_again
 from sparsefront.studies.system import System
 from sparsefront.studies.turn import take_turn
 
@@ -27,6 +27,7 @@ class ThreadWorkers:
         """Let the processes keep what they have, and end."""
         end_all()
         self._pool.shutdown(cancel_futures=True)
+        open_again()
 
 
 class Lines:

@@ -15,6 +15,8 @@ class LearningProgress(pl.Callback):
     differ a hundredfold, so it is said that there are some.
     """
 
+    begun = False
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Ask the front end for its steps, and its stages if they add up to these."""
         self.steps = 0
@@ -24,6 +26,7 @@ class LearningProgress(pl.Callback):
         self.stage = 0
         self.stage_begun = 0.0
         self.work = LongWork("learning the front end", trainer.is_global_zero)
+        self.begun = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
         """Show one step more."""
@@ -46,8 +49,9 @@ class LearningProgress(pl.Callback):
         self.work.close(f"learning the front end: {self.steps} steps in {duration_in_words(self.work.elapsed)}")
 
     def on_exception(self, *args: Any) -> None:
-        """Close the bar."""
-        self.work.close()
+        """Close the bar, if it was opened: data may be refused before the first step."""
+        if self.begun:
+            self.work.close()
 
     def _stage(self) -> tuple[int, int]:
         """Number of the stage that is on, and the steps before it."""

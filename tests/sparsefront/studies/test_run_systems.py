@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from submitit.helpers import DelayedSubmission
 
 from sparsefront.cli import study
 from sparsefront.common import stopping
@@ -117,6 +118,7 @@ def test_a_stop_ends_all_that_run_and_begins_nothing_more(tmp_path, monkeypatch,
     assert end.value.code == 130
     assert all(log.read_text().endswith("begun\ntold\n") for log in logs)
     assert not Path("s/c/log.txt").exists()
+    assert not module._closing.is_set()  # the next study of this process may begin its own
     assert "go on with: sparsefront-study s.yaml --jobs 2" in capsys.readouterr().err
 
 
@@ -136,7 +138,6 @@ def a_study(folder):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("executor", ["debug", pytest.param("local", marks=pytest.mark.slow)])
 def test_systems_are_jobs_of_a_cluster(executor, tmp_path, monkeypatch, begun):
-    pytest.importorskip("submitit")
     systems = a_study(tmp_path / "s")
     if executor == "local":
         monkeypatch.undo()
@@ -149,19 +150,17 @@ def test_systems_are_jobs_of_a_cluster(executor, tmp_path, monkeypatch, begun):
 
 
 def test_a_preempted_job_lets_its_command_keep_what_it_has_and_asks_to_be_queued_again(monkeypatch):
-    helpers = pytest.importorskip("submitit.helpers")
     from sparsefront.studies import cluster_workers
 
     ended = []
     monkeypatch.setattr(cluster_workers, "end_all", lambda: ended.append(1))
     again = cluster_workers.PreemptibleTurn().checkpoint(System("a", Path("s/a")))
     assert ended == [1]
-    assert isinstance(again, helpers.DelayedSubmission)
+    assert isinstance(again, DelayedSubmission)
     assert again.args == (System("a", Path("s/a")),)
 
 
 def test_a_parameter_that_submitit_does_not_have_is_one_sentence(tmp_path):
-    pytest.importorskip("submitit")
     with pytest.raises(ValueError, match=r"`--cluster` must hold parameters of submitit, found others"):
         ClusterWorkers(tmp_path, {"executor": "local", "timeout": 3})
 
