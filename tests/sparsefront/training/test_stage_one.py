@@ -47,10 +47,10 @@ def test_the_remaining_time_of_learning_in_parts_is_that_of_the_part_that_is_on(
 
 def test_data_that_are_refused_before_the_first_step_are_what_is_said():
     class Refused(MNIST5k):
-        def prepare_data(self) -> None:
+        def setup(self, stage: str) -> None:
             raise ValueError("`root` must hold the pictures.")
 
-    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False)
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     frontend = DDL((1, 28, 28), learning=DDLLearning(n_iterations=2))
     with pytest.raises(ValueError, match=r"^`root` must hold the pictures\.$"):
         learn_front_end(frontend, Refused(), trainer)
