@@ -51,7 +51,7 @@ class APGDT(APGD):
 
     @property
     def least_classes(self) -> int:
-        """The targeted loss's."""
+        """Classes that the targeted loss needs at least."""
         return LEAST_CLASSES[self.loss, True]
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ class AutoAttack(Attack):
 
     @property
     def budget(self) -> Budget:
-        """The ball."""
+        """The ball around each image that all its attacks keep to."""
         return Budget(self.norm, float(self.eps))
 
     @property

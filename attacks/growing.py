@@ -51,7 +51,7 @@ class Growing(WrappedAttack):
 
     @property
     def budget(self) -> Budget | None:
-        """The largest ball."""
+        """The ball of the largest size."""
         return self._inside(self.sizes[-1]).budget
 
     def _inside(self, size: float | str) -> Attack:
@@ -61,7 +61,7 @@ class Growing(WrappedAttack):
 
     @property
     def knowledge(self) -> str | None:  # type: ignore[override]
-        """The other attack's."""
+        """What the adversary knows, as the wrapped attack says it."""
         return self.attack.knowledge
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:

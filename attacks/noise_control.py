@@ -55,12 +55,12 @@ class NoiseControl(WrappedAttack):
 
     @property
     def budget(self) -> Budget | None:
-        """The other attack's: what the noise is compared with."""
+        """The ball of the attack that the noise is compared with."""
         return self.attack.budget
 
     @property
     def minimises(self) -> str | None:
-        """The other attack's."""
+        """The norm that the attack compared with minimises, or None."""
         return self.attack.minimises
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:

@@ -43,17 +43,17 @@ class Rescaled(WrappedAttack):
 
     @property
     def budget(self) -> Budget:
-        """The wanted size."""
+        """The ball of the wanted size."""
         return Budget(self.norm, float(self.size), self.relative)
 
     @property
     def knowledge(self) -> str | None:  # type: ignore[override]
-        """The other attack's."""
+        """What the adversary knows, as the wrapped attack says it."""
         return self.attack.knowledge
 
     @property
     def single_step(self) -> bool:  # type: ignore[override]
-        """The other attack's."""
+        """Whether the wrapped attack takes a single step."""
         return self.attack.single_step
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:

@@ -41,18 +41,18 @@ class SavedImages(Attack):
 
     @property
     def knowledge(self) -> str:  # type: ignore[override]
-        """That of a transfer, or `control` where the images were made by no adversary."""
+        """`transfer`, or `control` where the images were made by no adversary."""
         return "control" if _origin(self.folder)["knowledge"] == "control" else "transfer"
 
     @property
     def budget(self) -> Budget | None:
-        """The other attack's."""
+        """The ball that the attack kept to which made the images, or None."""
         budget = _origin(self.folder)["budget"]
         return None if budget is None else Budget(*budget)
 
     @property
     def minimises(self) -> str | None:
-        """The other attack's."""
+        """The norm that the attack minimised which made the images, or None."""
         norm: str | None = _origin(self.folder)["minimises"]
         return norm
 

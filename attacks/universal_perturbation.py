@@ -76,7 +76,7 @@ class UniversalPerturbation(Attack):
 
     @property
     def budget(self) -> Budget:
-        """The ball."""
+        """The ball around each image that the pattern keeps to."""
         return Budget(self.norm, float(self.eps))
 
     def fitted(self, model: Model, images: Tensor, labels: Tensor) -> Self:

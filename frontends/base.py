@@ -199,7 +199,7 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
 
     @property
     def processes(self) -> Processes:
-        """Those of the `Trainer` that fits this front end, or, without one, those of `torch.distributed`."""
+        """Processes of the `Trainer` that fits this front end, or, without one, of `torch.distributed`."""
         return Processes(None if self._trainer is None else self.trainer.strategy)
 
     def learning_draws(self, seed: int) -> torch.Generator:

@@ -61,16 +61,16 @@ class Bounded(Attack):
 
     @property
     def budget(self) -> Budget:
-        """The ball."""
+        """The ball around each image that the attack keeps to."""
         return Budget(self.norm, self.radius, self.relative)
 
     @property
     def least_classes(self) -> int:
-        """The loss's."""
+        """Classes that the loss needs at least."""
         return LEAST_CLASSES[self.loss, self.targeted]
 
     def radii(self, images: Tensor) -> Tensor:
-        """Of the ball around each image: (B, C, H, W) -> (B,)."""
+        """Radii of the balls around the images: (B, C, H, W) -> (B,)."""
         return radii(self.radius, images, self.norm, self.relative)
 
     def goal(self, labels: Tensor) -> Goal:

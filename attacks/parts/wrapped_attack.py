@@ -35,12 +35,12 @@ class WrappedAttack(Attack):
 
     @property
     def early_stop(self) -> bool:  # type: ignore[override]
-        """The other attack's."""
+        """Whether the wrapped attack stops early."""
         return self.attack.early_stop
 
     @property
     def least_classes(self) -> int:
-        """The other attack's."""
+        """Classes that the wrapped attack needs at least."""
         return self.attack.least_classes
 
     def check_classes(self, count: int) -> None:

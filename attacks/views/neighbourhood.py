@@ -45,12 +45,12 @@ class Neighbourhood(View):
 
     @property
     def knowledge(self) -> str:
-        """The inner view's."""
+        """What the adversary knows, as the inner view says it."""
         return self.view.knowledge
 
     @property
     def is_deployed(self) -> bool:
-        """The inner view's."""
+        """Whether the inner view's logits are the deployed model's."""
         return self.view.is_deployed
 
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:

@@ -41,7 +41,7 @@ class DSCLayer(CheckedSettings):
         check_rules(rules)
 
     def shapes(self, below: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Of the dictionary and of a code, on a layer below of shape (C, H, W) or (m,)."""
+        """Shapes of the dictionary and of a code, on a layer below of shape (C, H, W) or (m,)."""
         if self.size is None:
             return (self.n_atoms, prod(below)), (self.n_atoms,)
         channels, *sides = below

@@ -33,7 +33,7 @@ class ResidualSums(NamedTuple):
 
     @property
     def energy(self) -> Tensor:
-        """Their E."""
+        """Sum over the images of their energy E."""
         return self.totals[1]
 
     @property
@@ -42,7 +42,7 @@ class ResidualSums(NamedTuple):
         return self.totals[2]
 
     def reduced(self, reduce: Callable[[Tensor], Tensor]) -> "ResidualSums":
-        """The same over the images of all processes, in one exchange."""
+        """Sums over the images of all processes, in one exchange."""
         pairs = [tensor for pair in zip(self.gradients, self.usage, strict=True) for tensor in pair]
         tensors = [*pairs, self.totals, self.energies]
         flat = reduce(torch.cat([tensor.flatten() for tensor in tensors]))

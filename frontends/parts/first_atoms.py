@@ -39,5 +39,5 @@ def first_atoms(
 
 
 def without_flat(patches: Tensor) -> Tensor:
-    """Those of the patches (N, m), without their means, that are more than rounding, in their order."""
+    """Return the patches of (N, m), less their means, that are more than rounding, in their order."""
     return patches[patches.norm(dim=1) > _FLAT]

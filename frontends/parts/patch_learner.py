@@ -14,7 +14,7 @@ class DictionaryLearner(Protocol):
 
     @property
     def dictionary(self) -> Tensor:
-        """(m, K), unit-norm columns."""
+        """The dictionary (m, K) as learned so far, with columns of unit norm."""
 
     def step(self, patches: Tensor, /, reduce: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Learn from (N, m) `patches`; `reduce` sums a tensor over processes. Returns what to log."""

@@ -23,7 +23,7 @@ class Stages(NamedTuple):
 
     @classmethod
     def of(cls, n_clusters: int, clusters: STLClusterSettings, learning: STLLearningSettings) -> "Stages":
-        """Those of an STL; without clusters, or with another one's, filters alone are learned."""
+        """Stages in which an STL learns; without clusters, or with another one's, filters alone are learned."""
         finds_clusters = n_clusters > 1 and clusters.strata_checkpoint is None
         return cls(
             clusters.autoencoder_iterations if finds_clusters else 0,

@@ -28,7 +28,7 @@ class BatchLearner:
 
     @property
     def dictionary(self) -> Tensor:
-        """(m, K), unit-norm columns."""
+        """The dictionary (m, K) as learned so far, with columns of unit norm."""
         return self._learner.dictionary
 
     def step(self, patches: Tensor, reduce: Reduce) -> dict[str, float]:

@@ -84,7 +84,7 @@ def check_finite(**tensors: Tensor) -> None:
 
 
 def check_positive(**numbers: float) -> None:
-    """Finite numbers above zero."""
+    """Raise a ValueError unless the numbers are finite and above 0."""
     for name, number in numbers.items():
         if not 0 < number < float("inf"):
             raise ValueError(f"`{name}` must be positive and finite, found {number}.")

@@ -158,7 +158,7 @@ def shifted_products(codes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def surroundings_products(codes: Tensor, size: tuple[int, int]) -> Tensor:
-    """The same in torch operations, on any device."""
+    """Compute `shifted_products` in torch operations, on any device."""
     tall, wide = size[0] - 1, size[1] - 1
     products = codes.new_zeros(codes.shape[1], codes.shape[1], 2 * tall + 1, 2 * wide + 1)
     # Circular even where an image is smaller than the shifts.

@@ -37,7 +37,7 @@ class Factorisation:
 
     @property
     def dictionary(self) -> Tensor:
-        """(m, K), unit-norm columns."""
+        """The dictionary (m, K) as learned so far, with columns of unit norm."""
         atoms = torch.from_numpy(self._model.components_).to(self._like)
         # An atom that went out altogether comes back flat: every dictionary has unit norms.
         return F.normalize(torch.where(atoms.norm(dim=1, keepdim=True) > 0, atoms, 1.0), dim=1).T

@@ -70,17 +70,17 @@ class Dense:
 
     @property
     def atoms(self) -> Tensor:
-        """D, (m, K)."""
+        """The dictionary D (m, K), its atoms as columns."""
         return self.dictionary
 
     @property
     def signal_shape(self) -> tuple[int, ...]:
-        """(m,)."""
+        """Shape (m,) of one signal."""
         return (self.dictionary.shape[0],)
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """(K,)."""
+        """Shape (K,) of one code."""
         return (self.dictionary.shape[1],)
 
     def synthesise(self, codes: Tensor) -> Tensor:
@@ -160,12 +160,12 @@ class Convolution:
 
     @property
     def signal_shape(self) -> tuple[int, ...]:
-        """(C, H, W)."""
+        """Shape (C, H, W) of one signal, an image."""
         return (self.filters.shape[1], *self.size)
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """(K, h', w')."""
+        """Shape (K, h', w') of one code, maps of K atoms."""
         return (self.filters.shape[0], *self._positions)
 
     def synthesise(self, codes: Tensor) -> Tensor:

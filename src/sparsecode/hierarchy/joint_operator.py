@@ -70,12 +70,12 @@ class JointOperator:
 
     @property
     def signal_shape(self) -> tuple[int, ...]:
-        """(M,), all blocks' together."""
+        """Shape (M,) of a signal: the blocks' signals, one after the other."""
         return (sum(self._signals),)
 
     @property
     def code_shape(self) -> tuple[int, ...]:
-        """(K,), all blocks' together."""
+        """Shape (K,) of a code: the blocks' codes, one after the other."""
         return (sum(self._codes),)
 
     def synthesise(self, codes: Tensor) -> Tensor:

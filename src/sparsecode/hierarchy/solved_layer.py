@@ -33,12 +33,12 @@ class SolvedLayer:
     padding: tuple[int, int] = (0, 0)
 
     def operator(self, scale: float = 1.0) -> Operator:
-        """`scale` times D."""
+        """The dictionary as a linear operator: `scale` times D."""
         atoms = self.atoms if scale == 1 else scale * self.atoms
         if atoms.ndim == 2:
             return Dense(atoms.T)
         return Convolution(atoms, (self.shape[1], self.shape[2]), self.stride, self.padding)
 
     def code(self, potentials: Tensor, positive: bool) -> Tensor:
-        """The soft threshold."""
+        """The code of potentials: the soft threshold of each."""
         return (potentials - self.lmbda).clamp_min(0) if positive else F.softshrink(potentials, self.lmbda)

@@ -49,14 +49,14 @@ class Parser(LightningArgumentParser):
             exit_with(of_import(error), error)
 
     def parse_object(self, cfg_obj: Any, *rest: Any, **kwargs: Any) -> Any:
-        """Say which entry of a list it was about."""
+        """Parse nested settings; an error says which entry of a list it is about."""
         try:
             return super().parse_object(cfg_obj, *rest, **kwargs)
         except ArgumentError as error:
             raise ArgumentError(None, of_entry(cfg_obj, str(error))) from error
 
     def instantiate(self, namespace: Any, *rest: Any, **kwargs: Any) -> Any:
-        """Say which entry of a list it was about."""
+        """Build what settings name; an error says which entry of a list it is about."""
         try:
             return super().instantiate(namespace, *rest, **kwargs)
         except ValueError as error:
@@ -64,7 +64,7 @@ class Parser(LightningArgumentParser):
             raise
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:
-        """Of the classes that could classify name the project's: any module of any package imported would do."""
+        """Format the help, which names the project's classifiers in the place of every imported module."""
         ours = ", ".join(name for name in classifiers.__all__ if name not in ("CodeReader", "ReadOut"))
         told = f"\\1,\n{24 * ' '}known here: {ours})"
         return _LISTED.sub(told, super().format_help(*args, **kwargs))

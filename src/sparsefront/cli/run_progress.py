@@ -32,7 +32,7 @@ class RunBars(TQDMProgressBar):
         return Tqdm(disable=True) if self._attacked() else super().init_validation_tqdm()
 
     def init_test_tqdm(self) -> Tqdm:
-        """None while attacks run."""
+        """Build no bar for a test while attacks run, which have one of their own."""
         return Tqdm(disable=True) if self._attacked() else super().init_test_tqdm()
 
     def _attacked(self) -> bool:
@@ -54,11 +54,11 @@ class RunLines(ProgressBar):
         self._enabled = False
 
     def enable(self) -> None:
-        """Say it again."""
+        """Show the lines again, after `disable`."""
         self._enabled = True
 
     def print(self, *args: Any, **kwargs: Any) -> None:
-        """Print as it is."""
+        """Print the words as they are, below what is shown."""
         if self._enabled:
             print(*args, **kwargs)
 
@@ -78,7 +78,7 @@ class RunLines(ProgressBar):
             self._say(trainer, pl_module, f"batch {batch_idx + 1}{of}, ", trainer.current_epoch + share)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The epoch's line."""
+        """Print the line of an epoch: metrics, time so far, time left."""
         self._say(trainer, pl_module, "", trainer.current_epoch + 1)
 
     def _say(self, trainer: pl.Trainer, pl_module: pl.LightningModule, where: str, done: float) -> None:

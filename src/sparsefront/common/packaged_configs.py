@@ -10,7 +10,7 @@ _NAME = FOLDER.name
 
 
 def packaged_names() -> list[str]:
-    """Their names, such as `experiments/mnist5k_top_t.yaml`."""
+    """Names of the packaged configuration files, such as `experiments/mnist5k_top_t.yaml`."""
     return sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.yaml"))
 
 

@@ -61,7 +61,7 @@ class GatheredEvaluation:
         )
 
     def records(self, attacks: Sequence[NamedAttack], backward: str) -> tuple[AttackRecord, ...]:
-        """Of attacks that were run; `backward` is the front end's mode where their views name none."""
+        """Records of the attacks that were run; `backward` is the front end's mode where views name none."""
         return tuple(
             AttackRecord.of(named, backward, self.costs[named.name], self.errors.get(named.name)) for named in attacks
         )

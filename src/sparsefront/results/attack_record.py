@@ -62,7 +62,7 @@ class AttackRecord:
     def of(
         cls, named: "NamedAttack", backward: str, cost: Cost | None = None, error: str | None = None
     ) -> "AttackRecord":
-        """Of an attack that was run.
+        """Make the record of an attack that was run.
 
         Args:
             named: the attack.

@@ -27,7 +27,7 @@ class EvaluationRecord:
 
     @classmethod
     def read(cls, results: Path, stage: str) -> "EvaluationRecord":
-        """Of a `results` folder.
+        """Read the record that a `results` folder holds.
 
         Raises:
             FileNotFoundError: there is none.

@@ -50,7 +50,7 @@ class RepresentationRecord:
 
     @classmethod
     def read(cls, results: Path, stage: str) -> "RepresentationRecord | None":
-        """Of a `results` folder; None where none was kept.
+        """Read the record that a `results` folder holds; None where none was kept.
 
         Raises:
             FileNotFoundError: one of its two files is missing.

@@ -83,7 +83,7 @@ class ClusterTurn:
             return f"its job {self.number} failed; see {self._job.paths.stderr} ({last})"
 
     def cancel(self) -> None:
-        """End it."""
+        """Cancel the job."""
         if not self.done():
             self._job.cancel()
 

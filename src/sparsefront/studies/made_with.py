@@ -23,7 +23,7 @@ def test_of(system: System) -> dict[str, Any]:
 
 
 def fit_of(system: System) -> dict[str, Any]:
-    """Those that a fit follows from: not the attacks, unless training watches what they leave standing."""
+    """Say what a fit follows from: not the attacks, unless training watches what they leave standing."""
     layers = [layer.settings for layer in system.layers]
     if system.test and not any("robust_acc" in text for text in strings(layers)):
         layers = [{key: layer[key] for key in layer if str(key).rstrip("+") not in ONLY_JUDGING} for layer in layers]

@@ -133,7 +133,7 @@ def _filled(value: Any, folder: Path) -> Any:
 
 
 def with_needs(systems: Sequence[System]) -> tuple[System, ...]:
-    """The same systems, which know what they need.
+    """Return the systems with what each needs: those whose folders its settings name.
 
     Raises:
         ValueError: one comes before what it needs.

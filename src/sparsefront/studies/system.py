@@ -57,21 +57,21 @@ class System:
 
     @property
     def stage(self) -> str:
-        """Of its results: test or val."""
+        """Stage of the results that count: `test` or `val`."""
         return "test" if self.test else "val"
 
     @property
     def arguments(self) -> list[str]:
-        """Of `sparsefront test`, without `--run_dir`."""
+        """Arguments of `sparsefront test`, without `--run_dir`."""
         return _arguments(self.layers, self.more)
 
     @property
     def fit_arguments(self) -> list[str]:
-        """Of `sparsefront fit`: without the attacks that name its own files, which are not there yet."""
+        """Arguments of `sparsefront fit`: without the attacks that name its own files, which are not there yet."""
         return _arguments(tuple(self._without_own(layer) for layer in self.layers), self.more)
 
     def arguments_without(self, others: tuple["System", ...]) -> list[str]:
-        """Those of a fit, less every setting and attack that names the folder of one of `others`, or a file in it."""
+        """Arguments of a fit, less the settings and attacks that name the folder of one of `others` or a file in it."""
         layers = []
         for layer in map(self._without_own, self.layers):
             if any(names(layer.settings, other.folder) for other in others):
@@ -81,7 +81,7 @@ class System:
         return _arguments(tuple(layers), self.more)
 
     def with_arguments(self, words: Iterable[str]) -> "System":
-        """The same with further arguments of every command."""
+        """Return the system with further arguments of every command."""
         return replace(self, more=(*self.more, *words))
 
     def _without_own(self, layer: Layer) -> Layer:

@@ -87,5 +87,5 @@ class FrontEndCache(pl.Callback):
             data.projected = None
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Serve images again."""
+        """Let the data serve images again, after a fit that failed."""
         self.teardown(trainer, pl_module, "fit")

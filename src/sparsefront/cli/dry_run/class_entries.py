@@ -35,7 +35,7 @@ def check_class_entries(node: yaml.Node, where: str, setting: str = "") -> None:
 
 
 def check_inline_entries(words: Sequence[str]) -> None:
-    """The same of the values that a command line gives in braces or brackets.
+    """Check, as `check_class_entries` does, the values that a command line gives in braces or brackets.
 
     Args:
         words: of the command line.

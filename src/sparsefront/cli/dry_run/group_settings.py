@@ -28,7 +28,7 @@ GROUPS: dict[str, type] = {
 
 @cache
 def group_settings(group: str) -> tuple[str, ...]:
-    """Those that its class is built from, a parent's too where it hands them on; none of what is no group."""
+    """Names of the settings that a group's class is built from, a parent's too where it hands them on; else none."""
     names: dict[str, None] = {}
     for kind in GROUPS[group].__mro__ if group in GROUPS else ():
         own = list(inspect.signature(kind).parameters.values())

@@ -101,7 +101,7 @@ def a_module(found: re.Match[str], place: Place) -> str:
 
 
 def no_class(found: re.Match[str], place: Place) -> str:
-    """Something that names nothing."""
+    """A sentence for a class path under which nothing is found."""
     _, kind, example = PLACES.get(place.setting.rpartition(".")[2], ANY_CLASS)
     mend = f"; write e.g. {example}." if example else "."
     return f"{place} must name {kind}, found {(found[1] or place.found or 'nothing').strip().rstrip('.')}{mend}"

@@ -31,7 +31,7 @@ class Checkpoint:
 
     @classmethod
     def at(cls, path: Path) -> "Checkpoint":
-        """Of a file, whole or not."""
+        """Make the description of a file, whether it is a whole checkpoint or not."""
         content = content_of(path) or {}
         digest = file_digest(path)
         run = content.get(RUN)

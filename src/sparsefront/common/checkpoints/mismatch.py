@@ -27,7 +27,7 @@ class Mismatch:
 
     @classmethod
     def between(cls, module: nn.Module, state: Mapping[str, Any]) -> "Mismatch | None":
-        """Of a module and the tensors of a file; None where the file fits."""
+        """Compare a module with the tensors of a file; None where the file fits."""
         expected, given = shapes_of(module.state_dict()), shapes_of(state)
         names = sorted(name for name in expected.keys() | given.keys() if expected.get(name) != given.get(name))
         return cls(tuple(names), expected, given) if names else None

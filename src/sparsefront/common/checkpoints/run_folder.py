@@ -54,7 +54,7 @@ def find_checkpoint(asked: str | Path, setting: str, front_end: bool = False) ->
 
 
 def last_checkpoint(run_dir: str | Path, configs: Iterable[str | Path] = (), setting: str = "ckpt_path") -> Checkpoint:
-    """What `last` means.
+    """Find the checkpoint that `last` means.
 
     Args:
         run_dir: the run's folder.

@@ -1,6 +1,5 @@
 """What a front end made of many images, on disk."""
 
-import hashlib
 import json
 import os
 import zlib
@@ -15,6 +14,7 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 
 from sparsefront.common.atomic_file import atomic_file, write_atomically, writing
+from sparsefront.common.file_digest import file_digest
 
 _MEND = "delete that folder and run again"
 _DIGEST = "rows"  # of the file of rows, in `about.json`
@@ -75,7 +75,7 @@ class Projections:
             expected = json.loads(self._about.read_text(encoding="utf-8"))[_DIGEST]
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise self._damaged() from error
-        if _digest(self.path) != expected:
+        if file_digest(self.path) != expected:
             raise self._damaged()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class Projections:
 
     def end(self, about: Mapping[str, Any]) -> None:
         """Name the file, once all rows are written; keep what they follow from, and their digest; by one process."""
-        write_atomically(self._about, json.dumps({**about, _DIGEST: _digest(self._part)}, indent=1))
+        write_atomically(self._about, json.dumps({**about, _DIGEST: file_digest(self._part)}, indent=1))
         with writing(self.path):
             os.replace(self._part, self.path)
             self._done.unlink()
@@ -158,11 +158,6 @@ class Projections:
 def _mark(row: np.ndarray) -> int:
     """Checksum of a written row, never 0, which stands for a row that is not written."""
     return zlib.crc32(np.ascontiguousarray(row).view(np.uint8).data) + 1
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _put(path: Path, offset: int, rows: np.ndarray, values: np.ndarray) -> None:

@@ -29,7 +29,7 @@ class CollectedCodes:
         self._batches: list[CodesOfImages] = []
 
     def clear(self) -> None:
-        """Forget them."""
+        """Forget the codes that were collected."""
         self._batches.clear()
 
     def add(self, codes: Tensor, labels: Tensor, indices: Tensor) -> None:

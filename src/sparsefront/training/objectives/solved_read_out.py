@@ -91,7 +91,7 @@ class SolvedReadOut(Objective):
         trainer.num_sanity_val_steps = 0
 
     def optimizers(self, model: TrainedModel) -> list[torch.optim.Optimizer]:
-        """None."""
+        """Return no optimizer: the read-out is solved."""
         return []
 
     def training_step(self, model: TrainedModel, batch: Batch | NamedBatch, step: int) -> TrainingStep | None:

@@ -22,15 +22,15 @@ class TrainedModel(Protocol):
 
     @property
     def frontend(self) -> FrontEnd:
-        """What comes first."""
+        """The front end, which reads the images."""
 
     @property
     def classifier(self) -> nn.Module:
-        """What reads it."""
+        """The classifier, which reads what the front end returns."""
 
     @property
     def trainer(self) -> pl.Trainer:
-        """Where it is trained; a RuntimeError outside of a fit."""
+        """The trainer that fits the model; a RuntimeError outside of a fit."""
 
     def __call__(self, images: Tensor) -> Tensor:
         """Logits (B, K) of images (B, C, H, W) in [0, 1], which an adversarial objective moves."""
@@ -45,7 +45,7 @@ class TrainedModel(Protocol):
         """Cross entropy with the model's class weights, the mean over the images."""
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Of both parts."""
+        """Parameters of the front end and of the classifier."""
 
     def train(self, mode: bool = True) -> Any:
         """Set training mode, or, with False, evaluation mode."""
