@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from sparsefront.common.joined_words import joined_words
 from sparsefront.studies.system import System
 
 
@@ -47,7 +48,8 @@ def points(axes: Sequence[Axis]) -> list[Point]:
     for values in itertools.product(*(axis.values for axis in axes)):
         label = ",".join(f"{name}={value.replace('/', '_')}" for name, value in zip(names, values, strict=True))
         if label in (other.label for other in found):
-            raise ValueError(f"`--values` must have folders of their own, found {label} twice; leave one out.")
+            settings = joined_words([f"`{axis.setting}`" for axis in axes])
+            raise ValueError(f"{settings} must have values with folders of their own, found {label} twice; drop one.")
         arguments = (f"--{axis.setting}={value}" for axis, value in zip(axes, values, strict=True))
         found.append(Point(label, values, tuple(arguments)))
     return found

@@ -22,7 +22,8 @@ def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()
     """Read the systems of a study.
 
     Args:
-        path: the YAML file, whose keys are `run_dir`, `configs`, `settings`, `axes` and `systems`.
+        path: the YAML file, whose keys are `run_dir`, `configs`, `settings`, `axes` and `systems`. What it names in
+            `lightning_configs/` is first looked for in the copy of that folder that it is in, if it is in one.
         run_dir: in place of the file's.
         more: further arguments of every `sparsefront fit` and `test`.
 
@@ -59,13 +60,13 @@ def _systems(
             f"`systems` of {path} must hold at least one name with its `configs` and `settings`, found {entries!r}; "
             "add e.g. `natural: {configs: [lightning_configs/classifiers/convnet.yaml]}`."
         )
-    common = _layers(content, f"`{path}`", folder)
+    common = _layers(content, f"`{path}`", folder, path)
     systems: list[System] = []
     for name, entry in entries.items():
         _check_name(name)
         own, where = ({} if entry is None else entry), f"system `{name}`"
         check_keys(own, SYSTEM, where)
-        layers = (*common, *_layers(own, where, folder))
+        layers = (*common, *_layers(own, where, folder, path))
         fit, test = _switch(own, "fit", name), _switch(own, "test", name)
         if not (fit or test):
             raise ValueError(f"`fit` or `test` of {where} must be true, found both false; leave one out.")
@@ -109,7 +110,7 @@ def _check_name(name: Any) -> None:
         )
 
 
-def _layers(content: dict[str, Any], where: str, folder: Path) -> tuple[Layer, ...]:
+def _layers(content: dict[str, Any], where: str, folder: Path, study: Path) -> tuple[Layer, ...]:
     paths, settings = content.get("configs") or [], content.get("settings") or {}
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise ValueError(f"`configs` of {where} must be a list of YAML files, found {paths!r}; write [a.yaml, b.yaml].")
@@ -118,7 +119,7 @@ def _layers(content: dict[str, Any], where: str, folder: Path) -> tuple[Layer, .
             f"`settings` of {where} must be settings of `sparsefront fit` by name, found {settings!r}; write them "
             "as in its YAML files."
         )
-    words = [with_packaged(_filled(path, folder)) for path in paths]
+    words = [with_packaged(_filled(path, folder), study) for path in paths]
     layers = [Layer(word, load(Path(word), f"`configs` of {where}")) for word in words]
     return (*layers, inline(_filled(settings, folder))) if settings else tuple(layers)
 

@@ -48,6 +48,49 @@ def test_a_study_takes_them():
     assert read_study(Path("studies/mnist5k.yaml")).systems
 
 
+def changed_copy(folder):
+    """A copy of the configuration files in which the base has another `run_dir`."""
+    assert called("configs", "copy", folder) == 0
+    Path(folder, "base.yaml").write_text("run_dir: changed\n")
+    return Path(folder)
+
+
+def first_config(study):
+    return read_study(study).systems[0].layers[0]
+
+
+@pytest.mark.parametrize("working_folder", [".", "mine", "mine/studies"])
+def test_a_study_in_a_copy_reads_the_fragments_of_the_copy(tmp_path, monkeypatch, working_folder):
+    copy = changed_copy("mine").absolute()
+    monkeypatch.chdir(tmp_path / working_folder)
+    assert first_config(copy / "studies/mnist5k.yaml").settings == {"run_dir": "changed"}
+
+
+def test_a_copy_wins_over_the_folder_of_configuration_files_in_the_working_folder():
+    copy = changed_copy("mine")
+    Path("lightning_configs").symlink_to(CONFIGS)
+    assert first_config(copy / "studies/mnist5k.yaml").settings == {"run_dir": "changed"}
+    assert first_config(Path("lightning_configs/studies/mnist5k.yaml")).word == "lightning_configs/base.yaml"
+
+
+def test_a_study_beside_its_fragments_reads_them():
+    copy = changed_copy("mine")
+    (copy / "studies/mnist5k.yaml").rename(copy / "own.yaml")
+    assert first_config(copy / "own.yaml").settings == {"run_dir": "changed"}
+
+
+def test_a_study_in_no_copy_reads_packaged_fragments_and_its_own_paths_as_before():
+    copy = changed_copy("mine")
+    Path("data").mkdir()
+    Path("data/mnist5k.yaml").write_text("data: {class_path: MNIST5k}\n")
+    (copy / "data/mnist5k.yaml").write_text("data: {class_path: FashionMNIST}\n")
+    own = "configs: [lightning_configs/base.yaml]\nsystems: {a: {}}\n"
+    Path("own.yaml").write_text(own)
+    assert Path(first_config(Path("own.yaml")).word).samefile(CONFIGS / "base.yaml")
+    (copy / "studies/own.yaml").write_text(own.replace("lightning_configs/base.yaml", "data/mnist5k.yaml"))
+    assert first_config(copy / "studies/own.yaml").word == "data/mnist5k.yaml"
+
+
 def test_they_are_listed(capsys):
     assert called("configs") == 0
     listed = capsys.readouterr().out.split()

@@ -75,6 +75,16 @@ def test_axes_of_another_form_are_refused(axes, capsys):
         assert "must be lists of values by the dotted names of settings, found" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("of_a_system", [False, True])
+def test_a_value_that_an_axis_has_twice_is_refused_by_the_name_of_its_setting(of_a_system, capsys):
+    axes = {"axes": {"seed_everything": [0, 0]}}
+    content = {"systems": {"a": axes}} if of_a_system else {"systems": {"a": {}}} | axes
+    Path("s.yaml").write_text(yaml.safe_dump(content))
+    assert study.main(["s.yaml"]) == 2
+    rule = "`seed_everything` must have values with folders of their own, found seed_everything=0 twice; drop one."
+    assert rule in capsys.readouterr().err
+
+
 def test_a_system_that_is_neither_fitted_nor_tested_is_refused(capsys):
     Path("s.yaml").write_text("systems: {a: {fit: false, test: false}}")
     assert study.main(["s.yaml"]) == 2

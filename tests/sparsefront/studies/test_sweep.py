@@ -112,7 +112,8 @@ def test_a_value_that_cannot_be_is_refused_before_any_test(ran, capsys):
 
 def test_values_that_would_share_a_folder_are_refused(ran, capsys):
     assert sweep.main(bits("8/255", "8_255")) == 2
-    assert "`--values` must have folders of their own, found bits=8_255 twice" in capsys.readouterr().err
+    rule = "`model.frontend.bits` must have values with folders of their own, found bits=8_255 twice; drop one."
+    assert rule in capsys.readouterr().err
     assert not ran
 
 
