@@ -1,6 +1,5 @@
 """Any classifier of timm."""
 
-import difflib
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from sparsefront.classifiers.parts.normalize import Normalize
 from sparsefront.classifiers.parts.weights import load_weights
 from sparsefront.common.checkpoints.checkpoint_file import read_weights
 from sparsefront.common.checkpoints.weight_names import bare
+from sparsefront.common.nearest import nearest
 from sparsefront.common.rules import at_least, check_rules, from_0_to_1
 from sparsefront.common.settings import checked_settings
 
@@ -93,7 +93,7 @@ class Timm(nn.Module):
                 return
             except RuntimeError:  # the architecture is known, the tag is not
                 names = timm.list_models(f"{architecture}.*", pretrained=True)
-        close = difflib.get_close_matches(model_name, names, n=5)
+        close = nearest(model_name, names, n=5)
         hint = f"; near it are {', '.join(close)}" if close else "; see timm.list_models()"
         raise ValueError(f"`model_name` must be a model of timm, found {model_name!r}{hint}.")
 

@@ -1,10 +1,10 @@
 """Several systems in one folder."""
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparsefront.common.nearest import nearest
 from sparsefront.studies.record import check_same, is_done, is_fitted
 from sparsefront.studies.slurm_allocation import as_no_task
 from sparsefront.studies.system import System
@@ -70,5 +70,5 @@ class Study:
 
 def near(word: str, known: Sequence[str]) -> str:
     """What may have been meant, the end of a sentence."""
-    words = difflib.get_close_matches(word, known, n=3, cutoff=0.5) or list(known)
+    words = nearest(word, known) or list(known)
     return f"did you mean {' or '.join(words)}?" if words else "check the path."

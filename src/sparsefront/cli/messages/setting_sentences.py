@@ -1,6 +1,5 @@
 """Sentences about a setting that is none, is missing, or has a value of another kind."""
 
-import difflib
 import inspect
 import re
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from sparsefront.cli.messages.class_sentences import ATTACKS
 from sparsefront.cli.messages.message_place import Place
 from sparsefront.common.annotations import annotations_of, settings_group_of
 from sparsefront.common.imported import imported
+from sparsefront.common.nearest import nearest
 
 KINDS = {
     "int": "an integer",
@@ -64,7 +64,7 @@ def no_such_setting(word: str, owner: str, known: Sequence[str]) -> str:
             f"`{word}` of {owner} cannot be set here, found it among the first arguments, "
             "which are handed over; name a class of yours that takes what is handed over first, and its settings after."
         )
-    near = difflib.get_close_matches(word.partition(".")[0], known, n=3, cutoff=0.5) or known
+    near = nearest(word.partition(".")[0], known) or known
     of = f" of {owner}" if owner else ""
     return f"`{word}` is no setting{of}; did you mean {' or '.join(near)}?" if near else f"`{word}` is no setting{of}."
 
@@ -73,7 +73,7 @@ def no_setting_of_group(found: re.Match[str], place: Place) -> str:
     """An option that a dataclass, which groups settings of a class, does not have."""
     annotations = annotations_of(imported(place.owner)) if place.owner else {}
     known = _settings_of(settings_group_of(annotations.get(found[1])))
-    near = difflib.get_close_matches(found[2], known, n=3, cutoff=0.5) or known
+    near = nearest(found[2], known) or known
     mend = f"; did you mean {' or '.join(f'{found[1]}.{name}' for name in near)}?" if near else "."
     of = f" of {place.owner.rpartition('.')[2]}" if place.owner else ""
     return f"`{found[1]}.{found[2]}` is no setting{of}{mend}"

@@ -1,6 +1,5 @@
 """One person among others."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
 from sparsefront.common.home import at_home
+from sparsefront.common.nearest import nearest
 from sparsefront.common.rules import check_rules, count_or_fraction, not_below
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
@@ -180,8 +180,7 @@ def _label_of(positive: str, names: Sequence[str], root: str) -> int:
     """The place of a person's folder; raises a ValueError that suggests near names where there is none."""
     if positive in names:
         return names.index(positive)
-    spelled = {name.casefold(): name for name in names}
-    near = [spelled[name] for name in difflib.get_close_matches(positive.casefold(), spelled)]
+    near = nearest(positive, names)
     mend = f"did you mean {' or '.join(near)}?" if near else "write a folder's name as it is there."
     raise ValueError(f"`positive` must be one of the {len(names):,} folders in '{root}', found '{positive}'; {mend}")
 

@@ -1,11 +1,11 @@
 """Which of a network's classes a folder shows."""
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sparsefront.common.home import at_home
+from sparsefront.common.nearest import nearest
 from sparsefront.data.files.picture_error import shown
 
 IMAGENET = "imagenet"
@@ -77,7 +77,7 @@ class ClassList:
     def _check_known(self, possible: Mapping[str, set[int]], root: str) -> None:
         unknown = [folder for folder, numbers in possible.items() if not numbers]
         if unknown:
-            near = difflib.get_close_matches(_plain(unknown[0]), self._numbers, n=3)
+            near = nearest(unknown[0], self._numbers)
             hint = f", near it are {', '.join(near)}" if near else ""
             raise ValueError(
                 f"`classes` must name the class of every folder in '{root}', found {len(unknown)} of {len(possible)}"

@@ -13,7 +13,6 @@ from sparsefront.cli.dry_run.config_files import TOPS, check_config_files
 from sparsefront.cli.dry_run.trainer_check import check_trainer
 from sparsefront.cli.messages.messages import in_one_sentence
 from sparsefront.cli.sparsefront_cli import SparsefrontCLI
-from sparsefront.common.nearest import nearest
 from tests.helpers.one_sentence import sentence
 from tests.helpers.places import CONFIGS
 
@@ -421,13 +420,6 @@ CASES = [
     (["--checkpoint.save_top_k", "x"], "`checkpoint.save_top_k` must be an integer, found x"),
     (["--checkpoint.monitor", "a", "--checkpoint.mode", "upp"], "`mode` must be one of min, max, found upp"),
 ]
-
-
-@pytest.mark.parametrize("word", ["lr", "max_lr", "Compose"])
-def test_a_word_is_not_suggested_in_its_own_place(word):
-    assert nearest(word, [word, f"{word}s", "unlike"]) == [f"{word}s"]
-    assert nearest(word, [word]) == []
-    assert nearest(word.upper(), [word]) == [word]
 
 
 @pytest.fixture(autouse=True)
