@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from sparsefront.common.settings import shown
+from sparsefront.common.shown import shown
 
 
 def build_part(name: str, builder: Callable[..., Any], sizes: Mapping[str, Any], kind: type[Any]) -> Any:

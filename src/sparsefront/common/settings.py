@@ -5,12 +5,12 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from fractions import Fraction
 from typing import Any, TypeVar, get_type_hints
 
 from sparsefront.common.kinds import kind_of
 from sparsefront.common.pixel_size import holds_sizes, with_sizes_read
 from sparsefront.common.refusals import refusals_by
+from sparsefront.common.shown import shown
 
 Class = TypeVar("Class", bound=type)
 
@@ -54,17 +54,6 @@ def check_kinds(owner: Any, settings: Mapping[str, Any]) -> None:
         kind = kind_of(hints[name]) if name in hints else None
         if kind is not None and not kind.admits(value):
             raise ValueError(f"`{name}` must be {kind.words}, found {shown(value)}{_mend(value)}.")
-
-
-def shown(value: object) -> str:
-    """A value in a sentence: as it is written, cut where it is long, its class where it is an object."""
-    if isinstance(value, type) or callable(value):
-        return f"{'the class ' if isinstance(value, type) else 'a '}{getattr(value, '__name__', type(value).__name__)}"
-    if isinstance(value, float | Fraction):
-        return f"{float(value):g}"
-    plain = isinstance(value, str | bytes | int | complex | list | tuple | set | dict | None)
-    text = " ".join(repr(value).split()) if plain else f"an object of class {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _mend(value: object) -> str:
