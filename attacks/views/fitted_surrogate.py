@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from sparsecode import value_with_gradient_of
 from sparsefront.attacks.parts.batch import in_precision
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
@@ -67,8 +68,8 @@ class FittedSurrogate(View):
                 value = model.frontend(images.clone())  # which may write into what it is given
             wide = images.to(torch.promote_types(images.dtype, torch.float32))  # the network's own precision
             near = wide + network(wide)
-            nothing = (near - near.detach()).to(value.dtype)  # exactly 0: it changes the gradient alone
-            logits: Tensor = model.logits_from(value + nothing.repeat_interleave(model.frontend.n_copies, dim=0))
+            near = near.to(value.dtype).repeat_interleave(model.frontend.n_copies, dim=0)
+            logits: Tensor = model.logits_from(value_with_gradient_of(near, value))
             return logits
 
         return meter(logits)

@@ -122,7 +122,8 @@ class DifferentiableDSC:
         codes = solver.differentiate(hierarchy, codes, with_graph, derivative.steps)
         if derivative.silent:
             potentials = hierarchy.balance(codes, with_graph)
-            codes = torch.where(codes == 0, potentials - potentials.detach(), codes)
+            silent = value_with_gradient_of(potentials, torch.zeros_like(potentials))
+            codes = torch.where(codes == 0, silent, codes)
         smooth = self._finish(hierarchy, codes, images, derivative.past_clamp)
         return value_with_gradient_of(smooth, value)
 

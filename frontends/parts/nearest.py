@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparsefront.common.bounded_memory import split_by_memory
 from sparsefront.frontends.parts.blockwise_topk import blockwise_topk
 
 _CACHE = 2**23  # bytes; on a CPU, larger runs are slower
@@ -19,8 +20,9 @@ def nearest(queries: Tensor, database: Tensor, number: int, max_bytes: int = 2**
     database = torch.cat([database, -0.5 * database.square().sum(dim=1, keepdim=True)], dim=1)
     queries = F.pad(queries, (0, 1), value=1.0)
     room = min(max_bytes, _CACHE) if queries.device.type == "cpu" else max_bytes
-    down = max(1, room // (2 * min(len(database), at_once) * queries.element_size()))
-    return torch.cat([_search(run, database, number, at_once) for run in queries.split(down)])
+    scores_each = 2 * min(len(database), at_once) * queries.element_size()
+    runs = split_by_memory(queries, scores_each, room)
+    return torch.cat([_search(run, database, number, at_once) for run in runs])
 
 
 def _search(queries: Tensor, database: Tensor, number: int, length: int) -> Tensor:

@@ -74,12 +74,22 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary = path.with_name(f".{path.stem}.{os.getpid()}@{_machine()}.tmp{path.suffix}")
         try:
             yield temporary
-            _to_disk(temporary)
-            os.replace(temporary, path)
-            with contextlib.suppress(OSError):  # some file systems know no such thing of folders; the file is whole
-                _to_disk(path.parent)
+            move_into_place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def move_into_place(written: Path, path: Path) -> None:
+    """Give a whole file in the folder of `path` that name, in the place of what has it; it is on the disk before.
+
+    Raises:
+        NotWrittenError: the disk refuses; `path` is as it was.
+    """
+    with writing(path):
+        _to_disk(written)
+        os.replace(written, path)
+        with contextlib.suppress(OSError):  # some file systems know no such thing of folders; the file is whole
+            _to_disk(path.parent)
 
 
 def write_atomically(path: Path, text: str) -> None:

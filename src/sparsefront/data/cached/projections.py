@@ -13,7 +13,7 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
 
-from sparsefront.common.atomic_file import atomic_file, write_atomically, writing
+from sparsefront.common.atomic_file import atomic_file, move_into_place, write_atomically, writing
 from sparsefront.common.file_digest import file_digest
 
 _MEND = "delete that folder and run again"
@@ -150,8 +150,8 @@ class Projections:
     def end(self, about: Mapping[str, Any]) -> None:
         """Name the file, once all rows are written; keep what they follow from, and their digest; by one process."""
         write_atomically(self._about, json.dumps({**about, _DIGEST: file_digest(self._part)}, indent=1))
-        with writing(self.path):
-            os.replace(self._part, self.path)
+        move_into_place(self._part, self.path)
+        with writing(self._done):
             self._done.unlink()
 
 
