@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from sparsefront.common.rules import number
+from sparsefront.common.pixel_size import PixelSize, pixel_size
 from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.bilateral_filter import Distance, Window, bilateral_filter, check_bilateral
 from sparsefront.frontends.parts.filters import within_range
@@ -36,13 +36,17 @@ class Bilateral(FrontEnd):
         self,
         image_shape: tuple[int, int, int],
         diameter: int = 9,
-        sigma_color: float | str = "50/255",
+        sigma_color: PixelSize = "50/255",
         sigma_space: float = 3.0,
         window: Window = "disc",
         distance: Distance = "l1",
     ) -> None:
         super().__init__(image_shape)
-        self.diameter, self.sigma_color, self.sigma_space = diameter, number(sigma_color, "sigma_color"), sigma_space
+        self.diameter, self.sigma_color, self.sigma_space = (
+            diameter,
+            pixel_size(sigma_color, "sigma_color"),
+            sigma_space,
+        )
         self.window, self.distance = window, distance
         check_bilateral(self.image_shape, diameter, self.sigma_color, sigma_space, window, distance)
 

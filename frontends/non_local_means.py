@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from sparsefront.common.rules import number
+from sparsefront.common.pixel_size import PixelSize, pixel_size
 from sparsefront.frontends.base import FrontEnd
 from sparsefront.frontends.parts.filters import within_range
 from sparsefront.frontends.parts.non_local_means import PatchWeights, check_non_local_means, non_local_means
@@ -36,11 +36,11 @@ class NonLocalMeans(FrontEnd):
         image_shape: tuple[int, int, int],
         patch_size: int = 3,
         search_window: int = 11,
-        h: float | str = "4/255",
+        h: PixelSize = "4/255",
         patch_weights: PatchWeights = "uniform",
     ) -> None:
         super().__init__(image_shape)
-        self.patch_size, self.search_window, self.h = patch_size, search_window, number(h, "h")
+        self.patch_size, self.search_window, self.h = patch_size, search_window, pixel_size(h, "h")
         self.patch_weights = patch_weights
         check_non_local_means(self.image_shape, patch_size, search_window, self.h, patch_weights)
 

@@ -15,8 +15,9 @@ from sparsecode import (
     sample_patches,
     value_with_gradient_of,
 )
+from sparsefront.common.pixel_size import PixelSize, pixel_size
 from sparsefront.common.random import generator_of
-from sparsefront.common.rules import at_least, between, check_rules, fitting, not_negative, number, positive
+from sparsefront.common.rules import at_least, between, check_rules, fitting, positive
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.decoders import Decoder, build_decoder
 from sparsefront.frontends.parts.first_atoms import first_atoms
@@ -78,7 +79,7 @@ class TopT(FrontEnd):
         patch_size: int = 4,
         stride: int = 2,
         top_t: int | None = 15,
-        eps: float | str = "8/255",
+        eps: PixelSize = "8/255",
         beta: float = 3.0,
         quantize: bool = True,
         decoder: Decoder = "transposed",
@@ -88,7 +89,7 @@ class TopT(FrontEnd):
         super().__init__(image_shape)
         self.n_atoms, self.patch_size, self.stride = n_atoms, patch_size, stride
         self.top_t = n_atoms if top_t is None else top_t
-        self.eps, self.beta, self.quantize = number(eps, "eps"), beta, quantize
+        self.eps, self.beta, self.quantize = pixel_size(eps, "eps"), beta, quantize
         self.default_backward = "smooth" if quantize else "identity"  # without the quantiser nothing needs smoothing
         self.dictionary_kind, self.learning, self.n_learning_steps = dictionary, learning, learning.n_iterations
         self._check_settings()
@@ -111,7 +112,6 @@ class TopT(FrontEnd):
             *at_least(1, n_atoms=self.n_atoms, stride=self.stride),
             *fitting(self.image_shape, patch_size=self.patch_size),
             *between(1, ("n_atoms", self.n_atoms), keep_all, top_t=self.top_t),
-            *not_negative("write it in [0, 1] pixel units, e.g. 8/255", eps=self.eps),
             *positive(beta=self.beta),
         ]
         check_rules(rules)

@@ -9,7 +9,7 @@ from skimage.filters import threshold_otsu
 from sklearn.decomposition import sparse_encode
 from sklearn.preprocessing import StandardScaler
 
-from sparsefront.common.rules import number
+from sparsefront.common.pixel_size import pixel_size
 from sparsefront.frontends import RegionSparse
 
 Array = np.ndarray
@@ -45,7 +45,7 @@ class ByLibraries:
         """OpenCV's bilateral filter."""
         settings = self.frontend.background
         assert settings is not None
-        sigma_color = number(settings.sigma_color, "sigma_color")
+        sigma_color = pixel_size(settings.sigma_color, "sigma_color")
         return cv2.bilateralFilter(
             image, settings.diameter, sigma_color, settings.sigma_space, borderType=cv2.BORDER_REFLECT_101
         )

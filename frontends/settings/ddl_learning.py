@@ -6,7 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sparsefront.common.rules import at_least, check_rules, from_0_to_1, number, one_of
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, from_0_to_1, one_of
 from sparsefront.common.settings import checked_settings
 
 
@@ -34,7 +35,7 @@ class DDLLearning:
     patches_per_iteration: int = 256
     n_passes: int = 10
     noise: Literal["none", "uniform", "sign"] = "none"
-    eps: float | str = 0.3
+    eps: PixelSize = 0.3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -43,7 +44,7 @@ class DDLLearning:
             *one_of(("online", "batch"), learner=self.learner),
             *one_of(("none", "uniform", "sign"), noise=self.noise),
             *at_least(1, **counts, patches_per_iteration=self.patches_per_iteration),
-            *from_0_to_1("write it in [0, 1] pixel units", eps=number(self.eps, "eps")),
+            *from_0_to_1("write it in [0, 1] pixel units", eps=float(self.eps)),
         ]
         check_rules(rules)
 
@@ -58,4 +59,4 @@ class DDLLearning:
             return images
         noise = 2 * torch.rand(images.shape, generator=generator, dtype=images.dtype) - 1
         noise = noise.sign() if self.noise == "sign" else noise
-        return (images + number(self.eps, "eps") * noise.to(images.device)).clamp(0, 1)
+        return (images + float(self.eps) * noise.to(images.device)).clamp(0, 1)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from sparsefront.common.rules import at_least, check_rules, number, positive
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, positive
 from sparsefront.common.settings import checked_settings
 
 
@@ -25,7 +26,7 @@ class RegionSparseLearning:
     """
 
     smoothing: bool = True
-    h: float | str = 0.1
+    h: PixelSize = 0.1
     lmbda: float | None = None
     patches_per_image: int = 50
     n_iterations: int = 100
@@ -33,7 +34,7 @@ class RegionSparseLearning:
 
     def __post_init__(self) -> None:
         rules = [
-            *positive("write it in [0, 1] pixel units", h=number(self.h, "h")),
+            *positive("write it in [0, 1] pixel units", h=float(self.h)),
             *(positive("write null for OMP", lmbda=self.lmbda) if self.lmbda is not None else ()),
             *at_least(1, patches_per_image=self.patches_per_image, n_iterations=self.n_iterations),
         ]
@@ -42,4 +43,4 @@ class RegionSparseLearning:
     @property
     def smoothing_h(self) -> float | None:
         """Degree of filtering, None where images stay as they are."""
-        return number(self.h, "h") if self.smoothing else None
+        return float(self.h) if self.smoothing else None

@@ -142,7 +142,7 @@ def test_as_near_as_arts(conv_net, right):
         ({"initial_const": -1.0}, "`initial_const` must be positive and finite, found -1"),
         ({"difference": 0.0}, "`difference` must be positive and finite, found 0"),
         ({"confidence": -1.0}, "`confidence` must be >= 0 and finite, found -1"),
-        ({"eps": "x"}, "`eps` must be a number or a fraction"),
+        ({"eps": "x"}, "`eps` must be a finite number or a fraction"),
     ],
 )
 def test_bad_settings_are_named(settings, message):

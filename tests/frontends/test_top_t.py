@@ -182,7 +182,7 @@ def test_cosines_have_unit_norm_and_contain_the_constant():
     ("settings_", "message"),
     [
         ({"top_t": 21}, "`top_t` must be from 1 to `n_atoms` = 20, found 21"),
-        ({"eps": -0.1}, "`eps` must be >= 0 and finite, found -0.1"),
+        ({"eps": -0.1}, "`eps` must be >= 0, found -0.1; write it in pixel units"),
         ({"patch_size": 11}, "`patch_size` must be from 1 to the image's smaller side 10, found 11"),
         ({"stride": 0}, "`stride` must be at least 1"),
         ({"beta": 0.0}, "`beta` must be positive and finite"),

@@ -23,10 +23,7 @@ def pixel_size(value: float | str, name: str) -> float:
     Raises:
         ValueError: it is neither, negative or not finite.
     """
-    try:
-        size = float(fraction(value, name))
-    except ValueError:
-        raise ValueError(f"`{name}` must be a number or a fraction such as 8/255, found {value!r}.") from None
+    size = float(fraction(value, name))
     if size < 0:
         raise ValueError(f"`{name}` must be >= 0, found {value}; write it in pixel units of [0, 1], e.g. 8/255.")
     return size

@@ -6,6 +6,8 @@ from fractions import Fraction
 from numbers import Integral
 from typing import Any
 
+from sparsefront.common.shown import shown
+
 Rule = tuple[bool, str]
 Setting = tuple[str, int]  # name and value
 
@@ -116,11 +118,7 @@ def _integers(rule: str, holds: Callable[[Any], bool], mend: str, settings: Mapp
 
 def _rules(rule: str, holds: Callable[[Any], bool], mend: str, settings: Mapping[str, object]) -> list[Rule]:
     end = f"; {mend}." if mend else "."
-    return [(holds(value), f"`{name}` must be {rule}, found {_shown(value)}{end}") for name, value in settings.items()]
-
-
-def _shown(value: object) -> str:
-    return f"{float(value):g}" if isinstance(value, float | Fraction) else repr(value)
+    return [(holds(value), f"`{name}` must be {rule}, found {shown(value)}{end}") for name, value in settings.items()]
 
 
 def fraction(value: float | str | Fraction, name: str) -> Fraction:
@@ -135,8 +133,3 @@ def fraction(value: float | str | Fraction, name: str) -> Fraction:
     except (ValueError, ArithmeticError):
         raise ValueError(f"`{name}` must be a finite number or a fraction such as 8/255, found {value!r}.") from None
     return found
-
-
-def number(value: float | str, name: str) -> float:
-    """`fraction`, as a float."""
-    return float(fraction(value, name))

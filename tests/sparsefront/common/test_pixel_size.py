@@ -37,7 +37,7 @@ def test_numbers_and_fractions_are_read_to_the_nearest_float(written, number):
     "written", ["8:255", "8/0", "much", "", None, True, float("nan"), float("inf"), "inf", 10**400, [1]]
 )
 def test_what_is_no_number_is_refused(written):
-    with pytest.raises(ValueError, match=r"^`eps` must be a number or a fraction such as 8/255, found "):
+    with pytest.raises(ValueError, match=r"^`eps` must be a finite number or a fraction such as 8/255, found "):
         pixel_size(written, "eps")
 
 
@@ -57,7 +57,7 @@ def test_sizes_are_floats_once_their_owner_is_built():
 @pytest.mark.parametrize("settings", [{"eps": None}, {"step": "x"}, {"radii": [0.1, "x"]}])
 def test_a_size_that_cannot_be_read_is_refused_when_its_owner_is_built(settings):
     (name,) = settings
-    with pytest.raises(ValueError, match=f"^`{name}` must be a number or a fraction such as 8/255, found "):
+    with pytest.raises(ValueError, match=f"^`{name}` must be a finite number or a fraction such as 8/255, found "):
         Ball(**settings)
 
 
