@@ -1,6 +1,7 @@
 """Auto-PGD."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,7 +21,8 @@ class APGD(Bounded):
 
     L1 steps along as many pixels as its progress calls for, and walks in balls of 3 eps and 2 eps first (Croce and Hein
     2021). Of all restarts a sample keeps the image of highest loss among those that fool the model or, if none does,
-    among all.
+    among all. From `starts`, the first walk begins there and, in L1 too, stays in the ball, so that what is returned is
+    no worse than the start; further restarts are random.
 
     Args:
         eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
@@ -40,6 +42,8 @@ class APGD(Bounded):
         ValueError: a setting out of range; at the call, too few classes for the loss.
     """
 
+    begins_from_starts: ClassVar[bool] = True
+
     steps: int = 100
     n_restarts: int = 1
     random_start: bool = True
@@ -53,12 +57,27 @@ class APGD(Bounded):
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Ascend from every start, sample by sample keeping the best."""
+        return self._best_ascent(model, images, labels, indices, None)
+
+    def perturb_from(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
+        """Likewise, the first time from `starts` (B, C, H, W)."""
+        return self._best_ascent(model, images, labels, indices, starts)
+
+    def _best_ascent(
+        self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor | None
+    ) -> Tensor:
         goal = self.goal(labels)
 
         def attempt(restart: int, rows: Tensor) -> Candidates:
+            if restart == 0 and starts is not None:
+                return self.ascend_from(model, starts[rows], images[rows], goal[rows])
             return self.ascend(model, images[rows], indices[rows], goal[rows], restart)
 
         return best_of_attempts(attempt, images, self.n_restarts, self.early_stop)
+
+    def ascend_from(self, model: Model, starts: Tensor, images: Tensor, goal: Goal) -> Candidates:
+        """The best that a walk from starts (B, C, H, W) finds in the balls around images."""
+        return self._walk(model, starts, images, self.radii(images), goal, self.steps, True, self.early_stop)[0]
 
     def ascend(self, model: Model, images: Tensor, indices: Tensor, goal: Goal, attempt: int) -> Candidates:
         """The best that one attempt finds near images (B, C, H, W) of samples `indices` (B,)."""

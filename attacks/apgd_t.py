@@ -18,7 +18,7 @@ class APGDT(APGD):
     """Auto-PGD towards each of the most likely wrong classes in turn, any of which is a success (Croce and Hein 2020).
 
     The labels are the true classes. A sample keeps the image of highest loss among those that fool the model or, if
-    none does, among all.
+    none does, among all. From `starts`, the first walk towards each class begins there.
 
     Args:
         eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
@@ -54,8 +54,10 @@ class APGDT(APGD):
         """Classes that the targeted loss needs at least."""
         return LEAST_CLASSES[self.loss, True]
 
-    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
-        """Aim at class after class, sample by sample keeping the best."""
+    def _best_ascent(
+        self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor | None
+    ) -> Tensor:
+        """Aim at class after class, sample by sample keeping the best; from starts, the first time at each class."""
         with torch.no_grad():
             (logits,) = mean_over_passes(lambda: (checked_logits(model(images), labels),), self.eot_iter)
         wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
@@ -63,6 +65,8 @@ class APGDT(APGD):
 
         def attempt(trial: int, rows: Tensor) -> Candidates:
             goal = Goal(self.loss, wrong[rows, trial // self.n_restarts], targeted=True, labels=labels[rows])
+            if trial % self.n_restarts == 0 and starts is not None:
+                return self.ascend_from(model, starts[rows], images[rows], goal)
             return self.ascend(model, images[rows], indices[rows], goal, trial)
 
         return best_of_attempts(attempt, images, n_classes * self.n_restarts, self.early_stop)

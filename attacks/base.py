@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.batch import check_batch, check_integers, in_precision
+from sparsefront.attacks.parts.balls import inside
+from sparsefront.attacks.parts.batch import check_batch, check_integers, check_starts, in_precision
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.reach import check_reach
@@ -40,6 +41,8 @@ class Attack(CheckedSettings, ABC):
         by_gradient: whether it gets all that it gets by gradients if its adversary is a white box, so that one who asks
             for answers alone should not be stronger.
         early_stop_mend: what to write so that it does not stop early, if it would.
+        begins_from_starts: whether it makes use of points that other attacks found before, `starts` of a call: then it
+            writes `perturb_from`. Others begin as ever.
     """
 
     targeted: bool = False
@@ -49,6 +52,7 @@ class Attack(CheckedSettings, ABC):
     single_step: ClassVar[bool] = False
     by_gradient: ClassVar[bool] = True
     early_stop_mend: ClassVar[str] = "write `early_stop: false` among its settings"
+    begins_from_starts: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be; their kinds have been looked at before (`CheckedSettings`)."""
@@ -97,7 +101,25 @@ class Attack(CheckedSettings, ABC):
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Return adversarial images; arguments as in `__call__`, checked, with gradients possible."""
 
-    def __call__(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor | None = None) -> Tensor:
+    def confine_starts(self, starts: Tensor, images: Tensor) -> Tensor:
+        """The nearest points of the attack's balls around images, (B, C, H, W) -> (B, C, H, W)."""
+        return inside(self.budget, starts, images)
+
+    def perturb_from(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
+        """Return adversarial images, beginning from `starts` (B, C, H, W) inside the ball around `images`.
+
+        Called in the place of `perturb` where there are starts; here they are ignored.
+        """
+        return self.perturb(model, images, labels, indices)
+
+    def __call__(
+        self,
+        model: Model,
+        images: Tensor,
+        labels: Tensor,
+        indices: Tensor | None = None,
+        starts: Tensor | None = None,
+    ) -> Tensor:
         """Attack a batch.
 
         Args:
@@ -106,19 +128,23 @@ class Attack(CheckedSettings, ABC):
             labels: (B,) int64, the true classes or, if `targeted`, those aimed at.
             indices: (B,) int64, the samples' numbers in their data set: random draws depend on them and on the
                 settings alone, not on the batch. 0, 1, ... if absent.
+            starts: (B, C, H, W) in [0, 1], the best points known so far, to begin from where `begins_from_starts`. They
+                are brought into the attack's ball first; a sample without any has its own image here.
 
         Returns:
             (B, C, H, W) images in [0, 1] of the same dtype and device, detached.
 
         Raises:
-            ValueError: a ball that holds every image there is, images that are not pixels, labels or indices that do
-                not fit, logits or gradients that are not finite, a model that cannot be differentiated.
-            TypeError: images, labels or indices that are no tensors.
+            ValueError: a ball that holds every image there is, images or starts that are not pixels, labels, indices or
+                starts that do not fit, logits or gradients that are not finite, a model that cannot be differentiated.
+            TypeError: images, labels, indices or starts that are no tensors.
         """
         check_batch(images, labels)
         if indices is None:
             indices = torch.arange(len(images), device=images.device)
         check_integers(indices, "indices", len(images))
+        if starts is not None:
+            check_starts(starts, images)
         # Tensors made in inference mode may not meet autograd: clones made outside of it may.
         with torch.inference_mode(False), torch.enable_grad():
             dtype = images.dtype
@@ -128,6 +154,12 @@ class Attack(CheckedSettings, ABC):
             if not len(images):
                 return clean.to(dtype)
             self.check_budget(tuple(images.shape[1:]))
+            begun = None if starts is None else self.confine_starts(in_precision(starts), clean)
             with guarded(model, dtype) as asked:
-                adversarial = retried(lambda: self.perturb(asked, clean.clone(), labels, indices))
-            return adversarial.detach().to(dtype)
+
+                def attempt() -> Tensor:
+                    if begun is None:
+                        return self.perturb(asked, clean.clone(), labels, indices)
+                    return self.perturb_from(asked, clean.clone(), labels, indices, begun.clone())
+
+                return retried(attempt).detach().to(dtype)

@@ -64,7 +64,19 @@ class Growing(WrappedAttack):
         """What the adversary knows, as the wrapped attack says it."""
         return self.attack.knowledge
 
+    @property
+    def begins_from_starts(self) -> bool:  # type: ignore[override]
+        """Whether the wrapped attack does."""
+        return self.attack.begins_from_starts
+
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Attack in one ball after the other, each on the samples still standing."""
-        attacks = [self._inside(size) for size in self.sizes]
-        return attack_in_turn(attacks, model, images, labels, indices, targeted=self.targeted)
+        return attack_in_turn(self._attacks, model, images, labels, indices, targeted=self.targeted)
+
+    def perturb_from(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
+        """Likewise, from starts that each attack brings into its ball."""
+        return attack_in_turn(self._attacks, model, images, labels, indices, targeted=self.targeted, starts=starts)
+
+    @property
+    def _attacks(self) -> list[Attack]:
+        return [self._inside(size) for size in self.sizes]

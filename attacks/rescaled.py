@@ -56,7 +56,19 @@ class Rescaled(WrappedAttack):
         """Whether the wrapped attack takes a single step."""
         return self.attack.single_step
 
+    @property
+    def begins_from_starts(self) -> bool:  # type: ignore[override]
+        """Whether the wrapped attack does."""
+        return self.attack.begins_from_starts
+
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Attack, then scale."""
-        delta = self.attack(model, images, labels, indices) - images
-        return at_size(images, delta, radii(float(self.size), images, self.norm, self.relative), self.norm)
+        return self._scaled(images, self.attack(model, images, labels, indices))
+
+    def perturb_from(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
+        """Attack from starts, then scale."""
+        return self._scaled(images, self.attack(model, images, labels, indices, starts))
+
+    def _scaled(self, images: Tensor, adversarial: Tensor) -> Tensor:
+        sizes = radii(float(self.size), images, self.norm, self.relative)
+        return at_size(images, adversarial - images, sizes, self.norm)

@@ -1,9 +1,12 @@
 """Nearest and random points of Linf, L2 and L1 balls, sample by sample."""
 
+from typing import cast, get_args
+
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.norms import Norm, column, unit_direction
+from sparsefront.attacks.parts.norms import Norm, column, radii, unit_direction
+from sparsefront.common.budget import Budget
 
 
 def project(delta: Tensor, eps: float | Tensor, norm: Norm) -> Tensor:
@@ -34,6 +37,14 @@ def confine(points: Tensor, images: Tensor, eps: float | Tensor, norm: Norm) -> 
     # The roundings of thousands of pixels add up: those that went outwards go inwards instead.
     outwards = (nearest - images).abs() > moved.abs()
     return torch.where(outwards, torch.nextafter(nearest, images), nearest)
+
+
+def inside(budget: Budget | None, points: Tensor, images: Tensor) -> Tensor:
+    """Nearest images in [0, 1] of a budget's balls around images, (B, ...) -> (B, ...); the points if it is None."""
+    if budget is None or budget.norm not in get_args(Norm):
+        return points
+    norm = cast("Norm", budget.norm)
+    return confine(points, images, radii(budget.size, images, norm, budget.relative), norm)
 
 
 def _project_l1(flat: Tensor, radius: Tensor, room: Tensor) -> Tensor:

@@ -12,13 +12,29 @@ def check_batch(images: Tensor, labels: Tensor) -> None:
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(f"`images` must be floating (B, C, H, W), found {images.dtype} {tuple(images.shape)}.")
     check_integers(labels, "labels", len(images))
-    if images.numel():
-        low, high = images.aminmax()
-        if not (low >= 0 and high <= 1):  # also catches NaN
-            raise ValueError(
-                f"`images` must be finite pixels in [0, 1], found [{low:.4g}, {high:.4g}]; "
-                "scale them and leave normalisation to the model."
-            )
+    _check_pixels("images", images)
+
+
+def check_starts(starts: Tensor, images: Tensor) -> None:
+    """Raise a ValueError unless starts are pixels in [0, 1], as many and of the same dtype as images (B, C, H, W)."""
+    check_tensors(starts=starts)
+    if starts.shape != images.shape or starts.dtype != images.dtype:
+        raise ValueError(
+            f"`starts` must be {images.dtype} {tuple(images.shape)}, as the images are, "
+            f"found {starts.dtype} {tuple(starts.shape)}; give a sample without any its own image."
+        )
+    _check_pixels("starts", starts)
+
+
+def _check_pixels(name: str, images: Tensor) -> None:
+    if not images.numel():
+        return
+    low, high = images.aminmax()
+    if not (low >= 0 and high <= 1):  # also catches NaN
+        raise ValueError(
+            f"`{name}` must be finite pixels in [0, 1], found [{low:.4g}, {high:.4g}]; "
+            "scale them and leave normalisation to the model."
+        )
 
 
 def check_integers(numbers: Tensor, name: str, count: int) -> None:

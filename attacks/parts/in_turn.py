@@ -12,7 +12,14 @@ from sparsefront.attacks.parts.walk import all_rows
 
 
 def attack_in_turn(
-    attacks: Iterable[Attack], model: Model, images: Tensor, labels: Tensor, indices: Tensor, *, targeted: bool
+    attacks: Iterable[Attack],
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    indices: Tensor,
+    *,
+    targeted: bool,
+    starts: Tensor | None = None,
 ) -> Tensor:
     """Hand each attack the samples that those before it left standing.
 
@@ -26,6 +33,7 @@ def attack_in_turn(
         labels: (B,) int64, the classes aimed at if `targeted`.
         indices: (B,) int64, the samples' numbers.
         targeted: whether a sample falls by reaching its label rather than by leaving it.
+        starts: (B, C, H, W), handed to each attack to begin from.
 
     Returns:
         (B, C, H, W): what brought each sample down, or what the last attack made of it.
@@ -36,7 +44,8 @@ def attack_in_turn(
     for attack in attacks:
         if n_classes is not None and attack.least_classes > n_classes:
             continue
-        adversarial[standing] = attack(model, images[standing], labels[standing], indices[standing])
+        begun = None if starts is None else starts[standing]
+        adversarial[standing] = attack(model, images[standing], labels[standing], indices[standing], begun)
         logits = mean_logits(model, adversarial[standing], getattr(attack, "eot_iter", 1))
         n_classes = logits.shape[1]
         standing = standing[~fooled(logits, labels[standing], targeted)]

@@ -52,6 +52,10 @@ class WrappedAttack(Attack):
         """Whether the other one is."""
         return self.attack.by_gradient
 
+    def confine_starts(self, starts: Tensor, images: Tensor) -> Tensor:
+        """The starts as they are: the wrapped attack brings them into its own ball."""
+        return starts
+
     def without_early_stop(self) -> Self:
         """This attack with the other one's early stop off."""
         return replace(self, attack=self.attack.without_early_stop())

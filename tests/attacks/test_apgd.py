@@ -5,6 +5,7 @@ import torch
 from scipy.optimize import linprog
 
 from sparsefront.attacks import APGD, PGD, perturbation_norm
+from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.losses import adversarial_loss
 
 NORMS = [("Linf", 0.05), ("L2", 0.4), ("L1", 1.0)]
@@ -178,3 +179,48 @@ def test_two_classes_do_with_ce_and_cw_and_dlr_says_so():
 def test_settings_are_checked_at_construction(settings, message):
     with pytest.raises(ValueError, match=message):
         APGD(**settings)
+
+
+@ALL_NORMS
+def test_the_first_walk_begins_at_the_starts_and_never_leaves_the_ball(conv_net, norm, eps):
+    images, labels = samples(conv_net, 20)
+    starts = images.flip(0)  # far outside
+    spy = Spy(conv_net)
+    APGD(eps=eps, norm=norm, steps=10)(spy, images, labels, starts=starts)
+    assert torch.equal(spy.seen[0], confine(starts, images, eps, norm))
+    assert len(spy.seen) == 11  # one walk, in L1 too
+    assert all((perturbation_norm(seen - images, norm) <= eps * (1 + 1e-9)).all() for seen in spy.seen)
+
+
+@ALL_NORMS
+def test_what_it_returns_is_no_worse_than_the_starts(conv_net, norm, eps):
+    images, labels = samples(conv_net, 60)
+    loss = adversarial_loss("ce", labels, targeted=False)
+    starts = APGD(eps=eps, norm=norm, steps=20, seed=1)(conv_net, images, labels)
+    attack = APGD(eps=eps, norm=norm, steps=20)
+    found = attack(conv_net, images, labels, starts=starts)
+    before, after = fooled(conv_net, starts, labels), fooled(conv_net, found, labels)
+    assert (after | ~before).all()
+    with torch.no_grad():
+        risen = loss(conv_net(found)) - loss(conv_net(starts))
+    assert (risen[before == after] >= -1e-9).all()
+    assert risen[before == after].max() > 1e-3  # and better somewhere
+
+
+def test_further_restarts_are_random_as_ever(conv_net):
+    images, labels = samples(conv_net, 20)
+    attack = APGD(eps=0.02, steps=5, n_restarts=2)
+    with_starts, without = Spy(conv_net), Spy(conv_net)
+    attack(with_starts, images, labels, starts=images)
+    attack(without, images, labels)
+    assert torch.equal(with_starts.seen[0], images)
+    assert all(torch.equal(*pair) for pair in zip(with_starts.seen[6:], without.seen[6:], strict=True))
+
+
+def test_a_start_that_fools_is_returned_under_early_stop(conv_net):
+    images, labels = samples(conv_net, 60)
+    attack = APGD(eps=0.03, steps=20, early_stop=True)
+    starts = attack(conv_net, images, labels)
+    fallen = fooled(conv_net, starts, labels)
+    assert fallen.sum() > 5
+    assert torch.equal(attack(conv_net, images, labels, starts=starts)[fallen], starts[fallen])

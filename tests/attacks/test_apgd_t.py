@@ -119,3 +119,17 @@ def test_settings_are_checked_at_construction():
         APGDT(steps=0)
     with pytest.raises(ValueError, match="`targeted` must be false, found true: the labels are the true classes"):
         APGDT(targeted=True)
+
+
+def test_the_first_walk_towards_each_class_begins_at_the_starts(conv_net):
+    images, labels = samples(conv_net, 20)
+    starts = (images + 0.001).clamp(0, 1)
+    asked = []
+
+    def spy(points):
+        asked.append(points.detach())
+        return conv_net(points)
+
+    APGDT(eps=0.001, steps=2, n_target_classes=3, n_restarts=2)(spy, images, labels, starts=starts)
+    walks = asked[1::3]  # after the clean logits, a look at the start and 2 steps each
+    assert [torch.allclose(first, starts, atol=1e-12) for first in walks] == [True, False] * 3

@@ -286,6 +286,27 @@ def test_a_samples_result_does_not_depend_on_its_batch_mates(attack, conv_net, b
 
 
 @EVERY
+def test_starts_are_begun_from_inside_the_ball_or_change_nothing(attack, conv_net, batch):
+    images, labels = batch
+    indices = torch.tensor([40, 3, 9, 2**35, 0, 7, 8])
+    starts = 1 - images  # outside of most balls
+    given_starts = starts.clone()
+    begun = attack(conv_net, images, labels, indices, starts)
+    assert torch.equal(starts, given_starts)
+    assert begun.shape == images.shape
+    assert ((begun >= 0) & (begun <= 1)).all()
+    alone = attack(conv_net, images[2:4], labels[2:4], indices[2:4], starts[2:4])
+    torch.testing.assert_close(alone, begun[2:4], atol=1e-9, rtol=0)
+    if not attack.begins_from_starts:
+        assert torch.equal(begun, attack(conv_net, images, labels, indices))
+        return
+    assert not torch.equal(begun, attack(conv_net, images, labels, indices))
+    norm, size, relative = attack.budget
+    allowed = size * (perturbation_norm(images, norm) if relative else 1)
+    assert (perturbation_norm(begun - images, norm) <= allowed * (1 + 1e-9) + 1e-12).all()
+
+
+@EVERY
 def test_an_empty_batch_stays_empty(attack):
     found = attack(Stateful().eval(), torch.rand(0, 1, 4, 4), torch.zeros(0, dtype=torch.int64))
     assert found.shape == (0, 1, 4, 4)
@@ -335,6 +356,24 @@ def test_bad_batches_are_named(attack, images, labels, indices, message):
         pytest.skip("asks no model how many classes there are")
     with pytest.raises(ValueError, match=message):
         attack(Stateful().eval(), images, labels, indices)
+
+
+@pytest.mark.parametrize(
+    ("starts", "message"),
+    [
+        (GOOD[:1], r"`starts` must be torch.float32 \(2, 1, 4, 4\), as the images are, found .* \(1, 1, 4, 4\)"),
+        (
+            GOOD.double(),
+            r"`starts` must be torch.float32 .*, found torch.float64 .*; give a sample without any",
+        ),
+        (GOOD * 3, r"`starts` must be finite pixels in \[0, 1\], found \[1.5, 1.5\]"),
+        (GOOD * torch.nan, r"`starts` must be finite pixels in \[0, 1\], found \[nan, nan\]"),
+    ],
+)
+@EVERY
+def test_bad_starts_are_named(attack, starts, message):
+    with pytest.raises(ValueError, match=message):
+        attack(Stateful().eval(), GOOD, LABELS, starts=starts)
 
 
 @pytest.mark.parametrize(

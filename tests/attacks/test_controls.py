@@ -5,6 +5,7 @@ import scipy.ndimage
 import torch
 
 from sparsefront.attacks import (
+    APGD,
     FGSM,
     PGD,
     Boundary,
@@ -96,6 +97,17 @@ def test_rescaled_sizes_can_be_relative_to_the_image(conv_net, batch):
     torch.testing.assert_close(
         perturbation_norm(found - images, "L2") / perturbation_norm(images, "L2"), torch.full((7,), 0.05).double()
     )
+
+
+def test_the_rescaled_attack_begins_from_starts_and_noise_from_nowhere(conv_net, batch):
+    images, labels = batch
+    attack, starts = APGD(eps=0.05, steps=3), (images + 0.04).clamp(0, 1)
+    found = Rescaled(attack, size=0.2)(conv_net, images, labels, starts=starts) - images
+    delta = attack(conv_net, images, labels, starts=starts) - images
+    assert not torch.allclose(delta, attack(conv_net, images, labels) - images)
+    torch.testing.assert_close(found, at_size(images, delta, torch.full((7,), 0.2).double(), "L2") - images)
+    noise = NoiseControl(attack)
+    assert torch.equal(noise(conv_net, images, labels, starts=starts), noise(conv_net, images, labels))
 
 
 def test_where_the_box_ends_before_the_wanted_size_the_corner_is_returned():

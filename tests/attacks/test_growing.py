@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sparsefront.attacks import JSMA, PGD, DeepFool, GrayBox, Growing, NamedAttack, Square, perturbation_norm
+from sparsefront.attacks import APGD, JSMA, PGD, DeepFool, GrayBox, Growing, NamedAttack, Square, perturbation_norm
 
 
 def linear(images):
@@ -61,3 +61,20 @@ def test_only_the_deployed_model_says_which_samples_fell():
 def test_the_other_attacks_adversary_is_named():
     assert Growing(DeepFool()).knowledge is None
     assert Growing(Square()).knowledge == "black_box"
+
+
+def test_starts_are_begun_from_in_every_ball():
+    asked = []
+
+    def spy(images):
+        asked.append(images.detach())
+        return linear(images)
+
+    attack = Growing(APGD(steps=1, early_stop=True), sizes=[0.01, 0.02])
+    starts = IMAGES[3:] + 0.02 * torch.tensor([[1.0, -1.0]]).repeat(1, 8).view(1, 1, 4, 4)
+    attack(spy, IMAGES[3:], LABELS[3:], starts=starts)
+    smaller, larger = asked[0], asked[3]  # the start, a step, and the judgement of what came of it
+    torch.testing.assert_close(smaller, (IMAGES[3:] + starts) / 2)
+    torch.testing.assert_close(larger, starts)
+    assert attack.begins_from_starts
+    assert not Growing(ATTACK).begins_from_starts
