@@ -56,7 +56,7 @@ def _arguments(options: argparse.Namespace) -> list[str]:
     args = ["--data.root", options.root]
     if options.image_folder:
         args = ["--data", "ImageFolder", "--data.root", options.image_folder, "--data.image_size", "32"]
-        args += ["--data.augment", "crop_flip", "--data.in_memory", "true", "--data.batch_size", "64"]
+        args += ["--data.augment", "crop_flip", "--data.reading.in_memory", "true", "--data.batch_size", "64"]
     if options.epochs:
         args += ["--trainer.max_epochs", str(options.epochs)]
     if options.limit_train_batches:

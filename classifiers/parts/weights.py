@@ -19,8 +19,8 @@ def load_weights(module: nn.Module, path: str) -> None:
     if mismatch is not None:
         mend = (
             "only sizes differ: set `num_classes` and `in_chans` to those that the file was saved with, on the command "
-            "line by the data (where its folders are some of the network's classes, `data.classes` names all of these, "
-            "e.g. imagenet)"
+            "line by the data (where its folders are some of the network's classes, `data.reading.classes` names all "
+            "of these, e.g. imagenet)"
             if mismatch.of_sizes_alone
             else "names differ: choose the network that the file was saved from"
         )

@@ -1,18 +1,12 @@
 """Face settings by their own names, put into the groups that they belong to."""
 
-from dataclasses import fields
-
 from sparsefront.data import FaceIdentification
-from sparsefront.data.faces.people_settings import PeopleSettings
-from sparsefront.data.faces.picture_settings import PictureSettings
-
-GROUPS = {"people": PeopleSettings, "pictures": PictureSettings}
+from sparsefront.data.settings import FaceReading, PeopleSettings
+from tests.helpers.grouped import grouped
 
 
-def face_data(root, *args, **settings):
+def face_data(root, positive="Halle_Berry", **settings):
     """`FaceIdentification(root, ...)`."""
-    groups = {}
-    for group, kind in GROUPS.items():
-        names = [field.name for field in fields(kind)]
-        groups[group] = kind(**{name: settings.pop(name) for name in names if name in settings})
-    return FaceIdentification(root, *args, **groups, **settings)
+    return FaceIdentification(
+        root, **grouped({"positive": positive, **settings}, people=PeopleSettings, reading=FaceReading)
+    )

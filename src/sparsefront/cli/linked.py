@@ -3,8 +3,8 @@
 import re
 
 _MENDS = {
-    "model.num_classes": "; where folders are some of a trained network's classes, name these in `data.classes`, e.g. "
-    "imagenet",
+    "model.num_classes": "; where folders are some of a trained network's classes, name these in "
+    "`data.reading.classes`, e.g. imagenet",
     "model.image_shape": "; `data.image_size` sets it",
     "trainer.default_root_dir": "; name the folder there",
 }

@@ -5,7 +5,10 @@ from typing import ClassVar
 from torchvision import datasets
 
 from sparsefront.data.augment import Augmentation
+from sparsefront.data.settings.download_reading import DownloadReading
 from sparsefront.data.torchvision_data import TorchvisionData
+
+_READING = DownloadReading()
 
 
 class CIFAR10(TorchvisionData):
@@ -17,11 +20,9 @@ class CIFAR10(TorchvisionData):
         image_size: side of the images in pixels; they are resized (bicubic) where it is not the 32 stored.
         val_size: validation images: an integer counts them, a float is a fraction of the official training set.
         seed: fixes the parts, the order and the augmentation.
-        in_memory: resize the whole set once and hold it, or resize each batch when it is asked for.
-        num_workers: processes that load batches; 0 loads in the main process, which is fastest in memory.
         augment: what training batches go through: none, crop (4 zero pixels around), crop_flip (as paper 001),
             resized_crop_flip.
-        download: whether torchvision may download what is missing into `root`.
+        reading: whether it is held in memory, loaded by how many processes, and downloaded, see `DownloadReading`.
     """
 
     dataset = datasets.CIFAR10
@@ -39,9 +40,7 @@ class CIFAR10(TorchvisionData):
         image_size: int | None = None,
         val_size: int | float = 5000,
         seed: int = 0,
-        in_memory: bool = True,
-        num_workers: int = 0,
         augment: Augmentation = "crop_flip",
-        download: bool = True,
+        reading: DownloadReading = _READING,
     ) -> None:
-        super().__init__(root, batch_size, image_size, val_size, seed, in_memory, num_workers, augment, download)
+        super().__init__(root, batch_size, image_size, val_size, seed, augment, reading)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Literal
 
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
@@ -20,11 +19,14 @@ from sparsefront.data.files.file_images import FileImages
 from sparsefront.data.files.folder_name import folder_name
 from sparsefront.data.files.picture_error import PictureError, shown
 from sparsefront.data.parts import PartName
+from sparsefront.data.settings.file_reading import FileReading
 from sparsefront.data.sizes import served_shape
 from sparsefront.data.sources import ImageSource
 
 ORDER: tuple[PartName, ...] = ("test", "val", "train")
 """Of parts that share a picture the first keeps it."""
+
+_READING = FileReading()
 
 
 class ImageFolder(ImageData):
@@ -32,8 +34,9 @@ class ImageFolder(ImageData):
 
     Where `root` has a train/ folder, its train/, val/ and test/ folders are these parts, and a missing one is cut from
     train/; otherwise `root` holds the class folders itself and all three parts are cut from it. Classes are the sorted
-    folder names, or `classes`. A picture's `index` is its place in the listing of the folder its part comes from, which
-    is torchvision's without hidden files and folders and with each real file once, whatever links lead to it.
+    folder names, or `reading.classes`. A picture's `index` is its place in the listing of the folder its part comes
+    from, which is torchvision's without hidden files and folders and with each real file once, whatever links lead to
+    it.
 
     Each picture is in one part and one class. A file that links put in two is refused. Files of equal bytes in two
     parts are left out of the training part first, then of validation, with a warning. Pictures are served upright, as
@@ -48,22 +51,14 @@ class ImageFolder(ImageData):
             training folder's.
         test_size: test images where there is no test/, likewise; 1.0 with val_size 0 evaluates a whole flat tree.
         seed: fixes the parts, the order and the augmentation.
-        in_memory: decode all pictures once and hold N * C * H * W bytes on each process, or decode them as they are
-            asked for.
-        num_workers: processes that check and decode files; 0 does it in the main process.
         augment: what training batches go through: none, crop (4 zero pixels around), crop_flip, or resized_crop_flip,
             which crops the whole picture, or, in memory, the middle square.
-        channels: 3 for RGB, 1 for gray; others are converted.
-        check_files: whether to check, before training, the header of every file and whether files of two parts are
-            equal.
-        classes: where the folders are some of a trained network's classes, all of these in its order, so that labels
-            are the network's outputs: "imagenet" for its 1,000 (folders named by WordNet number, e.g. n01440764, or by
-            name, e.g. tench), the path of a text file with a class a line, or a list. None: the folders, sorted.
+        reading: how files and the names of their folders are read, see `FileReading`.
 
     Raises:
-        ValueError: batch_size < 1, image_size < 1, num_workers < 0, seed < 0, a size that is no count or fraction, a
-            folder that is missing or has no pictures, parts whose classes differ or that are called otherwise, a file
-            in two classes or parts, a folder that is none of `classes`.
+        ValueError: batch_size < 1, image_size < 1, seed < 0, a size that is no count or fraction, a folder that is
+            missing or has no pictures, parts whose classes differ or that are called otherwise, a file in two classes
+            or parts, a folder that is none of `reading.classes`.
     """
 
     def __init__(
@@ -74,35 +69,31 @@ class ImageFolder(ImageData):
         val_size: int | float = 0.1,
         test_size: int | float = 0.1,
         seed: int = 0,
-        in_memory: bool = False,
-        num_workers: int = 0,
         augment: Augmentation = "none",
-        channels: Literal[1, 3] = 3,
-        check_files: bool = True,
-        classes: str | list[str] | None = None,
+        reading: FileReading = _READING,
     ) -> None:
         self.root = at_home(root)
         self.folders = list_parts(self.root)
         train = self.folders["train"]
         names = train.names
-        if classes is not None:
-            names = self._call(ClassList(classes))
+        if reading.classes is not None:
+            names = self._call(ClassList(reading.classes))
         stored = (1, 1) if image_size is not None else _first_size(train.paths)
         super().__init__(
-            image_shape=served_shape((channels, *stored), image_size),
+            image_shape=served_shape((reading.channels, *stored), image_size),
             class_names=names,
             own_parts=tuple(self.folders),
             batch_size=batch_size,
             val_size=val_size,
             test_size=test_size,
             seed=seed,
-            num_workers=0 if in_memory else num_workers,
+            num_workers=0 if reading.in_memory else reading.num_workers,
             augment=augment,
         )
         self.image_size = image_size
-        self.in_memory = in_memory
-        self.decoders = num_workers
-        self.check_files = check_files
+        self.in_memory = reading.in_memory
+        self.decoders = reading.num_workers
+        self.check_files = reading.check_files
 
     @property
     def display_name(self) -> str:

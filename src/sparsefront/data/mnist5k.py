@@ -10,8 +10,11 @@ from sparsefront.common.extras import from_extra
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
 from sparsefront.data.parts import PartName
+from sparsefront.data.settings.array_reading import ArrayReading
 from sparsefront.data.sizes import served_shape
 from sparsefront.data.sources import ArrayImages, ImageSource
+
+_READING = ArrayReading()
 
 
 class MNIST5k(ImageData):
@@ -25,12 +28,12 @@ class MNIST5k(ImageData):
         val_size: validation digits: an integer counts them, a float is a fraction of the 5,000.
         test_size: test digits, likewise.
         seed: fixes the parts, the order and the augmentation.
-        num_workers: processes that load batches; 0 loads in the main process, which is fastest here.
         augment: what training batches go through: none, crop (4 zero pixels around), crop_flip, resized_crop_flip; a
             flipped digit is no digit.
+        reading: by how many processes, see `ArrayReading`.
 
     Raises:
-        ValueError: batch_size < 1, image_size < 1, num_workers < 0, seed < 0, parts larger than the set.
+        ValueError: batch_size < 1, image_size < 1, seed < 0, parts larger than the set.
     """
 
     def __init__(
@@ -40,8 +43,8 @@ class MNIST5k(ImageData):
         val_size: int | float = 500,
         test_size: int | float = 1000,
         seed: int = 0,
-        num_workers: int = 0,
         augment: Augmentation = "none",
+        reading: ArrayReading = _READING,
     ) -> None:
         super().__init__(
             image_shape=served_shape((1, 28, 28), image_size),
@@ -51,7 +54,7 @@ class MNIST5k(ImageData):
             val_size=val_size,
             test_size=test_size,
             seed=seed,
-            num_workers=num_workers,
+            num_workers=reading.num_workers,
             augment=augment,
         )
 

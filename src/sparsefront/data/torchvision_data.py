@@ -12,10 +12,13 @@ from sparsefront.common.home import at_home
 from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
 from sparsefront.data.parts import PartName
+from sparsefront.data.settings.download_reading import DownloadReading
 from sparsefront.data.sizes import served_shape
 from sparsefront.data.sources import ArrayImages, ImageSource
 
 FAILURES = (RuntimeError, OSError, EOFError, ValueError, AssertionError, KeyError)  # what torchvision's readers raise
+
+_READING = DownloadReading()
 
 
 class TorchvisionData(ImageData):
@@ -30,13 +33,11 @@ class TorchvisionData(ImageData):
         image_size: side of the images in pixels; they are resized (bicubic) where it is not the stored one.
         val_size: validation images: an integer counts them, a float is a fraction of the official training set.
         seed: fixes the parts, the order and the augmentation.
-        in_memory: resize the whole set once and hold it, or resize each batch when it is asked for.
-        num_workers: processes that load batches; 0 loads in the main process, which is fastest in memory.
         augment: what training batches go through: none, crop (4 zero pixels around), crop_flip, resized_crop_flip.
-        download: whether torchvision may download what is missing into `root`.
+        reading: whether it is held in memory, loaded by how many processes, and downloaded, see `DownloadReading`.
 
     Raises:
-        ValueError: batch_size < 1, image_size < 1, num_workers < 0, seed < 0, a val_size that is no count or fraction.
+        ValueError: batch_size < 1, image_size < 1, seed < 0, a val_size that is no count or fraction.
     """
 
     dataset: ClassVar[type[VisionDataset]]
@@ -51,10 +52,8 @@ class TorchvisionData(ImageData):
         image_size: int | None = None,
         val_size: int | float = 5000,
         seed: int = 0,
-        in_memory: bool = True,
-        num_workers: int = 0,
         augment: Augmentation = "none",
-        download: bool = True,
+        reading: DownloadReading = _READING,
     ) -> None:
         super().__init__(
             image_shape=served_shape(self.stored_shape, image_size),
@@ -64,12 +63,12 @@ class TorchvisionData(ImageData):
             val_size=val_size,
             test_size=0,
             seed=seed,
-            num_workers=num_workers,
+            num_workers=reading.num_workers,
             augment=augment,
         )
         self.root = at_home(root)
-        self.in_memory = in_memory
-        self.download = download
+        self.in_memory = reading.in_memory
+        self.download = reading.download
 
     def prepare_data(self) -> None:
         """Download what is missing, on one process, where `download` is set.
@@ -113,5 +112,5 @@ class TorchvisionData(ImageData):
         return ValueError(
             f"`root` must hold {name}, found no {', '.join(missing)} in '{folder}'{tried}; put the unpacked files there"
             " by hand, set --data.init_args.root to the folder that has them"
-            f"{', or allow --data.init_args.download true' if not download else ''}."
+            f"{', or allow --data.init_args.reading.download true' if not download else ''}."
         )

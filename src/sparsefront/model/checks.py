@@ -10,7 +10,7 @@ def check_num_classes(num_classes: int) -> None:
     if num_classes < 2:
         raise ValueError(
             f"`num_classes` must be at least 2, found {num_classes}: whatever is shown, a model of one class is"
-            " right and robust; add data of another class, or name a trained network's in `data.classes`."
+            " right and robust; add data of another class, or name a trained network's in `data.reading.classes`."
         )
 
 

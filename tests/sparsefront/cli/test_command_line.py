@@ -187,7 +187,8 @@ def error_of(args, capsys):
         (["--attacks", "[{name: t, attack: {class_path: PGD}, view: {class_path: Transfer, init_args: "
           "{checkpoint: nowhere.ckpt}}}]"], "nowhere.ckpt"),
         (["--data", "ImageFolder", "--data.root", "nowhere"], "error: `root` must be a folder, found 'nowhere'"),
-        (["--data", "CIFAR10", "--data.root", "nowhere", "--data.download", "false"], "must hold CIFAR10, found no"),
+        (["--data", "CIFAR10", "--data.root", "nowhere", "--data.reading.download", "false"],
+         "must hold CIFAR10, found no"),
         (["--model.frontend_checkpoint", "nowhere.ckpt"], "`frontend_checkpoint` must name a checkpoint file"),
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
     ],

@@ -181,7 +181,7 @@ def test_the_walk_finds_the_options_that_are_known_to_take_files():
     found = {f"{kind.__name__}.{name}" for kind, name in CLASSES}
     assert {"Transfer.checkpoint", "SavedImages.folder", "Timm.pretrained", "ResNet32.checkpoint_path",
             "PixelDeflection.attention_checkpoint", "STL.clusters.strata_checkpoint",
-            "ImageFolder.root"} <= found  # fmt: skip
+            "ImageFolder.root", "ImageFolder.reading.classes", "FaceIdentification.reading.font"} <= found  # fmt: skip
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_a_run_lives_at_home_and_is_found_there(home, capsys):
     [("root", "ImageFolder"), ("root", "FaceIdentification"), ("root", "CIFAR10"), ("root", "MNIST")],
 )
 def test_data_lie_at_home(home, setting, kind, capsys):
-    download = ["--data.download", "false"] if kind in ("CIFAR10", "MNIST") else []
+    download = ["--data.reading.download", "false"] if kind in ("CIFAR10", "MNIST") else []
     with pytest.raises(SystemExit):
         main(["fit", *SMALL, "--data", kind, f"--data.{setting}", "~/data", *download])
     assert str(home / "data") in capsys.readouterr().err

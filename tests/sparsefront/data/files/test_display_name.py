@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from sparsefront.data import CIFAR10, MNIST, ImageFolder, MNIST5k
+from sparsefront.data.settings import FileReading
 from sparsefront.evaluation.trainer_facts import name_of_data
 from tests.helpers.grouped_faces import face_data
 
@@ -54,7 +55,7 @@ def test_a_tilde_is_the_home_folder_everywhere(make_tree, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     make_tree({"": {"ant": 5, "bee": 5}}, root=tmp_path / "tree")
     (tmp_path / "names.txt").write_text("bee\nant\n")
-    data = ImageFolder("~/tree", classes="~/names.txt")
+    data = ImageFolder("~/tree", reading=FileReading(classes="~/names.txt"))
     assert Path(data.folders["train"].paths[0]).is_relative_to(tmp_path)
     assert named(data) == "tree"
     assert face_data("~/tree", "ant", holdout=1, val_size=2).root == str(tmp_path / "tree")

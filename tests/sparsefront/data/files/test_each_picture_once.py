@@ -16,6 +16,7 @@ from torchvision import datasets
 
 from sparsefront.data import ImageFolder
 from sparsefront.data.files.class_folders import list_parts
+from sparsefront.data.settings import FileReading
 from tests.helpers.grouped_faces import face_data
 
 
@@ -224,7 +225,7 @@ def test_copies_in_two_parts_stay_in_the_later_part_and_are_said(make_tree, in_m
     copy_into(root, "train/bee/001.png", "test/ant/b.png")  # under another label, too
     copy_into(root, "val/bee/001.png", "test/bee/c.png")
     copy_into(root, "train/bee/000.png", "train/bee/d.png")  # within a part it harms nobody
-    data = ImageFolder(root, in_memory=in_memory, num_workers=num_workers)
+    data = ImageFolder(root, reading=FileReading(in_memory=in_memory, num_workers=num_workers))
     with pytest.warns(UserWarning, match=r"left out of the part") as said:
         found = served(data)
     assert [part for _, part, _ in found].count("train") == 7

@@ -20,6 +20,7 @@ from sparsefront.cli.command import main
 from sparsefront.data import ImageFolder
 from sparsefront.data.files.decoding import FORMATS, check_header, decode
 from sparsefront.data.files.picture_error import PictureError
+from sparsefront.data.settings import FileReading
 from sparsefront.data.split import as_is
 
 
@@ -113,9 +114,9 @@ DECODED = [late_text_bomb]  # found when the pixels are read
 def test_harmful_files_are_refused_by_name_before_training(root, harm, num_workers):
     harm(Path(root, "bee", "003.png"))
     if harm is broken_chunk:  # damage inside is found by decoding
-        data = ImageFolder(root, image_size=8, num_workers=num_workers, in_memory=True)
+        data = ImageFolder(root, image_size=8, reading=FileReading(num_workers=num_workers, in_memory=True))
     else:
-        data = ImageFolder(root, image_size=8, num_workers=num_workers)
+        data = ImageFolder(root, image_size=8, reading=FileReading(num_workers=num_workers))
     with pytest.raises(ValueError, match=r"^`root` must hold .*'.*bee/003.png'.*; replace or delete (it|that file)\.$"):
         data.setup("fit")
 
@@ -149,7 +150,7 @@ def test_no_program_is_started_for_a_picture(root, monkeypatch):
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_a_bad_picture_met_by_a_loaders_process_is_one_sentence(root, persistent, num_workers):
     broken_chunk(Path(root, "bee", "003.png"))
-    data = ImageFolder(root, image_size=8, num_workers=num_workers, val_size=0, test_size=0)
+    data = ImageFolder(root, image_size=8, reading=FileReading(num_workers=num_workers), val_size=0, test_size=0)
     data.setup("fit")
     own = data.train_dataloader()
     any_loader = DataLoader(
@@ -167,7 +168,7 @@ def test_a_bad_picture_met_by_a_loaders_process_is_one_sentence(root, persistent
 def test_the_command_says_one_sentence_of_a_picture_that_a_worker_cannot_decode(root, tmp_path, capfd, monkeypatch):
     broken_chunk(Path(root, "bee", "003.png"))
     monkeypatch.setattr("sys.argv", ["sparsefront"])
-    args = ["--data", "ImageFolder", "--data.root", root, "--data.image_size", "16", "--data.num_workers", "1"]
+    args = ["--data", "ImageFolder", "--data.root", root, "--data.image_size", "16", "--data.reading.num_workers", "1"]
     args += ["--data.val_size", "0", "--data.test_size", "0", "--run_dir", str(tmp_path / "run")]
     args += ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]
     with pytest.raises(SystemExit) as refused:
@@ -194,7 +195,7 @@ def test_all_files_that_cannot_be_decoded_are_listed_in_memory(root):
     for path in bad:
         broken_chunk(path)
     with pytest.raises(ValueError, match=r"ant/001.*There are 3 such files among 16, the others are .*002.*007"):
-        ImageFolder(root, image_size=8, in_memory=True).setup("fit")
+        ImageFolder(root, image_size=8, reading=FileReading(in_memory=True)).setup("fit")
 
 
 def test_a_bad_first_file_is_listed_with_the_others_where_sizes_are_read_from_files(root):

@@ -9,6 +9,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from sparsefront.data import ImageFolder
 from sparsefront.data.files.decoding import check_header, decode
+from sparsefront.data.settings import FileReading
 from tests.helpers.grouped_faces import face_data
 
 UPRIGHT = np.kron(np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
@@ -127,7 +128,9 @@ def test_a_folder_of_all_orientations_is_served_like_the_same_pictures_upright(t
     orders = [6, 1, 2, 3, 4, 5, 7, 8]
     turned = folder_of(tmp_path / "turned", orders)
     plain = folder_of(tmp_path / "plain", [1] * 8)
-    sets = [ImageFolder(root, image_size=image_size, in_memory=in_memory) for root in (turned, plain)]
+    sets = [
+        ImageFolder(root, image_size=image_size, reading=FileReading(in_memory=in_memory)) for root in (turned, plain)
+    ]
     assert sets[0].image_shape == sets[1].image_shape == (3, 24, 24 if image_size else 40)
     for data in sets:
         data.setup("fit")

@@ -1,4 +1,4 @@
-"""Whose pictures go where."""
+"""Who is looked for, and whose pictures go where, as settings."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,10 @@ from sparsefront.common.settings import checked_settings
 @checked_settings
 @dataclass(frozen=True)
 class PeopleSettings:
-    """Whose pictures go into which part, and how often they are trained on.
+    """Who is looked for, whose pictures go into which part, and how often they are trained on.
 
-    Args:
+    Attributes:
+        positive: the folder of the person looked for.
         holdout: test pictures of each class.
         disjoint_people: whether other people are kept whole; else pictures are drawn one by one.
         positive_share: share of an epoch's training images that show the person looked for, in (0, 1), reached up to
@@ -22,6 +23,7 @@ class PeopleSettings:
         ValueError: holdout < 1, a positive_share outside (0, 1).
     """
 
+    positive: str = "Halle_Berry"
     holdout: int = 75
     disjoint_people: bool = True
     positive_share: float | None = None
