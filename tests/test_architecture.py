@@ -210,3 +210,18 @@ def test_parts_of_front_ends_know_no_front_end_but_its_contract():
         if name.startswith("sparsefront.frontends.parts."):
             known = roots & set(imported(path))
             assert known <= {"sparsefront.frontends.base"}, f"{name} imports {known}"
+
+
+@pytest.mark.parametrize("package", ["sparsecode", "sparsecode.hierarchy"])
+def test_every_module_of_the_engine_is_exported_documented_or_private(package):
+    exported = set(importlib.import_module(package).__all__)
+    documented = (ROOT / "docs/sparsecode.md").read_text()
+    for path in sorted(FILES[package].parent.glob("[!_]*.py")):
+        defined = {getattr(node, "name", None) for node in ast.parse(path.read_text()).body}
+        assert exported & defined or f"`{package}.{path.stem}`" in documented, f"{path.name}: begin its name with _"
+
+
+def test_nobody_outside_imports_private_modules_of_the_engine():
+    outside = [path for name, path in FILES.items() if room_of(name) != "sparsecode"]
+    for path in [*outside, *(ROOT / "benchmarks").rglob("*.py")]:
+        assert not {one for one in imported(path) if one.startswith("sparsecode.") and "._" in one}, path

@@ -1,6 +1,7 @@
 """The rules that arguments of all coders keep, each broken rule one sentence."""
 
 import operator
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 # Files that a warning is not about: this package's and torch's, which calls modules and backward passes.
-_NOT_THE_CALLERS = tuple(str(Path(file).parent) for file in (__file__, torch.__file__))
+_NOT_THE_CALLERS = tuple(f"{Path(file).parent}{os.sep}" for file in (__file__, torch.__file__))
 
 
 class NotConverged(UserWarning):
@@ -109,7 +110,17 @@ def warn_unless(converged: Tensor, coder: str, mend: str) -> None:
     if not left:
         return
     message = f"{coder} stopped before {left} of {len(converged)} signals met its tolerance; {mend}."
-    if sys.version_info >= (3, 12):
-        warnings.warn(message, NotConverged, skip_file_prefixes=_NOT_THE_CALLERS)
-    else:
-        warnings.warn(message, NotConverged, stacklevel=2)
+    warnings.warn(message, NotConverged, stacklevel=_level_of_the_caller())
+
+
+def _level_of_the_caller() -> int:
+    """The `stacklevel`, for the function that asks, of the first caller whose file is not this package's or torch's.
+
+    Python does it by `skip_file_prefixes`, but from 3.12 on only.
+    """
+    level = 1
+    frame = sys._getframe(level)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_NOT_THE_CALLERS):
+        frame = frame.f_back
+        level += 1
+    return level

@@ -6,15 +6,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from sparsecode._accelerated import accelerate, unroll
 from sparsecode._choices import Gradient
+from sparsecode._implicit import check_gradient, differentiate_implicitly
 from sparsecode._l1_gap import l1_gap
 from sparsecode._named_kinds import named_kinds
 from sparsecode._newton_step import newton_step
-from sparsecode.accelerated import accelerate, unroll
 from sparsecode.checks import check_finite, check_positive, check_scale, warn_unless, whole_number
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
-from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.operators import Dense, Operator
 
 MEND = "raise `max_steps` or `tolerance`, or scale `lmbda` with the signals: far below them, only float64 resolves it"

@@ -5,15 +5,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from sparsecode._accelerated import accelerate, unroll
 from sparsecode._choices import Gradient
+from sparsecode._implicit import check_gradient, differentiate_implicitly
 from sparsecode._named_kinds import named_kinds
 from sparsecode._newton_step import newton_step
-from sparsecode.accelerated import accelerate, unroll
 from sparsecode.checks import check_finite, check_positive, warn_unless, whole_number
 from sparsecode.coded import Coded
 from sparsecode.fista import prepare, starting_codes
 from sparsecode.full_precision import full_precision
-from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.operators import Dense
 
 

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from sparsecode._blank_codes import blank_codes
 from sparsecode._choices import Backend, Gradient, default_backend
+from sparsecode._implicit import check_gradient
 from sparsecode._named_kinds import named_kinds
 from sparsecode.checks import check_positive, check_signals, warn_unless, whole_number
 from sparsecode.coded import Coded
 from sparsecode.fista import checked_start, fista
 from sparsecode.full_precision import full_precision
-from sparsecode.implicit import check_gradient
 from sparsecode.operators import Dense
 
 

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 
 from sparsecode._choices import Gradient
+from sparsecode._implicit import check_gradient, differentiate_implicitly
 from sparsecode._named_kinds import named_kinds
 from sparsecode.checks import check_tensors, warn_unless, whole_number
 from sparsecode.coded import Coded
 from sparsecode.fista import prepare, starting_codes
 from sparsecode.full_precision import full_precision
-from sparsecode.implicit import check_gradient, differentiate_implicitly
 from sparsecode.lca_dynamics import LCADynamics, Threshold
 from sparsecode.operators import Convolution, Dense, Operator
 from sparsecode.value_with_gradient_of import value_with_gradient_of

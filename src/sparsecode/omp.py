@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from sparsecode._blank_codes import blank_codes
 from sparsecode._choices import Backend, default_backend
+from sparsecode._implicit import differentiate_implicitly
 from sparsecode._named_kinds import check_number
 from sparsecode.checks import check_positive, check_signals, whole_number
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
-from sparsecode.implicit import differentiate_implicitly
 from sparsecode.operators import Dense
 
 Rule = Literal["omp", "ormp"]

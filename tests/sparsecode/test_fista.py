@@ -7,7 +7,7 @@ from sklearn.linear_model import Lasso
 from torch.nn.functional import normalize
 
 from sparsecode import Convolution, Dense, NotConverged, fista
-from sparsecode.accelerated import accelerate
+from sparsecode._accelerated import accelerate
 
 
 def problem(n, m, k, seed, dtype=torch.float64):
@@ -203,7 +203,7 @@ def test_the_unrolled_gradient_nears_the_implicit_one_with_more_steps(make):
 def test_wide_supports_are_differentiated_by_conjugate_gradients_alike(monkeypatch):
     coded, signals, atoms = differentiable(lambda: problem(3, 8, 12, 3), "implicit")
     direct = torch.autograd.grad(coded(signals, atoms).square().sum(), [signals, atoms])
-    monkeypatch.setattr("sparsecode.implicit._WIDEST_DIRECT", 0)
+    monkeypatch.setattr("sparsecode._implicit._WIDEST_DIRECT", 0)
     iterated = torch.autograd.grad(coded(signals, atoms).square().sum(), [signals, atoms])
     torch.testing.assert_close(direct, iterated)
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from sparsecode.accelerated import accelerate, unroll
+from sparsecode._accelerated import accelerate, unroll
+from sparsecode._implicit import differentiate_implicitly
 from sparsecode.hierarchy.hierarchy import Hierarchy
 from sparsecode.hierarchy.joint_operator import JointOperator
-from sparsecode.implicit import differentiate_implicitly
 from sparsecode.value_with_gradient_of import value_with_gradient_of
 
 _AT_LEAST = 16  # signals whose products are taken together: a large dictionary is read as often for one
