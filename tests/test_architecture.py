@@ -181,6 +181,20 @@ def test_the_root_of_a_folder_of_plug_ins_holds_one_of_them_a_file(package, kind
         assert path.stem.replace("_", "") == public[0].lower(), f"{path.name} is not named after {public[0]}"
 
 
+def test_the_root_of_data_holds_data_modules_and_what_they_share_with_all_rooms():
+    data = importlib.import_module("sparsefront.data")
+    inherited_or_handed_over = {"__init__", "base", "torchvision_data", "batch", "named_batch"}
+    root = FILES["sparsefront.data"].parent
+    files = [path for path in sorted(root.glob("*.py")) if path.stem not in inherited_or_handed_over]
+    assert files
+    for path in files:
+        classes = [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+        assert len(classes) == 1, f"{path.name} defines {classes}"
+        assert classes[0] in data.__all__
+        assert issubclass(getattr(data, classes[0]), data.ImageData)
+        assert path.stem.replace("_", "") == classes[0].lower(), f"{path.name} is not named after {classes[0]}"
+
+
 def test_nobody_outside_takes_attacks_apart():
     """What the rest of the house needs is exported by the package; a plug-in's file and the views are named alone."""
     inside = ("sparsefront.attacks.parts.", "sparsefront.attacks.base")

@@ -13,8 +13,8 @@ from benchmarks.stl.inputs import N_LEARNED, SMALL, Inputs
 from sparsefront import DefendedClassifier, FrontEndCache
 from sparsefront.classifiers import CIFARResNet
 from sparsefront.data import ImageData
-from sparsefront.data.parts import PartName
-from sparsefront.data.sources import ArrayImages, ImageSource
+from sparsefront.data.splits.parts import PartName
+from sparsefront.data.splits.sources import ArrayImages, ImageSource
 from sparsefront.frontends import FrontEnd, Identity
 
 PLAIN, KEPT, ANEW = "no front end", "STL, 4 clusters, cached", "STL, 4 clusters, anew"

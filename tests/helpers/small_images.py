@@ -5,7 +5,7 @@ import torch
 
 from sparsefront import DefendedClassifier
 from sparsefront.data import ImageData
-from sparsefront.data.sources import ArrayImages
+from sparsefront.data.splits.sources import ArrayImages
 from sparsefront.frontends import Identity
 from tests.helpers.linear_rig import Linear
 

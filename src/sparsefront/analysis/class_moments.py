@@ -8,8 +8,8 @@ from torch import Tensor
 from sparsefront.analysis.hidden import last_hidden
 from sparsefront.common.processes import Processes
 from sparsefront.data.base import ImageData
-from sparsefront.data.progress import progress
-from sparsefront.data.samplers import process
+from sparsefront.data.loading.progress import progress
+from sparsefront.data.loading.samplers import process
 from sparsefront.model.defended import DefendedClassifier
 
 

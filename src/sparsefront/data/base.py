@@ -12,19 +12,19 @@ from torch.utils.data import DataLoader, Sampler
 
 from sparsefront.common.rules import check_rules, count_or_fraction, not_below
 from sparsefront.common.settings import CheckedSettings
-from sparsefront.data.augment import Augment, Augmentation
 from sparsefront.data.batch import Batch
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.cached.projected_split import ProjectedSplit
 from sparsefront.data.files.file_images import FileImages
+from sparsefront.data.loading.augment import Augment, Augmentation
+from sparsefront.data.loading.samplers import TrainingSampler, evaluation_sampler, process
+from sparsefront.data.loading.training_loader import TrainingLoader
 from sparsefront.data.named_batch import NamedBatch
-from sparsefront.data.parts import PartName, Parts
-from sparsefront.data.samplers import TrainingSampler, evaluation_sampler, process
-from sparsefront.data.sizes import image_count
-from sparsefront.data.sources import ImageSource
-from sparsefront.data.split import Split, as_is
-from sparsefront.data.stratified import stratified_cut
-from sparsefront.data.training_loader import TrainingLoader
+from sparsefront.data.splits.parts import PartName, Parts
+from sparsefront.data.splits.sizes import image_count
+from sparsefront.data.splits.sources import ImageSource
+from sparsefront.data.splits.split import Split, as_is
+from sparsefront.data.splits.stratified import stratified_cut
 
 NEEDED: dict[str | None, tuple[PartName, ...]] = {
     "fit": ("train", "val"),

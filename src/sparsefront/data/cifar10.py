@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torchvision import datasets
 
-from sparsefront.data.augment import Augmentation
+from sparsefront.data.loading.augment import Augmentation
 from sparsefront.data.settings.download_reading import DownloadReading
 from sparsefront.data.torchvision_data import TorchvisionData
 

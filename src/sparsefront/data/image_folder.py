@@ -8,7 +8,6 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from sparsefront.common.home import at_home
-from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
 from sparsefront.data.files.class_folders import list_parts
 from sparsefront.data.files.class_list import ClassList
@@ -18,10 +17,11 @@ from sparsefront.data.files.equal_files import equal_to
 from sparsefront.data.files.file_images import FileImages
 from sparsefront.data.files.folder_name import folder_name
 from sparsefront.data.files.picture_error import PictureError, shown
-from sparsefront.data.parts import PartName
+from sparsefront.data.loading.augment import Augmentation
 from sparsefront.data.settings.file_reading import FileReading
-from sparsefront.data.sizes import served_shape
-from sparsefront.data.sources import ImageSource
+from sparsefront.data.splits.parts import PartName
+from sparsefront.data.splits.sizes import served_shape
+from sparsefront.data.splits.sources import ImageSource
 
 ORDER: tuple[PartName, ...] = ("test", "val", "train")
 """Of parts that share a picture the first keeps it."""

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from sparsefront.common.extras import from_extra
-from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
-from sparsefront.data.parts import PartName
+from sparsefront.data.loading.augment import Augmentation
 from sparsefront.data.settings.array_reading import ArrayReading
-from sparsefront.data.sizes import served_shape
-from sparsefront.data.sources import ArrayImages, ImageSource
+from sparsefront.data.splits.parts import PartName
+from sparsefront.data.splits.sizes import served_shape
+from sparsefront.data.splits.sources import ArrayImages, ImageSource
 
 _READING = ArrayReading()
 

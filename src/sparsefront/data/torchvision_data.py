@@ -9,12 +9,12 @@ import torch
 from torchvision.datasets import VisionDataset
 
 from sparsefront.common.home import at_home
-from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
-from sparsefront.data.parts import PartName
+from sparsefront.data.loading.augment import Augmentation
 from sparsefront.data.settings.download_reading import DownloadReading
-from sparsefront.data.sizes import served_shape
-from sparsefront.data.sources import ArrayImages, ImageSource
+from sparsefront.data.splits.parts import PartName
+from sparsefront.data.splits.sizes import served_shape
+from sparsefront.data.splits.sources import ArrayImages, ImageSource
 
 FAILURES = (RuntimeError, OSError, EOFError, ValueError, AssertionError, KeyError)  # what torchvision's readers raise
 

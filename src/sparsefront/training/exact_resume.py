@@ -12,7 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torchmetrics import Metric
 
 from sparsefront.common.processes import Processes
-from sparsefront.data.samplers import process
+from sparsefront.data.loading.samplers import process
 from sparsefront.model.defended import DefendedClassifier
 
 Moment = Literal["start", "batch", "validation", "epoch"]

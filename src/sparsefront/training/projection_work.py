@@ -19,9 +19,9 @@ from sparsefront.common.processes import Processes
 from sparsefront.common.source_code import code_of
 from sparsefront.data import ImageData
 from sparsefront.data.cached.projections import Projections
-from sparsefront.data.chunks import in_chunks
-from sparsefront.data.progress import progress
-from sparsefront.data.split import Split, as_is
+from sparsefront.data.loading.chunks import in_chunks
+from sparsefront.data.loading.progress import progress
+from sparsefront.data.splits.split import Split, as_is
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.model.described import described, image_numbers
 

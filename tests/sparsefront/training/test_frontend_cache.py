@@ -21,7 +21,7 @@ from sparsefront.data import ImageData, ImageFolder
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.cached.projections import Projections
 from sparsefront.data.settings import FileReading
-from sparsefront.data.sources import ArrayImages
+from sparsefront.data.splits.sources import ArrayImages
 from sparsefront.frontends import DDL, Compose, CropEnsemble, FrontEnd, Identity, MagNet, RegionSparse, TopT
 from sparsefront.frontends.settings import DDLLearning, RegionSparseLearning, TopTLearning
 from sparsefront.model.described import described

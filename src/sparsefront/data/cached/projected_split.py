@@ -6,7 +6,7 @@ import torch
 
 from sparsefront.data.cached.projected_batch import ProjectedBatch
 from sparsefront.data.cached.projections import Projections
-from sparsefront.data.split import Split
+from sparsefront.data.splits.split import Split
 
 
 class ProjectedSplit(Split):

@@ -12,7 +12,6 @@ from torch import Tensor
 from sparsefront.common.home import at_home
 from sparsefront.common.nearest import nearest
 from sparsefront.common.rules import check_rules, count_or_fraction, not_below
-from sparsefront.data.augment import Augmentation
 from sparsefront.data.base import ImageData
 from sparsefront.data.faces.face_parts import FaceParts
 from sparsefront.data.faces.name_pictures import SHAPE, check_font, name_pictures
@@ -22,11 +21,12 @@ from sparsefront.data.files.class_folders import list_classes
 from sparsefront.data.files.crop import CenterCrop
 from sparsefront.data.files.file_images import FileImages
 from sparsefront.data.files.folder_name import folder_name
-from sparsefront.data.parts import PartName
+from sparsefront.data.loading.augment import Augmentation
 from sparsefront.data.settings.face_reading import FaceReading
 from sparsefront.data.settings.people_settings import PeopleSettings
-from sparsefront.data.sources import ImageSource
-from sparsefront.data.split import Split
+from sparsefront.data.splits.parts import PartName
+from sparsefront.data.splits.sources import ImageSource
+from sparsefront.data.splits.split import Split
 
 MEND = "point --data.init_args.root to a folder with one folder of pictures a person"
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from sparsefront.data.faces.whole_groups import fill, sums
-from sparsefront.data.parts import PartName
-from sparsefront.data.sizes import image_count
+from sparsefront.data.splits.parts import PartName
+from sparsefront.data.splits.sizes import image_count
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from sparsefront.data.progress import progress
+from sparsefront.data.loading.progress import progress
 
 SHAPE = (1, 16, 128)
 SMALLEST = 4  # below, letters are no letters any more

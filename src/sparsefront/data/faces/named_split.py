@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sparsefront.data.named_batch import NamedBatch
-from sparsefront.data.sources import ImageSource
-from sparsefront.data.split import Split
+from sparsefront.data.splits.sources import ImageSource
+from sparsefront.data.splits.split import Split
 
 
 class NamedSplit(Split):

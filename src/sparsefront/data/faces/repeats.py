@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefront.data.chunks import in_chunks
-from sparsefront.data.sources import ImageSource
+from sparsefront.data.loading.chunks import in_chunks
+from sparsefront.data.splits.sources import ImageSource
 
 
 def without_repeats(source: ImageSource) -> Tensor:

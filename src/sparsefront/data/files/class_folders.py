@@ -11,7 +11,7 @@ from sparsefront.common.home import at_home
 from sparsefront.data.files.part_names import check_beside_parts, check_flat
 from sparsefront.data.files.picture_error import shown
 from sparsefront.data.files.picture_files import Identity, PictureFile, list_folders, list_pictures, loose_pictures
-from sparsefront.data.parts import PartName
+from sparsefront.data.splits.parts import PartName
 
 MEND = "point --data.init_args.root to a folder of class folders, or of train/ and optional val/ and test/ with such"
 

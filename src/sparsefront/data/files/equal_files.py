@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import Tensor
 
-from sparsefront.data.chunks import in_chunks
+from sparsefront.data.loading.chunks import in_chunks
 
 END = 4096
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from sparsefront.data.chunks import in_chunks
 from sparsefront.data.files.crop import Crop, RandomCrop, WholePicture
 from sparsefront.data.files.decoding import check_header, decode
 from sparsefront.data.files.picture_error import PictureError, shown
 from sparsefront.data.files.picture_problem import PictureProblem, refuse
-from sparsefront.data.sources import ArrayImages, ImageSource
+from sparsefront.data.loading.chunks import in_chunks
+from sparsefront.data.splits.sources import ArrayImages, ImageSource
 
 
 class FileImages(ImageSource):

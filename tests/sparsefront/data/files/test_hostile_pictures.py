@@ -21,7 +21,7 @@ from sparsefront.data import ImageFolder
 from sparsefront.data.files.decoding import FORMATS, check_header, decode
 from sparsefront.data.files.picture_error import PictureError
 from sparsefront.data.settings import FileReading
-from sparsefront.data.split import as_is
+from sparsefront.data.splits.split import as_is
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sparsefront.classifiers import LinearSVM, Logistic
 from sparsefront.cli.command import main
 from sparsefront.data import ImageData
 from sparsefront.data.batch import Batch
-from sparsefront.data.sources import ArrayImages
+from sparsefront.data.splits.sources import ArrayImages
 from sparsefront.frontends import FrontEnd, Identity
 from sparsefront.training.objectives import CrossEntropy, Objective, SolvedReadOut, TrainingStep, default_objective
 from tests.helpers.fgsm_training import FGSMTraining

@@ -13,7 +13,7 @@ from sparsefront.attacks import PGD, NamedAttack
 from sparsefront.classifiers import LinearSVM, Logistic, NeuronThreshold
 from sparsefront.cli.predictions import PredictionWriter
 from sparsefront.data import ImageData
-from sparsefront.data.sources import ArrayImages
+from sparsefront.data.splits.sources import ArrayImages
 from sparsefront.evaluation import RobustEvaluation
 from sparsefront.frontends import DSC, FrontEnd, Identity, TopT
 from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings

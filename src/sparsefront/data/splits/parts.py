@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from sparsefront.data.sources import ImageSource
+from sparsefront.data.splits.sources import ImageSource
 
 PartName = Literal["train", "val", "test"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch.utils.data import BatchSampler, DataLoader
 
-from sparsefront.data.joined_batches import JoinedBatches
+from sparsefront.data.loading.joined_batches import JoinedBatches
 
 
 class TrainingLoader(DataLoader[Any]):

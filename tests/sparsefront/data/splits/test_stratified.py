@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparsefront.data.stratified import stratified_cut
+from sparsefront.data.splits.stratified import stratified_cut
 
 sets = st.lists(st.integers(0, 6), min_size=1, max_size=80).map(torch.tensor)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sparsefront.data.augment import Augment
+from sparsefront.data.loading.augment import Augment
 
 
 def crops(image, flips):

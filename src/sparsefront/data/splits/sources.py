@@ -7,7 +7,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
-from sparsefront.data.progress import progress
+from sparsefront.data.loading.progress import progress
 
 
 class ImageSource(ABC):

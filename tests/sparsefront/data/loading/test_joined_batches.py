@@ -11,10 +11,10 @@ from torch import nn
 
 from sparsefront import DefendedClassifier, FrontEndCache
 from sparsefront.data import ImageFolder, MNIST5k, base
-from sparsefront.data.samplers import TrainingSampler
-from sparsefront.data.sources import ArrayImages
-from sparsefront.data.split import Split, as_is
-from sparsefront.data.training_loader import TrainingLoader
+from sparsefront.data.loading.samplers import TrainingSampler
+from sparsefront.data.loading.training_loader import TrainingLoader
+from sparsefront.data.splits.sources import ArrayImages
+from sparsefront.data.splits.split import Split, as_is
 from tests.helpers.grouped_faces import face_data
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers")

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 
-from sparsefront.data.samplers import TrainingSampler, evaluation_sampler
-from sparsefront.data.sources import ArrayImages
-from sparsefront.data.split import Split
+from sparsefront.data.loading.samplers import TrainingSampler, evaluation_sampler
+from sparsefront.data.splits.sources import ArrayImages
+from sparsefront.data.splits.split import Split
 
 
 def split_of(count):

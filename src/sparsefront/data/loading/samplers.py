@@ -6,7 +6,7 @@ from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DistributedSampler, Sampler
 
 from sparsefront.common.processes import Processes
-from sparsefront.data.split import Split
+from sparsefront.data.splits.split import Split
 
 
 def process() -> tuple[int, int]:

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from sparsefront.data.batch import Batch
 from sparsefront.data.named_batch import NamedBatch
-from sparsefront.data.sources import ImageSource
+from sparsefront.data.splits.sources import ImageSource
 
 
 class Split(Dataset[Batch | NamedBatch]):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from sparsefront.data.progress import progress
-from sparsefront.data.split import as_is
+from sparsefront.data.loading.progress import progress
+from sparsefront.data.splits.split import as_is
 
 Result = TypeVar("Result")
 CHUNK = 64

@@ -1,0 +1,1 @@
+"""Which images are in which part, and how a part serves them."""
