@@ -19,6 +19,7 @@ from sparsefront.attacks.mi_fgsm import MIFGSM
 from sparsefront.attacks.named import NamedAttack
 from sparsefront.attacks.nes import NES
 from sparsefront.attacks.noise_control import NoiseControl
+from sparsefront.attacks.parts.chain import Chain
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.losses import cross_entropy, margin
 from sparsefront.attacks.parts.model import Model
@@ -51,6 +52,7 @@ __all__ = [
     "Boundary",
     "Budget",
     "CarliniWagner",
+    "Chain",
     "DeepFool",
     "FittedSurrogate",
     "GaussianBlurControl",

@@ -14,6 +14,7 @@ from sparsefront.common.rules import check_rules, one_of
 from sparsefront.common.settings import checked_settings
 
 Target = Literal["most_likely", "least_likely", "random"]
+Start = Literal["clean", "best"]
 
 
 @checked_settings
@@ -26,21 +27,33 @@ class NamedAttack:
         attack: the adversary's arithmetic.
         view: what the adversary knows.
         target: which wrong class a targeted attack aims at, by the deployed model's clean logits or at random.
+        chain: attacks that name one chain are a cascade: each meets only the samples that those before it left
+            standing. One without a chain meets every sample that is right.
+        start: `clean` begins as the attack does by itself; `best` from the image of largest margin that the attacks
+            before it in the chain found, for an attack that can.
 
     Raises:
-        ValueError: a name or target that cannot be one, or an attack that stops early on a view that is not the
-            deployed model.
+        ValueError: a name, target, chain or start that cannot be one, or an attack that stops early on a view that is
+            not the deployed model.
     """
 
     name: str
     attack: Attack
     view: View = field(default_factory=WhiteBox)
     target: Target = "most_likely"
+    chain: str | None = None
+    start: Start = "clean"
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.+-]+", self.name):
             raise ValueError(f"`name` of an attack may hold letters, digits and _ . + - only, found {self.name!r}.")
-        check_rules(one_of(get_args(Target), target=self.target))
+        check_rules([*one_of(get_args(Target), target=self.target), *one_of(get_args(Start), start=self.start)])
+        if self.start == "best" and (self.chain is None or not self.attack.begins_from_starts):
+            why = "no `chain`" if self.chain is None else f"{type(self.attack).__name__}, which begins as it does"
+            raise ValueError(
+                f"`start` best of {self.name!r} needs a chain whose attacks find points and an attack that begins from "
+                f"them, found {why}; name a chain and APGD or MixedSearch, or write clean."
+            )
         if self.attack.early_stop and not self.view.is_deployed:
             raise ValueError(
                 f"`attack` {self.name!r} must not stop early with view {type(self.view).__name__}, found "

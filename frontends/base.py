@@ -42,12 +42,14 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
         learned: bool buffer, True once there is nothing left to learn; kept in checkpoints.
         default_backward: the backward mode a white-box adversary uses when it names none: the strongest one known.
         randomised: whether two calls on the same images differ; an adversary then needs `eot_iter`.
+        hands_images_on: whether `forward` returns its images as they are, so that it is no defense.
         n_copies: what one image becomes, more than one for an ensemble.
         learns_from_original: whether it learns from clean images themselves even where others come before it.
     """
 
     default_backward: str = "exact"
     randomised: bool = False
+    hands_images_on: bool = False
     n_copies: int = 1
     n_learning_steps: int = 0
     learns_from_original: bool = False

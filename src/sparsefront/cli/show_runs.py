@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.text import Text
 
 from sparsefront.common.atomic_file import write_atomically
+from sparsefront.report.differences import differences
 from sparsefront.report.html import write_page
 from sparsefront.report.markdown import markdown_text
 from sparsefront.report.row import rows_of
-from sparsefront.report.sentences import cautions, headline
+from sparsefront.report.sentences import cautions, headline, over_draws
 from sparsefront.report.table import print_table, to_csv, to_markdown
 from sparsefront.report.variant_tables import variant_tables
 from sparsefront.report.weights import weights_sentence
@@ -43,7 +44,7 @@ def show(runs: Sequence[Run], console: Console | None = None) -> None:
         table.show(console)
     for run in runs:
         console.print(Text(headline(run)), soft_wrap=True)
-    for sentence in filter(None, map(weights_sentence, runs)):
+    for sentence in [*differences(runs), *filter(None, [*map(over_draws, runs), *map(weights_sentence, runs)])]:
         console.print(Text(sentence), soft_wrap=True)
     for sentence in cautions(runs):
         console.print(Text(f"Caution: {sentence}", style="yellow"), soft_wrap=True)
@@ -54,7 +55,11 @@ def write_table(runs: Sequence[Run], out: Path) -> None:
     rows = [row for run in runs for row in rows_of(run)]
     text = to_csv(rows)
     if out.suffix == ".md":
-        said = [*map(headline, runs), *filter(None, map(weights_sentence, runs))]
+        said = [
+            *map(headline, runs),
+            *differences(runs),
+            *filter(None, [*map(over_draws, runs), *map(weights_sentence, runs)]),
+        ]
         said += [*(f"Caution: {sentence}" for sentence in cautions(runs))]
         text = "\n".join([to_markdown(rows), *(table.markdown() for table in variant_tables(runs))])
         text += "".join(f"\n- {markdown_text(sentence)}" for sentence in said) + "\n"

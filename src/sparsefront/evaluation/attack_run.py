@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefront.attacks import NamedAttack, perturbation_norm
+from sparsefront.attacks import Chain, NamedAttack, perturbation_norm
 from sparsefront.common.logits import predicted_classes
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.agreement import MOST
@@ -17,11 +17,11 @@ from sparsefront.evaluation.as_array import as_array
 from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.meter import metered
 from sparsefront.evaluation.prepared_attacks import PreparedAttacks
-from sparsefront.evaluation.quality import quality
 from sparsefront.evaluation.search_form import SearchPrecision
+from sparsefront.evaluation.verdict import Verdict, verdict
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.cost import Cost
-from sparsefront.results.samples import NORMS, QUALITIES, Samples
+from sparsefront.results.samples import DRAWS, NORMS, QUALITIES, Samples
 
 Model = Callable[[Tensor], Tensor]
 OnAttacked = Callable[[str, Batch, Tensor, Tensor], None]
@@ -38,8 +38,9 @@ class AttackRun:
     Args:
         model: the deployed model, in evaluation mode and frozen.
         attacks: what to run, in this order.
-        cascade: hand each attack only the samples that those before it left standing.
+        cascade: put all attacks in one chain: each meets only the samples that those before it left standing.
         search_precision: see `search_form`.
+        draws: forwards that a verdict on a model with a randomised front end is over, see `verdict`.
         training_images: called with a number, gives so many images and labels for attacks that must be fitted.
         progress: told of every attack and query.
 
@@ -57,13 +58,16 @@ class AttackRun:
         *,
         cascade: bool = False,
         search_precision: SearchPrecision = "32",
+        draws: int = 1,
         training_images: Callable[[int], tuple[Tensor, Tensor]],
         progress: AttackProgress | None = None,
     ) -> None:
         self.progress = progress or AttackProgress(attacks, None, shown=False)
-        self.model, self.cascade, self.attacks = model, cascade, list(attacks)
+        self.model = model
+        self.attacks = [replace(named, chain="cascade") for named in attacks] if cascade else list(attacks)
         if model.frontend.randomised:
-            self.attacks = [replace(named, attack=named.attack.without_early_stop()) for named in attacks]
+            self.attacks = [replace(named, attack=named.attack.without_early_stop()) for named in self.attacks]
+        self._draws = draws if model.frontend.randomised else 1
         self._sees_images = model.frontend.returns_images
         self.errors: dict[str, str] = {}
         self.costs = {named.name: Cost() for named in attacks}
@@ -72,9 +76,9 @@ class AttackRun:
     @property
     def columns(self) -> list[str]:
         """Names of the columns of every row, in their order."""
-        qualities = QUALITIES if self._sees_images else ()
-        clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in qualities)]
-        keys = ("pred", "success", *NORMS, *qualities)
+        measured = [*(QUALITIES if self._sees_images else ()), *([DRAWS] if self._draws > 1 else ())]
+        clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in measured)]
+        keys = ("pred", "success", *NORMS, *measured)
         return [*clean, *(f"{named.name}/{key}" for named in self.attacks for key in keys), "fell"]
 
     def attack(self, batch: Batch, on_attacked: OnAttacked = lambda *_: None) -> Samples:
@@ -83,77 +87,82 @@ class AttackRun:
         Args:
             batch: on the model's device.
             on_attacked: called with an attack's name, the batch, its adversarial images (B, C, H, W) and the model's
-                predictions of them, as soon as they are there; images that were not attacked are as they were or, under
-                `cascade`, as they fell.
+                predictions of them, as soon as they are there; images that were not attacked are as they were or, in
+                a chain, as they fell.
 
         Returns:
-            One row a sample; under `cascade`, a sample that has fallen keeps the prediction that it fell with, and its
+            One row a sample; in a chain, a sample that has fallen keeps the prediction that it fell with, and its
             sizes are empty in later attacks' columns. Attacks that do not enter the worst case take no sample from
             those after them.
         """
         images, labels, indices = batch
         if self.attacks:
             self.prepared.form(images)
-        logits, qualities = self._judge(images, images)
-        clean = predicted_classes(logits)
+        judged = self._judge(images, batch)
+        logits, clean = judged.logits, judged.predictions
         correct, fallen = clean == labels, torch.zeros_like(labels, dtype=torch.bool)
         columns = {"index": indices, "label": labels, "clean_pred": clean}
-        columns |= {f"clean_{name}": values for name, values in qualities.items()}
+        columns |= {f"clean_{name}": values for name, values in judged.measured.items()}
         if error := nan_error(clean):
             self.errors = {named.name: error for named in self.attacks}
-        images_kept, predictions_kept = images, clean  # of samples that an attack is not run on
+        chains: dict[str, Chain] = {}
         for named in self.attacks:
-            tried = correct & ~fallen if self.cascade else correct
+            alone = Chain.begin(images, logits, clean, labels, correct)
+            chain = alone if named.chain is None else chains.setdefault(named.chain, alone)
             goal = named.targets(logits, labels, indices) if named.attack.targeted else labels
             self.progress.begin(named.name, len(labels), self.costs[named.name])
-            adversarial = self._tried(named, Batch(images, goal, indices), tried, images_kept)
+            tried, adversarial = self._tried(named, Batch(images, goal, indices), chain)
             self.progress.end()
             if adversarial is None:
                 continue
             start = time.perf_counter()
-            judged, qualities = self._judge(adversarial, images)
-            prediction = torch.where(tried, predicted_classes(judged), predictions_kept)
+            judged = self._judge(adversarial, batch)
+            prediction = torch.where(tried, judged.predictions, chain.predictions)
             self.costs[named.name].seconds += time.perf_counter() - start
             reached = (prediction == goal) if named.attack.targeted else (prediction != labels)
             columns |= {f"{named.name}/pred": prediction, f"{named.name}/success": tried & reached}
             sizes = {key: perturbation_norm(adversarial - images, norm) for key, norm in NORMS.items()}
             columns |= {
                 f"{named.name}/{key}": values.masked_fill(~tried, torch.nan)
-                for key, values in (sizes | qualities).items()
+                for key, values in (sizes | judged.measured).items()
             }
             on_attacked(named.name, batch, adversarial, prediction)
             if named.in_worst_case:
                 fallen = fallen | (tried & (prediction != labels))
-                if self.cascade:
-                    images_kept, predictions_kept = adversarial, prediction
+                chain.take(tried, adversarial, judged.logits, prediction, labels)
         columns["fell"] = fallen
         return Samples({name: as_array(column) for name, column in columns.items()})
 
-    def _tried(self, named: NamedAttack, batch: Batch, tried: Tensor, kept: Tensor) -> Tensor | None:
-        """Adversarial images (B, C, H, W) of the samples tried (B,), the kept ones of the others; None if it failed."""
+    def _tried(self, named: NamedAttack, batch: Batch, chain: Chain) -> tuple[Tensor, Tensor | None]:
+        """Which samples (B,) an attack is run on, and adversarial images (B, C, H, W); None if it failed.
+
+        Those of samples that it is not run on are what the chain holds of them.
+        """
+        tried = chain.standing
         if named.name in self.errors:
-            return None
+            return tried, None
         start = time.perf_counter()
-        adversarial = kept.clone()
+        adversarial = chain.images.clone()
         try:
             if tried.any():
-                adversarial[tried] = self._strongest(named, Batch(*(tensor[tried] for tensor in batch)))
+                starts = chain.best[tried] if named.start == "best" else None
+                adversarial[tried] = self._strongest(named, Batch(*(tensor[tried] for tensor in batch)), starts)
         except Exception as error:
             self.errors[named.name] = f"{type(error).__name__}: {error}"
             warnings.warn(f"Attack {named.name!r} failed and is left out: {error}", stacklevel=3)
-            return None
+            return tried, None
         self.costs[named.name].seconds += time.perf_counter() - start
         self.costs[named.name].attacked += int(tried.sum())
-        return adversarial
+        return tried, adversarial
 
-    def _strongest(self, named: NamedAttack, batch: Batch) -> Tensor:
-        """Adversarial images (B, C, H, W) for (images, goals, indices)."""
+    def _strongest(self, named: NamedAttack, batch: Batch, starts: Tensor | None) -> Tensor:
+        """Adversarial images (B, C, H, W) for (images, goals, indices), from points (B, C, H, W) if any are given."""
         named, searched = self.prepared.ready(named)
         images, goal, indices = batch
-        adversarial = self._clipped(named, searched, batch)
+        adversarial = self._clipped(named, searched, batch, starts)
         if self.prepared.misled(named, torch.cat([images[:MOST], adversarial[:MOST]])):
             named, searched = self.prepared.ready(named)
-            adversarial = self._clipped(named, searched, batch)
+            adversarial = self._clipped(named, searched, batch, starts)
         if not named.view.is_deployed or self.model.frontend.randomised:
             return adversarial
         with torch.no_grad():
@@ -162,14 +171,14 @@ class AttackRun:
         if again.any():
             some = Batch(images[again], goal[again], indices[again])
             exact = named.view(self.model, self._meter(named))
-            adversarial[again] = self._clipped(named, exact, some)
+            adversarial[again] = self._clipped(named, exact, some, None if starts is None else starts[again])
         return adversarial
 
     def _meter(self, named: NamedAttack) -> Callable[[Model], Model]:
         return lambda model: metered(model, self.costs[named.name], self.progress.tick)
 
-    def _clipped(self, named: NamedAttack, model: Model, batch: Batch) -> Tensor:
-        adversarial = named.attack(model, *batch)
+    def _clipped(self, named: NamedAttack, model: Model, batch: Batch, starts: Tensor | None) -> Tensor:
+        adversarial = named.attack(model, *batch, starts=starts)
         if adversarial.shape != batch.image.shape or not adversarial.isfinite().all():
             raise ValueError(
                 f"an attack must return finite images of shape {tuple(batch.image.shape)}, found "
@@ -177,11 +186,9 @@ class AttackRun:
             )
         return adversarial.clamp(0, 1)
 
-    @torch.no_grad()
-    def _judge(self, images: Tensor, clean: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The deployed model's logits, and how near what its classifier sees comes to the clean images."""
-        through = self.model.frontend(images.clone())
-        return self.model.logits_from(through), quality(through, clean) if self._sees_images else {}
+    def _judge(self, images: Tensor, batch: Batch) -> Verdict:
+        """The deployed model's verdict on what became of a batch's images (B, C, H, W)."""
+        return verdict(self.model, images, batch, self._draws, with_quality=self._sees_images)
 
 
 def nan_error(predictions: Tensor | np.ndarray) -> str | None:

@@ -22,8 +22,11 @@ _SHOULD_BE_WEAKER = {
 
 
 def compare_rows(attacks: Sequence[NamedAttack], samples: Samples) -> list[Finding]:
-    """Whoever knows or does more can do no worse by right: attacks of one budget, or that minimise one norm."""
-    ran = [named for named in attacks if named.name in samples.attacks]
+    """Whoever knows or does more can do no worse by right: attacks of one budget, or that minimise one norm.
+
+    Those of a chain met other samples each, and are not compared.
+    """
+    ran = [named for named in attacks if named.name in samples.attacks and named.chain is None]
     bounded, smallest = defaultdict(list), defaultdict(list)
     for named in ran:
         if named.attack.budget is not None:

@@ -33,6 +33,8 @@ def evaluation_facts(
         "weights": weights_used(trainer, model, folder),
         "checkpoints": _checkpoints(attacks, Path(trainer.default_root_dir)),
         "system": model.system,
+        "undefended": model.frontend.hands_images_on,
+        "randomised": model.frontend.randomised,
         "data": name_of_data(trainer),
     }
 

@@ -9,6 +9,7 @@ def check_evaluation_settings(
     every_n_epochs: int,
     max_samples: int | None,
     time_budget: float | None,
+    draws: int,
     diagnostics: int,
     n_images: int,
 ) -> None:
@@ -19,6 +20,7 @@ def check_evaluation_settings(
         every_n_epochs: at least 1.
         max_samples: at least 1, or None.
         time_budget: above 0 seconds, or None.
+        draws: at least 1.
         diagnostics: at least 0 samples.
         n_images: at least 0.
     """
@@ -33,6 +35,8 @@ def check_evaluation_settings(
         raise ValueError(f"`max_samples` must be at least 1, found {max_samples}; write null for all.")
     if time_budget is not None and not time_budget > 0:
         raise ValueError(f"`time_budget` must be above 0 seconds, found {time_budget}; write null for no bound.")
+    if draws < 1:
+        raise ValueError(f"`draws` must be at least 1, found {draws}; 1 judges by a single forward.")
     if diagnostics < 0:
         raise ValueError(f"`diagnostics` must be at least 0 samples, found {diagnostics}.")
     if n_images < 0:

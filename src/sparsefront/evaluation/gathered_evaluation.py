@@ -49,7 +49,8 @@ class GatheredEvaluation:
             (ongoing.parts, run.errors, run.costs, correct, late, run.prepared.facts, run.prepared.findings)
         )
         parts, errors, costs, corrects, lates, forms, findings = zip(*of_processes, strict=True)
-        samples = Samples.joined([part for one in parts for part in one])
+        chains = {named.name: named.chain for named in run.attacks}
+        samples = Samples.joined([part for one in parts for part in one], chains)
         return cls(
             samples=samples,
             errors=_errors(run.attacks, errors, samples) if len(samples) else {},

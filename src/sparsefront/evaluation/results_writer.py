@@ -44,7 +44,7 @@ class ResultsWriter:
         Args:
             gathered: what all processes found, at least one sample.
             n_probed: samples on which signs are looked for, beside those that show in the rows.
-            settings: of the evaluation, for the record; with a `cascade`, rows are not compared with each other.
+            settings: of the evaluation, for the record.
         """
         run, samples = self.ongoing.run, self.results / f"{self.stage}_samples.csv"
         gathered.samples.write(samples)
@@ -53,8 +53,7 @@ class ResultsWriter:
         facts |= {**settings, "n_samples": len(gathered.samples), "time_budget_reached": gathered.late}
         facts |= {SAMPLES: file_digest(samples), **gathered.form}
         findings = [majority_baseline(gathered.samples), *gathered.findings]
-        if not settings["cascade"]:
-            findings += compare_rows(self.attacks, gathered.samples)
+        findings += compare_rows(run.attacks, gathered.samples)
 
         def write_record(whole: bool) -> None:
             signs = {"whole": whole, "diagnostics": [vars(finding) for finding in findings]}

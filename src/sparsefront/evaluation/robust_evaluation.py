@@ -60,6 +60,8 @@ class RobustEvaluation(EvaluationCallback):
         cascade: hand each attack only the samples that those before it left standing, as AutoAttack does: the worst
             case comes sooner, but a row no longer stands for itself.
         search_precision: `bf16` lets adversaries search under bfloat16 autocast; verdicts are in full precision.
+        draws: forwards that a verdict is over before a front end that draws random numbers: their mean probability
+            decides, and an image counts as adversarial only if it fools more than half of them.
         n_images: pictures kept for the report and W&B.
         save_images: keep every adversarial image in `results/<stage>_adversarial/<attack>`, for `attacks.SavedImages`.
         diagnostics: samples on which signs of masked gradients are looked for, beside those that show in the rows.
@@ -79,6 +81,7 @@ class RobustEvaluation(EvaluationCallback):
         time_budget: float | None = None,
         cascade: bool = False,
         search_precision: SearchPrecision = "32",
+        draws: int = 10,
         n_images: int = 8,
         save_images: bool = False,
         diagnostics: int = 0,
@@ -89,6 +92,7 @@ class RobustEvaluation(EvaluationCallback):
             every_n_epochs=every_n_epochs,
             max_samples=max_samples,
             time_budget=time_budget,
+            draws=draws,
             diagnostics=diagnostics,
             n_images=n_images,
         )
@@ -99,6 +103,7 @@ class RobustEvaluation(EvaluationCallback):
         self.time_budget = time_budget
         self.cascade = cascade
         self.search_precision = search_precision
+        self.draws = draws
         self.n_images = n_images
         self.save_images = save_images
         self.diagnostics = diagnostics
@@ -172,6 +177,7 @@ class RobustEvaluation(EvaluationCallback):
                 self.attacks,
                 cascade=self.cascade,
                 search_precision=self.search_precision,
+                draws=self.draws,
                 training_images=lambda number: training_images(trainer, number, model.device),
                 progress=self._progress,
             )
@@ -184,7 +190,7 @@ class RobustEvaluation(EvaluationCallback):
         """Keep rows as they come, so that another run can go on from them, and take over those of one before."""
         backward = run.model.frontend.default_backward
         entries = [AttackRecord.of(named, backward).written() for named in run.attacks]
-        settings = {name: getattr(self, name) for name in ("cascade", "search_precision", "save_images")}
+        settings = {name: getattr(self, name) for name in ("cascade", "search_precision", "draws", "save_images")}
         same = fingerprint(run.model, entries, stage=stage, data=name_of_data(trainer), **settings)
         resumed: ResumedRows | None = None
         if self.resume_from is not None:
@@ -216,7 +222,8 @@ class RobustEvaluation(EvaluationCallback):
             self._progress.close(*lines)
         if trainer.is_global_zero and some:
             writer = ResultsWriter(trainer, self._ongoing, self.attacks, self.results, stage)
-            writer.write(gathered, self.diagnostics, {"cascade": self.cascade, "time_budget": self.time_budget})
+            settings = {name: getattr(self, name) for name in ("cascade", "time_budget", "draws")}
+            writer.write(gathered, self.diagnostics, settings)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Close the progress bar."""

@@ -13,6 +13,7 @@ from sparsefront.figures.curves import curves_figure
 from sparsefront.figures.panel import panel_figure
 from sparsefront.figures.representation_figures import own_figures
 from sparsefront.figures.variants import variants_figure
+from sparsefront.report.differences import differences
 from sparsefront.report.plots import (
     accuracy_figure,
     interval_attacks,
@@ -21,7 +22,7 @@ from sparsefront.report.plots import (
     sizes_figure,
 )
 from sparsefront.report.row import Row, rows_of
-from sparsefront.report.sentences import cautions, headline, reservation, signs
+from sparsefront.report.sentences import cautions, headline, over_draws, reservation, signs
 from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
 from sparsefront.report.variant_tables import variant_tables
@@ -64,6 +65,7 @@ def render(runs: Sequence[Run]) -> str:
     accuracy = _svg(accuracy_figure(rows), "accuracy", "Clean and robust accuracy per attack; numbers in the table")
     return environment.from_string(source).render(
         headlines=[(headline(run), bool(reservation(run))) for run in runs],
+        remarks=[*differences(runs), *filter(None, map(over_draws, runs))],
         cautions=cautions(runs),
         header=HEADER,
         text_columns=TEXT_COLUMNS,

@@ -1,6 +1,6 @@
 """What the numbers say, in plain sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,11 @@ from sparsefront.report.row import worst_row
 from sparsefront.report.unsearched import unsearched
 from sparsefront.report.weights import other_settings
 from sparsefront.results.attack_call import size_in_words
+from sparsefront.results.finding import FEW, tolerated
+from sparsefront.results.over_draws import OverDraws
 from sparsefront.results.run import Run
 from sparsefront.results.same_evaluation import unfinished
+from sparsefront.results.samples import DRAWS
 from sparsefront.results.share import Share
 
 
@@ -80,11 +83,8 @@ def cautions(runs: Sequence[Run]) -> list[str]:
                 f"{run.name}: no white-box attack ran to its end, so an adversary who knows the defense may do far "
                 "better than the worst case says."
             )
-        if run.provenance.get("cascade"):
-            reasons.append(
-                f"{run.name}: evaluated in cascade: each attack met only the samples that those above it left "
-                "standing, so a row says what was left after it, not how strong it is."
-            )
+        reasons += _chains(run)
+        reasons += _single_draws(run)
         if run.provenance.get("time_budget_reached"):
             reasons.append(
                 f"{run.name}: stopped by its time budget: batches that would have begun after "
@@ -93,7 +93,61 @@ def cautions(runs: Sequence[Run]) -> list[str]:
         reasons += [] if (other := other_settings(run)) is None else [other]
         reasons += unfinished(run.name, run.provenance)
         reasons += [f"{run.name}, {sign['adversary']}: {sign['sentence']}" for sign in signs(run) if sign["raised"]]
-    return reasons + _unlike(runs)
+    return [*reasons, *_powerless(runs), *_unlike(runs)]
+
+
+def _chains(run: Run) -> Iterator[str]:
+    """What rows of chains say, and what they do not."""
+    if run.provenance.get("cascade"):
+        yield (
+            f"{run.name}: evaluated in cascade: each attack met only the samples that those above it left standing, so "
+            "a row says what was left after it, not how strong it is."
+        )
+        return
+    for chain in dict.fromkeys(attack.chain for attack in run.attacks if attack.chain is not None):
+        yield (
+            f"{run.name}: {chain} is a chain: each of its attacks met only the samples that those of it above left "
+            "standing, so a row says what was left after it, not how strong it is."
+        )
+
+
+def _single_draws(run: Run) -> Iterator[str]:
+    """Nobody averaged over the draws of a model that draws random numbers."""
+    averaged = any(attack.settings.get("eot_iter", 1) > 1 or attack.attack == "AutoAttack" for attack in run.judging)
+    if run.provenance.get("randomised") and run.judging and not averaged:
+        yield (
+            f"{run.name}: it draws random numbers, and no attack averaged over its draws (`eot_iter`), so that one who "
+            "does may do far better than the worst case says."
+        )
+
+
+def _powerless(runs: Sequence[Run]) -> Iterator[str]:
+    """Attacks within a ball that do nothing to an undefended system."""
+    for run in [run for run in runs if run.provenance.get("undefended")]:
+        right = int(run.samples.correct().sum())
+        for attack in [one for one in run.judging if one.budget is not None and one.chain is None]:
+            fooled = int(run.samples.success(attack.name).sum())
+            if right > FEW and fooled <= tolerated(right):
+                yield (
+                    f"{attack.name} fools {fooled} of {right} samples of {run.name}, which nothing defends: its rows "
+                    "say nothing of any system; give it a larger budget of steps or queries."
+                )
+
+
+def over_draws(run: Run) -> str | None:
+    """Accuracy in one pass of a model that draws random numbers, clean and where each sample's worst attack is taken.
+
+    None of any other model, or of one judged by a single draw.
+    """
+    draws, columns = int(run.provenance.get("draws") or 1), run.samples.columns
+    if draws < 2 or f"clean_{DRAWS}" not in columns:
+        return None
+    shares = [columns[f"clean_{DRAWS}"], *(columns[f"{attack.name}/{DRAWS}"] for attack in run.judging)]
+    clean, worst = OverDraws.of(shares[0], draws), OverDraws.of(np.fmin.reduce(shares), draws)
+    return (
+        f"{run.name}: a verdict is over {draws} draws of its random numbers; a single pass over these samples is right "
+        f"on {clean} of them clean, and on {worst} of what each sample's worst attack made of them (95 %)."
+    )
 
 
 def signs(run: Run) -> list[dict[str, Any]]:

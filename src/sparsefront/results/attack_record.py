@@ -34,6 +34,8 @@ class AttackRecord:
         asks_only: whether it asked the deployed model for answers alone, or had a part that did, so that no gradient
             misled it.
         in_worst_case: whether a sample that falls to it counts as fallen: not to a control, nor at any size whatever.
+        chain: attacks of one chain met only the samples that those before them left standing; None of one that met all.
+        start: `best` if it began from the best images that its chain had found, else `clean`.
         error: what stopped it, or None if it ran to its end.
         seconds: time that it took, or None.
         attacked: samples that it was run on, or None.
@@ -52,6 +54,8 @@ class AttackRecord:
     minimises: str | None = None
     asks_only: bool = False
     in_worst_case: bool = True
+    chain: str | None = None
+    start: str = "clean"
     error: str | None = None
     seconds: float | None = None
     attacked: float | None = None
@@ -88,6 +92,8 @@ class AttackRecord:
             minimises=named.attack.minimises,
             asks_only=named.view.is_deployed and (named.knowledge == "black_box" or not named.attack.by_gradient),
             in_worst_case=named.in_worst_case,
+            chain=named.chain,
+            start=named.start,
             error=error,
             **({} if cost is None else vars(cost)),
         )
@@ -118,6 +124,8 @@ class AttackRecord:
             minimises=_minimises(entry),
             asks_only=entry.at("asks_only").flag(),
             in_worst_case=in_worst_case is None or in_worst_case.flag(),
+            chain=entry.text_of("chain"),
+            start=entry.text_of("start") or "clean",
             error=entry.text_of("error"),
             **{key: entry.number_of(key, 0) for key in vars(Cost())},
         )
@@ -135,6 +143,8 @@ class AttackRecord:
             "budget": None if self.budget is None else self.budget._asdict(),
             "minimises": self.minimises,
             "asks_only": self.asks_only,
+            "chain": self.chain,
+            "start": self.start,
             **costs,
             "error": self.error,
         }

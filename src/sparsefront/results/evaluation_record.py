@@ -19,7 +19,8 @@ class EvaluationRecord:
     Attributes:
         attacks: one record an attack, in the order they ran, failed ones included.
         provenance: the rest of the file: `system` and `data` by their names, `stage`, `epoch`, `n_samples`, `weights`,
-            `cascade`, `time_budget`, `diagnostics`, `whole`, `samples_sha256`, `versions`, `machine`, `command`.
+            `undefended`, `randomised`, `draws`, `cascade`, `time_budget`, `diagnostics`, `whole`, `samples_sha256`,
+            `versions`, `machine`, `command`.
     """
 
     attacks: tuple[AttackRecord, ...]
@@ -68,10 +69,10 @@ def _check(record: Entry) -> None:
     record.at("data").text()
     for key in ("stage", "machine", "command", "samples_sha256"):
         record.text_of(key)
-    for key in ("cascade", "time_budget_reached", "whole"):
+    for key in ("cascade", "time_budget_reached", "whole", "undefended", "randomised"):
         if (flag := record.get(key)) is not None:
             flag.flag()
-    for key, least in (("epoch", 0), ("n_samples", 1)):
+    for key, least in (("epoch", 0), ("n_samples", 1), ("draws", 1)):
         if (count := record.get(key)) is not None:
             count.count(least)
     record.number_of("time_budget", 0)

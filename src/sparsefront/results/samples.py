@@ -1,9 +1,10 @@
 """What happened to each sample."""
 
 import csv
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from sparsefront.results.result_files import Columns, read_columns
 Norm = Literal["Linf", "L2", "L1"]
 NORMS: dict[str, Norm] = {"linf": "Linf", "l2": "L2", "l1": "L1"}  # column -> norm
 QUALITIES = ("psnr", "ssim")
+DRAWS = "draws"  # of a randomised front end: share of the draws of a verdict that is right
 ROUNDING = 1e-4  # by which a perturbation may stand out of a ball and still count as inside
 
 
@@ -35,13 +37,18 @@ class Samples:
         return len(self.columns["index"]) if self.columns else 0
 
     @classmethod
-    def joined(cls, parts: Sequence["Samples"]) -> "Samples":
-        """Rows of all parts by rising index; columns that some part lacks (a failed attack) are left out."""
+    def joined(cls, parts: Sequence["Samples"], chains: Mapping[str, str | None] = MappingProxyType({})) -> "Samples":
+        """Rows of all parts by rising index; columns that some part lacks (a failed attack) are left out.
+
+        Args:
+            parts: rows of some samples each.
+            chains: of attacks that were run in a chain: the others of it do not keep what a failed one brought down.
+        """
         columns_of_parts = [part.columns for part in parts if len(part)]
         if not columns_of_parts:
             return cls()
         names = [name for name in columns_of_parts[0] if all(name in columns for columns in columns_of_parts)]
-        columns_of_parts = [_without_falls_of_others(columns, names) for columns in columns_of_parts]
+        columns_of_parts = [_without_falls_of_others(columns, names, chains) for columns in columns_of_parts]
         order = np.concatenate([columns["index"] for columns in columns_of_parts]).argsort(kind="stable")
         return cls({name: np.concatenate([columns[name] for columns in columns_of_parts])[order] for name in names})
 
@@ -91,7 +98,7 @@ class Samples:
         return reached
 
     def attacked(self, attack: str) -> np.ndarray:
-        """Bool (N,): met by an attack; in a cascade, those left standing before it."""
+        """Bool (N,): met by an attack; in a chain, among those left standing before it."""
         return ~np.isnan(self.columns[f"{attack}/linf"])
 
     @property
@@ -119,13 +126,14 @@ class Samples:
         return worst
 
 
-def _without_falls_of_others(columns: Columns, kept: Sequence[str]) -> Columns:
-    """The kept columns, where a cascade's later attacks do not carry the falls of one that is left out."""
+def _without_falls_of_others(columns: Columns, kept: Sequence[str], chains: Mapping[str, str | None]) -> Columns:
+    """The kept columns, where a chain's later attacks do not carry the falls of one that is left out."""
     cleared, label = {name: columns[name] for name in kept}, columns["label"]
     verdicts = [name.removesuffix("/pred") for name in columns if name.endswith("/pred")]
-    for failed in [attack for attack in verdicts if f"{attack}/pred" not in kept]:
+    for failed in [attack for attack in verdicts if f"{attack}/pred" not in kept and chains.get(attack)]:
         fallen = np.isfinite(columns[f"{failed}/linf"]) & (columns[f"{failed}/pred"] != label)
-        for attack in [attack for attack in verdicts if f"{attack}/pred" in kept]:
+        same = [attack for attack in verdicts if chains.get(attack) == chains[failed]]
+        for attack in [attack for attack in same if f"{attack}/pred" in kept]:
             # Whatever has no size was not handed on to this attack.
             carried = fallen & np.isnan(columns[f"{attack}/linf"])
             cleared[f"{attack}/pred"] = np.where(carried, label, cleared[f"{attack}/pred"])

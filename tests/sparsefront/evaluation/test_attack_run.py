@@ -1,7 +1,7 @@
 """Attacks on batches: who meets which attack, what it costs, and who has the last word."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
@@ -74,6 +74,76 @@ def test_a_cascade_passes_on_the_samples_still_standing_and_its_worst_case_is_th
     met = (margins() > EPS / 4).sum()
     assert np.isfinite(samples.columns["strong/linf"]).sum() == met  # sizes of those that it met alone
     assert samples.columns["strong/success"].sum() == ((margins() > EPS / 4) & (margins() < EPS)).sum()
+
+
+def test_attacks_of_a_chain_meet_what_was_left_and_others_meet_every_sample():
+    met = {name: [] for name in ("chained", "other", "alone")}
+    chain = [replace(WEAK, chain="a"), NamedAttack("chained", Spy(met["chained"]), chain="a")]
+    others = [NamedAttack("other", Spy(met["other"]), chain="b"), NamedAttack("alone", Spy(met["alone"]))]
+    attacked([*chain, *others])
+    every = [100 + i for i, margin in enumerate(margins().tolist()) if margin > 0]
+    assert met["other"] == met["alone"] == every
+    assert met["chained"] == [100 + i for i, margin in enumerate(margins().tolist()) if margin > EPS / 4]
+
+
+@dataclass(frozen=True)
+class Begins(Attack):
+    """Keeps the points that it is to begin from."""
+
+    points: list
+    begins_from_starts: ClassVar[bool] = True
+
+    def perturb(self, model, images, labels, indices):
+        self.points.append(None)
+        return images
+
+    def perturb_from(self, model, images, labels, indices, starts):
+        self.points.append(starts)
+        return starts
+
+
+def test_an_attack_begins_from_the_image_of_largest_margin_that_its_chain_found():
+    points = []
+    far, near = NamedAttack("far", FGSM(eps=0.01), chain="a"), NamedAttack("near", FGSM(eps=0.001), chain="a")
+    begins = NamedAttack("begins", Begins(points), chain="a", start="best")
+    attacked([far, near, begins, NamedAttack("as_ever", Begins(points), chain="a")])
+    starts, nothing = points
+    assert nothing is None
+    clean, labels, indices = everything()
+    left = margins() > 0.01
+    expected = FGSM(eps=0.01)(defended().eval(), clean[left], labels[left], indices[left])
+    torch.testing.assert_close(starts, expected)  # a linear model's margin rises with eps
+
+
+def test_a_start_that_nothing_can_come_of_is_refused():
+    with pytest.raises(ValueError, match="found no `chain`; name a chain and APGD"):
+        NamedAttack("a", Begins([]), start="best")
+    with pytest.raises(ValueError, match="found FGSM, which begins as it does"):
+        NamedAttack("a", FGSM(), chain="a", start="best")
+    with pytest.raises(ValueError, match="`start` must be one of"):
+        NamedAttack("a", Begins([]), chain="a", start="last")
+
+
+def test_falls_of_a_failed_attack_leave_its_own_chain_alone(tmp_path):
+    tiny = PGD(eps=1e-6, steps=2)
+    attacks = [NamedAttack("dies", Dies(), chain="a"), NamedAttack("after", tiny, chain="a")]
+    attacks += [replace(STRONG, chain="b"), NamedAttack("behind", tiny, chain="b")]
+    metrics = run(tmp_path, "validate", attacks).callback_metrics
+    assert metrics["val/robust_acc/after"].item() == pytest.approx(18 / 21)
+    standing = (margins() > EPS).double().mean().item()
+    assert metrics["val/robust_acc/strong"].item() == metrics["val/robust_acc/behind"].item() == pytest.approx(standing)
+
+
+def test_before_a_front_end_that_draws_a_verdict_is_over_draws(tmp_path):
+    trainer = run(tmp_path, "validate", [STRONG], defended(frontend=Drawing), draws=4)
+    found = rows(trainer, "val")
+    assert {float(row["clean_draws"]) for row in found} <= {0, 0.25, 0.5, 0.75, 1}
+    fell = [row for row in found if row["strong/success"] == "1"]
+    assert fell
+    assert all(float(row["strong/draws"]) < 0.5 for row in fell)
+    about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
+    assert (about["draws"], about["randomised"], about["undefended"]) == (4, True, False)
+    assert "clean_draws" not in rows(run(tmp_path / "sure", "validate", [STRONG], draws=4), "val")[0]
 
 
 def test_the_cost_of_an_attack_is_counted_in_images_that_pass_forward_and_backward():

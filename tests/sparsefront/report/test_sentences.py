@@ -1,6 +1,6 @@
 import json
 
-from sparsefront.report.sentences import cautions, headline
+from sparsefront.report.sentences import cautions, headline, over_draws
 from sparsefront.results.run import Run, load_runs
 
 
@@ -73,3 +73,42 @@ def test_a_single_step_alone_is_no_evidence(make_run, entry):
     single["attack"]["class_path"] = "FGSM"
     (sentence,) = cautions([Run.load(make_run(attacks=[single]))])
     assert "single step" in sentence
+
+
+def test_rows_of_a_chain_say_what_was_left(make_run, entry):
+    folder = make_run(attacks=[entry("standard.a") | {"chain": "standard"}, entry("b")])
+    (sentence,) = cautions([Run.load(folder)])
+    assert "standard is a chain: each of its attacks met only" in sentence
+
+
+def test_a_model_that_draws_needs_an_attack_that_averages_over_draws(make_run, entry):
+    plain, averaging = entry("plain"), entry("eot")
+    averaging["attack"]["init_args"]["eot_iter"] = 10
+    (sentence,) = cautions([_with(make_run("one", attacks=[plain]), randomised=True)])
+    assert "no attack averaged over its draws" in sentence
+    assert cautions([_with(make_run("two", attacks=[plain, averaging]), randomised=True)]) == []
+
+
+def test_an_attack_that_does_nothing_to_an_undefended_system_says_nothing(make_run, entry):
+    natural = _with(
+        make_run("natural", attacks=[entry("idle", fell=(1, 2)), entry("pgd", fell=(1, 2, 3))], system="Natural"),
+        undefended=True,
+    )
+    defended = Run.load(make_run("defended", attacks=[entry("idle"), entry("pgd", fell=(0, 1, 2, 3))]))
+    (sentence,) = cautions([natural, defended])
+    assert sentence.startswith("idle fools 2 of 9 samples of Natural, which nothing defends: its rows say nothing")
+    assert cautions([defended]) == []
+
+
+def test_accuracy_over_draws_takes_each_samples_worst_attack(make_run, entry):
+    folder = make_run(attacks=[entry("a"), entry("b")])
+    samples = folder / "results/val_samples.csv"
+    header, *lines = samples.read_text().splitlines()
+    shares = [(1.0, 0.5, 0.75), *[(1.0, 1.0, 1.0)] * 8, (0.0, "", "")]
+    added = [f"{line},{','.join(map(str, row))}" for line, row in zip(lines, shares, strict=True)]
+    samples.write_text("\n".join([f"{header},clean_draws,a/draws,b/draws", *added]) + "\n")
+    assert over_draws(Run.load(folder)) is None
+    sentence = over_draws(_with(folder, draws=4))
+    assert "over 4 draws" in sentence
+    # 9 of 10 right in every draw; in the worst case one of them in every other draw: 1.96 sqrt(0.25 * 4 / 3) / 10
+    assert "90.0 % ± 0.0 of them clean, and on 85.0 % ± 11.3 of what" in sentence
