@@ -26,21 +26,22 @@ from sparsefront.common.rules import (
     between,
     check_rules,
     fits_and_covers,
-    from_0_to_1,
     one_of,
 )
 from sparsefront.frontends.base import FrontEnd
-from sparsefront.frontends.parts.benign_patches import SMOOTHING_PATCH, Normalise, benign_patches, deviation
+from sparsefront.frontends.parts.benign_patches import SMOOTHING_PATCH, benign_patches, deviation
 from sparsefront.frontends.parts.first_atoms import first_atoms, without_flat
 from sparsefront.frontends.parts.patch_learner import PatchLearner
 from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
 from sparsefront.frontends.settings.background_filter import BackgroundFilter
 from sparsefront.frontends.settings.object_region import ObjectRegion
+from sparsefront.frontends.settings.region_sparse_codes import RegionSparseCodes
 from sparsefront.frontends.settings.region_sparse_learning import RegionSparseLearning
 
 Dictionary = Literal["learned", "dct", "random"]
 
-_REGION, _BACKGROUND, _LEARNING = ObjectRegion(), BackgroundFilter(), RegionSparseLearning()
+_CODES, _REGION = RegionSparseCodes(), ObjectRegion()
+_BACKGROUND, _LEARNING = BackgroundFilter(), RegionSparseLearning()
 _MAX_BYTES = 2**28  # of working memory while patches are coded
 
 
@@ -49,11 +50,11 @@ class RegionSparse(FrontEnd):
 
     y(p) = sum over the patches i that hold pixel p of (theta c_i(p) + (1 - theta) b(p) if patch i touches the object
     region, else b(p)) / number of patches that hold p. b is the image after the bilateral filter, c_i the patch of
-    the image restored from `n_nonzero_coefs` atoms. Within the region y = theta c + (1 - theta) b, away from it
+    the image restored from `codes.n_nonzero_coefs` atoms. Within the region y = theta c + (1 - theta) b, away from it
     y = b, and between the two the share of c falls over a patch's width, so that no seam is seen.
 
-    `theta` is equation 19's trade-off: the paper lets the regions decide it, 1 on the object and 0 off it, which is
-    the default; less lets the filter have a share of the object too.
+    `codes.theta` is equation 19's trade-off: the paper lets the regions decide it, 1 on the object and 0 off it, which
+    is the default; less lets the filter have a share of the object too.
 
     Coding undoes equation 17's z-score, which the paper leaves open: every entry of a patch has a mean m and a
     deviation s over all patches of its image; z = (p - m) / s is coded by OMP, and c = m + s (Psi alpha).
@@ -64,8 +65,8 @@ class RegionSparse(FrontEnd):
 
     The region: see it by the method `region`. Where nothing is found, `region.fallback` decides.
 
-    The paper's ablations: noTR `dictionary: dct` or `random`, noIS `learning.smoothing: false`, noPN `normalise: none`,
-    noBS `background: null`; whole-image coding `region.shape: all`.
+    The paper's ablations: noTR `dictionary: dct` or `random`, noIS `learning.smoothing: false`, noPN
+    `codes.normalise: none`, noBS `background: null`; whole-image coding `region.shape: all`.
 
     Backward modes: `exact` (the default), the derivative with the region held, through the least-squares fit on the
     atoms chosen, the z-score and the filter; true almost everywhere, since region and choice of atoms are piecewise
@@ -74,13 +75,11 @@ class RegionSparse(FrontEnd):
     Args:
         image_shape: (C, H, W) of the images.
         n_atoms: of the dictionary Psi (ours; the paper names none).
-        n_nonzero_coefs: K, sparsity: atoms in a patch (ours).
         patch_size: side n of the square patches, in pixels (ours).
         stride: pixels from one patch to the next, at most n (ours).
-        theta: weight of the sparse code in the object region, in [0, 1].
-        normalise: `zscore`, `patch_mean` (a patch's own mean is taken off) or `none`, in learning and in coding.
         dictionary: `learned`, `dct` (overcomplete cosines) or `random` (normal deviates); the last two learn nothing,
             and the settings of `learning` do not count, but for the `seed` of `random`.
+        codes: how patches of the object are coded, see `RegionSparseCodes`.
         region: where the object is, see `ObjectRegion`.
         background: how the rest is filtered, see `BackgroundFilter`; null leaves it as it is.
         learning: how the dictionary is learned, see `RegionSparseLearning`.
@@ -96,35 +95,31 @@ class RegionSparse(FrontEnd):
         self,
         image_shape: tuple[int, int, int],
         n_atoms: int = 256,
-        n_nonzero_coefs: int = 10,
         patch_size: int = 8,
         stride: int = 2,
-        theta: float = 1.0,
-        normalise: Normalise = "zscore",
         dictionary: Dictionary = "learned",
+        codes: RegionSparseCodes = _CODES,
         region: ObjectRegion = _REGION,
         background: BackgroundFilter | None = _BACKGROUND,
         learning: RegionSparseLearning = _LEARNING,
     ) -> None:
         super().__init__(image_shape)
-        self.n_atoms, self.n_nonzero_coefs, self.patch_size, self.stride = n_atoms, n_nonzero_coefs, patch_size, stride
-        self.theta, self.normalise, self.dictionary_kind = theta, normalise, dictionary
-        self.object_region, self.background, self.learning = region, background, learning
+        self.n_atoms, self.patch_size, self.stride = n_atoms, patch_size, stride
+        self.dictionary_kind, self.codes, self.object_region = dictionary, codes, region
+        self.background, self.learning = background, learning
         self.n_learning_steps = learning.n_iterations
         self._check_settings()
         self.register_buffer("dictionary", self._first_dictionary())
         self.learned.fill_(dictionary != "learned")
 
     def _check_settings(self) -> None:
-        smaller_side, fewest = min(self.image_shape[1:]), 2 if self.normalise == "zscore" else 1
+        smaller_side, fewest = min(self.image_shape[1:]), 2 if self.codes.normalise == "zscore" else 1
         rules = [
-            *one_of(get_args(Normalise), normalise=self.normalise),
             *one_of(get_args(Dictionary), dictionary=self.dictionary_kind),
             *fits_and_covers(self.image_shape, self.patch_size, self.stride),
             *at_least(1, n_atoms=self.n_atoms),
-            *between(1, ("n_atoms", self.n_atoms), n_nonzero_coefs=self.n_nonzero_coefs),
+            *between(1, ("n_atoms", self.n_atoms), n_nonzero_coefs=self.codes.n_nonzero_coefs),
             *at_least(fewest, "a z-score needs 2", patches_per_image=self.learning.patches_per_image),
-            *from_0_to_1(theta=self.theta),
             (
                 smaller_side >= 2 or self.object_region.shape == "all",
                 f"`image_shape` must have at least 2 pixels a side for the gradient that finds a region, found "
@@ -166,9 +161,9 @@ class RegionSparse(FrontEnd):
         working = images.to(torch.promote_types(images.dtype, torch.float32))
         grid = PatchGrid(working, self.patch_size, self.stride)
         chosen = grid.touching(self.region(images))
-        share = self.theta * grid.coverage(chosen)
-        total = grid.coverage(torch.ones_like(chosen[:1]))
-        mixed = (self.theta * self._coded(working, grid, chosen) + (total - share) * self._background(working)) / total
+        theta, total = self.codes.theta, grid.coverage(torch.ones_like(chosen[:1]))
+        of_codes = theta * grid.coverage(chosen)
+        mixed = (theta * self._coded(working, grid, chosen) + (total - of_codes) * self._background(working)) / total
         return mixed.clamp(0, 1).to(images.dtype)
 
     def _smallest_side(self) -> int:
@@ -177,7 +172,7 @@ class RegionSparse(FrontEnd):
         return max(self.patch_size, 1 if self.object_region.shape == "all" else 2, of_filter)
 
     def _background(self, images: Tensor) -> Tensor:
-        if self.background is None or (self.object_region.shape == "all" and self.theta == 1):
+        if self.background is None or (self.object_region.shape == "all" and self.codes.theta == 1):
             return images  # in the latter case there is no background
         return self.background(images)
 
@@ -192,14 +187,14 @@ class RegionSparse(FrontEnd):
 
     def _normalisation(self, images: Tensor, grid: PatchGrid) -> tuple[Tensor, Tensor]:
         """What is taken off an image's patches and what they are divided by, two (B, m), where that is the image's."""
-        if self.normalise != "zscore":
+        if self.codes.normalise != "zscore":
             return images.new_zeros(len(images), 1), images.new_ones(len(images), 1)
         mean, variance = grid.moments(images)
         return mean, deviation(variance)
 
     def _restore(self, places: Tensor, images: Tensor, base: Tensor, scale: Tensor) -> Tensor:
         patches, image = cut_patches(images, places, self.patch_size), places[:, 0]
-        offset = patches.mean(dim=1, keepdim=True) if self.normalise == "patch_mean" else base[image]
+        offset = patches.mean(dim=1, keepdim=True) if self.codes.normalise == "patch_mean" else base[image]
         dictionary = F.normalize(
             self.dictionary.to(images.dtype), dim=0
         )  # a half-precision copy is not quite of unit norm
@@ -207,7 +202,7 @@ class RegionSparse(FrontEnd):
         gradient: Literal["implicit", "none"] = (
             "implicit" if signals.requires_grad and torch.is_grad_enabled() else "none"
         )
-        codes = omp(signals, dictionary, self.n_nonzero_coefs, gradient=gradient, max_bytes=_MAX_BYTES).codes
+        codes = omp(signals, dictionary, self.codes.n_nonzero_coefs, gradient=gradient, max_bytes=_MAX_BYTES).codes
         restored = offset + scale[image] * (codes @ dictionary.T)
         return paste_patches(restored, places, images.shape)
 
@@ -219,7 +214,7 @@ class RegionSparse(FrontEnd):
         """One step of the dictionary learner on random patches of (B, C, H, W) images."""
         learning, draws = self.learning, self.learning_draws(self.learning.seed)
         patches = benign_patches(
-            images, self.patch_size, learning.patches_per_image, learning.smoothing_h, self.normalise, draws
+            images, self.patch_size, learning.patches_per_image, learning.smoothing_h, self.codes.normalise, draws
         )
         if self._learner is None:
             self._learner = self._start_learner(patches)
@@ -232,7 +227,7 @@ class RegionSparse(FrontEnd):
         patches = without_flat(patches.cpu())
         start = patches[torch.randperm(len(patches), generator=generator_of(self.learning.seed, -1))]
         coder: Callable[[Tensor, Tensor], Coded] = (
-            partial(omp, n_nonzero_coefs=self.n_nonzero_coefs)
+            partial(omp, n_nonzero_coefs=self.codes.n_nonzero_coefs)
             if self.learning.lmbda is None
             else partial(lasso, lmbda=self.learning.lmbda, tolerance=1e-2)
         )

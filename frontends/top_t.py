@@ -15,7 +15,6 @@ from sparsecode import (
     sample_patches,
     value_with_gradient_of,
 )
-from sparsefront.common.pixel_size import PixelSize, pixel_size
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import at_least, between, check_rules, fitting, positive
 from sparsefront.frontends.base import FrontEnd, ImageMap
@@ -23,10 +22,11 @@ from sparsefront.frontends.parts.decoders import Decoder, build_decoder
 from sparsefront.frontends.parts.first_atoms import first_atoms
 from sparsefront.frontends.parts.patch_learner import PatchLearner
 from sparsefront.frontends.settings.top_t_learning import TopTLearning
+from sparsefront.frontends.settings.top_t_quantizer import TopTQuantizer
 
 Slope = Callable[[Tensor, Tensor], Tensor | float]
 
-_LEARNING = TopTLearning()
+_LEARNING, _QUANTIZER = TopTLearning(), TopTQuantizer()
 
 
 class TopT(FrontEnd):
@@ -47,7 +47,7 @@ class TopT(FrontEnd):
     * `smooth(steepness, top_u)`: f(x) = s/2 [sech^2(s(x/||d||_1 - beta eps)) + sech^2(s(x/||d||_1 + beta eps))], x the
       surviving projection; the paper's strongest, with its s = 4 and U = 2T, is the default.
     * `identity(top_u)`: f = 1.
-    * `exact`: the true derivative, which is 0 almost everywhere unless `quantize` is off. An attack through it is
+    * `exact`: the true derivative, which is 0 almost everywhere unless there is no `quantizer`. An attack through it is
       blind: use it to show masking, not robustness.
 
     The gradient passes through the U >= T largest projections (`top_u`, default 2T; U = `n_atoms` passes all).
@@ -58,9 +58,8 @@ class TopT(FrontEnd):
         patch_size: side n of the square patches, in pixels.
         stride: step S between patches, in pixels.
         top_t: T, projections kept a patch; None keeps all (ablation "no top-T").
-        eps: Linf size of the perturbation that the threshold is meant for, in [0, 1] pixel units; `8/255` is read.
-        beta: the threshold in multiples of eps ||d||_1.
-        quantize: False keeps the surviving projections as they are (ablation "no activation").
+        quantizer: the threshold of equation 3, see `TopTQuantizer`; null keeps the surviving projections as they are
+            (ablation "no activation").
         decoder: `transposed` (the paper's), `small`, `deep`, `resize` or `identity` (the classifier reads the codes).
         dictionary: `learned` without labels (the paper's), `trainable`: learned and then trained on with the
             classifier through the smooth stand-in, or `dct`: overcomplete cosines, nothing to learn.
@@ -79,9 +78,7 @@ class TopT(FrontEnd):
         patch_size: int = 4,
         stride: int = 2,
         top_t: int | None = 15,
-        eps: PixelSize = "8/255",
-        beta: float = 3.0,
-        quantize: bool = True,
+        quantizer: TopTQuantizer | None = _QUANTIZER,
         decoder: Decoder = "transposed",
         dictionary: Literal["learned", "trainable", "dct"] = "learned",
         learning: TopTLearning = _LEARNING,
@@ -89,8 +86,8 @@ class TopT(FrontEnd):
         super().__init__(image_shape)
         self.n_atoms, self.patch_size, self.stride = n_atoms, patch_size, stride
         self.top_t = n_atoms if top_t is None else top_t
-        self.eps, self.beta, self.quantize = pixel_size(eps, "eps"), beta, quantize
-        self.default_backward = "smooth" if quantize else "identity"  # without the quantiser nothing needs smoothing
+        self.quantizer = quantizer
+        self.default_backward = "identity" if quantizer is None else "smooth"  # without it nothing needs smoothing
         self.dictionary_kind, self.learning, self.n_learning_steps = dictionary, learning, learning.n_iterations
         self._check_settings()
         channels = self.image_shape[0]
@@ -112,7 +109,6 @@ class TopT(FrontEnd):
             *at_least(1, n_atoms=self.n_atoms, stride=self.stride),
             *fitting(self.image_shape, patch_size=self.patch_size),
             *between(1, ("n_atoms", self.n_atoms), keep_all, top_t=self.top_t),
-            *positive(beta=self.beta),
         ]
         check_rules(rules)
 
@@ -128,25 +124,25 @@ class TopT(FrontEnd):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, C, H, W) images to decoded images of the same shape, or to codes (B, L, h, w)."""
-        if self.training and self.dictionary_kind == "trainable" and self.quantize:
-            return self._smooth()(images)
+        if self.training and self.dictionary_kind == "trainable" and self.quantizer is not None:
+            return self._smooth(self.quantizer)(images)
         return self._exact()(images)
 
     def backward_modes(self) -> dict[str, Callable[..., ImageMap]]:
         """`exact`, `identity(top_u)` and, with the quantiser on, `smooth(steepness, top_u)`."""
         modes = {**super().backward_modes(), "identity": self._identity}  # of codes, too
-        return {**modes, "smooth": self._smooth} if self.quantize else modes
+        return modes if self.quantizer is None else {**modes, "smooth": partial(self._smooth, self.quantizer)}
 
     def _exact(self) -> ImageMap:
-        slope = (lambda _x, _kept: 0.0) if self.quantize else (lambda _x, kept: kept)
+        slope: Slope = (lambda _x, kept: kept) if self.quantizer is None else (lambda _x, _kept: 0.0)
         return self._with_slope(slope, self.top_t)
 
     def _identity(self, top_u: int | None = None) -> ImageMap:
         return self._with_slope(lambda _x, passing: passing, self._checked_top_u(top_u))
 
-    def _smooth(self, steepness: float = 4.0, top_u: int | None = None) -> ImageMap:
+    def _smooth(self, quantizer: TopTQuantizer, steepness: float = 4.0, top_u: int | None = None) -> ImageMap:
         check_rules(positive("the paper's is 4", steepness=steepness))
-        threshold = self.beta * self.eps
+        threshold = quantizer.threshold
 
         def slope(survivors: Tensor, passing: Tensor) -> Tensor:
             x = survivors / self._l1_norms()
@@ -195,10 +191,10 @@ class TopT(FrontEnd):
         return torch.zeros_like(projections).scatter_(-1, chosen, 1.0)
 
     def _activate(self, survivors: Tensor) -> Tensor:
-        if not self.quantize:
+        if self.quantizer is None:
             return survivors
         norms = self._l1_norms()
-        passes = survivors.abs() >= (self.beta * self.eps) * norms
+        passes = survivors.abs() >= self.quantizer.threshold * norms
         return torch.where(passes, survivors.sign() * norms, 0.0)
 
     def codes(self, images: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class ByLibraries:
         """scikit-learn's OMP, put together again."""
         atoms = self.frontend.dictionary.T.numpy()
         codes = sparse_encode(
-            patches, atoms, algorithm="omp", n_nonzero_coefs=self.frontend.n_nonzero_coefs, n_jobs=self.n_jobs,
+            patches, atoms, algorithm="omp", n_nonzero_coefs=self.frontend.codes.n_nonzero_coefs, n_jobs=self.n_jobs,
             check_input=False,
         )  # fmt: skip
         coded: np.ndarray = codes @ atoms

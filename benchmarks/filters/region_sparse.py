@@ -38,7 +38,7 @@ def _contest(images: Tensor) -> Contest:
     runs |= ours(frontend, images) | theirs(rivals["libraries"], images)
     return Contest(
         path="region_sparse",
-        setting=f"{len(images)} images of {images.shape[2]}x{images.shape[3]}, {frontend.n_nonzero_coefs} of "
+        setting=f"{len(images)} images of {images.shape[2]}x{images.shape[3]}, {frontend.codes.n_nonzero_coefs} of "
         f"{frontend.n_atoms} atoms, {frontend.region(images).float().mean():.0%} of the pixels in the region",
         signals=len(images),
         runs=runs,
@@ -69,7 +69,7 @@ def trained(images: Tensor) -> RegionSparse:
     frontend = RegionSparse((channels, height, width)).eval()
     learner, generator = None, torch.Generator().manual_seed(0)
     for _ in range(5):
-        patches = benign_patches(images, frontend.patch_size, 400, None, frontend.normalise, generator)
+        patches = benign_patches(images, frontend.patch_size, 400, None, frontend.codes.normalise, generator)
         if learner is None:
             learner = OnlineDictionary(patches[: frontend.n_atoms].T, partial(omp, n_nonzero_coefs=10))
         learner.step(patches)
@@ -91,7 +91,7 @@ def ours(frontend: RegionSparse, images: Tensor) -> dict[str, Callable[[], Any]]
         return (cut_patches(images, chosen, frontend.patch_size) - mean[image]) / variance.sqrt()[image]
 
     def code() -> Tensor:
-        return omp(patches, frontend.dictionary, frontend.n_nonzero_coefs).codes @ frontend.dictionary.T
+        return omp(patches, frontend.dictionary, frontend.codes.n_nonzero_coefs).codes @ frontend.dictionary.T
 
     def put() -> Tensor:
         return paste_patches(mean[image] + deviation[image] * restored, places, images.shape)

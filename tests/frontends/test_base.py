@@ -6,7 +6,13 @@ import torch
 from sparsefront.common.processes import Processes
 from sparsefront.frontends import DDL, Compose, FrontEnd, Identity, RegionSparse, TopT
 from sparsefront.frontends.parts.learner import Learner
-from sparsefront.frontends.settings import BackgroundFilter, DDLLearning, RegionSparseLearning, TopTLearning
+from sparsefront.frontends.settings import (
+    BackgroundFilter,
+    DDLLearning,
+    RegionSparseCodes,
+    RegionSparseLearning,
+    TopTLearning,
+)
 from tests.helpers.front_end_contract import fitted
 from tests.helpers.processes_in_threads import ThreadTrainer, in_processes
 
@@ -17,7 +23,11 @@ LEARNERS = {
     "DDL, batch": lambda: DDL(SHAPE, learning=DDLLearning("batch", n_iterations=2, n_passes=1), **SMALL),
     "DDL, pca": lambda: DDL(SHAPE, factors="pca", learning=DDLLearning(n_iterations=2), **SMALL),
     "RegionSparse": lambda: RegionSparse(
-        SHAPE, n_nonzero_coefs=3, background=BackgroundFilter(3), learning=RegionSparseLearning(n_iterations=2), **SMALL
+        SHAPE,
+        codes=RegionSparseCodes(3),
+        background=BackgroundFilter(3),
+        learning=RegionSparseLearning(n_iterations=2),
+        **SMALL,
     ),
     "TopT": lambda: TopT(SHAPE, top_t=3, decoder="small", learning=TopTLearning(n_iterations=2), **SMALL),
 }

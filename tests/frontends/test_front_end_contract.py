@@ -33,7 +33,14 @@ from sparsefront.frontends import (
     TotalVariation,
 )
 from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings, DSCSolver
-from sparsefront.frontends.settings import BackgroundFilter, D3Learning, DDLLearning, RegionSparseLearning, TopTLearning
+from sparsefront.frontends.settings import (
+    BackgroundFilter,
+    D3Learning,
+    DDLLearning,
+    RegionSparseCodes,
+    RegionSparseLearning,
+    TopTLearning,
+)
 from sparsefront.frontends.stl import STLClusterSettings, STLCodeSettings, STLLearningSettings
 from tests.helpers.front_end_contract import assert_devices_agree, assert_keeps_the_contract, fitted
 from tests.helpers.precision import placed
@@ -45,7 +52,7 @@ FRONT_ENDS = {
     "Identity": Identity,
     "TopT": lambda shape: TopT(shape, n_atoms=20, top_t=4, decoder="small", learning=TopTLearning(n_iterations=2)),
     "TopT, codes": lambda shape: TopT(
-        shape, n_atoms=20, top_t=4, decoder="identity", quantize=False, learning=TopTLearning(n_iterations=2)
+        shape, n_atoms=20, top_t=4, decoder="identity", quantizer=None, learning=TopTLearning(n_iterations=2)
     ),
     "ComDefend": lambda shape: ComDefend(shape, widths=(4, 8), n_iterations=2),
     "MagNet": lambda shape: MagNet(shape, n_iterations=2),
@@ -82,7 +89,7 @@ FRONT_ENDS = {
     "RegionSparse": lambda shape: RegionSparse(
         shape,
         n_atoms=20,
-        n_nonzero_coefs=3,
+        codes=RegionSparseCodes(n_nonzero_coefs=3),
         patch_size=4,
         background=BackgroundFilter(3),
         learning=RegionSparseLearning(patches_per_image=20, n_iterations=2),

@@ -10,7 +10,7 @@ from sparsefront.frontends import RegionSparse
 from sparsefront.frontends.parts.benign_patches import benign_patches
 from sparsefront.frontends.parts.bilateral_filter import bilateral_filter
 from sparsefront.frontends.parts.non_local_means import non_local_means
-from sparsefront.frontends.settings import BackgroundFilter, ObjectRegion, RegionSparseLearning
+from sparsefront.frontends.settings import BackgroundFilter, ObjectRegion, RegionSparseCodes, RegionSparseLearning
 from tests.helpers.digits import digits
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
 from tests.helpers.grouped import grouped
@@ -24,7 +24,8 @@ def untrained(**settings):
 
 
 def in_groups(settings):
-    return grouped(settings, region=ObjectRegion, background=BackgroundFilter, learning=RegionSparseLearning)
+    groups = {"region": ObjectRegion, "background": BackgroundFilter, "learning": RegionSparseLearning}
+    return grouped(settings, codes=RegionSparseCodes, **groups)
 
 
 def photograph(shape=SHAPE):
@@ -49,7 +50,7 @@ def restored_patches(images, frontend):
         "zscore": (patches.mean(dim=1, keepdim=True), patches.std(dim=1, correction=0, keepdim=True)),
         "patch_mean": (patches.mean(dim=2, keepdim=True), torch.ones(1)),
         "none": (torch.zeros(1), torch.ones(1)),
-    }[frontend.normalise]
+    }[frontend.codes.normalise]
     restored = restored_by_scikit_learn(((patches - offset) / scale).flatten(0, 1), frontend.dictionary, 4)
     return (offset + scale * restored.view_as(patches)).float()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sparsecode.overcomplete_dct import overcomplete_dct
 from sparsefront.frontends import Identity, TopT
-from sparsefront.frontends.settings import TopTLearning
+from sparsefront.frontends.settings import TopTLearning, TopTQuantizer
 from tests.helpers.front_end_contract import assert_keeps_the_contract
 from tests.helpers.grouped import grouped
 
@@ -18,7 +18,7 @@ SHAPE = (3, 10, 10)
 def learned(seed: int = 0, **settings_) -> TopT:
     """A TopT with random unit-norm atoms in place of learned ones."""
     small = {"image_shape": SHAPE, "n_atoms": 20, "top_t": 4, "decoder": "small"}
-    top_t = TopT(**grouped(small | settings_, learning=TopTLearning))
+    top_t = TopT(**grouped(small | settings_, learning=TopTLearning, quantizer=TopTQuantizer))
     generator = torch.Generator().manual_seed(seed)
     atoms = torch.nn.functional.normalize(torch.randn(top_t.dictionary.shape, generator=generator), dim=0)
     with torch.no_grad():
@@ -87,7 +87,7 @@ def test_every_decoder_keeps_the_contract(decoder, shape):
 
 
 @pytest.mark.parametrize(
-    "settings_", [{"quantize": False}, {"top_t": None}, {"dictionary": "dct"}, {"dictionary": "trainable"}]
+    "settings_", [{"quantizer": None}, {"top_t": None}, {"dictionary": "dct"}, {"dictionary": "trainable"}]
 )
 def test_every_ablation_keeps_the_contract(settings_):
     assert_keeps_the_contract(learned(**settings_), torch.rand(3, *SHAPE))
@@ -105,7 +105,7 @@ def gradient_of_codes(frontend, images, weights, mode, **settings_):
 
 
 def test_exact_gradient_without_the_quantiser_agrees_with_finite_differences():
-    frontend = learned(quantize=False, decoder="identity").double()
+    frontend = learned(quantizer=None, decoder="identity").double()
     images = torch.rand(1, *SHAPE, dtype=torch.float64)
     assert torch.autograd.gradcheck(frontend.stand_in("exact"), images.requires_grad_(), eps=1e-7, atol=1e-5)
 

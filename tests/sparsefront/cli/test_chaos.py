@@ -31,7 +31,8 @@ MOMENTS = int(os.environ.get("SPARSEFRONT_CHAOS", "30"))
 LIMIT = 120  # seconds that one run may take, a stopped one to end or a resumed one to be whole
 TOP_T = [
     "--model.frontend", "TopT", "--model.frontend.n_atoms", "20", "--model.frontend.top_t", "3",
-    "--model.frontend.decoder", "small", "--model.frontend.learning.n_iterations", "3", "--model.frontend.eps", "0.05",
+    "--model.frontend.decoder", "small", "--model.frontend.learning.n_iterations", "3",
+    "--model.frontend.quantizer.eps", "0.05",
 ]  # fmt: skip
 FIT = ["fit", *BASE, *TOP_T, *PGD2, "--data.augment", "crop", "--run_dir"]
 TEST = ["test", *BASE, *PGD2, "--evaluation.save_images", "true", "--evaluation.diagnostics", "4", "--run_dir"]

@@ -26,7 +26,8 @@ BASE = ["--config", str(CONFIGS / "base.yaml"), "--config", str(CONFIGS / "data/
 CONVNET = ["--config", str(CONFIGS / "classifiers/convnet.yaml")]
 SMALL_TOP_T = [
     "--model.frontend", "TopT", "--model.frontend.n_atoms", "20", "--model.frontend.top_t", "3",
-    "--model.frontend.decoder", "small", "--model.frontend.learning.n_iterations", "3", "--model.frontend.eps", "0.05",
+    "--model.frontend.decoder", "small", "--model.frontend.learning.n_iterations", "3",
+    "--model.frontend.quantizer.eps", "0.05",
 ]  # fmt: skip
 QUICK = [
     "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3", "--trainer.accelerator", "cpu",
@@ -143,11 +144,13 @@ def test_fit_learns_trains_and_attacks_and_its_checkpoint_stands_alone(capsys):
 
     # What the command line says holds, where other settings are allowed on purpose; another front end is named.
     path = ["--ckpt_path", "runs/default", "--trainer.limit_test_batches", "1"]
-    eps = ["--model.frontend.eps", "0.3"]
-    assert "(model.frontend.eps: 0.05 → 0.3)" in error_of(["test", *BASE, *CONVNET, *SMALL_TOP_T, *eps, *path], capsys)
-    eps += ["--may_differ", "[model.frontend.eps]"]
+    eps = ["--model.frontend.quantizer.eps", "0.3"]
+    assert "(model.frontend.quantizer.eps: 0.05 → 0.3)" in error_of(
+        ["test", *BASE, *CONVNET, *SMALL_TOP_T, *eps, *path], capsys
+    )
+    eps += ["--may_differ", "[model.frontend.quantizer.eps]"]
     told = main(["test", *BASE, *CONVNET, *SMALL_TOP_T, *eps, *path])
-    assert told.model.frontend.eps == pytest.approx(0.3)
+    assert told.model.frontend.quantizer.eps == pytest.approx(0.3)
     assert len(rows(Path(told.trainer.log_dir) / "results/test_samples.csv")) == told.datamodule.batch_size
     assert "belongs to another front end or classifier" in error_of(["test", *BASE, *CONVNET, *path], capsys)
 
@@ -170,7 +173,7 @@ def error_of(args, capsys):
         (["--run_dir", "/proc/x"], "`run_dir` must be a folder that can be written to, found /proc/x"),
         (["--model.frontend", "TopT", "--model.frontend.top_t", "501"], "`top_t` must be from 1 to `n_atoms` = 500"),
         (["--model.frontend", "TopT", "--model.frontend.patch_size", "29"], "`patch_size` must be from 1 to"),
-        (["--model.frontend", "TopT", "--model.frontend.eps=-1/255"], "`eps` must be >= 0"),
+        (["--model.frontend", "TopT", "--model.frontend.quantizer.eps=-1/255"], "`eps` must be >= 0"),
         (["--model.frontend", "TopT", "--model.frontend.topt", "3"], "`topt` is no setting of TopT; did you mean"),
         (
             [*SMALL_TOP_T, "--attacks", "[{name: p, attack: {class_path: PGD}, view: {class_path: WhiteBox, init_args: "

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 FIT = [
     "fit", "--data", "sparsefront.data.MNIST5k", "--data.val_size", "21", "--model.classifier", "ConvNet",
     "--model.frontend", "TopT", "--model.frontend.n_atoms", "20", "--model.frontend.top_t", "3",
-    "--model.frontend.decoder", "small", "--model.frontend.learning.n_iterations", "3", "--model.frontend.eps", "0.05",
+    "--model.frontend.decoder", "small", "--model.frontend.learning.n_iterations", "3",
+    "--model.frontend.quantizer.eps", "0.05",
     "--trainer.max_epochs", "2", "--trainer.limit_train_batches", "3", "--trainer.accelerator", "cpu",
     "--trainer.enable_model_summary", "false", "--trainer.num_sanity_val_steps", "0",
     "--attacks+", "{name: pgd, attack: {class_path: PGD, init_args: {eps: 0.1, steps: 2}}}",

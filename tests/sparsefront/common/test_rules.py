@@ -27,7 +27,13 @@ from sparsefront.frontends import (
     TopT,
     TotalVariation,
 )
-from sparsefront.frontends.settings import BackgroundFilter, DDLLearning, RegionSparseLearning, TopTLearning
+from sparsefront.frontends.settings import (
+    BackgroundFilter,
+    DDLLearning,
+    RegionSparseLearning,
+    TopTLearning,
+    TopTQuantizer,
+)
 
 SHAPE = (3, 16, 16)
 NO_NUMBERS = ["299/0", "4/x", "a", "", "inf", "1e400", math.nan, math.inf, -math.inf, None, True]
@@ -57,7 +63,7 @@ READ_AS_FRACTIONS = [
     (RegionSparseLearning, "h"),
     (Bilateral, "sigma_color"),
     (BackgroundFilter, "sigma_color"),
-    (TopT, "eps"),
+    (TopTQuantizer, "eps"),
     (DDLLearning, "eps"),
     (D3, "atoms_share"),
 ]
@@ -101,7 +107,7 @@ FINITE = [
     (Bilateral, "sigma_space"),
     (ComDefend, "lmbda"),
     (PixelDeflection, "sigma"),
-    (TopT, "beta"),
+    (TopTQuantizer, "beta"),
     (TopTLearning, "lmbda"),
     (DDL, "lmbda"),
     (STL, "lmbda"),
