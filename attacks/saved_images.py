@@ -23,9 +23,9 @@ from sparsefront.common.home import at_home
 class SavedImages(Attack):
     """The adversarial images that the evaluation of another model saved for the same samples.
 
-    Written with `evaluation.save_images`; a transfer or gray-box row made of them costs no attack. A sample that the
-    other model got wrong from the start was saved as it was. `budget` and `minimises` are those of the attack that made
-    the images.
+    Written with `evaluation.pictures.save_images`; a transfer or gray-box row made of them costs no attack. A sample
+    that the other model got wrong from the start was saved as it was. `budget` and `minimises` are those of the attack
+    that made the images.
 
     Args:
         folder: an attack's folder, `<run>/results/<stage>_adversarial/<attack>`.
@@ -139,6 +139,6 @@ def _places(folder: str) -> dict[int, tuple[str, int]]:
     if not places:
         raise ValueError(
             f"`folder` of SavedImages must hold an attack's images, found none in {folder}; write them with "
-            "`evaluation.save_images: true`."
+            "`evaluation.pictures.save_images: true`."
         )
     return places

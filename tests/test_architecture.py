@@ -2,10 +2,14 @@
 
 import ast
 import importlib
+import inspect
+import typing
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
 
+from sparsefront.attacks import Attack
 from tests.helpers.places import ROOT
 
 PLUGINS = ("attacks", "classifiers", "frontends")
@@ -239,3 +243,45 @@ def test_nobody_outside_imports_private_modules_of_the_engine():
     outside = [path for name, path in FILES.items() if room_of(name) != "sparsecode"]
     for path in [*outside, *(ROOT / "benchmarks").rglob("*.py")]:
         assert not {one for one in imported(path) if one.startswith("sparsecode.") and "._" in one}, path
+
+
+HANDED_OVER = {"attacks", "image_shape", "in_chans", "num_classes"}  # by the list at the top, and by the data
+AIM = {"norm", "eps", "relative", "loss", "targeted", "eot_iter"}  # what an attack may be told whatever its paper
+MORE_THAN_EIGHT = {  # docs/architecture.md, "Settings", has the reasons
+    "Timm": 9,  # those of every classifier, and of timm.create_model
+    "NES": 9,  # those of PGD, which it walks as, and of its estimate
+    "RobustEvaluation": 9,  # each is written alone, on the command line of a test
+}
+NAMED_IN_YAML = (
+    *("sparsefront", "sparsefront.analysis", "sparsefront.attacks", "sparsefront.attacks.views", "sparsefront.data"),
+    *("sparsefront.classifiers", "sparsefront.frontends", "sparsefront.frontends.dsc", "sparsefront.frontends.stl"),
+    "sparsefront.training.objectives",
+)
+
+
+def classes_named_in_yaml():
+    """Classes that a configuration names, and the groups of settings that their constructors take."""
+    for room in NAMED_IN_YAML:
+        module = importlib.import_module(room)
+        values = [getattr(module, name) for name in module.__all__]
+        ahead = [value for value in values if inspect.isclass(value)]
+        while ahead:
+            kind = ahead.pop()
+            if not inspect.isabstract(kind) and not issubclass(kind, tuple):  # a tuple is handed out, not built
+                yield kind
+            hints = typing.get_type_hints(kind.__init__).values() if "__init__" in vars(kind) else ()
+            inner = [one for hint in hints for one in (hint, *typing.get_args(hint))]
+            ahead += [one for one in inner if inspect.isclass(one) and is_dataclass(one) and one is not kind]
+
+
+def written_settings(kind):
+    """The settings of a class that a user writes below it."""
+    handed_over = AIM if issubclass(kind, Attack) else HANDED_OVER
+    return set(inspect.signature(kind).parameters) - handed_over
+
+
+def test_a_class_has_at_most_eight_settings_beside_its_groups():
+    settings = {kind.__name__: written_settings(kind) for kind in classes_named_in_yaml()}
+    assert {"CIFAR10", "DefendedClassifier", "FileReading", "KeptPictures", "PGD", "TopTQuantizer"} <= set(settings)
+    many = {name: len(names) for name, names in settings.items() if len(names) > 8}
+    assert many == MORE_THAN_EIGHT

@@ -8,7 +8,9 @@ from torch import nn
 
 from sparsefront import DefendedClassifier, RobustEvaluation
 from sparsefront.data.batch import Batch
+from sparsefront.evaluation.kept_pictures import KeptPictures
 from sparsefront.frontends import Identity
+from tests.helpers.grouped import grouped
 
 SHAPE = (1, 4, 4)
 EPS = 0.02
@@ -71,7 +73,7 @@ def defended(classifier=Linear, frontend=Identity):
 
 
 def run(tmp_path, verb, attacks, model=None, batch_size=4, **settings):
-    evaluation = RobustEvaluation(attacks, **settings)
+    evaluation = RobustEvaluation(attacks, **grouped(settings, pictures=KeptPictures))
     trainer = pl.Trainer(
         max_epochs=1, accelerator="cpu", callbacks=[evaluation], logger=pl.loggers.CSVLogger(tmp_path),
         enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0,

@@ -11,7 +11,6 @@ def check_evaluation_settings(
     time_budget: float | None,
     draws: int,
     diagnostics: int,
-    n_images: int,
 ) -> None:
     """Raise a ValueError that names the first setting of `RobustEvaluation` which is out of range.
 
@@ -22,7 +21,6 @@ def check_evaluation_settings(
         time_budget: above 0 seconds, or None.
         draws: at least 1.
         diagnostics: at least 0 samples.
-        n_images: at least 0.
     """
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -39,5 +37,3 @@ def check_evaluation_settings(
         raise ValueError(f"`draws` must be at least 1, found {draws}; 1 judges by a single forward.")
     if diagnostics < 0:
         raise ValueError(f"`diagnostics` must be at least 0 samples, found {diagnostics}.")
-    if n_images < 0:
-        raise ValueError(f"`n_images` must be at least 0, found {n_images}; write 0 for no pictures.")

@@ -23,6 +23,7 @@ from sparsefront.evaluation.evaluation_settings import check_evaluation_settings
 from sparsefront.evaluation.fingerprint import fingerprint
 from sparsefront.evaluation.gathered_evaluation import GatheredEvaluation
 from sparsefront.evaluation.interrupted import resumed_rows
+from sparsefront.evaluation.kept_pictures import KeptPictures
 from sparsefront.evaluation.logged_metrics import logged_metrics
 from sparsefront.evaluation.ongoing_evaluation import OngoingEvaluation
 from sparsefront.evaluation.partial import Partial
@@ -32,6 +33,8 @@ from sparsefront.evaluation.search_form import SearchPrecision, check_precision
 from sparsefront.evaluation.trainer_facts import name_of_data, number_to_follow, stage_of, training_images
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.attack_record import AttackRecord
+
+_PICTURES = KeptPictures()
 
 
 class RobustEvaluation(EvaluationCallback):
@@ -62,8 +65,7 @@ class RobustEvaluation(EvaluationCallback):
         search_precision: `bf16` lets adversaries search under bfloat16 autocast; verdicts are in full precision.
         draws: forwards that a verdict is over before a front end that draws random numbers: their mean probability
             decides, and an image counts as adversarial only if it fools more than half of them.
-        n_images: pictures kept for the report and W&B.
-        save_images: keep every adversarial image in `results/<stage>_adversarial/<attack>`, for `attacks.SavedImages`.
+        pictures: which pictures are kept, see `KeptPictures`.
         diagnostics: samples on which signs of masked gradients are looked for, beside those that show in the rows.
         resume_from: folder of an interrupted `validate` or `test` run of the same model and attacks: its finished
             samples are taken over.
@@ -82,8 +84,7 @@ class RobustEvaluation(EvaluationCallback):
         cascade: bool = False,
         search_precision: SearchPrecision = "32",
         draws: int = 10,
-        n_images: int = 8,
-        save_images: bool = False,
+        pictures: KeptPictures = _PICTURES,
         diagnostics: int = 0,
         resume_from: str | None = None,
     ) -> None:
@@ -94,7 +95,6 @@ class RobustEvaluation(EvaluationCallback):
             time_budget=time_budget,
             draws=draws,
             diagnostics=diagnostics,
-            n_images=n_images,
         )
         check_precision(search_precision)
         self.attacks = list(attacks)
@@ -104,8 +104,7 @@ class RobustEvaluation(EvaluationCallback):
         self.cascade = cascade
         self.search_precision = search_precision
         self.draws = draws
-        self.n_images = n_images
-        self.save_images = save_images
+        self.pictures = pictures
         self.diagnostics = diagnostics
         self.resume_from = None if resume_from is None else at_home(resume_from)
 
@@ -181,8 +180,8 @@ class RobustEvaluation(EvaluationCallback):
                 training_images=lambda number: training_images(trainer, number, model.device),
                 progress=self._progress,
             )
-        folder = self.results / f"{stage}_adversarial" if self.save_images else None
-        self._ongoing = OngoingEvaluation(run, folder, trainer.global_rank, self.n_images, self.diagnostics)
+        folder = self.results / f"{stage}_adversarial" if self.pictures.save_images else None
+        self._ongoing = OngoingEvaluation(run, folder, trainer.global_rank, self.pictures.n_images, self.diagnostics)
         if trainer.state.fn != TrainerFn.FITTING:
             self._keep_rows(trainer, run, stage)
 
@@ -190,7 +189,9 @@ class RobustEvaluation(EvaluationCallback):
         """Keep rows as they come, so that another run can go on from them, and take over those of one before."""
         backward = run.model.frontend.default_backward
         entries = [AttackRecord.of(named, backward).written() for named in run.attacks]
-        settings = {name: getattr(self, name) for name in ("cascade", "search_precision", "draws", "save_images")}
+        saves = self.pictures.save_images
+        settings = {name: getattr(self, name) for name in ("cascade", "search_precision", "draws")}
+        settings |= {"save_images": saves}
         same = fingerprint(run.model, entries, stage=stage, data=name_of_data(trainer), **settings)
         resumed: ResumedRows | None = None
         if self.resume_from is not None:
@@ -198,7 +199,7 @@ class RobustEvaluation(EvaluationCallback):
             trainer.strategy.barrier()  # all have read before one begins rows of its own, which may lie beside these
             if trainer.is_global_zero:
                 run.costs |= resumed.costs
-        partial = Partial(self.results, stage, run.columns, same, trainer.global_rank, resumed, self.save_images)
+        partial = Partial(self.results, stage, run.columns, same, trainer.global_rank, resumed, saves)
         self._ongoing.keep_rows(partial, resumed)
         folder = str(trainer.default_root_dir)
         keep_in_mind(f"the rows of its whole batches are kept in {folder}", "--evaluation.resume_from", folder)

@@ -35,7 +35,7 @@ TOP_T = [
     "--model.frontend.quantizer.eps", "0.05",
 ]  # fmt: skip
 FIT = ["fit", *BASE, *TOP_T, *PGD2, "--data.augment", "crop", "--run_dir"]
-TEST = ["test", *BASE, *PGD2, "--evaluation.save_images", "true", "--evaluation.diagnostics", "4", "--run_dir"]
+TEST = ["test", *BASE, *PGD2, "--evaluation.pictures.save_images", "true", "--evaluation.diagnostics", "4", "--run_dir"]
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 

@@ -185,7 +185,7 @@ def error_of(args, capsys):
          "`epsilon` is no setting of PGD; did you mean eps"),
         (["--attacks", "[{name: p, attack: {class_path: PGD, init_args: {norm: L3}}}]"],
          "`norm` of PGD must be one of 'Linf', 'L2', 'L1', found L3"),
-        (["--evaluation.n_images", "-1"], "`n_images` must be at least 0, found -1"),
+        (["--evaluation.pictures.n_images", "-1"], "`n_images` must be at least 0, found -1"),
         (["--attacks", "[{name: p, attack: {class_path: PGDD}}]"], "PGDD"),
         (["--attacks", "[{name: t, attack: {class_path: PGD}, view: {class_path: Transfer, init_args: "
           "{checkpoint: nowhere.ckpt}}}]"], "nowhere.ckpt"),

@@ -23,7 +23,7 @@ SMALL = [
     "--trainer.accelerator", "cpu", "--trainer.max_epochs", "2", "--trainer.limit_train_batches", "1",
     "--trainer.limit_val_batches", "1", "--trainer.limit_test_batches", "1", "--trainer.limit_predict_batches", "1",
     "--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false", "--run_dir", "r",
-    "--attacks+", "{name: fgsm, attack: {class_path: FGSM}}", "--evaluation.save_images", "true",
+    "--attacks+", "{name: fgsm, attack: {class_path: FGSM}}", "--evaluation.pictures.save_images", "true",
 ]  # fmt: skip
 DDL = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "9", "--model.frontend.learning.n_iterations", "2"]
 

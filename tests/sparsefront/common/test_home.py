@@ -56,7 +56,7 @@ def test_a_path_keeps_its_kind(home):
 def test_a_run_lives_at_home_and_is_found_there(home, capsys):
     attack = "{name: saved, attack: {class_path: FGSM}}"
     fit = main(["fit", *SMALL, "--run_dir", "~/runs", "--frontend_cache.folder", "~/cache", "--attacks+", attack,
-                "--evaluation.save_images", "true", "--evaluation.max_samples", "2"])  # fmt: skip
+                "--evaluation.pictures.save_images", "true", "--evaluation.max_samples", "2"])  # fmt: skip
     version = home / "runs/version_0"
     assert Path(fit.trainer.log_dir) == version
     assert list((home / "cache").glob("*/rows.npy"))

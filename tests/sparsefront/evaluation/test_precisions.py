@@ -29,6 +29,7 @@ from sparsefront.attacks import (
 )
 from sparsefront.classifiers import ConvNet
 from sparsefront.data import MNIST5k
+from sparsefront.evaluation.kept_pictures import KeptPictures
 from sparsefront.frontends import GaussianBlur
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -52,7 +53,7 @@ def attacks():
 
 @pytest.mark.parametrize("precision", ["bf16-true", "16-true", "64-true", "bf16-mixed"])
 def test_attacks_pictures_and_diagnostics_run_to_their_end(tmp_path, precision):
-    evaluation = RobustEvaluation(attacks(), max_samples=8, n_images=2, save_images=True, diagnostics=3)
+    evaluation = RobustEvaluation(attacks(), max_samples=8, pictures=KeptPictures(2, save_images=True), diagnostics=3)
     trainer = pl.Trainer(
         max_epochs=1, accelerator="cpu", precision=precision, logger=pl.loggers.CSVLogger(tmp_path, name=""),
         callbacks=[evaluation, Representations(attacks()[:2], max_samples=8, n_training=2)], limit_train_batches=30,
@@ -113,7 +114,7 @@ def test_surrogates_and_saved_images_are_met_in_every_precision(tmp_path, precis
     other = NamedAttack("fgsm", FGSM(eps=0.1))
     made = {}
     for kind in (precision, "32"):
-        evaluation = RobustEvaluation([other], max_samples=4, save_images=True)
+        evaluation = RobustEvaluation([other], max_samples=4, pictures=KeptPictures(save_images=True))
         made[kind] = trained(tmp_path / kind, evaluation, deployed(), precision=kind)
     paths = [str(tmp_path / kind / "x.ckpt") for kind in made]
     met = [NamedAttack("saved", SavedImages(str(made[precision] / "test_adversarial/fgsm")))]

@@ -166,7 +166,7 @@ def test_a_fast_dev_run_leaves_nothing_that_stands_in_the_place_of_results():
     main(["fit", *args])
     before = sorted(path for path in Path("r").rglob("*") if path.is_file())
     for verb in ("fit", "test"):
-        quick = main([verb, *args, "--trainer.fast_dev_run", "1", "--evaluation.save_images", "true"])
+        quick = main([verb, *args, "--trainer.fast_dev_run", "1", "--evaluation.pictures.save_images", "true"])
         assert not quick.trainer.log_dir or not (Path(quick.trainer.log_dir) / "results").exists()
     assert sorted(path for path in Path("r").rglob("*") if path.is_file()) == before
 

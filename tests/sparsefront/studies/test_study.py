@@ -35,7 +35,7 @@ STUDY = {
     "settings": {
         "trainer": {"max_epochs": 1, **FEW},
         "data": {"batch_size": 32},
-        "evaluation": {"n_images": 0},
+        "evaluation": {"pictures": {"n_images": 0}},
         "attacks": [FGSM],
     },
     "systems": {

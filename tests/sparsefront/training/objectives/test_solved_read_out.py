@@ -15,6 +15,7 @@ from sparsefront.cli.predictions import PredictionWriter
 from sparsefront.data import ImageData
 from sparsefront.data.splits.sources import ArrayImages
 from sparsefront.evaluation import RobustEvaluation
+from sparsefront.evaluation.kept_pictures import KeptPictures
 from sparsefront.frontends import DSC, FrontEnd, Identity, TopT
 from sparsefront.frontends.dsc import DSCLayer, DSCLearningSettings
 
@@ -125,7 +126,9 @@ def test_training_ends_after_one_epoch_and_its_checkpoint_is_kept_and_resumed(tm
 
 
 def test_attacks_of_the_last_epoch_are_run_at_the_end_of_the_only_one(tmp_path):
-    attack = RobustEvaluation([NamedAttack("pgd", PGD(eps=0.1, steps=2))], every_n_epochs=10, n_images=0)
+    attack = RobustEvaluation(
+        [NamedAttack("pgd", PGD(eps=0.1, steps=2))], every_n_epochs=10, pictures=KeptPictures(n_images=0)
+    )
     run = trainer(tmp_path, epochs=10, callbacks=[attack])
     run.fit(defended(), Halves())
     assert "val/robust_acc/pgd" in run.callback_metrics
