@@ -22,12 +22,13 @@ def leave_fit(folder, ended=True):
     torch.save({"state_dict": {}, "epoch": 0, "global_step": 3, "sparsefront": {"ended": ended}}, path)
 
 
-def leave_test(folder, whole=True):
-    """Results, of a test that came to its end or was stopped in its diagnostics."""
+def leave_test(folder, whole=True, predictions=(1,)):
+    """Results, of a test that came to its end or was stopped in its diagnostics, of samples whose label is 1."""
     results = new_version(folder) / "results"
     results.mkdir()
     samples = results / "test_samples.csv"
-    samples.write_text("index,label,clean_pred,fell\n0,1,1,0\n")
+    rows = (f"{index},1,{prediction},0\n" for index, prediction in enumerate(predictions))
+    samples.write_text("".join(("index,label,clean_pred,fell\n", *rows)))
     about = {"system": "a", "data": "b", "attacks": [], "whole": whole, "samples_sha256": file_digest(samples)}
     (results / "test_attacks.json").write_text(json.dumps(about))
 

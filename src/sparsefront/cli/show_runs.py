@@ -10,6 +10,7 @@ from sparsefront.common.atomic_file import write_atomically
 from sparsefront.report.differences import differences
 from sparsefront.report.html import write_page
 from sparsefront.report.markdown import markdown_text
+from sparsefront.report.over_seeds import seed_tables
 from sparsefront.report.row import rows_of
 from sparsefront.report.sentences import cautions, headline, over_draws
 from sparsefront.report.table import print_table, to_csv, to_markdown
@@ -37,10 +38,10 @@ def report(runs: Sequence[str | Path], out: str | Path, stage: str | None = None
 
 
 def show(runs: Sequence[Run], console: Console | None = None) -> None:
-    """Print the table of the runs, those of their variants, a sentence on each run, and the reasons for caution."""
+    """Print the table of the runs, that over seeds, those of variants, a sentence on each run, reasons for caution."""
     console = console or Console()
     print_table([row for run in runs for row in rows_of(run)], console)
-    for table in variant_tables(runs):
+    for table in [*seed_tables(runs), *variant_tables(runs)]:
         table.show(console)
     for run in runs:
         console.print(Text(headline(run)), soft_wrap=True)
@@ -61,6 +62,7 @@ def write_table(runs: Sequence[Run], out: Path) -> None:
             *filter(None, [*map(over_draws, runs), *map(weights_sentence, runs)]),
         ]
         said += [*(f"Caution: {sentence}" for sentence in cautions(runs))]
-        text = "\n".join([to_markdown(rows), *(table.markdown() for table in variant_tables(runs))])
+        tables = [*seed_tables(runs), *variant_tables(runs)]
+        text = "\n".join([to_markdown(rows), *(table.markdown() for table in tables)])
         text += "".join(f"\n- {markdown_text(sentence)}" for sentence in said) + "\n"
     write_atomically(out, text)

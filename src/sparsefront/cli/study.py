@@ -5,17 +5,19 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sparsefront.cli.dry_run.check import check
 from sparsefront.cli.show_runs import show, write_table
 from sparsefront.cli.side_by_side import add_worker_arguments, run_by, workers_of
 from sparsefront.common import stopping
-from sparsefront.common.atomic_file import os_error_in_words
+from sparsefront.common.atomic_file import os_error_in_words, write_atomically
 from sparsefront.common.extras import check_report_extra
 from sparsefront.common.system_errors import says_system_errors
 from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.html import write_page
+from sparsefront.report.over_seeds import seeds_to_csv
 from sparsefront.results.run import load_runs
 from sparsefront.studies.finished import has_results
 from sparsefront.studies.study import Study
@@ -64,12 +66,17 @@ def _report(study: Study) -> bool:
     done = {system.name: system for system in study.systems if has_results(system.folder, system.stage)}
     if not done:
         return False
-    page, *tables = (study.folder / name for name in REPORT)
+    page, markdown, table, seeds = (study.folder / name for name in REPORT)
     try:
-        runs = [load_runs({name: system.folder}, system.stage)[0] for name, system in done.items()]
+        runs = [
+            replace(load_runs({name: system.folder}, system.stage)[0], seedless_name=system.seedless_name)
+            for name, system in done.items()
+        ]
         show(runs)
-        for table in tables:
-            write_table(runs, table)
+        write_table(runs, markdown)
+        write_table(runs, table)
+        if (numbers := seeds_to_csv(runs)) is not None:
+            write_atomically(seeds, numbers)
         print(write_page(runs, page))
     except (ValueError, OSError) as error:
         said = os_error_in_words(error) if isinstance(error, OSError) else error

@@ -16,16 +16,18 @@ from sparsefront.common.home import at_home
 from sparsefront.common.system_errors import says_system_errors
 from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.markdown import markdown_text
+from sparsefront.report.over_seeds import seed_tables, seeds_to_csv
 from sparsefront.report.plots import setting_figure
 from sparsefront.report.row import rows_of
 from sparsefront.report.sentences import cautions, reservation
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
-from sparsefront.results.run import load_runs
+from sparsefront.results.run import Run, load_runs
 from sparsefront.studies.axes import Axis, points, short_names
 from sparsefront.studies.finished import has_results
 from sparsefront.studies.study import Study
 from sparsefront.studies.sweep import sweep
+from sparsefront.studies.system import System
 
 
 @says_system_errors("sparsefront-sweep")
@@ -83,21 +85,29 @@ def _axes(settings: Sequence[str], values: Sequence[Sequence[str]]) -> list[Axis
 def _write(axes: Sequence[Axis], study: Study, command: str) -> None:
     """The table, the CSV file and the picture, over all points that have results."""
     systems = zip((", ".join(point.values) for point in points(axes)), study.systems, strict=True)
-    done = {value: system.folder for value, system in systems if has_results(system.folder)}
+    done = {value: system for value, system in systems if has_results(system.folder)}
     if not done:
         return
-    runs = load_runs(list(done.values()), "test")
+    loaded = load_runs([system.folder for system in done.values()], "test")
+    runs = [_with_seedless_name(run, system) for run, system in zip(loaded, done.values(), strict=True)]
     rows = {value: [replace(row, system=value) for row in rows_of(run)] for value, run in zip(done, runs, strict=True)}
     first, folder = ", ".join(short_names(axes)), study.folder
-    text = to_wide_markdown(rows, first, psnr=True)
+    text = "\n".join([to_wide_markdown(rows, first, psnr=True), *(table.markdown() for table in seed_tables(runs))])
     said = [*filter(None, map(reservation, runs)), *(f"Caution: {sentence}" for sentence in cautions(runs))]
     text += "".join(f"\n- {markdown_text(sentence)}" for sentence in dict.fromkeys(said)) + "\n"
     print(text)
     write_atomically(folder / "sweep.md", f"`{command}`\n\n{text}")
     write_atomically(folder / "sweep.csv", to_csv([row for some in rows.values() for row in some], first))
+    if (numbers := seeds_to_csv(runs)) is not None:
+        write_atomically(folder / "seeds.csv", numbers)
     with atomic_file(folder / "sweep.png") as picture:
         setting_figure(", ".join(axis.setting for axis in axes), rows).savefig(picture, dpi=150)
     print(folder / "sweep.png")
+
+
+def _with_seedless_name(run: Run, system: System) -> Run:
+    """The run under the values that it shares with those of other seeds; `all` where seeds alone are swept."""
+    return run if system.seedless_name is None else replace(run, seedless_name=system.seedless_name or "all")
 
 
 def command() -> int:

@@ -14,6 +14,7 @@ from sparsefront.figures.panel import panel_figure
 from sparsefront.figures.representation_figures import own_figures
 from sparsefront.figures.variants import variants_figure
 from sparsefront.report.differences import differences
+from sparsefront.report.over_seeds import seed_tables
 from sparsefront.report.plots import (
     accuracy_figure,
     interval_attacks,
@@ -78,7 +79,7 @@ def render(runs: Sequence[Run]) -> str:
         knowledge=_knowledge(runs),
         accuracy=accuracy,
         intervals=_intervals(rows),
-        variant_tables=variant_tables(runs),
+        system_tables=[*seed_tables(runs), *variant_tables(runs)],
         variants=_variants(runs),
         systems=[_system(run, f"s{number}") for number, run in enumerate(runs)],
     )

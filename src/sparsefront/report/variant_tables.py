@@ -1,14 +1,9 @@
 """The tables of variants: accuracy, and how far they move representations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from rich.console import Console
-from rich.text import Text
-
-from sparsefront.report.fitting import FittedTable, Section
-from sparsefront.report.markdown import markdown_line
 from sparsefront.report.row import rows_of, worst_row
+from sparsefront.report.system_table import SystemTable
 from sparsefront.results.representation_check import ORIGINAL
 from sparsefront.results.representation_record import RepresentationRecord
 from sparsefront.results.run import Run
@@ -25,38 +20,7 @@ DISTANCE_NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class VariantTable:
-    """A table of one row a system.
-
-    Attributes:
-        title: above it.
-        header: names of its columns, the system's first.
-        rows: their cells.
-        note: what the columns mean.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str
-
-    def show(self, console: Console) -> None:
-        """Print it; columns fall away from the right where the terminal is too narrow."""
-        console.print(Text(self.title, style="bold"))
-        sections = [Section(row[0], [row[1:]], [False]) for row in self.rows]
-        gone = FittedTable(self.header[0], self.header[1:], sections, (), self.header[1]).show(console)
-        if gone:
-            console.print(Text(f"Left out for want of room: {', '.join(gone)}; see the page.", style="dim"))
-        console.print(Text(f"{self.note}\n", style="dim"), soft_wrap=not console.is_terminal)
-
-    def markdown(self) -> str:
-        """The table as Markdown, ending in a newline."""
-        lines = [self.header, ("---", *("---:" for _ in self.header[1:])), *self.rows]
-        return "\n".join([f"**{self.title}**", "", *map(markdown_line, lines), "", self.note, ""])
-
-
-def variant_tables(runs: Sequence[Run]) -> list[VariantTable]:
+def variant_tables(runs: Sequence[Run]) -> list[SystemTable]:
     """Accuracy on the variants and representation distances of the runs that have them; none where no run has."""
     known = [(run, run.representations) for run in runs if run.representations is not None]
     if not known:
@@ -67,8 +31,8 @@ def variant_tables(runs: Sequence[Run]) -> list[VariantTable]:
     distances = tuple((run.name, *_distances(record, variants)) for run, record in known)
     header = ("system", "n", *names, "white box", "worst case")
     return [
-        VariantTable("Accuracy on the variants (paper 003, Figure 5)", header, accuracies, ACCURACY_NOTE),
-        VariantTable(
+        SystemTable("Accuracy on the variants (paper 003, Figure 5)", header, accuracies, ACCURACY_NOTE),
+        SystemTable(
             "Representation distance (paper 003, Table 1)",
             ("system", *variants),
             distances,

@@ -31,6 +31,8 @@ class Run:
         metrics: columns of `metrics.csv`, each float (rows,), NaN where a cell is empty; empty if the file is absent.
         config: text of `config.yaml`, or None.
         representations: of the hidden layer under variants of the images, or None.
+        seedless_name: the name without a seed, which the runs share that differ in their seeds alone; None for a run
+            that is not one of several seeds.
     """
 
     folder: Path
@@ -42,6 +44,7 @@ class Run:
     metrics: Columns = field(default_factory=dict)
     config: str | None = None
     representations: RepresentationRecord | None = None
+    seedless_name: str | None = None
 
     @classmethod
     def load(cls, folder: str | Path, stage: str | None = None) -> "Run":

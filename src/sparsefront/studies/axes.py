@@ -22,6 +22,11 @@ class Axis:
     setting: str
     values: tuple[str, ...]
 
+    @property
+    def is_seed(self) -> bool:
+        """Whether its values are seeds: `seed_everything`, or a setting called `seed`."""
+        return self.setting.rpartition(".")[2] in ("seed_everything", "seed")
+
 
 class Point(NamedTuple):
     """One value of each axis.
@@ -30,11 +35,13 @@ class Point(NamedTuple):
         label: e.g. `bits=3,seed_everything=0`; a folder can be called so.
         values: one of each axis.
         arguments: of the command line.
+        seedless_label: the label without seeds, e.g. `bits=3`, empty if nothing is left; None if no axis is of seeds.
     """
 
     label: str
     values: tuple[str, ...]
     arguments: tuple[str, ...]
+    seedless_label: str | None = None
 
 
 def points(axes: Sequence[Axis]) -> list[Point]:
@@ -45,13 +52,16 @@ def points(axes: Sequence[Axis]) -> list[Point]:
     """
     names = short_names(axes)
     found: list[Point] = []
+    seedless = [not axis.is_seed for axis in axes]
     for values in itertools.product(*(axis.values for axis in axes)):
-        label = ",".join(f"{name}={value.replace('/', '_')}" for name, value in zip(names, values, strict=True))
+        words = [f"{name}={value.replace('/', '_')}" for name, value in zip(names, values, strict=True)]
+        label = ",".join(words)
         if label in (other.label for other in found):
             settings = joined_words([f"`{axis.setting}`" for axis in axes])
             raise ValueError(f"{settings} must have values with folders of their own, found {label} twice; drop one.")
         arguments = (f"--{axis.setting}={value}" for axis, value in zip(axes, values, strict=True))
-        found.append(Point(label, values, tuple(arguments)))
+        seedless_label = None if all(seedless) else ",".join(itertools.compress(words, seedless))
+        found.append(Point(label, values, tuple(arguments), seedless_label))
     return found
 
 
@@ -69,8 +79,22 @@ def along(system: System, axes: Sequence[Axis], folder: Path) -> list[System]:
         axes: at least one.
         folder: in which each has a folder called as its point.
     """
-    called = f"{system.name}, " if system.name else ""
     return [
-        replace(system, name=f"{called}{point.label}", folder=folder / point.label).with_arguments(point.arguments)
+        replace(named_at(system, point), folder=folder / point.label).with_arguments(point.arguments)
         for point in points(axes)
     ]
+
+
+def named_at(system: System, point: Point) -> System:
+    """The system under its name at a point."""
+    name = joined_label(system.name, point.label)
+    if system.seedless_name is None and point.seedless_label is None:
+        return replace(system, name=name)
+    without_seeds = system.name if system.seedless_name is None else system.seedless_name
+    label = point.label if point.seedless_label is None else point.seedless_label
+    return replace(system, name=name, seedless_name=joined_label(without_seeds, label))
+
+
+def joined_label(name: str, label: str) -> str:
+    """A name and what tells its points apart, either of which may be empty."""
+    return ", ".join(word for word in (name, label) if word)

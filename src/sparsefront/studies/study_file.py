@@ -8,14 +8,14 @@ from typing import Any
 
 from sparsefront.common.home import at_home
 from sparsefront.common.packaged_configs import with_packaged
-from sparsefront.studies.axes import Axis, along, points
+from sparsefront.studies.axes import Axis, Point, along, named_at, points
 from sparsefront.studies.study import Study
 from sparsefront.studies.system import RUN_DIR, Layer, System, inline, names
 from sparsefront.studies.yaml_file import check_keys, load
 
 STUDY = ("run_dir", "configs", "settings", "axes", "systems")
 SYSTEM = ("configs", "settings", "axes", "fit", "test")
-REPORT = ("report.html", "table.md", "table.csv")
+REPORT = ("report.html", "table.md", "table.csv", "seeds.csv")
 
 
 def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()) -> Study:
@@ -45,15 +45,14 @@ def read_study(path: Path, run_dir: Path | None = None, more: Sequence[str] = ()
     systems: list[System] = []
     for point in points(axes):
         # Each point is the study in a folder of its own, so that its systems find each other.
-        some = _systems(content, path, folder / point.label, (*more, *point.arguments), f", {point.label}")
-        systems += some
+        systems += _systems(content, path, folder / point.label, (*more, *point.arguments), point)
     return Study(folder, tuple(systems))
 
 
 def _systems(
-    content: dict[str, Any], path: Path, folder: Path, more: Sequence[str], ending: str = ""
+    content: dict[str, Any], path: Path, folder: Path, more: Sequence[str], point: Point | None = None
 ) -> tuple[System, ...]:
-    """The systems of a study in a folder, and an ending for their names."""
+    """The systems of a study in a folder, under their names at a point."""
     entries = content.get("systems")
     if not isinstance(entries, dict) or not entries:
         raise ValueError(
@@ -70,7 +69,8 @@ def _systems(
         fit, test = _switch(own, "fit", name), _switch(own, "test", name)
         if not (fit or test):
             raise ValueError(f"`fit` or `test` of {where} must be true, found both false; leave one out.")
-        system = System(f"{name}{ending}", folder / name, layers, tuple(more), fit=fit, test=test, home=folder)
+        system = System(name, folder / name, layers, tuple(more), fit=fit, test=test, home=folder)
+        system = system if point is None else named_at(system, point)
         axes = _axes(own, where)
         systems += along(system, axes, system.folder) if axes else [system]
     return with_needs(systems)

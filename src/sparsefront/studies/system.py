@@ -44,6 +44,8 @@ class System:
         fit: whether it is fitted; else it is tested as it is built, from others' checkpoints.
         test: whether it is tested; else its results are those of the validation of its fit.
         home: the folder that `{run_dir}` means in its settings; None for the one that `folder` lies in.
+        seedless_name: the name without seeds, which the systems share that differ in their seeds alone; None if no
+            axis is of seeds.
     """
 
     name: str
@@ -54,6 +56,7 @@ class System:
     fit: bool = True
     test: bool = True
     home: Path | None = None
+    seedless_name: str | None = None
 
     @property
     def stage(self) -> str:

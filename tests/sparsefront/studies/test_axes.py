@@ -60,6 +60,23 @@ def test_one_system_may_take_several_values_and_be_tested_only():
     assert not one.fit
 
 
+def test_systems_that_differ_in_their_seeds_alone_share_a_name():
+    own = {"settings": {}, "axes": {"model.frontend.learning.seed": [3, 4], "model.frontend.bits": [1, 2]}}
+    found = read(axes=SEEDS, systems={"natural": {}, "bits": own}).systems
+    assert {system.seedless_name for system in found} == {"natural", "bits, bits=1", "bits, bits=2"}
+    assert [system.name for system in found if system.seedless_name == "bits, bits=2"] == [
+        f"bits, seed_everything={seed}, seed={other},bits=2" for seed in (0, 1) for other in (3, 4)
+    ]
+    found = read(axes={"seed_everything": [0, 1], "data.val_size": [8, 9]}, systems={"natural": {}}).systems
+    assert [system.seedless_name for system in found] == ["natural, val_size=8", "natural, val_size=9"] * 2
+
+
+def test_a_system_without_an_axis_of_seeds_has_no_name_without_them():
+    bits = BEHIND | {"axes": {"model.frontend.bits": [1, 2]}}
+    found = read(axes={"data.val_size": [8, 9]}, systems={"natural": {}, "bits": bits}).systems
+    assert {system.seedless_name for system in found} == {None}
+
+
 def test_only_names_a_system_at_all_its_points_or_at_one():
     found = read(axes=SEEDS, systems={"natural": {}, "natural too": {}})
     assert [system.folder.name for system in found.pick(["natural"])] == ["natural", "natural"]

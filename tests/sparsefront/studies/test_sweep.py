@@ -95,6 +95,12 @@ def test_several_settings_are_swept_together_and_seeds_are_fitted_each(ran):
     assert [line.split(" | ")[0] for line in lines] == ["| 2, 0", "| 2, 1"]
     assert {row["bits, seed_everything"] for row in rows(Path("runs/s/sweep.csv"))} == {"2, 0", "2, 1"}
     assert Path("runs/s/sweep.png").is_file()
+    clean = [float(row["clean"]) for row in rows(Path("runs/s/sweep.csv")) if row["attack"] == "fgsm"]
+    mean = next(row for row in rows(Path("runs/s/seeds.csv")) if row["attack"] == "no attack")
+    assert (mean["system"], mean["seeds"]) == ("bits=2", "2")
+    assert float(mean["mean"]) == pytest.approx(np.mean(clean))
+    assert float(mean["standard_deviation"]) == pytest.approx(np.std(clean, ddof=1))
+    assert f"| bits=2 | 2 | {100 * np.mean(clean):.1f} ± " in Path("runs/s/sweep.md").read_text()
 
 
 def test_a_setting_without_values_of_its_own_is_refused(ran, capsys):
