@@ -25,7 +25,7 @@ from sparsefront.studies.study import Study
 from sparsefront.studies.system import System, inline
 
 HERE = Path(__file__).parent
-CONFIGS = HERE.parents[1] / "lightning_configs" / "experiments"
+EXPERIMENTS = HERE.parents[1] / "lightning_configs" / "experiments"
 PAPER = {
     "natural": {"clean": 92.66, "pgd_linf": 0.00, "pgd_linf_cw": 0.00, "pgd_l2": 0.00, "pgd_l1": 0.00},
     "top_t": {"clean": 85.45, "pgd_linf": 37.33, "pgd_linf_cw": 37.35, "pgd_l2": 60.47, "pgd_l1": 47.13},
@@ -43,7 +43,8 @@ def paper_001(options: argparse.Namespace) -> Study:
 
 def _settings(system: str, options: argparse.Namespace) -> dict[str, Any]:
     """Of the experiment file, with this call's number of restarts where attacks take random ones."""
-    settings: dict[str, Any] = yaml.safe_load((CONFIGS / f"cifar10_{system}.yaml").read_text(encoding="utf-8"))
+    path = options.experiments / f"cifar10_{system}.yaml"
+    settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     for named in settings["attacks"] if options.n_restarts else []:
         if named["attack"]["init_args"].get("n_restarts", 1) > 1:
             named["attack"]["init_args"]["n_restarts"] = options.n_restarts
@@ -127,6 +128,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="folder of runs and checkpoints")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "top_t_cifar10.json")
     parser.add_argument("--systems", nargs="+", default=["top_t", "natural"], choices=["top_t", "natural"])
+    where = "folder of cifar10_natural.yaml and cifar10_top_t.yaml (default: those of lightning_configs)"
+    parser.add_argument("--experiments", type=Path, default=EXPERIMENTS, help=where)
     parser.add_argument("--epochs", type=int, default=0, help="0: the paper's 70")
     parser.add_argument("--limit_train_batches", type=int, default=0, help="0: all")
     parser.add_argument("--precision", default="32-true")
