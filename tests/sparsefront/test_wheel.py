@@ -1,14 +1,10 @@
 """The wheel, in an environment that has the dependencies and no checkout, run from an empty folder."""
 
 import json
-import os
-import subprocess
-import sys
-import sysconfig
-import venv
 
 import pytest
 
+from tests.helpers.environments import built_wheel, environment_with, run_from, site_of, with_libraries
 from tests.helpers.places import ROOT
 
 pytestmark = pytest.mark.slow  # builds a wheel, for which pip fetches hatchling
@@ -20,30 +16,15 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The `bin` folder of an environment into which the wheel is installed; its libraries are those of this one."""
+    """The `bin` folder of an environment into which the wheel is installed."""
     home = tmp_path_factory.mktemp("wheel")
-    wheel = ["wheel", "--no-deps", "--quiet", "--wheel-dir", str(home), str(ROOT)]
-    subprocess.run([sys.executable, "-m", "pip", *wheel], check=True, timeout=300)
-    venv.create(home / "venv", with_pip=True)
-    python = home / "venv/bin/python"
-    install = ["install", "--no-deps", "--quiet", *map(str, home.glob("*.whl"))]
-    subprocess.run([python, "-m", "pip", *install], check=True, timeout=300)
-    (site,) = (home / "venv/lib").glob("python*/site-packages")
-    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return home / "venv/bin"
+    return with_libraries(environment_with(home / "venv", built_wheel(home)))
 
 
 @pytest.fixture
 def run(installed, tmp_path):
-    """Runs one of the environment's commands in an empty folder, without what this process was told of the checkout."""
-    told = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-
-    def called(command, *words):
-        return subprocess.run(
-            [installed / command, *words], cwd=tmp_path, env=told, capture_output=True, text=True, timeout=300
-        )
-
-    return called
+    """Runs one of the environment's commands in an empty folder."""
+    return lambda command, *words: run_from(installed, tmp_path, command, *words)
 
 
 def test_nothing_is_imported_from_the_checkout(run, installed):
@@ -75,9 +56,8 @@ def test_the_configuration_files_are_listed_and_written_out(run, tmp_path):
 
 
 def test_its_annotations_are_for_others_too(run, installed):
-    (site,) = installed.parent.glob("lib/python*/site-packages")
-    assert (site / "sparsefront/py.typed").is_file()
-    assert (site / "sparsecode/py.typed").is_file()
+    for package in ("sparsefront", "sparsecode"):
+        assert (site_of(installed) / package / "py.typed").is_file()
 
 
 def test_its_metadata_say_who_made_it_and_what_it_needs(run):
