@@ -43,6 +43,10 @@ class ConvNet(nn.Module):
             nn.Linear(hidden, num_classes),
         )
 
+    def layers(self) -> list[nn.Module]:
+        """What images go through, one after the other."""
+        return [self.features, self.head]
+
     def forward(self, images: Tensor) -> Tensor:
         """Return logits."""
         logits: Tensor = self.head(self.features(images))

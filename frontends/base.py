@@ -14,6 +14,7 @@ from sparsefront.common.processes import Processes
 from sparsefront.common.random import generator_of
 from sparsefront.common.refusals import refusals_by
 from sparsefront.common.settings import CheckedSettings
+from sparsefront.common.windows.stage import Stage
 from sparsefront.frontends.parts.learner import Learner
 
 ImageMap = Callable[[Tensor], Tensor]
@@ -101,6 +102,13 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
             return value_with_gradient_of(images.repeat_interleave(self.n_copies, dim=0), value)
 
         return passing
+
+    def window_stages(self) -> list[Stage] | None:
+        """Stages that compute `forward` again where a window of the image changed, new ones in each call.
+
+        For searches by answers that change an image window by window; None where the whole must be computed.
+        """
+        return None
 
     def stand_in(self, backward: str, **settings: Any) -> ImageMap:
         """Return the front end as an adversary differentiates it.

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from sparsefront.common.windows.stage import Stage
 from sparsefront.frontends.base import FrontEnd, ImageMap
 
 
@@ -18,6 +19,10 @@ class Identity(FrontEnd):
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, C, H, W) `images` unchanged."""
         return images
+
+    def window_stages(self) -> list[Stage] | None:
+        """None at all, where `forward` is this class's."""
+        return [] if self.hands_images_on else None
 
     modes: ClassVar[frozenset[str]] = frozenset(
         ("exact", "identity", "implicit", "parts", "potential", "projection", "smooth", "unrolled")

@@ -17,6 +17,9 @@ from sparsecode import (
 )
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import at_least, between, check_rules, fitting, positive
+from sparsefront.common.windows.patchwise import Patchwise
+from sparsefront.common.windows.stage import Stage
+from sparsefront.common.windows.stages_of import stages_of
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.decoders import Decoder, build_decoder
 from sparsefront.frontends.parts.first_atoms import first_atoms
@@ -207,6 +210,24 @@ class TopT(FrontEnd):
         # (B, P, L) is already the channels-last layout that convolutions are fastest in.
         decoded: Tensor = self.decoder(codes.unflatten(1, (rows, -1)).permute(0, 3, 1, 2))
         return decoded
+
+    def window_stages(self) -> list[Stage] | None:
+        """Codes patch by patch, then the decoder layer by layer; None of a decoder that resizes or continues maps."""
+        stages, rest = stages_of([self.decoder])
+        sides = [(side - self.patch_size) // self.stride + 1 for side in self.image_shape[1:]]
+        for layer in self.decoder.modules():
+            if isinstance(layer, torch.nn.ConvTranspose2d):
+                sides = [(side - 1) * layer.stride[0] + layer.kernel_size[0] for side in sides]
+        smaller = any(side < full for side, full in zip(sides, self.image_shape[1:], strict=True))
+        if rest or (self.decodes and smaller):
+            return None
+        return [Patchwise(self._code_maps, self.patch_size, self.stride), *stages]
+
+    def _code_maps(self, images: Tensor) -> Tensor:
+        """Codes (B, h, w, L) of (B, C, H, W) images."""
+        rows = (images.shape[-2] - self.patch_size) // self.stride + 1
+        maps: Tensor = self.codes(images).unflatten(1, (rows, -1))
+        return maps
 
     def atoms(self) -> Tensor:
         """The dictionary as pictures (L, C, n, n)."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
+from sparsefront.attacks.views.window_logits import WindowLogits
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,5 @@ class WhiteBox(View):
         """Compose the stand-in with the classifier."""
         backward = model.frontend.default_backward if self.backward is None else self.backward
         stand_in = model.frontend.stand_in(backward, **self.settings)
-        return meter(
-            lambda images: model.logits_from(stand_in(images.clone()))
-        )  # which may write into what it is given
+        logits = meter(lambda images: model.logits_from(stand_in(images.clone())))  # which may write into its own
+        return WindowLogits(logits, model, meter)

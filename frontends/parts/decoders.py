@@ -5,6 +5,8 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sparsefront.common.windows.cropped import Cropped
+
 Decoder = Literal["transposed", "small", "deep", "resize", "identity"]
 
 
@@ -24,6 +26,10 @@ class CenterCrop(nn.Module):
         grow = tuple(max(side, 0) for side in padding)
         maps = F.pad(maps, crop)
         return F.pad(maps, grow, mode="replicate") if any(grow) else maps
+
+    def window_stage(self) -> Cropped:
+        """How a change of larger maps is followed."""
+        return Cropped(self.height, self.width)
 
 
 def build_decoder(

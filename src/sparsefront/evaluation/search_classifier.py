@@ -32,6 +32,11 @@ class SearchClassifier(nn.Module):
         self.reason: str | None = None
         self.training = classifier.training
 
+    def layers(self) -> list[nn.Module]:
+        """What images go through, one after the other; this alone if the classifier does not say."""
+        own = getattr(self.classifier, "layers", None)
+        return [self] if own is None or self.bf16 else list(own())
+
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> logits (B, K) of the images' dtype."""
         if self.form != AS_IT_IS and images.ndim == 4:

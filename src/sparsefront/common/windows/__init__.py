@@ -1,0 +1,1 @@
+"""What a small change of an image changes of what comes of it."""

@@ -1,0 +1,101 @@
+"""Answers window by window beside answers to whole images."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from sparsefront import DefendedClassifier
+from sparsefront.attacks import WhiteBox
+from sparsefront.classifiers import ConvNet
+from sparsefront.common.windows.stages_of import stages_of
+from sparsefront.common.windows.window_answers import WindowAnswers
+from sparsefront.frontends import Identity, TopT
+
+
+def model(frontend, image_shape):
+    torch.manual_seed(0)
+    defended = DefendedClassifier(lambda c, k: ConvNet(c, k, width=4, hidden=8), frontend, image_shape, num_classes=3)
+    if isinstance(defended.frontend, TopT):
+        atoms = torch.randn_like(defended.frontend.dictionary)
+        defended.frontend.dictionary.copy_(atoms / atoms.norm(dim=0))
+        defended.frontend.learned.fill_(True)
+    return defended.eval().requires_grad_(False).double()
+
+
+def top_t(decoder, patch_size, stride):
+    return lambda shape: TopT(shape, n_atoms=12, patch_size=patch_size, stride=stride, top_t=3, decoder=decoder)
+
+
+def walked(answers, logits, images, generator, queries=12):
+    """Ask about random windows of some samples, keep some, and compare every answer with that to the whole images."""
+    best, (height, width) = images.clone(), images.shape[2:]
+    for query in range(queries):
+        rows = torch.randperm(len(images), generator=generator)[: 1 + query % len(images)]
+        sizes = [int(torch.randint(1, side + 1, (), generator=generator)) for side in (height, width)]
+        windows = torch.tensor(
+            [
+                [*(int(torch.randint(0, full - one + 1, (), generator=generator)) for full, one in
+                   zip((height, width), sizes, strict=True)), *sizes]
+                for _ in rows
+            ]
+        )  # fmt: skip
+        points = best[rows].clone()
+        for point, (top, left, high, wide) in zip(points, windows.tolist(), strict=True):
+            point[:, top : top + high, left : left + wide] = torch.rand(
+                len(point), high, wide, generator=generator, dtype=point.dtype
+            )
+        torch.testing.assert_close(answers.ask(rows, points, windows), logits(points), rtol=1e-9, atol=1e-9)
+        accepted = torch.rand(len(rows), generator=generator) < 0.5
+        answers.settle(accepted)
+        best[rows[accepted]] = points[accepted]
+
+
+FRONT_ENDS = {
+    "none": Identity,
+    "small": top_t("small", 4, 2),
+    "paper": top_t("transposed", 4, 2),
+    "odd": top_t("small", 5, 2),
+    "dense": top_t("small", 3, 1),
+    "codes": top_t("identity", 4, 2),
+}
+
+
+@pytest.mark.parametrize("frontend", FRONT_ENDS.values(), ids=FRONT_ENDS)
+@settings(max_examples=8, deadline=None)
+@given(st.integers(12, 17), st.integers(12, 17), st.integers(1, 3), st.integers(0, 99))
+def test_answers_to_windows_are_those_to_whole_images(frontend, height, width, channels, seed):
+    defended = model(frontend, (channels, height, width))
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(3, channels, height, width, generator=generator, dtype=torch.float64)
+    logits = WhiteBox()(defended)
+    answers = logits.windows(images)
+    if defended.frontend.window_stages() is None:  # a decoder whose maps are smaller than the image
+        assert answers is None
+    else:
+        walked(answers, logits, images, generator)
+
+
+def test_layers_that_cannot_be_followed_compute_the_whole():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Conv2d(2, 3, 3, stride=2), nn.Flatten(), nn.LazyLinear(3)]
+    network = nn.Sequential(*layers).double().eval()
+    images = torch.rand(2, 1, 12, 12, dtype=torch.float64)
+    network(images)
+    stages, rest = stages_of([network])
+    assert (len(stages), len(rest)) == (2, 3)
+    with torch.no_grad():
+        walked(WindowAnswers(network, stages, nn.Sequential(*rest), images), network, images, torch.Generator())
+
+
+@pytest.mark.parametrize("decoder", ["deep", "resize"])
+def test_a_decoder_that_resizes_has_no_stages(decoder):
+    assert model(top_t(decoder, 4, 2), (1, 16, 16)).frontend.window_stages() is None
+
+
+def test_a_front_end_that_draws_is_asked_whole():
+    class Drawing(Identity):
+        randomised = True
+
+    assert WhiteBox()(model(Drawing, (1, 12, 12))).windows(torch.rand(1, 1, 12, 12)) is None
