@@ -2,23 +2,15 @@ import io
 from contextlib import redirect_stdout
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from matplotlib.patches import Rectangle
 from rich.console import Console
 
 from sparsefront.cli.report import main
 from sparsefront.cli.show_runs import show
-from sparsefront.figures.neuron import neuron_figure
-from sparsefront.figures.profiles import profiles_figure
-from sparsefront.figures.radial import Ring, radial_figure
-from sparsefront.figures.representation_figures import representation_figures
-from sparsefront.figures.variants import variants_figure
 from sparsefront.report.html import render
 from sparsefront.report.variant_tables import variant_tables
 from sparsefront.results.representation_record import RepresentationRecord
 from sparsefront.results.run import load_runs
-from sparsefront.results.share import Share
 from tests.helpers.made_up_record import EVIL, VARIANTS, a_record
 
 
@@ -90,49 +82,6 @@ def test_the_page_shows_tables_and_figures_and_escapes_every_name(written):
         assert page.count(f"<h3>{title} (Figure ") == 2
     assert "<script" not in page
     assert len(page) < 5e6
-
-
-def test_all_figures_of_the_paper_are_there_with_axes_named():
-    shown = representation_figures(a_record(), "a system")
-    assert [one.key for one in shown] == ["variants", "selectivity", "weights", "neuron", "reconstructions", "profiles"]
-    for one in shown:
-        words = [text.get_text() for text in one.figure.texts] + [axes.get_xlabel() for axes in one.figure.axes]
-        assert any(words) or one.key == "reconstructions"
-    partial = a_record()
-    arrays = {name: array for name, array in partial.arrays.items() if not name.startswith(("training", "picture"))}
-    keys = [one.key for one in representation_figures(RepresentationRecord(partial.provenance, arrays), "s")]
-    assert keys == ["variants", "weights", "neuron", "profiles"]
-
-
-def test_bars_are_the_shares():
-    figure = variants_figure({"a": {"original": Share(9, 10), "noise": Share(5, 10)}, "b": {"original": Share(1, 4)}})
-    bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
-    assert sorted(bar.get_width() for bar in bars) == [25, 50, 90]
-
-
-def test_circles_hold_every_neuron_on_one_scale_and_name_one():
-    figure = radial_figure(
-        [Ring("a", np.arange(5.0), "red", np.ones(5)), Ring("b", -np.arange(5.0), "blue")], "activation", 3
-    )
-    assert len({axes.get_ylim() for axes in figure.axes}) == 1
-    for axes in figure.axes:
-        assert len(axes.lines[0].get_xdata()) == 6  # closed
-        assert [text.get_text() for text in axes.texts] == ["neuron 3"]
-
-
-def test_a_neurons_activations_are_drawn_class_by_class():
-    members = {"a": np.array([True, False, True]), "b": np.array([False, True, False])}
-    (axes,) = neuron_figure({"original": np.array([1.0, 2.0, 3.0])}, members, 0).axes
-    assert [line.get_ydata().tolist() for line in axes.lines] == [[1.0, 3.0], [2.0]]
-    assert [line.get_xdata().tolist() for line in axes.lines] == [[0, 1], [2]]
-
-
-@pytest.mark.parametrize(
-    "figure", [variants_figure, lambda x: radial_figure(x, "", 0), lambda x: profiles_figure(x, 0)]
-)
-def test_nothing_is_refused(figure):
-    with pytest.raises(ValueError, match="must hold at least one"):
-        figure({})
 
 
 def test_files_that_are_no_record_are_named(tmp_path):
