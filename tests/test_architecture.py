@@ -185,6 +185,28 @@ def test_the_root_of_a_folder_of_plug_ins_holds_one_of_them_a_file(package, kind
         assert path.stem.replace("_", "") == public[0].lower(), f"{path.name} is not named after {public[0]}"
 
 
+WITHOUT_A_MIRROR = {
+    "src/sparsecode/_native": "the compiled kernels are tested as the backend of each coder, beside the other one",
+}
+
+
+def mirror_of(folder):
+    """The folder of the tests that belongs to a folder of the source, both relative to the root."""
+    return "tests" / (folder.relative_to("src") if folder.parts[0] == "src" else folder)
+
+
+def test_every_folder_of_the_source_has_its_tests_in_its_mirror():
+    folders = {path.parent.relative_to(ROOT) for path in FILES.values()}
+    untested = {str(one) for one in folders if not [*(ROOT / mirror_of(one)).glob("test_*.py")]}
+    assert untested == set(WITHOUT_A_MIRROR)
+
+
+def test_every_folder_of_tests_mirrors_one_of_the_source():
+    mirrors = {mirror_of(path.parent.relative_to(ROOT)) for path in FILES.values()}
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert folders - mirrors <= {Path("tests"), Path("tests/benchmarks")}
+
+
 def test_the_root_of_data_holds_data_modules_and_what_they_share_with_all_rooms():
     data = importlib.import_module("sparsefront.data")
     inherited_or_handed_over = {"__init__", "base", "torchvision_data", "batch", "named_batch"}

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -516,23 +515,6 @@ def test_what_an_interrupted_run_left_is_taken_as_far_as_it_is_whole(fit, tmp_pa
     Squared.stop_after = None
     model, data = fit()
     assert torch.equal(model.trained_on(), plain(data).square())
-
-
-def test_a_second_run_waits_for_the_first(tmp_path, capsys):
-    order = []
-
-    def second():
-        with Projections(tmp_path, 1).alone():
-            order.append("second")
-
-    with Projections(tmp_path, 1).alone():
-        thread = threading.Thread(target=second)
-        thread.start()
-        while "Waiting" not in capsys.readouterr().out:
-            pass
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
 
 
 def test_a_dry_run_keeps_nothing(fit, tmp_path):

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparsefront.classifiers.parts.normalize import Normalize
+
+CHANNELS = st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 1)), min_size=1, max_size=5)
+
+
+@given(channels=CHANNELS, height=st.integers(1, 4), width=st.integers(1, 4))
+def test_each_channel_is_centred_and_scaled_by_its_own_numbers(channels, height, width):
+    means, deviations = map(list, zip(*channels, strict=True))
+    images = torch.rand(2, len(channels), height, width, dtype=torch.float64)
+    normalised = Normalize(means, deviations, len(channels)).double()(images)
+    for channel, (mean, deviation) in enumerate(channels):
+        expected = (images[:, channel].numpy() - np.float32(mean)) / np.float32(deviation)
+        np.testing.assert_allclose(normalised[:, channel], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_its_numbers_are_no_weights():
+    assert Normalize([0.5], [0.2], 1).state_dict() == {}
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "message"),
+    [
+        ([0.5], [0.2, 0.2], r"`mean` must have one number for each of 2 channels, found \[0.5\]"),
+        ([0.5, 0.5], [], r"`std` must have one number for each of 2 channels, found \[\]"),
+        ([0.5, 0.5], [0.2, 0.0], r"`std` must be positive, found \[0.2, 0.0\]"),
+    ],
+)
+def test_numbers_that_are_none_of_a_channel_are_named(mean, std, message):
+    with pytest.raises(ValueError, match=message):
+        Normalize(mean, std, 2)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 4, 4), (2, 3, 4, 4), (2, 4, 4)])
+def test_images_of_other_channels_are_refused_where_broadcasting_would_let_them_pass(shape):
+    with pytest.raises(ValueError, match=r"`images` must have shape \(B, 2, H, W\), found"):
+        Normalize([0.5, 0.5], [0.2, 0.2], 2)(torch.rand(shape))
