@@ -15,6 +15,8 @@ def test_each_image_is_a_column_and_each_variant_a_row():
     bars = [axes.patches[0].get_data() for axes in figure.axes]
     assert [values.values.tolist() for values in bars] == [[1, 2, 0], [3, 0, 1], [0, 1, 5], [2, 2, 2]]
     assert all(values.edges.tolist() == [-0.5, 0.5, 1.5, 2.5] for values in bars)
+    places = [axes.get_subplotspec() for axes in figure.axes]
+    assert [(place.rowspan.start, place.colspan.start) for place in places] == [(0, 0), (1, 0), (0, 1), (1, 1)]
     assert [axes.get_title() for axes in figure.axes] == ["Eve (image 3)", "", "others (image 5)", ""]
     assert [axes.get_ylabel() for axes in figure.axes] == ["original", "noise", "", ""]
     assert all(axes.lines[0].get_xdata() == [1, 1] for axes in figure.axes)  # the neuron pointed at

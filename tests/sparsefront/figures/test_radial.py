@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsefront.figures.radial import Ring, radial_figure
@@ -16,6 +16,7 @@ def test_circles_hold_every_neuron_on_one_scale_and_name_one():
         assert [text.get_text() for text in axes.texts] == ["neuron 3"]
 
 
+@settings(max_examples=20, deadline=None)
 @given(count=st.integers(1, 60), share=st.floats(0, 1, exclude_max=True))
 def test_neurons_go_round_evenly_and_marks_stand_at_their_numbers(count, share):
     neuron = int(share * count)
@@ -27,6 +28,7 @@ def test_neurons_go_round_evenly_and_marks_stand_at_their_numbers(count, share):
     marks = {label.get_text(): place for place, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)}
     for name, place in marks.items():
         assert place == pytest.approx(2 * np.pi * int(name or neuron) / count)
+        assert 0 <= int(name or neuron) < count
 
 
 def test_no_circle_is_refused():

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsefront.data.cached.projections import Projections
@@ -23,6 +23,7 @@ def filled(folder, rows, dtype=FLOAT, runs=None):
     return Projections(folder, len(rows))
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     shape=st.lists(st.integers(1, 4), min_size=1, max_size=3),
     order=st.permutations(range(7)),
