@@ -4,12 +4,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sparsefront.cli.dry_run.config_files import check_config_files
-from sparsefront.cli.dry_run.misspelt import check_spelling
-from sparsefront.cli.dry_run.named_configs import reads_a_pipe, with_packaged_files
-from sparsefront.cli.exit_with import exit_with
-from sparsefront.cli.first_word import VERBS, answer_first_word
-from sparsefront.cli.messages.messages import in_one_sentence
+from sparsefront.cli.dry_run.at_once import refuse_at_once
+from sparsefront.cli.first_word import answer_first_word
 from sparsefront.common import stopping
 from sparsefront.common.working_folder import look_here_last
 
@@ -27,25 +23,12 @@ def main(args: Sequence[str] | None = None, run: bool = True) -> "SparsefrontCLI
     words = sys.argv[1:] if args is None else list(args)
     if run:
         answer_first_word(words)
-        _refuse_at_once(with_packaged_files(words))
+        refuse_at_once(words)
     from sparsefront.cli.exit_on_error import exit_on_error
     from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 
     with stopping.command("sparsefront", words), exit_on_error():
         return SparsefrontCLI(None if args is None else words, run)
-
-
-def _refuse_at_once(words: Sequence[str]) -> None:
-    """Exit on what the words and the files that they name tell alone; the parser looks at all of it again."""
-    if words[0] not in VERBS or {"-h", "--help"} & set(words) or reads_a_pipe(words):
-        return
-    try:
-        check_config_files(words, in_groups=False)
-        check_spelling(words)
-    except OSError:
-        return  # the parser says what cannot be read
-    except ValueError as error:
-        exit_with(in_one_sentence(str(error)), error)
 
 
 def command() -> None:

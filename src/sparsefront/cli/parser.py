@@ -23,10 +23,10 @@ _LISTED = re.compile(
 
 
 class Parser(LightningArgumentParser):
-    """Says what is wrong without the two pages of usage before it."""
+    """Says what is wrong without the two pages of usage before it, and takes no abbreviation for a setting."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
         self.family: list[Parser] = [self]
         """All parsers of the command line, this one and those of other subcommands."""
 

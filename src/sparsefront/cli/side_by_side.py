@@ -4,15 +4,16 @@ import argparse
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from sparsefront.common.home import at_home
-from sparsefront.studies.cluster_workers import ClusterWorkers
-from sparsefront.studies.run_systems import Workers, run_systems, threads_for
 from sparsefront.studies.study import Study
 from sparsefront.studies.system import System
-from sparsefront.studies.thread_workers import ThreadWorkers
+
+if TYPE_CHECKING:
+    from sparsefront.studies.run_systems import Workers
 
 
 def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,12 +24,15 @@ def add_worker_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def workers_of(given: argparse.Namespace, study: Study) -> Workers | None:
+def workers_of(given: argparse.Namespace, study: Study) -> "Workers | None":
     """Who takes the turns of a study's systems.
 
     Raises:
         ValueError: the file of `--cluster` cannot be one, or submitit is not installed.
     """
+    from sparsefront.studies.cluster_workers import ClusterWorkers  # with torch, as all that runs systems
+    from sparsefront.studies.thread_workers import ThreadWorkers
+
     if given.cluster is None:
         return None if given.jobs in (None, 1) else ThreadWorkers(given.jobs)
     path = at_home(given.cluster)
@@ -47,8 +51,11 @@ def workers_of(given: argparse.Namespace, study: Study) -> Workers | None:
         raise ValueError(str(error)) from None
 
 
-def run_by(workers: Workers | None, given: argparse.Namespace, systems: Sequence[System]) -> dict[str, str]:
+def run_by(workers: "Workers | None", given: argparse.Namespace, systems: Sequence[System]) -> dict[str, str]:
     """Do what is left to do of the systems; returns why some have no results."""
+    from sparsefront.studies.run_systems import run_systems, threads_for
+    from sparsefront.studies.thread_workers import ThreadWorkers
+
     jobs = given.jobs or (1 if workers is None else len(systems))
     with threads_for(jobs) if isinstance(workers, ThreadWorkers) else nullcontext():
         return run_systems(systems, workers, jobs)

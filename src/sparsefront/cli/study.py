@@ -19,7 +19,6 @@ from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.html import write_page
 from sparsefront.report.over_seeds import seeds_to_csv
 from sparsefront.results.run import load_runs
-from sparsefront.studies.finished import has_results
 from sparsefront.studies.study import Study
 from sparsefront.studies.study_file import REPORT, read_study
 from sparsefront.training.slurm import requeue
@@ -63,6 +62,8 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def _report(study: Study) -> bool:
     """Print and write it over all systems that have results; returns whether there is anything to report."""
+    from sparsefront.studies.finished import has_results  # with torch, which reads checkpoints
+
     done = {system.name: system for system in study.systems if has_results(system.folder, system.stage)}
     if not done:
         return False

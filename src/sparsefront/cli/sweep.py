@@ -24,7 +24,6 @@ from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.results.run import Run, load_runs
 from sparsefront.studies.axes import Axis, points, short_names
-from sparsefront.studies.finished import has_results
 from sparsefront.studies.study import Study
 from sparsefront.studies.sweep import sweep
 from sparsefront.studies.system import System
@@ -84,6 +83,8 @@ def _axes(settings: Sequence[str], values: Sequence[Sequence[str]]) -> list[Axis
 
 def _write(axes: Sequence[Axis], study: Study, command: str) -> None:
     """The table, the CSV file and the picture, over all points that have results."""
+    from sparsefront.studies.finished import has_results  # with torch, which reads checkpoints
+
     systems = zip((", ".join(point.values) for point in points(axes)), study.systems, strict=True)
     done = {value: system for value, system in systems if has_results(system.folder)}
     if not done:

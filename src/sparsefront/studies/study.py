@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsefront.common.nearest import nearest
-from sparsefront.studies.record import check_same, is_done, is_fitted
 from sparsefront.studies.slurm_allocation import as_no_task
 from sparsefront.studies.system import System
 
@@ -49,6 +48,8 @@ class Study:
         Raises:
             ValueError: a folder holds runs of other settings, a needed system is not chosen, or a setting was refused.
         """
+        from sparsefront.studies.record import check_same, is_done, is_fitted  # with torch, which reads checkpoints
+
         for system in self.systems:
             check_same(system)
         for system in chosen:

@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 from sparsefront.cli.source_index import HANDED_OVER, public_class, public_names
+from sparsefront.frontends.settings.top_t_learning import TopTLearning
 
 PACKAGES = ("attacks", "classifiers", "data", "frontends")
 
@@ -30,3 +31,10 @@ def test_settings_and_ancestors_are_those_of_the_class(package, name):
 
 def test_a_name_that_is_not_there_is_none():
     assert public_class("frontends", "TopD") is None
+
+
+def test_a_group_is_the_dataclass_that_its_setting_is_annotated_with():
+    known = public_class("frontends", "TopT").known
+    assert known["learning"] == tuple(inspect.signature(TopTLearning).parameters)
+    assert known["top_t"] == ()
+    assert public_class("frontends", "RegionSparse").known["background"]  # which may be null

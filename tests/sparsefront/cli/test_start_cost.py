@@ -22,6 +22,8 @@ ASKED = {
         ["fit", "--config", str(CONFIGS / "experiments/mnist5k_top_t.yaml"), "--model.frontend.top_tt", "3"],
     ),
     "report": ("sparsefront.cli.report:main", ["nowhere"]),
+    "study": ("sparsefront.cli.study:main", ["nowhere.yaml"]),
+    "key of a study": ("sparsefront.cli.study:main", [str(BASE)]),
     "class": (
         "sparsefront.cli.command:command",
         ["fit", "--config", str(BASE), "--model.frontend", "TopD", "--data", "MNIST5k"],
@@ -62,9 +64,10 @@ def test_the_commands_end_as_they_should(imported):
     assert codes["help"] in (0, None)
     assert codes["none"] == codes["verb"] == codes["class"] == codes["setting"] == 2
     assert codes["report"] not in (0, None)
+    assert codes["study"] == codes["key of a study"] == 2
 
 
-@pytest.mark.parametrize("asked", ["help", "none", "verb", "class", "setting", "report"])
+@pytest.mark.parametrize("asked", ASKED)
 def test_what_needs_no_model_imports_no_heavy_package(asked, imported):
     assert not imported[asked][1] & HEAVY
 

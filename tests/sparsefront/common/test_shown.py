@@ -17,7 +17,7 @@ class Thing:
         (0.1 + 0.2, "0.3"),
         (Fraction(1, 4), "0.25"),
         ("a\nb", r"'a\nb'"),
-        (None, "None"),
+        (None, "None (null in YAML)"),
         ([1, "x"], "[1, 'x']"),
         (Thing, "the class Thing"),
         (Thing(), "an object of class Thing"),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sparsefront.cli.flags import flags_of
+from sparsefront.cli.flags import flags_of, flat
 from sparsefront.cli.messages.class_sentences import unknown_class
 from sparsefront.cli.messages.message_place import Place
 from sparsefront.cli.messages.messages import of_entry
@@ -75,7 +75,8 @@ def _of_part(role: str, value: Any) -> str | None:
         place = Place(role, owner="sparsefront.attacks.NamedAttack")
         return unknown_class(place, str(named)) if _must_be_ours(role, named) else None
     given = value.get("init_args") if isinstance(value, dict) else None
-    return next(filter(None, (_no_setting(kind, str(name)) for name in given or ())), None)
+    names = (name for name, _ in flat(given)) if isinstance(given, dict) else ()
+    return next(filter(None, (_no_setting(kind, name) for name in names)), None)
 
 
 def _kind(place: str, value: Any) -> SourceClass | None:
@@ -92,9 +93,15 @@ def _must_be_ours(place: str, value: Any) -> bool:
 
 def _no_setting(kind: SourceClass | None, name: str) -> str | None:
     """The sentence for a name that is no setting of a class, None where it is one or nobody knows."""
-    if kind is None or kind.settings is None or name.removesuffix("+").partition(".")[0] in (*kind.settings, *_KEYS):
+    if kind is None or kind.settings is None:
         return None
-    return no_such_setting(name, kind.name, kind.settings) if name.isidentifier() else None
+    parts = [part for part in name.removesuffix("+").split(".") if part not in ("init_args", "dict_kwargs")]
+    if not parts or not all(map(str.isidentifier, parts)) or parts[-1] in _KEYS:
+        return None
+    first, known = parts[0], kind.known
+    if first in known and (len(parts) == 1 or not known[first] or parts[1] in known[first]):
+        return None
+    return no_such_setting(".".join(parts), kind.name, known)
 
 
 def _may_bring_classes(value: Any) -> bool:

@@ -6,6 +6,7 @@ import sys
 from sparsefront.cli.messages.message_place import Place
 from sparsefront.cli.source_index import public_class, public_names
 from sparsefront.common.nearest import nearest
+from sparsefront.common.shown import NULL
 
 PLACES: dict[str, tuple[str | None, str, str]] = {
     "classifier": ("classifiers", "a classifier", "ConvNet"),
@@ -104,7 +105,8 @@ def no_class(found: re.Match[str], place: Place) -> str:
     """A sentence for a class path under which nothing is found."""
     _, kind, example = PLACES.get(place.setting.rpartition(".")[2], ANY_CLASS)
     mend = f"; write e.g. {example}." if example else "."
-    return f"{place} must name {kind}, found {(found[1] or place.found or 'nothing').strip().rstrip('.')}{mend}"
+    value = (found[1] or place.found or "nothing").strip().rstrip(".")
+    return f"{place} must name {kind}, found {NULL if value == 'None' else value}{mend}"
 
 
 def several(found: re.Match[str], place: Place) -> str:

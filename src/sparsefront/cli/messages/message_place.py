@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 ENTRY = re.compile(r"Entry '([^']*)':\s*")
 """How a message about an entry of a list begins."""
+TEXT_NONE = "'None'"
+"""The value where somebody wrote the text None though null may be written."""
 
 
 @dataclass
@@ -62,7 +64,7 @@ def _without_tail(text: str, place: Place) -> str:
     cause, got, value = text.rpartition(". Got value: ")
     if not got:
         return text
-    if inner := re.match(r"Namespace\(class_path='([^']+)'", value):
+    if inner := re.match(r"Namespace\((?:init_args=NestedArg\(.*\), )?class_path='([^']+)'", value, re.DOTALL):
         place.owner = inner[1]
     else:
         place.found = place.found or value.strip()
@@ -80,4 +82,6 @@ def _of_union(found: re.Match[str], place: Place) -> tuple[Place, str]:
         return innermost(deeper[0], place)
     kinds = [one.partition(". Got value: ") for one in alternatives if "NoneType" not in one]
     value = next((inner for _, _, inner in kinds if inner), found[2].strip())
+    if value == "None" and len(kinds) < len(alternatives):
+        value = TEXT_NONE
     return place, f"{' or '.join(kind for kind, _, _ in kinds)}. Got value: {value}"

@@ -18,7 +18,6 @@ from sparsefront.cli.messages.message_place import Place
 from sparsefront.cli.messages.setting_sentences import (
     no_group,
     no_setting,
-    no_setting_of_group,
     not_lightnings,
     required,
     wrong_value,
@@ -43,8 +42,8 @@ RULES: list[tuple[str, Callable[[re.Match[str], Place], str]]] = [
         r"Expected a tuple with (\d+) elements\. Got value: (.*)",
         lambda found, place: f"{place} must be a list of {found[1]}, found {found[2]}.",
     ),
-    (r"Group '([^']+)' does not accept option '([^']+)'", no_setting_of_group),
-    (r"unrecognized arguments: --(\w+)\.([\w.]+)", no_setting_of_group),
+    (r"Group '([^']+)' does not accept option '([^']+)'", no_setting),
+    (r"unrecognized arguments: --(\w+\.[\w.]+)", no_setting),
     (r"No module named '([^']+)'", no_module),
     (r"module '([^']+)' has no attribute '([^']+)'", no_attribute),
     (r"Expected '([^']+)' to be a (?:subclass of|function that returns) <class '(?:\w+\.)*(\w+)'>", wrong_kind),

@@ -51,7 +51,8 @@ def _unknown_option(word: str, options: Iterable[str]) -> str:
     if not word.startswith("-"):
         return f"a setting must follow its name, found {word} alone; write `--name {word}` or `--config {word}`."
     name = word.partition("=")[0]
-    near = nearest(name, [option for option in options if not option.endswith(".help")])
+    known = [option for option in options if not option.endswith(".help")]
+    near = [option for option in known if option.startswith(name)][:3] or nearest(name, known)
     mend = f"did you mean {' or '.join(near)}?" if near else "`--help` lists the settings."
     return f"`{name}` is no setting, found on the command line; {mend}"
 

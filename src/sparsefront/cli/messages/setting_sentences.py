@@ -2,14 +2,16 @@
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sparsefront.cli.messages.class_sentences import ATTACKS
-from sparsefront.cli.messages.message_place import Place
+from sparsefront.cli.messages.message_place import TEXT_NONE, Place
+from sparsefront.cli.source_index import HANDED_OVER
 from sparsefront.common.annotations import annotations_of, settings_group_of
 from sparsefront.common.imported import imported
 from sparsefront.common.nearest import nearest
+from sparsefront.common.shown import NULL
 
 KINDS = {
     "int": "an integer",
@@ -41,53 +43,67 @@ def wrong_value(found: re.Match[str], place: Place) -> str:
         words += [said] if said not in words else []
     if "an integer" in words and "a number" in words:
         words.remove("an integer")
+    if value == TEXT_NONE:
+        return f"{place} must be {' or '.join(words)}, found the text None; write null for none."
     mend = f"; write e.g. {ATTACKS}." if place.setting == "attacks" and "a list" in words else "."
-    return f"{place} must be {' or '.join(words)}, found {value or place.found}{mend}"
+    value = value or place.found or ""
+    return f"{place} must be {' or '.join(words)}, found {NULL if value == 'None' else value}{mend}"
 
 
 def no_setting(found: re.Match[str], place: Place) -> str:
-    """An option that the class does not have."""
-    known = _settings_of(imported(place.owner) if place.owner else None)
-    return no_such_setting(found[1], place.owner.rpartition(".")[2], known)
+    """An option that the class does not have, or that a dataclass does not which groups settings of the class."""
+    owner = imported(place.owner) if place.owner else None
+    word = ".".join(part for part in found.groups() if part is not None)
+    return no_such_setting(word, place.owner.rpartition(".")[2], _settings_by_group(owner))
 
 
-def no_such_setting(word: str, owner: str, known: Sequence[str]) -> str:
+def no_such_setting(word: str, owner: str, known: Mapping[str, Sequence[str]]) -> str:
     """A word that is no setting.
 
     Args:
-        word: as it was given.
+        word: as it was given; dotted where it is of a group.
         owner: the class that does not have it, empty where none is known.
-        known: the settings of that class.
+        known: the settings of that class and, of one that groups others, the names of these.
     """
     if word in known:
         return (
             f"`{word}` of {owner} cannot be set here, found it among the first arguments, "
             "which are handed over; name a class of yours that takes what is handed over first, and its settings after."
         )
-    near = nearest(word.partition(".")[0], known) or known
     of = f" of {owner}" if owner else ""
-    return f"`{word}` is no setting{of}; did you mean {' or '.join(near)}?" if near else f"`{word}` is no setting{of}."
+    meant = _meant(word, known)
+    return (
+        f"`{word}` is no setting{of}; did you mean {' or '.join(meant)}?" if meant else f"`{word}` is no setting{of}."
+    )
 
 
-def no_setting_of_group(found: re.Match[str], place: Place) -> str:
-    """An option that a dataclass, which groups settings of a class, does not have."""
-    annotations = annotations_of(imported(place.owner)) if place.owner else {}
-    known = _settings_of(settings_group_of(annotations.get(found[1])))
-    near = nearest(found[2], known) or known
-    mend = f"; did you mean {' or '.join(f'{found[1]}.{name}' for name in near)}?" if near else "."
-    of = f" of {place.owner.rpartition('.')[2]}" if place.owner else ""
-    return f"`{found[1]}.{found[2]}` is no setting{of}{mend}"
+def _meant(word: str, known: Mapping[str, Sequence[str]]) -> list[str]:
+    """Dotted names of settings: of that very name elsewhere, else like it in its group, else like it anywhere."""
+    group, _, last = word.rpartition(".")
+    grouped = [f"{name}.{one}" for name, names in known.items() for one in names]
+    if same := [name for name in [*known, *grouped] if _last(name) == last]:
+        return same
+    beside = [name for name in grouped if name.startswith(f"{group}.")]
+    among = beside or [*known, *grouped]
+    like = [name for end in nearest(last, dict.fromkeys(map(_last, among))) for name in among if _last(name) == end]
+    return like[:3] or beside or nearest(group, known) or list(known)
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _settings_by_group(owner: Any) -> dict[str, list[str]]:
+    annotations = annotations_of(owner) if owner is not None else {}
+    return {name: _settings_of(settings_group_of(annotations.get(name))) for name in _settings_of(owner)}
 
 
 def _settings_of(owner: Any) -> list[str]:
     try:
-        return [
-            name
-            for name in inspect.signature(owner).parameters
-            if name not in ("image_shape", "in_chans", "num_classes")
-        ]
+        names = inspect.signature(owner).parameters
     except (TypeError, ValueError):
         return []
+    return [name for name in names if name not in HANDED_OVER]
 
 
 def required(found: re.Match[str], place: Place) -> str:

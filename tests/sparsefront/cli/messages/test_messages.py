@@ -189,8 +189,14 @@ CASES = [
     ),
     (["--data", "sparsefront.data"], "`data` must name a data set, found sparsefront.data, which is a module; write"),
     # Nothing, or no name, where a class is wanted.
-    (["--model.frontend", "null"], "`model.frontend` must name a front end, found None; write e.g. TopT"),
-    (["--model.classifier", "null"], "`model.classifier` must name a classifier, found None; write e.g. ConvNet"),
+    (
+        ["--model.frontend", "null"],
+        "`model.frontend` must name a front end, found None (null in YAML)",
+    ),
+    (
+        ["--model.classifier", "null"],
+        "`model.classifier` must name a classifier, found None (null in YAML)",
+    ),
     (["--model.classifier", "[ConvNet]"], "`model.classifier` must name a classifier, found ['ConvNet']"),
     (["--model.classifier", ""], "`model.classifier` must name a class of the project or one of yours"),
     # Entries of a list.
@@ -237,7 +243,7 @@ CASES = [
     # Groups of settings.
     (
         ["--model.frontend", "DSC", "--model.frontend.learning.n_iterations", "x"],
-        "`learning.n_iterations` must be an integer, found x",
+        "`learning.n_iterations` of DSC must be an integer, found x.",
     ),
     (
         ["--model.frontend", "DSC", "--model.frontend.learning.n_iterations", "0"],
@@ -249,7 +255,8 @@ CASES = [
     ),
     (
         ["--model.frontend", "DSC", "--model.frontend.learning.bogus", "3"],
-        "`learning.bogus` is no setting.",
+        "`learning.bogus` is no setting of DSC; did you mean learning.n_iterations or learning.learning_rate or "
+        "learning.tolerance or learning.seed?",
     ),
     (
         ["--model.frontend", "DSC", "--model.frontend.learning", "3"],
@@ -265,7 +272,7 @@ CASES = [
     ),
     (
         ["--model.frontend", "RegionSparse", "--model.frontend.region.shape", "circle"],
-        "`region.shape` must be one of 'mask', 'box', 'all', found circle",
+        "`region.shape` of RegionSparse must be one of 'mask', 'box', 'all', found circle",
     ),
     (
         ["--model.frontend", "DDL", "--model.frontend.learning.eps", "big"],
@@ -299,7 +306,7 @@ CASES = [
     (["--evaluation", "x"], "`evaluation` must hold settings, each with its name, or name a file of them, found 'x'"),
     (["--model.classifier", "MLP"], "`model.classifier` must name one class, found MLP, which several are called"),
     (["--config", "plus.yaml"], "`evaluation+` is no setting"),
-    (["--config", "null.yaml"], "`batch_size` must be an integer, found None"),
+    (["--config", "null.yaml"], "`batch_size` must be an integer, found None (null in YAML)."),
     (["--config", "nulls.yaml"], "`run_dir` must be"),
     (["--config", "."], "`--config` must name a YAML file, found a folder at"),
     (["--config", "nowhere.yaml"], "`--config` must name a YAML file, found none at nowhere.yaml"),
@@ -411,11 +418,11 @@ CASES = [
     ),
     (["hello"], "a setting must follow its name, found hello alone"),
     (["--data.bach_size", "3"], "`bach_size` is no setting of MNIST5k; did you mean batch_size"),
-    (["--data.batch_size", "null"], "`batch_size` must be an integer, found None"),
+    (["--data.batch_size", "null"], "`batch_size` must be an integer, found None (null in YAML)."),
     (["--data.batch_size", "{a: 1}"], "`batch_size` of MNIST5k must be an integer, found {'a': 1}"),
     (["--data.batch_size", "1" + 30 * "0"], "`batch_size` must be an integer"),
     (["--evaluation.cascade", "maybe"], "`evaluation.cascade` must be true or false, found maybe"),
-    (["--model.classifier.width", "null"], "ConvNet: `width` must be an integer, found None"),
+    (["--model.classifier.width", "null"], "ConvNet: `width` must be an integer, found None (null in YAML)."),
     (["--model.class_weights", "[1, x]"], "`model.class_weights` must be a number, found x"),
     (["--checkpoint.save_top_k", "x"], "`checkpoint.save_top_k` must be an integer, found x"),
     (["--checkpoint.monitor", "a", "--checkpoint.mode", "upp"], "`mode` must be one of min, max, found upp"),
