@@ -17,6 +17,7 @@ from sparsefront.analysis import Representations
 from sparsefront.cli.arguments import add_arguments
 from sparsefront.cli.chosen_checkpoint import check_model_needs_none, chosen_checkpoint, settings_taken_over
 from sparsefront.cli.dry_run.classifier_check import check_classifier
+from sparsefront.cli.dry_run.logger_check import check_loggers
 from sparsefront.cli.dry_run.machine_check import check_machine
 from sparsefront.cli.dry_run.named_code import check_named
 from sparsefront.cli.dry_run.optimizer_check import check_optimizer
@@ -117,6 +118,7 @@ class SparsefrontCLI(LightningCLI):
         if self._asked_checkpoint is not None:
             self.settings["ckpt_path"] = self._asked_checkpoint
         check_trainer(self.settings["trainer"], self.subcommand)
+        check_loggers(self.settings["trainer"])
         told = check_machine(self.settings["trainer"])
         if told is not None:
             rank_zero_info(told)

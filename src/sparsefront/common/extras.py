@@ -1,11 +1,13 @@
 """Packages that only some work needs, and that come with an extra of the installation."""
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 REPORT = ("matplotlib", "jinja2")
 """What the extra `report` brings."""
+WANDB = ("wandb", "matplotlib")
+"""What the extra `wandb` brings."""
 
 
 class MissingExtraError(ImportError, ValueError):
@@ -38,9 +40,25 @@ def check_report_extra(what: str) -> None:
     Raises:
         MissingExtraError: a package of the extra `report` is not installed.
     """
-    for package in REPORT:
+    _check("report", REPORT, what)
+
+
+def check_wandb_extra(what: str) -> None:
+    """See that W&B can be logged to, before its logger is built.
+
+    Args:
+        what: what needs it, the subject of the sentence.
+
+    Raises:
+        MissingExtraError: a package of the extra `wandb` is not installed.
+    """
+    _check("wandb", WANDB, what)
+
+
+def _check(extra: str, packages: Sequence[str], what: str) -> None:
+    for package in packages:
         if importlib.util.find_spec(package) is None:
-            raise _missing("report", what, package)
+            raise _missing(extra, what, package)
 
 
 def _missing(extra: str, what: str, package: str | None) -> MissingExtraError:

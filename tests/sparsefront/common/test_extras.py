@@ -11,6 +11,7 @@ from sparsefront.cli.sweep import main as sweep
 from sparsefront.common import extras
 from sparsefront.common.extras import MissingExtraError, from_extra
 from sparsefront.data import mnist5k
+from tests.helpers.places import CONFIGS
 from tests.helpers.small_command import BASE
 
 
@@ -28,6 +29,18 @@ def test_data_of_a_missing_package_are_refused_in_one_sentence(monkeypatch, caps
     with pytest.raises(SystemExit, match="2"):
         main(["fit", *BASE, "--run_dir", str(tmp_path)])
     assert "pip install 'sparsefront[demo]'" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("fragment", ["logging/wandb.yaml", "logging/wandb_offline.yaml"])
+def test_wandb_that_is_missing_is_refused_in_one_sentence(fragment, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(extras, "WANDB", ("no_such_package",))
+    with pytest.raises(SystemExit, match="2"):
+        main(["fit", *BASE, "--config", str(CONFIGS / fragment), "--run_dir", str(tmp_path)])
+    assert (
+        "`trainer.logger` that names WandbLogger must have the package no_such_package installed, found none; install "
+        "it with `pip install 'sparsefront[wandb]'`."
+    ) in capsys.readouterr().err
 
 
 def test_a_report_without_its_packages_is_refused_in_one_sentence(make_run, monkeypatch, capsys):
