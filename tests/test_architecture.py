@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import typing
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -265,6 +266,34 @@ def test_nobody_outside_imports_private_modules_of_the_engine():
     outside = [path for name, path in FILES.items() if room_of(name) != "sparsecode"]
     for path in [*outside, *(ROOT / "benchmarks").rglob("*.py")]:
         assert not {one for one in imported(path) if one.startswith("sparsecode.") and "._" in one}, path
+
+
+def private_names(path):
+    """Lines on which a file reaches for a private name of what is not its own: an attribute, or a class inherited."""
+    tree = ast.parse(path.read_text())
+    imported_private = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("sparsefront")
+        for alias in node.names
+        if alias.name.startswith("_") and alias.name[1].isupper()
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and imported_private & {ast.unparse(base) for base in node.bases}:
+            yield node.lineno
+        if not isinstance(node, ast.Attribute) or not re.match(r"_(?!_|replace$|fields$|asdict$|exit$)", node.attr):
+            continue
+        if ast.unparse(node.value) not in ("self", "cls"):
+            yield node.lineno
+
+
+@pytest.mark.parametrize("room", ["model", "runs", "training"])
+def test_a_private_name_of_another_library_says_why_and_where_it_was_met(room):
+    for name, path in FILES.items():
+        if name.startswith(f"sparsefront.{room}."):
+            lines = path.read_text().splitlines()
+            silent = [n for n in private_names(path) if "private in" not in "".join(lines[max(n - 12, 0) : n])]
+            assert not silent, f"{name}, lines {silent}: say `private in LIBRARY VERSION` and why"
 
 
 HANDED_OVER = {"attacks", "image_shape", "in_chans", "num_classes"}  # by the list at the top, and by the data

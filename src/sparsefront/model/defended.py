@@ -209,5 +209,6 @@ class DefendedClassifier(DeployedClassifier):
         """Name the difference when the checkpoint's front end or classifier has other tensors than this model."""
         explain_mismatch(self, checkpoint["state_dict"], "The checkpoint", "the model's")
         self.reached = checkpoint.get("epoch", 0), checkpoint.get("global_step", 0)
+        # private in Lightning 2.6: the public `trainer` raises where there is none, as in `load_from_checkpoint`
         if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
             place(self._trainer, *self.reached)

@@ -12,6 +12,7 @@ def place(trainer: pl.Trainer, epoch: int, step: int) -> None:
     if loop.epoch_progress.total.ready:
         return
     loop.epoch_progress.current.completed = epoch
+    # private in Lightning 2.6: what loggers write as the step; it counts with the optimizer's alone in a fit
     loop.epoch_loop._batches_that_stepped = step
     loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.total.completed = step
     loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = step

@@ -49,7 +49,8 @@ class SaveConfig(SaveConfigCallback):
 def keep_wandb_in(folder: Path, loggers: Sequence[Logger]) -> None:
     """Let W&B write into a run's own folder, `folder/wandb`, unless it was told another `save_dir`."""
     for logger in loggers:
-        if isinstance(logger, WandbLogger) and logger._save_dir in (None, "."):
+        if isinstance(logger, WandbLogger) and logger.save_dir in (None, "."):
+            # private in Lightning 2.6: the folder is known once the trainer is built, whose loggers are by then
             logger._save_dir = logger._wandb_init["dir"] = str(folder)
 
 
@@ -59,6 +60,7 @@ def check_wandb(loggers: Sequence[Logger]) -> None:
     for logger in loggers:
         if not isinstance(logger, WandbLogger):
             continue
+        # private in Lightning 2.6: what the logger was built with, asked before its public `experiment` logs in
         mode = logger._wandb_init.get("mode") or os.environ.get("WANDB_MODE") or "online"
         if logger._offline or mode != "online":
             continue

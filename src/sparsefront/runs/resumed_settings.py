@@ -63,4 +63,5 @@ def _follow(scheduler: Any) -> None:
     scheduler.base_lrs = [group["initial_lr"] for group in groups]
     for group, base, of_step in zip(groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
         group["lr"] = base * of_step(scheduler.last_epoch)
+    # private in torch 2.15: `get_last_lr` reads it, and only a step, which would move the schedule on, writes it
     scheduler._last_lr = [group["lr"] for group in groups]

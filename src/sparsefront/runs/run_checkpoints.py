@@ -69,6 +69,7 @@ class RunCheckpoints(ModelCheckpoint):
         self._last_written = False
         super().on_train_epoch_end(trainer, pl_module)
         if self.save_last and not self._last_written and not self._idle(trainer):
+            # private in Lightning 2.6: `ModelCheckpoint` has no public call that writes `last.ckpt` alone
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -77,7 +78,7 @@ class RunCheckpoints(ModelCheckpoint):
             super().on_train_end(trainer, pl_module)
 
     def _save_last_checkpoint(self, trainer: pl.Trainer, monitor_candidates: dict[str, Tensor]) -> None:
-        # What lies there is this run's own: no `last-v1.ckpt` beside it.
+        # private in Lightning 2.6, which would put a `last-v1.ckpt` beside what lies there, this run's own
         self.last_model_path = self.format_checkpoint_name(monitor_candidates, self.CHECKPOINT_NAME_LAST)
         super()._save_last_checkpoint(trainer, monitor_candidates)
         self._last_written = True

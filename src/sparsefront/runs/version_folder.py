@@ -35,7 +35,7 @@ def claim_version(trainer: pl.Trainer, taken: Checkpoint | None) -> None:
             break
         except FileExistsError:
             number += 1
-    logger._version = number
+    logger._version = number  # private in Lightning 2.6: the public `version` is only taken when a logger is built
     keep_wandb_in(version_folder(run_dir, number), trainer.loggers)
     _ = logger.experiment  # it warns of a folder with files of others, which are this run's own a moment later
     if taken is not None:

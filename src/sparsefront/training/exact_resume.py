@@ -115,7 +115,7 @@ def _begin_where_it_was(trainer: pl.Trainer) -> None:
     Lightning asks for it before it has read how far the training was, where the schedule wants to know the number of
     steps, and so begins it with the first batch of the first epoch.
     """
-    loop: Any = trainer.fit_loop
+    loop: Any = trainer.fit_loop  # private in Lightning 2.6, all below: its loaders, and how far they were read
     if loop._combined_loader is None or loop._data_fetcher is None:
         return
     for loader in loop._combined_loader.flattened:
@@ -152,4 +152,5 @@ def _state(metric: Metric) -> dict[str, Any]:
 def _set_state(metric: Metric, state: dict[str, Any]) -> None:
     for name, value in state["sums"].items():
         setattr(metric, name, value.to(metric.device))
+    # private in torchmetrics 1.9: `update_count` reads the first, and a stale result would be given for the sums
     metric._update_count, metric._computed = state["updates"], None

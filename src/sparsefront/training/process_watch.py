@@ -31,6 +31,7 @@ def begin(rank: int, processes: int) -> None:
     """Watch the other processes of this run from now on; all of them call it, in the same order."""
     global _watch
     if processes > 1 and _watch is None and torch.distributed.is_initialized():
+        # private in torch 2.15: the group's own store, for which no address or port has to be agreed on
         store = torch.distributed.distributed_c10d._get_default_store().clone()
         _watch = _Watch(store, rank, processes, next(_numbers))
         _watch.start()
@@ -156,6 +157,7 @@ class _Wakeup:
             os.close(self._write)
 
 
+# private in Lightning 2.6, as what it calls: a strategy starts its processes by this class alone
 class Launcher(_SubprocessScriptLauncher):
     """Starts the other processes of this machine; if one ends early it is named, and all are ended.
 

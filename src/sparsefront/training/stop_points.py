@@ -58,6 +58,8 @@ class StopPoints(pl.Callback):
             if not trainer.is_last_batch:
                 raise stopping.Stopped(signum)
             return
+        # private in Lightning 2.6: whether the loop goes on, accumulates or validates after this batch is asked nowhere
+        # else, and a checkpoint taken then could not be gone on from
         validating = trainer.fit_loop._data_fetcher is not None and loop._should_check_val_fx(
             trainer.fit_loop._data_fetcher
         )
@@ -155,6 +157,7 @@ def _asked_of_any(trainer: pl.Trainer) -> int | None:
     return int(Processes(trainer.strategy).largest(asked)) or None
 
 
+# private in Lightning 2.6: a trainer takes no other handlers by its constructor
 class OwnSignals(_SignalConnector):
     """Keeps the handlers of `stopping`, where Lightning's own end with exit code 0 or wait for a lost process."""
 
@@ -173,6 +176,7 @@ class OwnSignals(_SignalConnector):
 
 def requeue_signal(trainer: pl.Trainer) -> int | None:
     """The signal before the time limit of a SLURM job that is to be started again."""
+    # private in Lightning 2.6: the public `strategy.cluster_environment` is that of several devices alone
     environment = trainer._accelerator_connector.cluster_environment
     if not isinstance(environment, SLURMEnvironment) or not environment.auto_requeue:
         return None
@@ -181,6 +185,7 @@ def requeue_signal(trainer: pl.Trainer) -> int | None:
 
 def own_signals(trainer: pl.Trainer) -> pl.Trainer:
     """The trainer, whose signals are `stopping`'s, and whose processes end together."""
+    # private in Lightning 2.6, both: a trainer and a strategy choose these by themselves
     trainer._signal_connector = OwnSignals(trainer)
     launcher: Any = trainer.strategy.launcher
     if type(launcher) is _SubprocessScriptLauncher:
