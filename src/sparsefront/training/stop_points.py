@@ -22,6 +22,7 @@ from sparsefront.model.defended import DefendedClassifier
 from sparsefront.runs.run_checkpoints import RunCheckpoints
 from sparsefront.training import process_watch
 from sparsefront.training.slurm import requeue
+from sparsefront.training.watched_launcher import WatchedLauncher
 
 
 class StopPoints(pl.Callback):
@@ -190,5 +191,5 @@ def own_signals(trainer: pl.Trainer) -> pl.Trainer:
     launcher: Any = trainer.strategy.launcher
     if type(launcher) is _SubprocessScriptLauncher:
         given = launcher.cluster_environment, launcher.num_processes, launcher.num_nodes
-        trainer.strategy._launcher = process_watch.Launcher(*given)
+        trainer.strategy._launcher = WatchedLauncher(*given)
     return trainer
