@@ -1,18 +1,19 @@
 """The callback that looks at the last hidden layer under variants of the images."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from sparsefront.analysis.class_moments import class_moments
 from sparsefront.analysis.distance import Deviation, Difference, representation_distance
-from sparsefront.analysis.hidden import Hidden, check_linear, last_hidden
+from sparsefront.analysis.hidden import check_linear, last_hidden
 from sparsefront.analysis.indicator import indicator, strongest
+from sparsefront.analysis.representation_loggers import show_representations
+from sparsefront.analysis.representation_rows import Rows, by_turns, joined, row_of
+from sparsefront.analysis.representation_settings import check_representation_settings
 from sparsefront.analysis.variants import Variants
 from sparsefront.attacks import NamedAttack
 from sparsefront.common.frozen_model import frozen_model
@@ -25,15 +26,12 @@ from sparsefront.evaluation.evaluation_callback import EvaluationCallback, check
 from sparsefront.evaluation.pictures import Pictures
 from sparsefront.evaluation.trainer_facts import name_of_data, number_to_follow, training_images
 from sparsefront.evaluation.weights_used import weights_used
-from sparsefront.figures.representation_figures import representation_figures
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.plain import plain
 from sparsefront.results.provenance import provenance
 from sparsefront.results.representation_check import ORIGINAL
 from sparsefront.results.representation_record import RepresentationRecord
-
-Rows = dict[str, Tensor]
 
 
 class Representations(EvaluationCallback):
@@ -72,20 +70,13 @@ class Representations(EvaluationCallback):
         difference: Difference = "absolute",
         deviation: Deviation = "over_images",
     ) -> None:
-        names = [ORIGINAL, *(named.name for named in variants)]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(
-                f"`variants` must have names of their own other than '{ORIGINAL}', found {twice} more than once; "
-                "rename them."
-            )
-        least = {"max_samples": 1, "positive": 0, "neuron": 0, "n_training": 0, "n_images": 0}
-        given = {"max_samples": max_samples, "positive": positive, "neuron": neuron}
-        for name, value in (given | {"n_training": n_training, "n_images": n_images}).items():
-            if value is not None and value < least[name]:
-                raise ValueError(f"`{name}` must be at least {least[name]}, found {value}.")
-        for name, choice, kinds in (("difference", difference, Difference), ("deviation", deviation, Deviation)):
-            if choice not in get_args(kinds):
-                raise ValueError(f"`{name}` must be one of {', '.join(get_args(kinds))}, found {choice!r}.")
+        check_representation_settings(
+            [named.name for named in variants],
+            counts={"max_samples": max_samples, "positive": positive, "neuron": neuron, "n_training": n_training}
+            | {"n_images": n_images},
+            difference=difference,
+            deviation=deviation,
+        )
         self.variants, self.max_samples = list(variants), max_samples
         self.positive, self.neuron = positive, neuron
         self.n_training, self.n_images = n_training, n_images
@@ -153,12 +144,12 @@ class Representations(EvaluationCallback):
 
     def _look(self, model: DefendedClassifier, batch: Batch) -> None:
         clean = last_hidden(model, batch.image)
-        rows = {"index": batch.index, "label": batch.label} | _row(ORIGINAL, clean)
-        chosen = _by_turns(batch.label, self.positive, self.n_images)
+        rows = {"index": batch.index, "label": batch.label} | row_of(ORIGINAL, clean)
+        chosen = by_turns(batch.label, self.positive, self.n_images)
         self._pictures.begin(model, Batch(*(field[chosen] for field in batch)))
         for name, images in self._variants(batch, clean.logits):
             hidden = last_hidden(model, images)
-            rows |= _row(name, hidden)
+            rows |= row_of(name, hidden)
             self._pictures.add(name, model, images[chosen], predicted_classes(hidden.logits)[chosen])
         self._pictures.end(predicted_classes(clean.logits)[chosen])
         self._parts.append({name: column.cpu() for name, column in rows.items()})
@@ -171,9 +162,8 @@ class Representations(EvaluationCallback):
         if not parts:
             self._close_progress()
             return
-        order = torch.cat([part["index"] for part in parts]).argsort(stable=True)
-        rows = {name: torch.cat([part[name] for part in parts])[order] for name in parts[0]}
-        weight = next(found for _, found in from_processes if found is not None)
+        rows = joined(parts)
+        weight = next(one for _, one in from_processes if one is not None)
         rows |= {"weight": weight} | self._selectivity(trainer, model)
         distances = self._distances(rows)
         metrics = {
@@ -233,26 +223,4 @@ class Representations(EvaluationCallback):
         arrays = {name: values.numpy() for name, values in rows.items()} | pictures
         record = RepresentationRecord(text, arrays)
         record.write(self.results, stage)
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                _show(logger, record, model.system, stage, trainer.global_step)
-
-
-def _show(logger: WandbLogger, record: RepresentationRecord, system: str, stage: str, step: int) -> None:
-    """All figures in one call; they differ in size, so each has a name of its own."""
-    import wandb
-
-    shown = representation_figures(record, system)
-    pictures: Any = {f"{stage}/{one.key}": wandb.Image(one.figure, caption=one.title) for one in shown}
-    logger.log_metrics(pictures, step=step)
-
-
-def _row(name: str, hidden: Hidden) -> Rows:
-    return {f"pred/{name}": predicted_classes(hidden.logits), f"hidden/{name}": hidden.representation}
-
-
-def _by_turns(labels: Tensor, positive: int, number: int) -> Tensor:
-    """Positions of the first samples (B,), of the positive class and of others by turns, `number` at most."""
-    of_class = labels == positive
-    turn = torch.where(of_class, of_class.cumsum(0), (~of_class).cumsum(0))
-    return (2 * turn + (~of_class).long()).argsort()[:number]
+        show_representations(trainer.loggers, record, model.system, stage, trainer.global_step)
