@@ -12,14 +12,11 @@ from sparsecode import (
     Coded,
     OnlineDictionary,
     PatchGrid,
-    cut_patches,
     full_precision,
     lasso,
     omp,
     overcomplete_dct,
-    paste_patches,
 )
-from sparsefront.common.bounded_memory import map_runs, split_by_memory
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import (
     at_least,
@@ -29,10 +26,10 @@ from sparsefront.common.rules import (
     one_of,
 )
 from sparsefront.frontends.base import FrontEnd
-from sparsefront.frontends.parts.benign_patches import SMOOTHING_PATCH, benign_patches, deviation
+from sparsefront.frontends.parts.benign_patches import SMOOTHING_PATCH, benign_patches
+from sparsefront.frontends.parts.coded_patches import coded_patches
 from sparsefront.frontends.parts.first_atoms import first_atoms, without_flat
 from sparsefront.frontends.parts.patch_learner import PatchLearner
-from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
 from sparsefront.frontends.settings.background_filter import BackgroundFilter
 from sparsefront.frontends.settings.object_region import ObjectRegion
 from sparsefront.frontends.settings.region_sparse_codes import RegionSparseCodes
@@ -42,7 +39,6 @@ Dictionary = Literal["learned", "dct", "random"]
 
 _CODES, _REGION = RegionSparseCodes(), ObjectRegion()
 _BACKGROUND, _LEARNING = BackgroundFilter(), RegionSparseLearning()
-_MAX_BYTES = 2**28  # of working memory while patches are coded
 
 
 class RegionSparse(FrontEnd):
@@ -178,33 +174,8 @@ class RegionSparse(FrontEnd):
 
     def _coded(self, images: Tensor, grid: PatchGrid, chosen: Tensor) -> Tensor:
         """The sums (B, C, H, W) of all chosen patches, restored from their codes."""
-        places = grid.places(chosen)
-        base, scale = self._normalisation(images, grid)
-        bytes_each = images.element_size() * (4 * len(self.dictionary) + 3 * self.n_atoms)
-        runs = split_by_memory(places, bytes_each, _MAX_BYTES)
-        first, *rest = map_runs(self._restore, runs, images, base, scale)
-        return sum(rest, first)
-
-    def _normalisation(self, images: Tensor, grid: PatchGrid) -> tuple[Tensor, Tensor]:
-        """What is taken off an image's patches and what they are divided by, two (B, m), where that is the image's."""
-        if self.codes.normalise != "zscore":
-            return images.new_zeros(len(images), 1), images.new_ones(len(images), 1)
-        mean, variance = grid.moments(images)
-        return mean, deviation(variance)
-
-    def _restore(self, places: Tensor, images: Tensor, base: Tensor, scale: Tensor) -> Tensor:
-        patches, image = cut_patches(images, places, self.patch_size), places[:, 0]
-        offset = patches.mean(dim=1, keepdim=True) if self.codes.normalise == "patch_mean" else base[image]
-        dictionary = F.normalize(
-            self.dictionary.to(images.dtype), dim=0
-        )  # a half-precision copy is not quite of unit norm
-        signals = zero_tiny_patches((patches - offset) / scale[image])
-        gradient: Literal["implicit", "none"] = (
-            "implicit" if signals.requires_grad and torch.is_grad_enabled() else "none"
-        )
-        codes = omp(signals, dictionary, self.codes.n_nonzero_coefs, gradient=gradient, max_bytes=_MAX_BYTES).codes
-        restored = offset + scale[image] * (codes @ dictionary.T)
-        return paste_patches(restored, places, images.shape)
+        codes = self.codes
+        return coded_patches(images, grid, chosen, self.dictionary, codes.n_nonzero_coefs, codes.normalise)
 
     def atoms(self) -> Tensor:
         """The dictionary as pictures (L, C, n, n)."""

@@ -145,12 +145,9 @@ class TopT(FrontEnd):
 
     def _smooth(self, quantizer: TopTQuantizer, steepness: float = 4.0, top_u: int | None = None) -> ImageMap:
         check_rules(positive("the paper's is 4", steepness=steepness))
-        threshold = quantizer.threshold
 
         def slope(survivors: Tensor, passing: Tensor) -> Tensor:
-            x = survivors / self._l1_norms()
-            below, above = torch.tanh(steepness * (x - threshold)), torch.tanh(steepness * (x + threshold))
-            return passing * (0.5 * steepness) * (2 - below.square() - above.square())  # sech^2 = 1 - tanh^2
+            return passing * quantizer.smooth_slope(survivors, self._l1_norms(), steepness)
 
         return self._with_slope(slope, self._checked_top_u(top_u))
 
@@ -194,11 +191,7 @@ class TopT(FrontEnd):
         return torch.zeros_like(projections).scatter_(-1, chosen, 1.0)
 
     def _activate(self, survivors: Tensor) -> Tensor:
-        if self.quantizer is None:
-            return survivors
-        norms = self._l1_norms()
-        passes = survivors.abs() >= self.quantizer.threshold * norms
-        return torch.where(passes, survivors.sign() * norms, 0.0)
+        return survivors if self.quantizer is None else self.quantizer(survivors, self._l1_norms())
 
     def codes(self, images: Tensor) -> Tensor:
         """Quantised codes (B, P, L) of (B, C, H, W) images: equation 3."""

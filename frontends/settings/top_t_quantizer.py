@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import check_rules, positive
 from sparsefront.common.settings import checked_settings
@@ -32,3 +35,16 @@ class TopTQuantizer:
     def threshold(self) -> float:
         """The least |x| / ||d||_1 that is not 0 afterwards."""
         return self.beta * float(self.eps)
+
+    def __call__(self, survivors: Tensor, norms: Tensor) -> Tensor:
+        """Quantise projections (..., L) on atoms of l1 norms (L,)."""
+        return torch.where(survivors.abs() >= self.threshold * norms, survivors.sign() * norms, 0.0)
+
+    def smooth_slope(self, survivors: Tensor, norms: Tensor, steepness: float) -> Tensor:
+        """The derivative (..., L) that an adversary takes in its place, of tanh in the place of the steps (section 4).
+
+        s / 2 [sech^2(s (x / ||d||_1 - beta eps)) + sech^2(s (x / ||d||_1 + beta eps))] with s the `steepness`.
+        """
+        x = survivors / norms
+        below, above = torch.tanh(steepness * (x - self.threshold)), torch.tanh(steepness * (x + self.threshold))
+        return (0.5 * steepness) * (2 - below.square() - above.square())  # sech^2 = 1 - tanh^2

@@ -159,7 +159,7 @@ def test_runs_of_patches_change_neither_values_nor_gradients(monkeypatch, mode):
     weights = torch.rand_like(images)
     found = []
     for most in (2**28, 40_000):
-        monkeypatch.setattr("sparsefront.frontends.region_sparse._MAX_BYTES", most)
+        monkeypatch.setattr("sparsefront.frontends.parts.coded_patches._MAX_BYTES", most)
         x = images.clone().requires_grad_()
         out = frontend.stand_in(mode)(x)
         found.append((out.detach(), torch.autograd.grad((out * weights).sum(), x)[0]))
@@ -168,7 +168,7 @@ def test_runs_of_patches_change_neither_values_nor_gradients(monkeypatch, mode):
 
 
 def test_no_codes_of_any_run_are_kept_for_the_gradient(monkeypatch):
-    monkeypatch.setattr("sparsefront.frontends.region_sparse._MAX_BYTES", 40_000)
+    monkeypatch.setattr("sparsefront.frontends.parts.coded_patches._MAX_BYTES", 40_000)
     frontend, images = untrained(shape="all"), torch.rand(2, *SHAPE).requires_grad_()
     out = frontend.stand_in("exact")(images)
     gc.collect()
