@@ -57,7 +57,7 @@ class Boundary(DecisionAttack):
 
     def _approach(self, model: Model, images: Tensor, start: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Walk."""
-        final = to_boundary(model, images, start, labels, self.targeted, "L2", HALVINGS)
+        final = to_boundary(lambda points: fools(model, points, labels, self.targeted), images, start, "L2", HALVINGS)
         sideways, inwards = (final.new_full((len(final),), length) for length in (self.sideways, self.inwards))
         tries = torch.zeros(len(final), 4, dtype=torch.int64, device=images.device)
         walk = _RandomWalk(all_rows(images), images, final, labels, indices, sideways, inwards, tries)

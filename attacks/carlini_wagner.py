@@ -6,8 +6,9 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
+from sparsefront.attacks.parts.crossing import lead_of
 from sparsefront.attacks.parts.differentiation import value_and_gradient
-from sparsefront.attacks.parts.minimum_norm import MinimumNorm, lead_of
+from sparsefront.attacks.parts.minimum_norm import MinimumNorm
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.parts.walk import Walk, all_rows
@@ -62,6 +63,11 @@ class CarliniWagner(MinimumNorm):
                 *not_negative("it is a difference of logits", confidence=self.confidence),
             ]
         )
+
+    @property
+    def _least_lead(self) -> float:
+        """The lead that counts as fooled."""
+        return self.confidence
 
     def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Descend for one constant after the other, sample by sample keeping the smallest that fools."""

@@ -6,14 +6,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from sparsefront.attacks.parts.crossing import lead_of
 from sparsefront.attacks.parts.jacobian import runners_up
-from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
+from sparsefront.attacks.parts.minimum_norm import MinimumNorm, nearest_boundary
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm
+from sparsefront.attacks.parts.norms import Norm, diameter
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.parts.steps import steepest
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.rules import at_least, check_rules, not_negative
+
+LEAST_STEP = 1e-4  # foolbox, too, adds this to each distance
 
 
 @dataclass
@@ -33,6 +36,9 @@ class DeepFool(MinimumNorm):
 
     Each step goes to the class of smallest |f_k| / ||w_k||, where f_k = z_k - z_label, w_k is its gradient and the norm
     is the dual of `norm`: |f_k| w_k / ||w_k||^2 for L2, |f_k| sign(w_k) / ||w_k||_1 for Linf.
+
+    The paper knows no box. One takes a part of each step away where pixels are black or white, so that a walk of steps
+    to the boundary comes ever nearer and never across: here no step is shorter than 1e-4.
 
     Args:
         norm: `L2` or `Linf`.
@@ -75,7 +81,7 @@ class DeepFool(MinimumNorm):
             if not walk.drop(fallen) or step == self.steps:
                 break
             normals, _, distances = nearest_boundary(model, walk.here, walk.labels, walk.rivals.T, self.norm)
-            lengths = distances.clamp_max(diameter(walk.here, self.norm))
+            lengths = distances.clamp(LEAST_STEP, diameter(walk.here, self.norm))
             walk.total = (walk.total + steepest(normals, walk.here, lengths, self.norm)).clamp(-1, 1)
             walk.here = (walk.clean + (1 + self.overshoot) * walk.total).clamp(0, 1)
             # Backward passes are most of the cost, so that a look ahead for those who need none pays.

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.bounded import random_start
+from sparsefront.attacks.parts.crossing import lead_of
 from sparsefront.attacks.parts.hyperplane import to_hyperplane
 from sparsefront.attacks.parts.jacobian import runners_up
-from sparsefront.attacks.parts.minimum_norm import MinimumNorm, diameter, lead_of, nearest_boundary
+from sparsefront.attacks.parts.minimum_norm import MinimumNorm, nearest_boundary
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import Norm, perturbation_norm
+from sparsefront.attacks.parts.norms import Norm, diameter, perturbation_norm
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.rules import at_least, check_rules, from_0_to_1, settings_of

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.balls import confine
+from sparsefront.attacks.parts.crossing import lead_of, rounding
 from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.jacobian import runners_up
 from sparsefront.attacks.parts.losses import lead
-from sparsefront.attacks.parts.minimum_norm import MinimumNorm, boundaries, diameter, dual_size, lead_of, rounding
+from sparsefront.attacks.parts.minimum_norm import MinimumNorm, boundaries, dual_size
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import perturbation_norm
+from sparsefront.attacks.parts.norms import diameter, perturbation_norm
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.parts.steps import steepest
 from sparsefront.common.rules import at_least, check_rules, positive

@@ -74,11 +74,15 @@ class HopSkipJump(DecisionAttack):
 
     def _approach(self, model: Model, images: Tensor, start: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Algorithm 2."""
+
+        def fooled_by(points: Tensor) -> Tensor:
+            return fools(model, points, labels, self.targeted)
+
         n_pixels = images[0].numel()
         # The paper's tolerance of the search, as a fraction of the way.
         tolerance = self.gamma / n_pixels ** (1.5 if self.norm == "L2" else 2)
         halvings = min(max(math.ceil(-math.log2(tolerance)), 1), 40)
-        near = to_boundary(model, images, start, labels, self.targeted, self.norm, halvings)
+        near = to_boundary(fooled_by, images, start, self.norm, halvings)
         distance = perturbation_norm(near - images, self.norm)
         best = near
         shortest = distance
@@ -89,7 +93,7 @@ class HopSkipJump(DecisionAttack):
             normals = self._normals(model, near, reach, labels, indices, count, stream)
             stream += -(-count // BLOCK)
             far = self._step(model, near, normals, distance / step**0.5, labels)
-            near = to_boundary(model, images, far, labels, self.targeted, self.norm, halvings)
+            near = to_boundary(fooled_by, images, far, self.norm, halvings)
             distance = perturbation_norm(near - images, self.norm)
             shorter = distance < shortest
             best, shortest = torch.where(shorter[:, None, None, None], near, best), torch.minimum(distance, shortest)

@@ -8,18 +8,16 @@ from typing import ClassVar, Literal, Self, get_args
 import torch
 from torch import Tensor
 
+from sparsefront.attacks.parts.coarse_noise import TRIES, coarse_noise
 from sparsefront.attacks.parts.guarded import guarded
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm
 from sparsefront.attacks.parts.queries import answers, fools
 from sparsefront.attacks.parts.smallest import SmallestPerturbation
-from sparsefront.common.noise import uniform
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, one_of
 
 Start = Literal["nearest", "noise"]
-TRIES = 64  # noise images that a sample is tried with before it counts as unreachable
-NOISE = 2**40  # first random stream of the starting noise, beyond those of any walk
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ class DecisionAttack(SmallestPerturbation):
             missing = (~has_start).nonzero().squeeze(1)
             if not len(missing):
                 break
-            noise = self._noise(images, indices[missing], attempt)
+            noise = coarse_noise(images[missing], indices[missing], attempt, self.seed)
             fallen = fools(model, noise, labels[missing], self.targeted)
             start[missing[fallen]] = noise[fallen]
             has_start[missing[fallen]] = True
@@ -128,12 +126,3 @@ class DecisionAttack(SmallestPerturbation):
         serves = (predictions == labels[:, None]) == self.targeted
         distances = distances.masked_fill(~serves, torch.inf)
         return candidates[distances.argmin(dim=1)], serves.any(dim=1)
-
-    def _noise(self, images: Tensor, indices: Tensor, attempt: int) -> Tensor:
-        """Uniform noise (B, C, H, W) of ever coarser grain: fine noise often has one and the same label."""
-        height, width = images.shape[2:]
-        grain = 2 ** (attempt % max(height, width).bit_length())
-        noise = uniform(indices, images.shape[1:], seed=self.seed, stream=NOISE + attempt).to(images)
-        rows = torch.arange(height, device=images.device) // grain
-        columns = torch.arange(width, device=images.device) // grain
-        return noise[:, :, rows][..., columns].clamp(0, 1)

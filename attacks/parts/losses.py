@@ -1,8 +1,8 @@
 """Per-sample losses that an adversary raises."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -95,10 +95,10 @@ class Goal:
             return fooled(logits, self.labels, targeted=False)
         return fooled(logits, self.classes, self.targeted)
 
-    def __getitem__(self, rows: Tensor) -> "Goal":
+    def __getitem__(self, rows: Tensor) -> Self:
         """The goal of some samples, by number or by mask."""
         labels = None if self.labels is None else self.labels[rows]
-        return Goal(self.loss, self.classes[rows], self.targeted, labels)
+        return replace(self, classes=self.classes[rows], labels=labels)
 
 
 def fooled(logits: Tensor, labels: Tensor, targeted: bool) -> Tensor:

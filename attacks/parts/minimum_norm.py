@@ -7,8 +7,10 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor
 
+from sparsefront.attacks.parts.crossing import rounding
+from sparsefront.attacks.parts.growing_balls import cross_somewhere
 from sparsefront.attacks.parts.jacobian import leads, logit_gradients
-from sparsefront.attacks.parts.losses import fooled, margin
+from sparsefront.attacks.parts.losses import fooled
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.parts.queries import checked_logits
@@ -23,8 +25,9 @@ DUAL: dict[Norm, Norm] = {"Linf": "L1", "L2": "L2", "L1": "Linf"}
 class MinimumNorm(SmallestPerturbation):
     """The smallest perturbation that fools the model.
 
-    A concrete attack writes `_search`. A sample that is wrong already, or for which nothing is found, is returned as it
-    is.
+    A concrete attack writes `_search`. Where that finds nothing and no `eps` bounds it, the sample is searched for once
+    more in growing balls (`cross_somewhere`, which is ours), so that sizes are over all samples wherever there is an
+    adversarial image. A sample that is wrong already, or for which nothing is found, is returned as it is.
 
     Args:
         norm: that is to be small.
@@ -57,28 +60,28 @@ class MinimumNorm(SmallestPerturbation):
         active = (~fooled(logits, labels, self.targeted)).nonzero().squeeze(1)
         if not len(active):
             return final
-        near = self._search(model, images[active], labels[active], indices[active])
-        self._put_small(final, active, images[active], near)
+        images, labels, indices = images[active], labels[active], indices[active]
+        near = self._search(model, images, labels, indices)
+        if self.eps is None:
+            self._fall_back(model, images, labels, indices, near)
+        self._put_small(final, active, images, near)
         return final
+
+    def _fall_back(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, near: Tensor) -> None:
+        """Search once more for the images (B, C, H, W) that `near` holds as they were; it is changed in place."""
+        rows = (near == images).flatten(1).all(dim=1).nonzero().squeeze(1)
+        if len(rows):
+            samples = images[rows], labels[rows], indices[rows]
+            near[rows] = cross_somewhere(model, *samples, self.norm, self.targeted, self._least_lead)
+
+    @property
+    def _least_lead(self) -> float:
+        """By how much, in logits, an image has to be beyond the boundary to count."""
+        return 0.0
 
     @abstractmethod
     def _search(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Images (B, C, H, W) that fool the model, near `images`, which do not; those where none is found."""
-
-
-def lead_of(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:
-    """How far the logits (B, K) are beyond the decision boundary, from the label or into the target: (B,).
-
-    What rounding may change is taken off: smallest perturbations end at the boundary, where another batch size or a
-    folded copy of the model would otherwise contradict.
-    """
-    lead = margin(logits, labels)
-    return (-lead if targeted else lead) - rounding(logits)
-
-
-def rounding(logits: Tensor) -> Tensor:
-    """A difference between logits (B, K) that says nothing: (B,)."""
-    return 64 * torch.finfo(logits.dtype).eps * logits.abs().amax(dim=1)
 
 
 def dual_size(gradients: Tensor, norm: Norm) -> Tensor:
@@ -86,12 +89,6 @@ def dual_size(gradients: Tensor, norm: Norm) -> Tensor:
     largest = perturbation_norm(gradients, "Linf")
     scaled = gradients.flatten(1) / torch.where(largest > 0, largest, 1)[:, None]
     return largest * perturbation_norm(scaled, DUAL[norm])
-
-
-def diameter(images: Tensor, norm: Norm) -> float:
-    """The distance between opposite corners of the box [0, 1]^(C x H x W)."""
-    pixels = images[0].numel()
-    return float({"Linf": 1.0, "L2": pixels**0.5, "L1": float(pixels)}[norm])
 
 
 def boundaries(

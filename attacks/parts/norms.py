@@ -15,6 +15,12 @@ def perturbation_norm(delta: Tensor, norm: Norm) -> Tensor:
     return sizes
 
 
+def diameter(images: Tensor, norm: Norm) -> float:
+    """The distance between opposite corners of the box [0, 1]^(C x H x W)."""
+    pixels = images[0].numel()
+    return float({"Linf": 1.0, "L2": pixels**0.5, "L1": float(pixels)}[norm])
+
+
 def radii(eps: float, images: Tensor, norm: Norm, relative: bool = False) -> Tensor:
     """Radius of each image's ball: (B, ...) -> (B,), of the images' dtype.
 

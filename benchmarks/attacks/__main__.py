@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.attacks.inputs import Inputs
 from benchmarks.record import hold_all
 
-PATHS = ("bounded", "least", "saliency")
+PATHS = ("bounded", "least", "saliency", "undefended")
 PACKAGES = ("torch", "foolbox", "adversarial-robustness-toolbox", "pyautoattack", "sparsefront")
 
 
@@ -16,7 +16,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attacks", description=__doc__)
     parser.add_argument("--paths", nargs="+", default=list(PATHS), choices=PATHS)
     parser.add_argument(
-        "--weights", required=True, help="of a sparsefront.classifiers.ResNet32, best trained adversarially"
+        "--weights", help="of a sparsefront.classifiers.ResNet32, best trained adversarially; not for digits"
     )
     parser.add_argument("--images", default="", help="a folder of 32x32 test pictures by class; absent: CIFAR-10")
     parser.add_argument("--root", default="data", help="folder of the download")

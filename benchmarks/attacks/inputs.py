@@ -27,17 +27,20 @@ class Inputs:
     """CIFAR-10 test images with a network, and digits with a small one.
 
     Args:
-        weights: of a `ResNet32`, best one that was trained adversarially: it takes attacks to their end.
+        weights: of a `ResNet32`, best one that was trained adversarially: it takes attacks to their end. None: digits
+            alone are asked for.
         folder: a folder of 32x32 pictures, one subfolder a class; "" downloads CIFAR-10 into `root`.
         root: of the download.
     """
 
-    def __init__(self, weights: str, folder: str, root: str) -> None:
+    def __init__(self, weights: str | None, folder: str, root: str) -> None:
         self.weights, self.folder, self.root = weights, folder, root
 
     @cache  # noqa: B019 one object lives as long as the process
     def cifar10(self, number: int, *, right: bool = True) -> tuple[nn.Module, Batch]:
         """The network, and `number` images, taken evenly over the set: the first that it gets right, or any."""
+        if self.weights is None:
+            raise ValueError("`--weights` must name a file where pictures are attacked, found none.")
         net = ResNet32(3, 10, checkpoint_path=self.weights).eval().requires_grad_(False)
         stored = _Pictures(self.folder) if self.folder else CIFAR10(self.root, train=False, download=True)
         places = range(0, len(stored), max(len(stored) // ((3 if right else 1) * number), 1))

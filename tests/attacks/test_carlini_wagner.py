@@ -47,10 +47,11 @@ def test_targeted_reaches_the_target(conv_net):
 def test_every_sample_has_a_constant_of_its_own(conv_net):
     """One descent with a constant too small for some: only those are tried again with a larger one."""
     images, labels = some(conv_net)
-    attack = CarliniWagner(steps=40, step_size=0.02, initial_const=0.01, binary_search_steps=1)
+    settings = {"steps": 40, "step_size": 0.02, "initial_const": 0.01, "eps": 8.0}  # eps: nothing else is tried then
+    attack = CarliniWagner(**settings, binary_search_steps=1)
     once = (attack(conv_net, images, labels) != images).flatten(1).any(dim=1)
     assert 0 < once.sum() < len(once)
-    more = CarliniWagner(steps=40, step_size=0.02, initial_const=0.01, binary_search_steps=4)
+    more = CarliniWagner(**settings, binary_search_steps=4)
     assert (more(conv_net, images, labels) != images).flatten(1).any(dim=1).sum() > once.sum()
 
 

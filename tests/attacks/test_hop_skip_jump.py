@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sparsefront.attacks import HopSkipJump, perturbation_norm
+from sparsefront.attacks.parts.queries import fools
 from sparsefront.attacks.parts.to_boundary import to_boundary
 
 NORMS = pytest.mark.parametrize("norm", ["L2", "Linf"])
@@ -41,7 +42,7 @@ def test_the_estimate_points_along_the_boundarys_normal():
     images = 0.4 + 0.2 * torch.rand(4, 1, 4, 4, dtype=torch.float64)
     labels = model(images).argmax(dim=1)
     far = 1 - images
-    near = to_boundary(model, images, far, labels, False, "L2", 40)
+    near = to_boundary(lambda points: fools(model, points, labels, False), images, far, "L2", 40)
     reach = torch.full((4,), 1e-3, dtype=torch.float64)
     normals = HopSkipJump()._normals(model, near, reach, labels, torch.arange(4), 3000, 0)
     towards = torch.where(labels == 0, 1.0, -1.0)

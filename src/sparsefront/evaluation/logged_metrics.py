@@ -11,7 +11,9 @@ from sparsefront.results.samples import QUALITIES, Samples
 def logged_metrics(samples: Samples, in_worst_case: Collection[str]) -> dict[str, float]:
     """Accuracies as shares of all samples, and `linf/`, `l2/`, `psnr/`, `ssim/` as means, by their names in a log.
 
-    An attack that met no sample, because none of those right was left for it, has no `robust_acc/`.
+    The sizes `linf/` and `l2/` are over the samples for which an attack reached its goal, and `success/` is the share
+    of those that were right that these are. An attack that met no sample, because none of those right was left for it,
+    has neither `robust_acc/` nor these.
 
     Args:
         samples: at least one row.
@@ -21,6 +23,8 @@ def logged_metrics(samples: Samples, in_worst_case: Collection[str]) -> dict[str
     metrics = {"clean_acc": _share(correct), "clean_acc/n": float(len(samples))}
     met = [name for name in samples.attacks if not correct.any() or samples.attacked(name).any()]
     metrics |= {f"robust_acc/{attack}": _share(samples.correct(attack)) for attack in met}
+    if correct.any():
+        metrics |= {f"success/{attack}": _share(samples.success(attack)[correct]) for attack in met}
     if entering := [attack for attack in samples.attacks if attack in in_worst_case]:
         metrics["robust_acc/worst"] = _share(samples.worst(entering))
     return metrics | _sizes(samples) | _qualities(samples)

@@ -33,6 +33,7 @@ def test_robust_accuracy_of_a_linear_model_is_the_share_of_samples_farther_away_
     assert metrics[f"{stage}/robust_acc/worst"].item() == pytest.approx(expected)
     assert metrics[f"{stage}/clean_acc"].item() == pytest.approx(18 / 21)
     assert metrics[f"{stage}/linf/pgd"].item() == pytest.approx(EPS, rel=1e-4)
+    assert metrics[f"{stage}/success/pgd"].item() == pytest.approx(1 - expected * 21 / 18)
 
 
 def test_the_file_holds_one_row_a_sample_with_what_happened_to_it(tmp_path):

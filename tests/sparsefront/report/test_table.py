@@ -26,6 +26,14 @@ def test_printed_table_shows_every_number_on_one_line(rows):
     assert "A [red]b, bad: failed: OSError: [0] <no>" in lines
 
 
+@pytest.mark.parametrize("width", range(20, 200, 5))
+def test_no_size_is_shown_without_the_share_of_the_samples_that_it_is_over(rows, width):
+    file = io.StringIO()
+    print_table(rows, Console(file=file, width=width, force_terminal=True, no_color=True))
+    table = file.getvalue().partition("clean, robust: %")[0].partition("Left out")[0]
+    assert "success" in table or ("Linf" not in table and "L2" not in table)
+
+
 def test_markdown_keeps_its_columns(rows):
     lines = to_markdown(rows).splitlines()
     table = [line.replace(r"\|", "") for line in lines if line.startswith("|")]
