@@ -29,7 +29,8 @@ class Boundary(DecisionAttack):
     succeed; a sample whose inward steps have become as small as `convergence` is done.
 
     Args:
-        steps: of the walk; one query each and another one every third.
+        steps: of the walk; one query each and another one every third. The authors' code, too, takes 25,000; a sample
+            that converges earlier is done.
         sideways: first length of a sideways move, in distances to the sample.
         inwards: first length of an inward move, likewise.
         convergence: inward length at which a sample is done.
@@ -45,7 +46,7 @@ class Boundary(DecisionAttack):
         ValueError: a setting out of range, or a call with start `nearest` before `fitted`.
     """
 
-    steps: int = 5000
+    steps: int = 25000
     sideways: float = 0.01
     inwards: float = 0.01
     convergence: float = 1e-7

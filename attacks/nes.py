@@ -52,12 +52,14 @@ class NES(Bounded):
         loss: `cw` (margin), `ce` (cross entropy) or `dlr` (difference of logits ratio).
         targeted: labels are the classes aimed at.
         eot_iter: passes through a randomised model that are averaged into one answer.
-        steps: estimated gradients, each followed by a step.
+        steps: estimated gradients, each followed by a step; 100 with 50 directions are the 10,000 queries of the
+            authors' code.
         step_size: length of a step in that norm; 2.5 * eps / steps if absent.
         n_directions: random directions of one estimate; each costs two queries, one to either side.
         sigma: how far along each direction the loss is asked for, in pixel units.
         directions: `normal` (NES) or `sign` (SPSA).
-        momentum: share of the old average that each new estimate leaves in place; averages the estimates' noise.
+        momentum: share of the old average that each new estimate leaves in place; averages the estimates' noise. The
+            authors' code has 0.9, too.
         early_stop: ask no more about a sample that has fallen. Wrong for a surrogate.
         l1_sparsity: fraction of the pixels that an L1 step moves.
         seed: of the directions, which depend on (seed, sample, step) alone.
@@ -69,12 +71,12 @@ class NES(Bounded):
     knowledge: ClassVar[str | None] = "black_box"
 
     loss: Loss = "cw"
-    steps: int = 50
+    steps: int = 100
     step_size: PixelSize | None = None
     n_directions: int = 50
     sigma: PixelSize = 0.001
     directions: Directions = "normal"
-    momentum: float = 0.5
+    momentum: float = 0.9
     early_stop: bool = True
     l1_sparsity: float = 0.05
     seed: int = 0

@@ -73,7 +73,7 @@ def _contest(
 ) -> Contest:
     def checks(results: dict[str, Tensor]) -> dict[str, Check]:
         left = {name: robust(net, batch, adversarial) for name, adversarial in results.items()}
-        medians = {name: _median(net, batch, adversarial, norm) for name, adversarial in results.items()}
+        medians = {name: median_over_all(net, batch, adversarial, norm) for name, adversarial in results.items()}
         nearest = min((medians[name] for name in rivals), default=torch.inf)
         return {f"share still right, {name}": Check(left[name]) for name in rivals} | {
             f"share still right, {name}": Check(left[name], most=0) for name in attacks
@@ -91,7 +91,7 @@ def _contest(
     )
 
 
-def _median(net: nn.Module, batch: Batch, adversarial: Tensor, norm: Norm) -> float:
+def median_over_all(net: nn.Module, batch: Batch, adversarial: Tensor, norm: Norm) -> float:
     """Size of the perturbations, one that does not fool being infinitely large."""
     with torch.no_grad():
         fallen = net(adversarial).argmax(dim=1) != batch.label

@@ -5,6 +5,8 @@ import torch
 
 from sparsefront.attacks import ZOO, perturbation_norm
 
+PAPERS = {"learning_rate": 0.01, "initial_const": 1.0}
+
 
 def predictions(model, images):
     with torch.no_grad():
@@ -27,7 +29,7 @@ def test_on_a_linear_model_it_nears_the_distance_to_the_boundary():
     labels = predictions(model, images)
     gap = model(images)
     closest = (gap[:, 0] - gap[:, 1]).abs() / (weight[:, 0] - weight[:, 1]).norm()
-    found = ZOO(steps=120, n_coordinates=9, search_steps=6)(model, images, labels)
+    found = ZOO(steps=120, n_coordinates=9, search_steps=6, **PAPERS)(model, images, labels)
     assert (predictions(model, found) != labels).all()
     assert (perturbation_norm(found - images, "L2") <= 1.1 * closest + 1e-3).all()
     assert (perturbation_norm(found - images, "L2") >= closest * (1 - 1e-9)).all()
@@ -70,18 +72,39 @@ def test_more_constants_make_perturbations_smaller(conv_net, right):
     images, labels = right
     sizes = []
     for search_steps in (1, 5):
-        found = ZOO(steps=40, n_coordinates=24, initial_const=10, search_steps=search_steps)(conv_net, images, labels)
+        attack = ZOO(steps=40, n_coordinates=24, learning_rate=0.01, search_steps=search_steps)
+        found = attack(conv_net, images, labels)
         assert (predictions(conv_net, found) != labels).all()
         sizes.append(perturbation_norm(found - images, "L2"))
     assert (sizes[1] <= sizes[0]).all()
     assert sizes[1].mean() < 0.95 * sizes[0].mean()
 
 
+def test_few_steps_of_few_pixels_cross_the_boundary_by_default_and_not_at_the_papers_length():
+    """Black and white images, as digits are: the box blocks half of the ways."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(784, generator=generator, dtype=torch.float64) / 4
+    images = torch.rand(3, 1, 28, 28, generator=generator, dtype=torch.float64).round()
+    offsets = images.flatten(1) @ weight + 8
+
+    def model(points):  # by a lead of 8, where slopes are 1/4 a pixel
+        lead = points.flatten(1) @ weight - offsets.repeat_interleave(len(points) // 3)
+        return torch.stack([-lead / 2, lead / 2], dim=1)
+
+    labels = torch.zeros(3, dtype=torch.int64)
+    shares = []
+    for settings in ({}, PAPERS):
+        found = ZOO(steps=20, n_coordinates=128, **settings)(model, images, labels)
+        shares.append((predictions(model, found) != labels).double().mean().item())
+    assert shares == [1.0, 0.0]
+
+
 def test_a_constant_that_is_too_small_grows(conv_net, right):
     images, labels = right
     shares = []
     for search_steps in (1, 6):
-        found = ZOO(steps=20, n_coordinates=72, initial_const=1e-4, search_steps=search_steps)(conv_net, images, labels)
+        settings = {"steps": 20, "n_coordinates": 72, "learning_rate": 0.01, "initial_const": 1e-4}
+        found = ZOO(**settings, search_steps=search_steps)(conv_net, images, labels)
         shares.append((predictions(conv_net, found) != labels).double().mean())
     assert shares[0] <= 0.5
     assert shares[1] > 0.9
@@ -89,7 +112,7 @@ def test_a_constant_that_is_too_small_grows(conv_net, right):
 
 def test_nothing_larger_than_eps_is_returned(conv_net, right):
     images, labels = right
-    settings = {"steps": 30, "n_coordinates": 24, "initial_const": 3.0}
+    settings = {"steps": 30, "n_coordinates": 24, "learning_rate": 0.01, "initial_const": 3.0}
     free = perturbation_norm(ZOO(**settings)(conv_net, images, labels) - images, "L2")
     eps = free.median().item()
     bounded = perturbation_norm(ZOO(**settings, eps=eps)(conv_net, images, labels) - images, "L2")
@@ -111,7 +134,7 @@ def test_as_near_as_arts(conv_net, right):
     images, labels = right[0][:5].float(), right[1][:5]
     net = torch.nn.Sequential(conv_net).float()
     try:
-        found = ZOO(steps=25, n_coordinates=16)(net, images, labels)
+        found = ZOO(steps=25, n_coordinates=16, **PAPERS)(net, images, labels)
         classifier = PyTorchClassifier(
             net, loss=torch.nn.CrossEntropyLoss(), input_shape=(2, 6, 6), nb_classes=5, clip_values=(0, 1)
         )
