@@ -1,4 +1,5 @@
 import signal
+import sys
 
 import pytest
 import pytorch_lightning  # noqa: F401  before scikit-learn, see classifiers/linear_svm.py
@@ -11,6 +12,13 @@ torch.set_num_threads(1)  # small tensors: threads cost more than they bring, ab
 
 # A shell in the background leaves SIGINT ignored, which what the tests start and interrupt would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def in_an_empty_folder(tmp_path, monkeypatch):
+    """As a command is started there, without arguments."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sparsefront"])
 
 
 @pytest.fixture(autouse=True)

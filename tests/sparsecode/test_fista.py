@@ -4,16 +4,15 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
-from torch.nn.functional import normalize
 
 from sparsecode import Convolution, Dense, NotConverged, fista
 from sparsecode._accelerated import accelerate
+from tests.helpers.random_signals import random_signals
 
 
 def problem(n, m, k, seed, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    dictionary = normalize(torch.randn(m, k, generator=generator, dtype=dtype), dim=0)
-    return torch.randn(n, m, generator=generator, dtype=dtype), Dense(dictionary)
+    signals, dictionary = random_signals(n, m, k, seed, dtype)
+    return signals, Dense(dictionary)
 
 
 def convolutional(n=3, seed=0, dtype=torch.float64):

@@ -6,15 +6,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
-from torch.nn.functional import normalize
 
 from sparsecode import Dense, NotConverged, constrained_lasso, fista, project_onto_l1_ball
-
-
-def problem(n=5, m=8, k=20, seed=0, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    dictionary = normalize(torch.randn(m, k, generator=generator, dtype=dtype), dim=0)
-    return torch.randn(n, m, generator=generator, dtype=dtype), dictionary
+from tests.helpers.random_signals import random_signals
 
 
 def objective(signals, dictionary, codes):
@@ -56,7 +50,7 @@ def test_no_point_of_the_ball_is_nearer_than_the_projection():
 )
 @example(n=5, m=7, k=19, t=4.0, seed=52, positive=False)  # nearly parallel atoms
 def test_codes_meet_the_optimality_conditions(n, m, k, t, seed, positive):
-    signals, dictionary = problem(n, m, k, seed)
+    signals, dictionary = random_signals(n, m, k, seed)
     codes, converged, _ = constrained_lasso(signals, dictionary, t, tolerance=1e-11, positive=positive)
     assert converged.all()
     norms = codes.abs().sum(dim=1)
@@ -72,7 +66,7 @@ def test_codes_meet_the_optimality_conditions(n, m, k, t, seed, positive):
 
 @pytest.mark.parametrize("positive", [False, True])
 def test_codes_are_the_lassos_whose_norm_is_the_bound(positive):
-    signals, dictionary = problem()
+    signals, dictionary = random_signals()
     for row in signals:
         penalised = fista(row[None], Dense(dictionary), 0.3, tolerance=1e-13, positive=positive).codes
         bound = penalised.abs().sum().item()
@@ -81,13 +75,13 @@ def test_codes_are_the_lassos_whose_norm_is_the_bound(positive):
 
 
 def test_a_wide_bound_gives_least_squares():
-    signals, dictionary = problem(m=12, k=6)
+    signals, dictionary = random_signals(m=12, k=6)
     codes = constrained_lasso(signals, dictionary, 100.0, tolerance=1e-13).codes
     torch.testing.assert_close(codes, torch.linalg.lstsq(dictionary, signals.T).solution.T, atol=1e-6, rtol=1e-6)
 
 
 def test_the_gap_that_stops_a_signal_bounds_its_distance_from_the_optimum():
-    signals, dictionary = problem(9, 12, 40)
+    signals, dictionary = random_signals(9, 12, 40)
     best = objective(signals, dictionary, constrained_lasso(signals, dictionary, 1.5, tolerance=1e-12).codes)
     for tolerance in (1e-1, 1e-2, 1e-3):
         codes = constrained_lasso(signals, dictionary, 1.5, tolerance=tolerance).codes
@@ -96,7 +90,7 @@ def test_the_gap_that_stops_a_signal_bounds_its_distance_from_the_optimum():
 
 
 def test_a_signals_code_depends_neither_on_its_batch_mates_nor_on_the_memory_allowed():
-    signals, dictionary = problem(9, 12, 40)
+    signals, dictionary = random_signals(9, 12, 40)
     whole = constrained_lasso(signals, dictionary, 1.5).codes
     torch.testing.assert_close(
         whole, torch.cat([constrained_lasso(row[None], dictionary, 1.5).codes for row in signals])
@@ -105,7 +99,7 @@ def test_a_signals_code_depends_neither_on_its_batch_mates_nor_on_the_memory_all
 
 
 def test_a_zero_signal_and_a_solved_start_cost_no_step():
-    signals, dictionary = problem()
+    signals, dictionary = random_signals()
     assert not constrained_lasso(0 * signals, dictionary, 1.0, max_steps=0).codes.any()
     solved = constrained_lasso(signals, dictionary, 1.0, tolerance=1e-9)
     again = constrained_lasso(signals, dictionary, 1.0, tolerance=1e-8, start=solved.state, max_steps=0)
@@ -115,7 +109,7 @@ def test_a_zero_signal_and_a_solved_start_cost_no_step():
 
 
 def test_duplicate_atoms_one_atom_and_no_signal_are_solved():
-    signals, dictionary = problem()
+    signals, dictionary = random_signals()
     twice = torch.cat([dictionary, dictionary], dim=1)
     expected = objective(signals, dictionary, constrained_lasso(signals, dictionary, 1.0, tolerance=1e-10).codes)
     codes = constrained_lasso(signals, twice, 1.0, tolerance=1e-10).codes
@@ -127,7 +121,7 @@ def test_duplicate_atoms_one_atom_and_no_signal_are_solved():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_low_precision_and_strided_input_is_solved_in_its_dtype(dtype):
-    signals, dictionary = problem()
+    signals, dictionary = random_signals()
     exact = constrained_lasso(signals, dictionary, 1.0, tolerance=1e-8).codes
     strided = torch.stack([signals, signals], dim=-1).to(dtype)[..., 0]
     codes = constrained_lasso(strided, dictionary.to(dtype), 1.0, tolerance=1e-5).codes
@@ -138,7 +132,7 @@ def test_low_precision_and_strided_input_is_solved_in_its_dtype(dtype):
 
 @pytest.mark.parametrize(("k", "t"), [(20, 1.0), (6, 1.0), (6, 100.0)])  # on the boundary; on it; inside
 def test_the_implicit_gradient_is_that_of_finite_differences(k, t):
-    signals, dictionary = problem(n=3, k=k)
+    signals, dictionary = random_signals(n=3, k=k)
 
     def coded(signals, dictionary):
         return constrained_lasso(signals, dictionary, t, tolerance=1e-13, gradient="implicit").codes
@@ -147,7 +141,7 @@ def test_the_implicit_gradient_is_that_of_finite_differences(k, t):
 
 
 def test_the_unrolled_gradient_nears_the_implicit_one_with_more_steps():
-    signals, dictionary = problem()
+    signals, dictionary = random_signals()
     signals.requires_grad_()
 
     def slope(**settings):
@@ -218,7 +212,7 @@ def test_the_projection_is_differentiated_as_without_the_shift():
 @given(power=st.integers(0, 14), positive=st.booleans(), seed=st.integers(0, 99))
 @example(power=8, positive=False, seed=0)
 def test_signals_of_any_length_are_solved_or_said_not_to_be(power, positive, seed):
-    signals, dictionary = problem(m=16, k=32, seed=seed, dtype=torch.float32)
+    signals, dictionary = random_signals(m=16, k=32, seed=seed, dtype=torch.float32)
     signals = signals * 10.0**power
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)

@@ -9,15 +9,10 @@ from sklearn.linear_model import Lasso
 from torch.nn.functional import normalize
 
 from sparsecode import NotConverged, lasso
+from tests.helpers.random_signals import random_signals
 
 both = pytest.mark.parametrize("backend", ["native", "torch"])
 signs = pytest.mark.parametrize("positive", [False, True])
-
-
-def problem(n, m, k, seed, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    dictionary = normalize(torch.randn(m, k, generator=generator, dtype=dtype), dim=0)
-    return torch.randn(n, m, generator=generator, dtype=dtype), dictionary
 
 
 def objective(signals, dictionary, codes, lmbda):
@@ -41,7 +36,7 @@ def assert_optimal(signals, dictionary, codes, lmbda, positive):
 @example(n=5, m=7, k=19, lmbda=0.05, seed=52)  # nearly parallel atoms: moves of one coefficient alone creep
 @example(n=5, m=6, k=28, lmbda=0.1, seed=79)
 def test_codes_meet_the_optimality_conditions(backend, positive, n, m, k, lmbda, seed):
-    signals, dictionary = problem(n, m, k, seed)
+    signals, dictionary = random_signals(n, m, k, seed)
     codes, converged, _ = lasso(signals, dictionary, lmbda, tolerance=1e-12, positive=positive, backend=backend)
     assert converged.all()
     assert_optimal(signals, dictionary, codes, lmbda, positive)
@@ -51,7 +46,7 @@ def test_codes_meet_the_optimality_conditions(backend, positive, n, m, k, lmbda,
 def test_many_thousand_problems_of_every_shape_are_solved_to_rounding(positive):
     for seed in range(60):
         m, k, lmbda = 1 + seed % 13, 1 + 7 * seed % 31, (0.02, 0.1, 0.5)[seed % 3]
-        signals, dictionary = problem(200, m, k, seed)
+        signals, dictionary = random_signals(200, m, k, seed)
         codes, converged, _ = lasso(signals, dictionary, lmbda, tolerance=1e-11, positive=positive)
         assert converged.all()
         assert_optimal(signals, dictionary, codes, lmbda, positive)
@@ -61,7 +56,7 @@ def test_many_thousand_problems_of_every_shape_are_solved_to_rounding(positive):
 @signs
 @pytest.mark.parametrize(("m", "k"), [(16, 10), (16, 60)])
 def test_the_objective_is_that_of_scikit_learn(backend, positive, m, k):
-    signals, dictionary = problem(20, m, k, 0)
+    signals, dictionary = random_signals(20, m, k, 0)
     codes = lasso(signals, dictionary, 0.3, tolerance=1e-10, positive=positive, backend=backend).codes
     theirs = Lasso(alpha=0.3 / m, fit_intercept=False, tol=1e-12, max_iter=100_000, positive=positive)
     expected = torch.tensor(np.array([theirs.fit(dictionary.numpy(), row).coef_.copy() for row in signals.numpy()]))
@@ -73,7 +68,7 @@ def test_the_objective_is_that_of_scikit_learn(backend, positive, m, k):
 @both
 def test_codes_are_those_of_spams(backend):
     spams = pytest.importorskip("spams")
-    signals, dictionary = problem(200, 32, 100, 1)
+    signals, dictionary = random_signals(200, 32, 100, 1)
     arrays = np.asfortranarray(signals.numpy().T), np.asfortranarray(dictionary.numpy())
     expected = torch.from_numpy(spams.lasso(*arrays, lambda1=1.0, mode=2, numThreads=1).toarray().T)
     codes = lasso(signals, dictionary, 1.0, tolerance=1e-12, backend=backend).codes
@@ -83,7 +78,7 @@ def test_codes_are_those_of_spams(backend):
 @both
 @pytest.mark.parametrize("tolerance", [1e-1, 1e-3])
 def test_the_objective_is_as_near_the_least_as_the_tolerance_says(backend, tolerance):
-    signals, dictionary = problem(300, 24, 80, 2)
+    signals, dictionary = random_signals(300, 24, 80, 2)
     least = objective(signals, dictionary, lasso(signals, dictionary, 0.3, tolerance=1e-12).codes, 0.3)
     found = lasso(signals, dictionary, 0.3, tolerance=tolerance, backend=backend).codes
     excess = objective(signals, dictionary, found, 0.3) / least - 1
@@ -93,7 +88,7 @@ def test_the_objective_is_as_near_the_least_as_the_tolerance_says(backend, toler
 
 @both
 def test_a_code_depends_neither_on_batch_mates_nor_on_the_memory_allowed(backend):
-    signals, dictionary = problem(9, 12, 40, 1)
+    signals, dictionary = random_signals(9, 12, 40, 1)
     whole = lasso(signals, dictionary, 0.2, tolerance=1e-9, backend=backend).codes
     apart = torch.cat([lasso(row[None], dictionary, 0.2, tolerance=1e-9, backend=backend).codes for row in signals])
     torch.testing.assert_close(whole, apart)
@@ -104,7 +99,7 @@ def test_a_code_depends_neither_on_batch_mates_nor_on_the_memory_allowed(backend
 
 @both
 def test_a_zero_signal_a_large_weight_and_a_solved_start_cost_nothing(backend):
-    signals, dictionary = problem(4, 12, 40, 2)
+    signals, dictionary = random_signals(4, 12, 40, 2)
     assert not lasso(0 * signals, dictionary, 0.1, backend=backend).codes.any()
     assert not lasso(signals, dictionary, (signals @ dictionary).abs().max().item(), backend=backend).codes.any()
     solved = lasso(signals, dictionary, 0.2, tolerance=1e-9, backend=backend)
@@ -118,10 +113,10 @@ def test_a_zero_signal_a_large_weight_and_a_solved_start_cost_nothing(backend):
 @both
 @signs
 def test_a_warm_start_ends_where_a_cold_one_does(backend, positive):
-    signals, dictionary = problem(50, 16, 60, 3)
+    signals, dictionary = random_signals(50, 16, 60, 3)
     settings = {"tolerance": 1e-11, "positive": positive, "backend": backend}
     state = lasso(signals, dictionary, 0.3, **settings).state
-    moved = signals + 0.1 * problem(50, 16, 60, 4)[0]
+    moved = signals + 0.1 * random_signals(50, 16, 60, 4)[0]
     warm = lasso(moved, dictionary, 0.3, start=state, **settings).codes
     torch.testing.assert_close(warm, lasso(moved, dictionary, 0.3, **settings).codes, atol=1e-7, rtol=1e-6)
     wrong = lasso(moved, dictionary, 0.3, start=torch.randn_like(state), **settings).codes
@@ -130,7 +125,7 @@ def test_a_warm_start_ends_where_a_cold_one_does(backend, positive):
 
 @both
 def test_duplicate_atoms_and_one_atom_are_solved(backend):
-    signals, dictionary = problem(5, 8, 6, 3)
+    signals, dictionary = random_signals(5, 8, 6, 3)
     once = lasso(signals, dictionary, 0.2, tolerance=1e-10, backend=backend).codes
     twice = torch.cat([dictionary, dictionary], dim=1)
     codes, converged, _ = lasso(signals, twice, 0.2, tolerance=1e-10, backend=backend)
@@ -143,7 +138,7 @@ def test_duplicate_atoms_and_one_atom_are_solved(backend):
 
 @both
 def test_single_half_and_non_contiguous_input_are_coded_alike(backend):
-    signals, dictionary = problem(50, 16, 40, 6)
+    signals, dictionary = random_signals(50, 16, 40, 6)
     expected = lasso(signals, dictionary, 0.4, tolerance=1e-9, backend=backend).codes
     strided = torch.stack([signals, signals], dim=2)[:, :, 0], dictionary.T.contiguous().T
     torch.testing.assert_close(lasso(*strided, 0.4, tolerance=1e-9, backend=backend).codes, expected)
@@ -159,7 +154,7 @@ def test_single_half_and_non_contiguous_input_are_coded_alike(backend):
 
 @both
 def test_what_has_not_converged_is_flagged_and_said_once(backend):
-    signals, dictionary = problem(5, 12, 40, 2)
+    signals, dictionary = random_signals(5, 12, 40, 2)
     with pytest.warns(NotConverged, match="5 of 5 signals met its tolerance; raise `max_steps`") as warned:
         converged = lasso(signals, dictionary, 0.05, max_steps=2, tolerance=1e-6, backend=backend).converged
     assert not converged.any()
@@ -169,7 +164,7 @@ def test_what_has_not_converged_is_flagged_and_said_once(backend):
 @both
 @pytest.mark.parametrize(("gradient", "steps"), [("implicit", 1), ("unrolled", 2000)])
 def test_gradients_are_those_of_finite_differences(backend, gradient, steps):
-    signals, dictionary = problem(3, 8, 12, 9)
+    signals, dictionary = random_signals(3, 8, 12, 9)
     weights = torch.arange(12.0, dtype=torch.float64).cos()
 
     def loss(y, d, gradient="none"):
@@ -208,7 +203,7 @@ def test_a_problem_that_cannot_be_is_named(signals, dictionary, settings, messag
 
 
 def test_threads_share_the_signals_without_changing_a_code():
-    signals, dictionary = problem(1500, 16, 60, 8)
+    signals, dictionary = random_signals(1500, 16, 60, 8)
     one = lasso(signals, dictionary, 0.3).codes
     torch.set_num_threads(3)
     try:

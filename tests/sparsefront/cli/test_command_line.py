@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 
 import sparsefront.data
 from sparsefront.cli.command import main
-from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.model.defended import DefendedClassifier
+from tests.helpers.parse_only import parse_only
 from tests.helpers.places import CONFIGS
 
 BASE = ["--config", str(CONFIGS / "base.yaml"), "--config", str(CONFIGS / "data/mnist5k.yaml")]
@@ -34,20 +34,13 @@ QUICK = [
     "--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false", "--data.val_size", "21",
 ]  # fmt: skip
 PGD2 = ["--attacks+", "{name: pgd, attack: {class_path: PGD, init_args: {eps: 0.1, steps: 2, n_restarts: 2}}}"]
-pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sparsefront"])
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_an_empty_folder")]
 
 
 @pytest.fixture
 def only_fit(monkeypatch):
     """Leaves out the parsers of the other verbs, which take most of the time of a call that ends in parsing."""
-    verbs = SparsefrontCLI.subcommands()
-    monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: {"fit": verbs["fit"]}))
+    parse_only(monkeypatch, "fit")
 
 
 def rows(path):

@@ -12,12 +12,12 @@ from pytorch_lightning.loggers import CSVLogger
 
 from sparsefront.cli.command import main
 from sparsefront.cli.report import main as report
-from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.cli.study import main as study
 from sparsefront.common import atomic_file as atomic_file
 from sparsefront.common.checkpoints.checkpoint_file import read_whole_checkpoint
+from tests.helpers.parse_only import parse_only
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_an_empty_folder")]
 SMALL = [
     "--model.classifier", "ConvNet", "--data", "MNIST5k", "--data.val_size", "5", "--data.batch_size", "50",
     "--trainer.accelerator", "cpu", "--trainer.max_epochs", "2", "--trainer.limit_train_batches", "1",
@@ -26,12 +26,6 @@ SMALL = [
     "--attacks+", "{name: fgsm, attack: {class_path: FGSM}}", "--evaluation.pictures.save_images", "true",
 ]  # fmt: skip
 DDL = ["--model.frontend", "DDL", "--model.frontend.n_atoms", "9", "--model.frontend.learning.n_iterations", "2"]
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sparsefront"])
 
 
 @pytest.fixture
@@ -54,8 +48,7 @@ def full(monkeypatch):
 
 
 def refused(verb, monkeypatch, capsys, *args):
-    verbs = SparsefrontCLI.subcommands()
-    monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: {verb: verbs[verb]}))
+    parse_only(monkeypatch, verb)
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
         main([verb, *SMALL, *args])

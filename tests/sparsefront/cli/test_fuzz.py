@@ -6,7 +6,6 @@ import io
 import math
 import random
 import signal
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -42,7 +41,7 @@ OTHER = {
     "frontend_cache": ["folder", "dtype"],
     "analysis": ["variants", "positive", "neuron", "n_training"],
 }
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_an_empty_folder")]
 
 
 def settings_of(kind):
@@ -147,12 +146,6 @@ def fuzzed(count, seed):
             signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
     return runs, wrong
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sparsefront"])
 
 
 @pytest.mark.parametrize(

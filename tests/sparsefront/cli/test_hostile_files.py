@@ -24,6 +24,7 @@ from sparsefront.classifiers import ConvNet
 from sparsefront.cli.command import main
 from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common.annotations import annotations_of, settings_group_of
+from tests.helpers.parse_only import parse_only
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 DATA = ["--data", "MNIST5k", "--data.val_size", "5", "--data.batch_size", "100", "--trainer.accelerator", "cpu"]
@@ -187,12 +188,7 @@ def test_the_walk_finds_the_options_that_are_known_to_take_files():
 @pytest.fixture
 def one_verb(monkeypatch):
     """A parser of one verb alone takes a quarter of the time."""
-    verbs = SparsefrontCLI.subcommands()
-
-    def only(verb):
-        monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: {verb: verbs[verb]}))
-
-    return only
+    return partial(parse_only, monkeypatch)
 
 
 @pytest.mark.parametrize("option", OPTIONS)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,31 +18,20 @@ import torch
 
 from sparsefront.attacks import PGD
 from sparsefront.cli.command import main
-from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common import stopping
 from sparsefront.frontends import DSC, TopT
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.runs.run_checkpoints import RunCheckpoints
+from tests.helpers.parse_only import parse_only
 from tests.helpers.small_command import BASE, PGD2
 
-pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sparsefront"])
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_an_empty_folder")]
 
 
 @pytest.fixture
 def only(monkeypatch):
     """Leaves out the parsers of the other verbs, which take most of the time."""
-    verbs = SparsefrontCLI.subcommands()
-
-    def choose(verb):
-        monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: {verb: verbs[verb]}))
-
-    return choose
+    return partial(parse_only, monkeypatch)
 
 
 def kick_at(monkeypatch, owner, name, times, signum):

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from sparsefront.report.sentences import cautions
 from sparsefront.results.run import Run
 from sparsefront.runs.moved_run import moved_paths, moved_run
 from sparsefront.studies import turn
+from tests.helpers.parse_only import parse_only
 from tests.helpers.places import CONFIGS
 
 FRAGMENTS = ("base", "data/mnist5k", "classifiers/convnet")
@@ -37,12 +37,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sparsefront"])
-    verbs = SparsefrontCLI.subcommands()
-    used = {verb: verbs[verb] for verb in ("fit", "test")}
-    monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: used))  # the others' parsers take time
+def here(in_an_empty_folder, monkeypatch):
+    parse_only(monkeypatch, "fit", "test")
 
 
 def same_weights(model, path):

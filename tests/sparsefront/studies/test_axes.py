@@ -11,13 +11,10 @@ from sparsefront.studies.axes import Axis, points
 from sparsefront.studies.system import System
 from tests.helpers.places import CONFIGS
 
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+
 BEHIND = {"fit": False, "settings": {"model": {"classifier_checkpoint": "{run_dir}/natural"}}}
 SEEDS = {"seed_everything": [0, 1]}
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 def read(more=(), **content):

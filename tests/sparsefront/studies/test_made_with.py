@@ -11,12 +11,9 @@ from sparsefront.studies.made_with import by_name, difference, fit_of, test_of
 from sparsefront.studies.named_files import arguments_by_name, portable
 from sparsefront.studies.system import System, inline
 
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+
 test_of.__test__ = False  # it is no test
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 def system(*more, folder="runs/s", **settings):

@@ -12,6 +12,8 @@ import pytest
 
 from tests.helpers.small_command import BASE, LONG, PGD2
 
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
 COMMANDS = {
     "fit": ["fit", *BASE, *TWO, "--trainer.max_epochs", "100000"],
@@ -23,11 +25,6 @@ BEGUN = {
     "validation": "version_*/checkpoints/last.ckpt",
     "test": "version_*/results/test_partial/about.json",
 }
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 def started(what, weights=()):

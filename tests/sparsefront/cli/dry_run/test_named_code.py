@@ -12,7 +12,7 @@ from torch import nn
 
 from sparsefront.cli.command import main
 from sparsefront.cli.dry_run.named_code import _check
-from sparsefront.cli.sparsefront_cli import SparsefrontCLI
+from tests.helpers.parse_only import parse_only
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 BESIDE = """
@@ -149,8 +149,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "argv", ["sparsefront"])
-    verbs = SparsefrontCLI.subcommands()
-    monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: {"fit": verbs["fit"]}))
+    parse_only(monkeypatch, "fit")
     Path("beside.py").write_text(BESIDE)
     Path("tests").mkdir()
     Path("tests/test_it.py").write_text("open('ran', 'w').close()\n")

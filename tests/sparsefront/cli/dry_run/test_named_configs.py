@@ -1,7 +1,6 @@
 """`--config <(command)`: a configuration comes through a pipe, which can be read once."""
 
 import os
-import sys
 import threading
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import yaml
 from sparsefront.cli.command import main
 from sparsefront.cli.dry_run.config_files import check_config_files
 from sparsefront.cli.dry_run.named_configs import with_texts
-from sparsefront.cli.sparsefront_cli import SparsefrontCLI
+from tests.helpers.parse_only import parse_only
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SETTINGS = {
@@ -22,11 +21,8 @@ SETTINGS = {
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sparsefront"])
-    verbs = SparsefrontCLI.subcommands()
-    monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: {"fit": verbs["fit"]}))
+def here(in_an_empty_folder, monkeypatch):
+    parse_only(monkeypatch, "fit")
 
 
 @pytest.fixture
