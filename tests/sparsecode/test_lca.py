@@ -2,16 +2,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn.functional import normalize
 
 from sparsecode import Convolution, Dense, NotConverged, fista, lca
 from sparsecode.lca_dynamics import LCADynamics
+from tests.helpers.random_signals import random_signals
 
 
 def problem(n=4, m=12, k=20, seed=0, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    dictionary = normalize(torch.randn(m, k, generator=generator, dtype=dtype), dim=0)
-    return torch.randn(n, m, generator=generator, dtype=dtype), dictionary
+    return random_signals(n, m, k, seed, dtype)
 
 
 def convolutional(n=3, seed=0, dtype=torch.float64):

@@ -9,17 +9,12 @@ from sklearn.linear_model import orthogonal_mp
 from torch.nn.functional import normalize
 
 from sparsecode import omp
+from tests.helpers.random_signals import random_signals
 
 BACKENDS = ["native", "torch"]
 RULES = ["omp", "ormp"]
 both = pytest.mark.parametrize("backend", BACKENDS)
 rules = pytest.mark.parametrize("rule", RULES)
-
-
-def problem(n, m, k, seed, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    dictionary = normalize(torch.randn(m, k, generator=generator, dtype=dtype), dim=0)
-    return torch.randn(n, m, generator=generator, dtype=dtype), dictionary
 
 
 def fit(signal, dictionary, support):
@@ -51,7 +46,7 @@ def plain(signals, dictionary, atoms, rule):
 @given(n=st.integers(1, 5), m=st.integers(2, 12), k=st.integers(2, 40), seed=st.integers(0, 999), data=st.data())
 def test_codes_are_those_of_refitting_after_every_choice(backend, rule, n, m, k, seed, data):
     atoms = data.draw(st.integers(1, min(m, k) - 1))
-    signals, dictionary = problem(n, m, k, seed)
+    signals, dictionary = random_signals(n, m, k, seed)
     codes = omp(signals, dictionary, atoms, rule=rule, backend=backend).codes
     torch.testing.assert_close(codes, plain(signals.numpy(), dictionary.numpy(), atoms, rule), rtol=1e-6, atol=1e-8)
 
@@ -59,7 +54,7 @@ def test_codes_are_those_of_refitting_after_every_choice(backend, rule, n, m, k,
 @both
 @pytest.mark.parametrize("atoms", [1, 5, 14])
 def test_omp_is_that_of_scikit_learn(backend, atoms):
-    signals, dictionary = problem(300, 32, 128, 0)
+    signals, dictionary = random_signals(300, 32, 128, 0)
     expected = torch.from_numpy(orthogonal_mp(dictionary.numpy(), signals.numpy().T, n_nonzero_coefs=atoms).T)
     torch.testing.assert_close(omp(signals, dictionary, atoms, backend=backend).codes, expected, rtol=1e-7, atol=1e-9)
 
@@ -67,7 +62,7 @@ def test_omp_is_that_of_scikit_learn(backend, atoms):
 @both
 def test_ormp_is_what_spams_calls_omp(backend):
     spams = pytest.importorskip("spams")
-    signals, dictionary = problem(300, 32, 100, 1)
+    signals, dictionary = random_signals(300, 32, 100, 1)
     expected = spams.omp(
         np.asfortranarray(signals.numpy().T), np.asfortranarray(dictionary.numpy()), L=6, eps=0.0, numThreads=1
     )
@@ -78,7 +73,7 @@ def test_ormp_is_what_spams_calls_omp(backend):
 @both
 @rules
 def test_a_signal_stops_where_its_residual_is_small_enough(backend, rule):
-    signals, dictionary = problem(400, 16, 40, 2)
+    signals, dictionary = random_signals(400, 16, 40, 2)
     codes, converged, _ = omp(signals, dictionary, 8, residual_tolerance=1.5, rule=rule, backend=backend)
     norms = (signals - codes @ dictionary.T).norm(dim=1)
     counts = (codes != 0).sum(dim=1)
@@ -94,7 +89,7 @@ def test_a_signal_stops_where_its_residual_is_small_enough(backend, rule):
 @both
 @rules
 def test_zero_signals_get_zero_codes_and_exact_ones_no_spare_atoms(backend, rule):
-    signals, dictionary = problem(4, 10, 30, 3)
+    signals, dictionary = random_signals(4, 10, 30, 3)
     exact = 2 * dictionary[:, [4]].T
     codes = omp(torch.cat([0 * signals, exact]), dictionary, 5, rule=rule, backend=backend).codes
     assert not codes[:4].any()
@@ -104,7 +99,7 @@ def test_zero_signals_get_zero_codes_and_exact_ones_no_spare_atoms(backend, rule
 @both
 @rules
 def test_duplicate_atoms_are_not_both_chosen(backend, rule):
-    signals, dictionary = problem(20, 6, 3, 4)
+    signals, dictionary = random_signals(20, 6, 3, 4)
     codes = omp(signals, torch.cat([dictionary, dictionary], dim=1), 6, rule=rule, backend=backend).codes
     assert ((codes != 0).sum(dim=1) == 3).all()
     fitted = torch.linalg.lstsq(dictionary, signals.T).solution.T
@@ -114,7 +109,7 @@ def test_duplicate_atoms_are_not_both_chosen(backend, rule):
 @both
 @rules
 def test_all_atoms_allowed_is_least_squares_and_one_atom_a_projection(backend, rule):
-    signals, dictionary = problem(7, 12, 8, 5)
+    signals, dictionary = random_signals(7, 12, 8, 5)
     codes = omp(signals, dictionary, 8, rule=rule, backend=backend).codes
     torch.testing.assert_close(codes, torch.linalg.lstsq(dictionary, signals.T).solution.T)
     only = omp(signals, dictionary[:, :1], 1, rule=rule, backend=backend).codes
@@ -124,7 +119,7 @@ def test_all_atoms_allowed_is_least_squares_and_one_atom_a_projection(backend, r
 @both
 @rules
 def test_single_half_and_non_contiguous_input_are_coded_alike(backend, rule):
-    signals, dictionary = problem(50, 16, 40, 6)
+    signals, dictionary = random_signals(50, 16, 40, 6)
     expected = omp(signals, dictionary, 4, rule=rule, backend=backend).codes
     strided = torch.stack([signals, signals], dim=2)[:, :, 0], dictionary.T.contiguous().T
     torch.testing.assert_close(omp(*strided, 4, rule=rule, backend=backend).codes, expected)
@@ -138,7 +133,7 @@ def test_single_half_and_non_contiguous_input_are_coded_alike(backend, rule):
 @both
 @rules
 def test_a_signals_code_does_not_depend_on_its_batch_mates_nor_on_the_memory_allowed(backend, rule):
-    signals, dictionary = problem(40, 16, 60, 7)
+    signals, dictionary = random_signals(40, 16, 60, 7)
     whole = omp(signals, dictionary, 5, rule=rule, backend=backend).codes
     split = omp(signals, dictionary, 5, rule=rule, backend=backend, max_bytes=30_000).codes
     torch.testing.assert_close(split, whole)
@@ -148,7 +143,7 @@ def test_a_signals_code_does_not_depend_on_its_batch_mates_nor_on_the_memory_all
 
 @pytest.mark.parametrize("rule", RULES)
 def test_threads_share_the_signals_without_changing_a_code(rule):
-    signals, dictionary = problem(1500, 16, 60, 8)
+    signals, dictionary = random_signals(1500, 16, 60, 8)
     one = omp(signals, dictionary, 5, rule=rule).codes
     torch.set_num_threads(3)
     try:
@@ -160,7 +155,7 @@ def test_threads_share_the_signals_without_changing_a_code(rule):
 @both
 @rules
 def test_the_implicit_gradient_is_that_of_finite_differences(backend, rule):
-    signals, dictionary = problem(3, 8, 12, 9)
+    signals, dictionary = random_signals(3, 8, 12, 9)
 
     def codes(y, d):
         return omp(y, d, 3, rule=rule, gradient="implicit", backend=backend).codes
@@ -172,7 +167,7 @@ def test_the_implicit_gradient_is_that_of_finite_differences(backend, rule):
 
 @both
 def test_the_implicit_gradient_of_half_precision_is_that_of_single(backend):
-    signals, dictionary = problem(3, 8, 12, 9, torch.float32)
+    signals, dictionary = random_signals(3, 8, 12, 9, torch.float32)
     slopes = []
     for dtype in (torch.float16, torch.float32):
         halved = signals.half().to(dtype).requires_grad_()
@@ -184,7 +179,7 @@ def test_the_implicit_gradient_of_half_precision_is_that_of_single(backend):
 @both
 @rules
 def test_atoms_whose_norms_are_a_little_off_are_fitted_by_least_squares_too(backend, rule):
-    signals, dictionary = problem(6, 16, 32, 3)
+    signals, dictionary = random_signals(6, 16, 32, 3)
     codes = omp(signals, 1.0009 * dictionary, 4, rule=rule, backend=backend).codes
     for code, signal in zip(codes, signals, strict=True):
         support = code.nonzero()[:, 0].numpy()
@@ -251,7 +246,7 @@ def test_ormp_in_single_precision_is_not_spoilt_by_atoms_that_nearly_depend_on_e
 @rules
 @pytest.mark.parametrize("share", [1e-2, 1e-4])
 def test_a_signal_in_single_precision_stops_at_the_tolerance_and_is_flagged_by_its_true_residual(backend, rule, share):
-    signals, dictionary = problem(60, 48, 96, 2, torch.float32)
+    signals, dictionary = random_signals(60, 48, 96, 2, torch.float32)
     tolerance = share * signals.norm(dim=1).mean().item()
     codes, converged, _ = omp(signals, dictionary, residual_tolerance=tolerance, rule=rule, backend=backend)
     residuals = (signals.double() - codes.double() @ dictionary.double().T).norm(dim=1)
@@ -262,7 +257,7 @@ def test_a_signal_in_single_precision_stops_at_the_tolerance_and_is_flagged_by_i
 
 
 def test_without_a_gradient_codes_are_constants():
-    signals, dictionary = problem(3, 8, 12, 10)
+    signals, dictionary = random_signals(3, 8, 12, 10)
     assert not omp(signals.requires_grad_(), dictionary, 3).codes.requires_grad
 
 
@@ -279,7 +274,7 @@ def test_without_a_gradient_codes_are_constants():
     ],
 )
 def test_settings_out_of_range_are_named(change, sentence):
-    signals, dictionary = problem(3, 8, 12, 11)
+    signals, dictionary = random_signals(3, 8, 12, 11)
     with pytest.raises(ValueError, match=sentence):
         omp(signals, dictionary, **change)
 
@@ -296,6 +291,6 @@ def test_settings_out_of_range_are_named(change, sentence):
     ],
 )
 def test_input_that_cannot_be_coded_is_named(spoil, sentence):
-    signals, dictionary = problem(3, 8, 12, 12)
+    signals, dictionary = random_signals(3, 8, 12, 12)
     with pytest.raises(ValueError, match=sentence):
         omp(*spoil(signals, dictionary), 2)
