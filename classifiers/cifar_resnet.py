@@ -74,12 +74,7 @@ class CIFARResNet(nn.Module):
         check_rules(at_least(1, in_chans=in_chans, num_classes=num_classes))
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f"`depth` must be 6 n + 2 for n blocks a stage, e.g. 20, 32 or 56, found {depth}.")
-        colour = in_chans == 3
-        default_mean = IMAGENET_MEAN if colour else (0.0,) * in_chans
-        default_std = IMAGENET_STD if colour else (1.0,) * in_chans
-        self.normalize = Normalize(
-            default_mean if mean is None else mean, default_std if std is None else std, in_chans
-        )
+        self.normalize = Normalize.of_channels(in_chans, mean, std, (IMAGENET_MEAN, IMAGENET_STD))
         self.conv1 = nn.Conv2d(in_chans, 16, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
         blocks = (depth - 2) // 6

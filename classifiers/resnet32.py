@@ -77,12 +77,7 @@ class ResNet32(nn.Module):
     ) -> None:
         super().__init__()
         check_rules(at_least(1, in_chans=in_chans, num_classes=num_classes))
-        default_mean, default_std = (
-            (CIFAR10_MEAN, CIFAR10_STD) if in_chans == 3 else ((0.0,) * in_chans, (1.0,) * in_chans)
-        )
-        self.normalize = Normalize(
-            default_mean if mean is None else mean, default_std if std is None else std, in_chans
-        )
+        self.normalize = Normalize.of_channels(in_chans, mean, std, (CIFAR10_MEAN, CIFAR10_STD))
         self.conv1 = nn.Conv2d(in_chans, 16, 3, 1, 1, bias=False)
         self.block1 = self._stage(16, 16, 1, first=True)
         self.block2 = self._stage(16, 32, 2)

@@ -1,6 +1,7 @@
 """Normalisation, inside the classifier."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,22 @@ class Normalize(nn.Module):
         # Settings, not weights: published weights come without them.
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
+
+    @classmethod
+    def of_channels(
+        cls,
+        in_chans: int,
+        mean: Sequence[float] | None,
+        std: Sequence[float] | None,
+        colour: tuple[Sequence[float], Sequence[float]],
+    ) -> Self:
+        """By a classifier's settings: where one is None, the mean or std of `colour` for 3 channels, else 0 or 1.
+
+        Raises:
+            ValueError: as the class.
+        """
+        usual_mean, usual_std = colour if in_chans == 3 else ((0.0,) * in_chans, (1.0,) * in_chans)
+        return cls(usual_mean if mean is None else mean, usual_std if std is None else std, in_chans)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalise."""

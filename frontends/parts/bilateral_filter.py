@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsefront.common.rules import check_rules, integers, one_of, positive
-from sparsefront.frontends.parts.shifts import Offset, half_window, pairs, shifted_mean
+from sparsefront.frontends.parts.shifts import Offset, half_window, odd_within_mirror, pairs, shifted_mean
 
 Window = Literal["disc", "square"]
 Distance = Literal["l1", "l2"]
@@ -52,14 +52,9 @@ def check_bilateral(
     distance: Distance = "l1",
 ) -> None:
     """Raise a ValueError unless a filter of these settings fits the images."""
-    most = 2 * min(image_shape[1:]) - 1
     rules = [
         *integers(diameter=diameter),
-        (
-            diameter % 2 == 1 and 1 <= diameter <= most,
-            f"`diameter` must be odd and from 1 to {most} for images of {image_shape[1:]} pixels, whose border is "
-            f"mirrored, found {diameter}.",
-        ),
+        *odd_within_mirror(image_shape, diameter=diameter),
         *positive("write it in [0, 1] pixel units", sigma_color=sigma_color),
         *positive("it is in pixels", sigma_space=sigma_space),
         *one_of(get_args(Window), window=window),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparsefront.common.rules import check_rules, integers, one_of, positive
-from sparsefront.frontends.parts.shifts import Offset, half_window, pairs, shifted_mean
+from sparsefront.frontends.parts.shifts import Offset, half_window, odd_within_mirror, pairs, shifted_mean
 
 PatchWeights = Literal["uniform", "gaussian"]
 
@@ -59,14 +59,9 @@ def check_non_local_means(
     patch_weights: PatchWeights = "uniform",
 ) -> None:
     """Raise a ValueError unless a filter of these settings fits the images."""
-    most = 2 * min(image_shape[1:]) - 1
     rules = [
         *integers(patch_size=patch_size, search_window=search_window),
-        (
-            patch_size % 2 == 1 and 1 <= patch_size <= most,
-            f"`patch_size` must be odd and from 1 to {most} for images of {image_shape[1:]} pixels, whose border is "
-            f"mirrored, found {patch_size}.",
-        ),
+        *odd_within_mirror(image_shape, patch_size=patch_size),
         (
             search_window % 2 == 1 and search_window >= 1,
             f"`search_window` must be odd and at least 1, in pixels, found {search_window}.",

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from sparsefront.common.rules import Rule
+
 Offset = tuple[int, int]
 Weigh = Callable[[Tensor, Offset], Tensor]
 
@@ -25,6 +27,19 @@ def half_window(radius: int, *, disc: bool = False) -> Iterator[Offset]:
         for columns in range(-radius, radius + 1):
             if (rows or columns > 0) and (not disc or rows**2 + columns**2 <= radius**2):
                 yield rows, columns
+
+
+def odd_within_mirror(image_shape: tuple[int, int, int], **sizes: int) -> list[Rule]:
+    """The rules that each of the window sizes named is odd, and that its mirrored border fits the images."""
+    most = 2 * min(image_shape[1:]) - 1
+    return [
+        (
+            size % 2 == 1 and 1 <= size <= most,
+            f"`{name}` must be odd and from 1 to {most} for images of {image_shape[1:]} pixels, whose border is "
+            f"mirrored, found {size}.",
+        )
+        for name, size in sizes.items()
+    ]
 
 
 def pairs(source: Tensor, offset: Offset) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,15 @@ from sparsecode._cbpdn_gradient import implicit, unrolled
 from sparsecode._choices import Backend, Gradient, default_backend
 from sparsecode._circular import convolve, correlate, filter_gram
 from sparsecode._named_kinds import named_kinds
-from sparsecode.checks import check_finite, check_positive, check_scale, check_unit_norm, warn_unless, whole_number
+from sparsecode.checks import (
+    check_filters_fit,
+    check_finite,
+    check_positive,
+    check_scale,
+    check_unit_norm,
+    warn_unless,
+    whole_number,
+)
 from sparsecode.coded import Coded
 from sparsecode.full_precision import full_precision
 
@@ -115,11 +123,7 @@ def _check(images: Tensor, filters: Tensor) -> None:
             f"`images` (N, C, H, W) and `filters` (K, C, h, w) must share C and filters must not be empty, found "
             f"{tuple(images.shape)} and {tuple(filters.shape)}."
         )
-    if images.shape[2] < filters.shape[2] or images.shape[3] < filters.shape[3]:
-        raise ValueError(
-            f"`filters` must not be larger than the images, found {tuple(filters.shape[2:])} and "
-            f"{tuple(images.shape[2:])} pixels; cut the filters or enlarge the images."
-        )
+    check_filters_fit(images, filters)
     check_finite(images=images, filters=filters)
     check_scale(images=images)
     check_unit_norm("`filters` must each have unit norm over (C, h, w)", filters.flatten(1).T)

@@ -84,6 +84,15 @@ def check_finite(**tensors: Tensor) -> None:
             raise ValueError(f"`{other}` must be finite, found NaN or infinity.")
 
 
+def check_filters_fit(images: Tensor, filters: Tensor) -> None:
+    """Filters (K, C, h, w) no larger than images (N, C, H, W)."""
+    if images.shape[2] < filters.shape[2] or images.shape[3] < filters.shape[3]:
+        raise ValueError(
+            f"`filters` must not be larger than the images, found {tuple(filters.shape[2:])} and "
+            f"{tuple(images.shape[2:])} pixels; cut the filters or enlarge the images."
+        )
+
+
 def check_positive(**numbers: float) -> None:
     """Raise a ValueError unless the numbers are finite and above 0."""
     for name, number in numbers.items():

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from sparsecode._cbpdn_admm import RELAXATION
 from sparsecode._circular import convolve
 from sparsecode._named_kinds import named_kinds
+from sparsecode.checks import check_filters_fit
 from sparsecode.coded import Coded
 from sparsecode.convolutional_dictionary import unit_filters, worst_patches
 from sparsecode.dead_atoms import dead_atoms, replace_atoms, worst_signals
@@ -63,11 +64,7 @@ class ConsensusConvolutionalDictionary:
                 f"`images` must have shape (N, C, H, W) with N > 0 and the filters' C, found {tuple(images.shape)} "
                 f"for filters {tuple(filters.shape)}."
             )
-        if images.shape[2] < filters.shape[2] or images.shape[3] < filters.shape[3]:
-            raise ValueError(
-                f"`filters` must not be larger than the images, found {tuple(filters.shape[2:])} and "
-                f"{tuple(images.shape[2:])} pixels."
-            )
+        check_filters_fit(images, filters)
         if iterations < 1:
             raise ValueError(f"`iterations` must be at least 1, found {iterations}.")
         self.images, self.coder, self.iterations = images.detach().to(self.filters), coder, iterations

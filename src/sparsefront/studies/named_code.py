@@ -1,10 +1,10 @@
 """The code that settings name."""
 
 import importlib
-from collections.abc import Iterator
 from typing import Any
 
 from sparsefront.common.source_code import is_installed, statements_of
+from sparsefront.studies.system import strings
 
 _ROOMS = ("sparsefront.frontends", "sparsefront.classifiers", "sparsefront.attacks")
 
@@ -20,20 +20,10 @@ def code_of(settings: Any) -> dict[str, str]:
     Returns:
         By the name of the module.
     """
-    kinds = {kind for path in dict.fromkeys(_words(settings)) if (kind := _class_called(path)) is not None}
+    words = dict.fromkeys(text.rpartition("=")[2] for text in strings(settings))
+    paths = [word for word in words if word.replace(".", "").isidentifier()]
+    kinds = {kind for path in paths if (kind := _class_called(path)) is not None}
     return {name: digest[:12] for name, digest in statements_of(kinds).items()}
-
-
-def _words(value: Any) -> Iterator[str]:
-    """All texts that may be the name of a class."""
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from _words(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _words(inner)
-    elif isinstance(value, str) and (path := value.rpartition("=")[2]).replace(".", "").isidentifier():
-        yield path
 
 
 def _class_called(path: str) -> type | None:

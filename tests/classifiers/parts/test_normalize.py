@@ -19,6 +19,22 @@ def test_each_channel_is_centred_and_scaled_by_its_own_numbers(channels, height,
         np.testing.assert_allclose(normalised[:, channel], expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("in_chans", "mean", "std", "expected"),
+    [
+        (3, None, None, ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])),
+        (3, [0.9, 0.9, 0.9], None, ([0.9, 0.9, 0.9], [0.4, 0.5, 0.6])),
+        (3, None, [0.7, 0.7, 0.7], ([0.1, 0.2, 0.3], [0.7, 0.7, 0.7])),
+        (1, None, None, ([0.0], [1.0])),
+        (2, [0.5, 0.6], None, ([0.5, 0.6], [1.0, 1.0])),
+    ],
+)
+def test_what_is_not_given_is_the_usual_of_colour_and_nothing_for_other_channels(in_chans, mean, std, expected):
+    normalise = Normalize.of_channels(in_chans, mean, std, ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6)))
+    for numbers, wanted in zip((normalise.mean, normalise.std), expected, strict=True):
+        torch.testing.assert_close(numbers.flatten(), torch.tensor(wanted))
+
+
 def test_its_numbers_are_no_weights():
     assert Normalize([0.5], [0.2], 1).state_dict() == {}
 
