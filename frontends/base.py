@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from sparsecode import value_with_gradient_of
+from sparsefront.common.changes.stage import Stage
 from sparsefront.common.processes import Processes
 from sparsefront.common.random import generator_of
 from sparsefront.common.refusals import refusals_by
 from sparsefront.common.settings import CheckedSettings
-from sparsefront.common.windows.stage import Stage
 from sparsefront.frontends.parts.learner import Learner
 
 ImageMap = Callable[[Tensor], Tensor]
@@ -103,7 +103,7 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
 
         return passing
 
-    def window_stages(self) -> list[Stage] | None:
+    def change_stages(self) -> list[Stage] | None:
         """Stages that compute `forward` again where a window of the image changed, new ones in each call.
 
         For searches by answers that change an image window by window; None where the whole must be computed.

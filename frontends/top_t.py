@@ -15,11 +15,11 @@ from sparsecode import (
     sample_patches,
     value_with_gradient_of,
 )
+from sparsefront.common.changes.patchwise import Patchwise
+from sparsefront.common.changes.stage import Stage
+from sparsefront.common.changes.stages_of import stages_of
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import at_least, between, check_rules, fitting, positive
-from sparsefront.common.windows.patchwise import Patchwise
-from sparsefront.common.windows.stage import Stage
-from sparsefront.common.windows.stages_of import stages_of
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.decoders import Decoder, build_decoder
 from sparsefront.frontends.parts.first_atoms import first_atoms
@@ -195,7 +195,13 @@ class TopT(FrontEnd):
 
     def codes(self, images: Tensor) -> Tensor:
         """Quantised codes (B, P, L) of (B, C, H, W) images: equation 3."""
-        projections = self.project(images)
+        return self._quantised(self.project(images))
+
+    def _codes_of(self, patches: Tensor) -> Tensor:
+        """Quantised codes (P, L) of patches (P, C n^2)."""
+        return self._quantised(patches @ self.dictionary)
+
+    def _quantised(self, projections: Tensor) -> Tensor:
         return self._activate(projections * self._largest(projections, self.top_t))
 
     def _decode(self, codes: Tensor, images: Tensor) -> Tensor:
@@ -204,7 +210,7 @@ class TopT(FrontEnd):
         decoded: Tensor = self.decoder(codes.unflatten(1, (rows, -1)).permute(0, 3, 1, 2))
         return decoded
 
-    def window_stages(self) -> list[Stage] | None:
+    def change_stages(self) -> list[Stage] | None:
         """Codes patch by patch, then the decoder layer by layer; None of a decoder that resizes or continues maps."""
         stages, rest = stages_of([self.decoder])
         sides = [(side - self.patch_size) // self.stride + 1 for side in self.image_shape[1:]]
@@ -214,13 +220,7 @@ class TopT(FrontEnd):
         smaller = any(side < full for side, full in zip(sides, self.image_shape[1:], strict=True))
         if rest or (self.decodes and smaller):
             return None
-        return [Patchwise(self._code_maps, self.patch_size, self.stride), *stages]
-
-    def _code_maps(self, images: Tensor) -> Tensor:
-        """Codes (B, h, w, L) of (B, C, H, W) images."""
-        rows = (images.shape[-2] - self.patch_size) // self.stride + 1
-        maps: Tensor = self.codes(images).unflatten(1, (rows, -1))
-        return maps
+        return [Patchwise(self._codes_of, self.patch_size, self.stride), *stages]
 
     def atoms(self) -> Tensor:
         """The dictionary as pictures (L, C, n, n)."""

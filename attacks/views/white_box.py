@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from sparsefront.attacks.views.local_logits import LocalLogits
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
-from sparsefront.attacks.views.window_logits import WindowLogits
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,4 @@ class WhiteBox(View):
         backward = model.frontend.default_backward if self.backward is None else self.backward
         stand_in = model.frontend.stand_in(backward, **self.settings)
         logits = meter(lambda images: model.logits_from(stand_in(images.clone())))  # which may write into its own
-        return WindowLogits(logits, model, meter)
+        return LocalLogits(logits, model, meter)

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sparsefront.common.windows.cropped import Cropped
+from sparsefront.common.changes.cropped import Cropped
 
 Decoder = Literal["transposed", "small", "deep", "resize", "identity"]
 
@@ -27,7 +27,7 @@ class CenterCrop(nn.Module):
         maps = F.pad(maps, crop)
         return F.pad(maps, grow, mode="replicate") if any(grow) else maps
 
-    def window_stage(self) -> Cropped:
+    def change_stage(self) -> Cropped:
         """How a change of larger maps is followed."""
         return Cropped(self.height, self.width)
 

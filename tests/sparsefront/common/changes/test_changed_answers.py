@@ -1,4 +1,4 @@
-"""Answers window by window beside answers to whole images."""
+"""Answers for changed pixels beside answers to whole images."""
 
 import pytest
 import torch
@@ -9,8 +9,8 @@ from torch import nn
 from sparsefront import DefendedClassifier
 from sparsefront.attacks import WhiteBox
 from sparsefront.classifiers import ConvNet
-from sparsefront.common.windows.stages_of import stages_of
-from sparsefront.common.windows.window_answers import WindowAnswers
+from sparsefront.common.changes.changed_answers import ChangedAnswers
+from sparsefront.common.changes.stages_of import stages_of
 from sparsefront.frontends import Identity, TopT
 
 
@@ -46,7 +46,7 @@ def walked(answers, logits, images, generator, queries=12):
             point[:, top : top + high, left : left + wide] = torch.rand(
                 len(point), high, wide, generator=generator, dtype=point.dtype
             )
-        torch.testing.assert_close(answers.ask(rows, points, windows), logits(points), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(answers.ask(rows, points), logits(points), rtol=1e-9, atol=1e-9)
         accepted = torch.rand(len(rows), generator=generator) < 0.5
         answers.settle(accepted)
         best[rows[accepted]] = points[accepted]
@@ -65,13 +65,13 @@ FRONT_ENDS = {
 @pytest.mark.parametrize("frontend", FRONT_ENDS.values(), ids=FRONT_ENDS)
 @settings(max_examples=8, deadline=None)
 @given(st.integers(12, 17), st.integers(12, 17), st.integers(1, 3), st.integers(0, 99))
-def test_answers_to_windows_are_those_to_whole_images(frontend, height, width, channels, seed):
+def test_answers_to_changes_are_those_to_whole_images(frontend, height, width, channels, seed):
     defended = model(frontend, (channels, height, width))
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(3, channels, height, width, generator=generator, dtype=torch.float64)
     logits = WhiteBox()(defended)
-    answers = logits.windows(images)
-    if defended.frontend.window_stages() is None:  # a decoder whose maps are smaller than the image
+    answers = logits.nearby(images)
+    if defended.frontend.change_stages() is None:  # a decoder whose maps are smaller than the image
         assert answers is None
     else:
         walked(answers, logits, images, generator)
@@ -86,16 +86,16 @@ def test_layers_that_cannot_be_followed_compute_the_whole():
     stages, rest = stages_of([network])
     assert (len(stages), len(rest)) == (2, 3)
     with torch.no_grad():
-        walked(WindowAnswers(network, stages, nn.Sequential(*rest), images), network, images, torch.Generator())
+        walked(ChangedAnswers(network, stages, nn.Sequential(*rest), images), network, images, torch.Generator())
 
 
 @pytest.mark.parametrize("decoder", ["deep", "resize"])
 def test_a_decoder_that_resizes_has_no_stages(decoder):
-    assert model(top_t(decoder, 4, 2), (1, 16, 16)).frontend.window_stages() is None
+    assert model(top_t(decoder, 4, 2), (1, 16, 16)).frontend.change_stages() is None
 
 
 def test_a_front_end_that_draws_is_asked_whole():
     class Drawing(Identity):
         randomised = True
 
-    assert WhiteBox()(model(Drawing, (1, 12, 12))).windows(torch.rand(1, 1, 12, 12)) is None
+    assert WhiteBox()(model(Drawing, (1, 12, 12))).nearby(torch.rand(1, 1, 12, 12)) is None

@@ -5,10 +5,10 @@ from typing import Protocol, runtime_checkable
 
 from torch import nn
 
-from sparsefront.common.windows.linear import Linear
-from sparsefront.common.windows.pointwise import Pointwise
-from sparsefront.common.windows.pooled import Pooled
-from sparsefront.common.windows.stage import Stage
+from sparsefront.common.changes.linear import Linear
+from sparsefront.common.changes.pointwise import Pointwise
+from sparsefront.common.changes.pooled import Pooled
+from sparsefront.common.changes.stage import Stage
 
 _POINTWISE = (nn.ReLU, nn.Hardtanh, nn.SiLU, nn.GELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.ReLU6)
 
@@ -17,7 +17,7 @@ _POINTWISE = (nn.ReLU, nn.Hardtanh, nn.SiLU, nn.GELU, nn.LeakyReLU, nn.Sigmoid, 
 class HasStage(Protocol):
     """A layer that knows its own stage."""
 
-    def window_stage(self) -> Stage:
+    def change_stage(self) -> Stage:
         """A new stage of this layer."""
 
 
@@ -43,7 +43,7 @@ def _stage(layer: nn.Module) -> Stage | None:
     if Pooled.follows(layer):
         return Pooled(layer)
     if isinstance(layer, HasStage):
-        return layer.window_stage()
+        return layer.change_stage()
     if not isinstance(layer, _POINTWISE):
         return None
     # One that works in place would write into what another stage keeps.
