@@ -16,6 +16,7 @@ from sparsefront.attacks.growing import Growing
 from sparsefront.attacks.hop_skip_jump import HopSkipJump
 from sparsefront.attacks.jsma import JSMA
 from sparsefront.attacks.mi_fgsm import MIFGSM
+from sparsefront.attacks.mixed_search import MixedSearch
 from sparsefront.attacks.named import NamedAttack
 from sparsefront.attacks.nes import NES
 from sparsefront.attacks.noise_control import NoiseControl
@@ -59,6 +60,7 @@ __all__ = [
     "GrayBox",
     "Growing",
     "HopSkipJump",
+    "MixedSearch",
     "Model",
     "NamedAttack",
     "Neighbourhood",

@@ -6,19 +6,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, improve
 from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.norms import perturbation_norm
+from sparsefront.attacks.parts.squares import first_points, moved_square, square_side
 from sparsefront.attacks.parts.walk import Walk, all_rows
-from sparsefront.attacks.parts.windows import cut_windows, random_places, square_mask, unit_windows, window_shape
 from sparsefront.common.noise import uniform
 from sparsefront.common.rules import at_least, check_rules, settings_of, unit_interval
-
-# Queries of 10,000 after which the squares' share of the image is halved once more (the paper's section 4).
-HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 
 @dataclass
@@ -73,97 +68,27 @@ class Square(Bounded):
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Search from every start, sample by sample keeping the best."""
-        final, goal = images.clone(), self.goal(labels)
-        active = all_rows(images)
-        if self.early_stop:
-            active = active[~self.score(model, images, goal).fallen]
-        images = images[active]
-        goal = goal[active]
-        indices = indices[active]
+        goal = self.goal(labels)
 
         def attempt(restart: int, rows: Tensor) -> Candidates:
             return self._search(model, images[rows], goal[rows], indices[rows], restart)
 
-        if len(active):
-            final[active] = best_of_attempts(attempt, images, self.n_restarts, self.early_stop)
-        return final
+        fallen = self.score(model, images, goal).fallen if self.early_stop else None
+        return best_of_attempts(attempt, images, self.n_restarts, self.early_stop, fallen)
 
     def _search(self, model: Model, images: Tensor, goal: Goal, indices: Tensor, restart: int) -> Candidates:
         """One restart."""
         eps = self.radii(images)
         first = restart * self.n_queries
-        best = self.score(model, self._start(images, eps, indices, first), goal)
+        start = first_points(images, eps, self.norm, indices, seed=self.seed, stream=first)
+        best = self.score(model, start, goal)
         walk = _Search(all_rows(images), images, eps, goal, indices)
         for query in range(1, self.n_queries):
             if self.early_stop and not walk.drop(best.fallen[walk.rows]):
                 break
             here = best.images[walk.rows]
-            points = self._propose(here, walk.clean, walk.eps, walk.indices, query, first + query)
+            side = square_side(query - 1, self.n_queries, self.p_init, images, self.norm)  # the start is no square
+            draws = uniform(walk.indices, torch.Size([5 + images.shape[1]]), seed=self.seed, stream=first + query)
+            points = moved_square(here, walk.clean, walk.eps, self.norm, side, draws)
             improve(best, walk.rows, self.score(model, points, walk.goal))
         return best
-
-    def _side(self, query: int, images: Tensor) -> int:
-        """Side of the square of one query, in pixels."""
-        height, width = images.shape[2:]
-        area = self.p_init / 2 ** sum(query / self.n_queries * 10000 > limit for limit in HALVINGS)
-        side = max(round((area * height * width) ** 0.5), 1)
-        if self.norm != "Linf":
-            side = max(side, 3) | 1  # windows have a middle
-        clipped: int = min(side, height, width)
-        return clipped
-
-    def _start(self, images: Tensor, eps: Tensor, indices: Tensor, stream: int) -> Tensor:
-        """Vertical stripes of +-eps for Linf, a tiling by windows of random signs for L2 and L1."""
-        count, channels, height, width = images.shape
-        if self.norm == "Linf":
-            signs = _signs(uniform(indices, torch.Size([channels, 1, width]), seed=self.seed, stream=stream)).to(images)
-            return confine(images + eps[:, None, None, None] * signs, images, eps, self.norm)
-        side = max(min(height, width) // 5, 1)
-        rows, columns = height // side, width // side
-        draws = uniform(indices, torch.Size([rows, columns, channels + 1]), seed=self.seed, stream=stream)
-        shapes = window_shape(side, self.norm, images)
-        turned = (draws[..., -1] < 0.5)[..., None, None, None]
-        tiles = torch.where(turned, shapes.T, shapes) * _signs(draws[..., :-1])[..., None, None].to(images)
-        tiled = tiles.permute(0, 3, 1, 4, 2, 5).reshape(count, channels, rows * side, columns * side)
-        delta = torch.zeros_like(images)
-        top, left = (height - rows * side) // 2, (width - columns * side) // 2
-        delta[:, :, top : top + rows * side, left : left + columns * side] = tiled
-        return self._within(delta, images, eps)
-
-    def _propose(self, best: Tensor, images: Tensor, eps: Tensor, indices: Tensor, query: int, stream: int) -> Tensor:
-        """Images (B, C, H, W) that differ from the best ones in one square, or in two windows."""
-        side, channels = self._side(query - 1, images), images.shape[1]  # the start is no square
-        draws = uniform(indices, torch.Size([5 + channels]), seed=self.seed, stream=stream)
-        signs = _signs(draws[:, 5:])[..., None, None].to(images)
-        rows, columns = random_places(draws[:, 0], draws[:, 1], side, images)
-        inside = square_mask(rows, columns, images)
-        if self.norm == "Linf":
-            moved = (images + eps[:, None, None, None] * signs).clamp(0, 1)
-            return torch.where(inside, moved, best)
-        delta = best - images
-        order = 2 if self.norm == "L2" else 1
-        other = square_mask(*random_places(draws[:, 2], draws[:, 3], side, images), images)
-        here = cut_windows(delta, rows, columns)
-        shape = window_shape(side, self.norm, images)
-        shape = torch.where((draws[:, 4] < 0.5)[:, None, None, None], shape.T, shape)
-        fresh = unit_windows(shape * signs + unit_windows(here, order), order)
-        budget = (delta * (inside | other)).flatten(2).norm(order, dim=2) ** order
-        spare = (eps**order - delta.flatten(1).norm(order, dim=1) ** order).clamp_min(0)
-        lengths = (budget + spare[:, None] / channels) ** (1 / order)
-        if self.norm == "L1":
-            lengths = lengths * channels  # more than there is: the projection then keeps the peaks alone
-        delta = delta.masked_fill(other, 0)
-        batch = torch.arange(len(delta), device=delta.device)[:, None, None, None]
-        channel = torch.arange(channels, device=delta.device)[None, :, None, None]
-        delta[batch, channel, rows[:, None, :, None], columns[:, None, None, :]] = fresh * lengths[..., None, None]
-        return self._within(delta, images, eps)
-
-    def _within(self, delta: Tensor, images: Tensor, eps: Tensor) -> Tensor:
-        """Images of the box that spend the whole budget along `delta`, as far as clipping lets them."""
-        if self.norm == "L2":
-            delta = delta * (eps / perturbation_norm(delta, "L2").clamp_min(1e-12))[:, None, None, None]
-        return confine(images + delta, images, eps, self.norm)
-
-
-def _signs(draws: Tensor) -> Tensor:
-    return torch.where(draws < 0.5, -1.0, 1.0)

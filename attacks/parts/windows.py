@@ -1,4 +1,4 @@
-"""Square windows of images, each image with its own."""
+"""Windows of images, each image with its own."""
 
 import torch
 from torch import Tensor
@@ -23,6 +23,18 @@ def square_mask(rows: Tensor, columns: Tensor, images: Tensor) -> Tensor:
     tall = (down >= rows[:, :1]) & (down <= rows[:, -1:])
     wide = (across >= columns[:, :1]) & (across <= columns[:, -1:])
     return (tall[:, :, None] & wide[:, None, :])[:, None]
+
+
+def rectangle_mask(windows: Tensor, images: Tensor) -> Tensor:
+    """Bool (B, 1, H, W), true in the rectangles (B, 4) of such top, left, height and width."""
+    height, width = images.shape[2:]
+    top, left, tall, wide = windows.T[..., None]
+    down = torch.arange(height, device=images.device)
+    across = torch.arange(width, device=images.device)
+    rows = (down >= top) & (down < top + tall)
+    columns = (across >= left) & (across < left + wide)
+    inside: Tensor = rows[:, :, None] & columns[:, None, :]
+    return inside[:, None]
 
 
 def cut_windows(delta: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -21,13 +21,14 @@ from sparsefront.attacks import (
     CarliniWagner,
     DeepFool,
     Growing,
+    MixedSearch,
     NoiseControl,
     Rescaled,
     Square,
     UniversalPerturbation,
 )
 
-STOPPING = [PGD, BIM, MIFGSM, APGD, APGDT, Square, NES]
+STOPPING = [PGD, BIM, MIFGSM, APGD, APGDT, Square, MixedSearch, NES]
 
 
 class Counted:
@@ -46,7 +47,7 @@ class Counted:
 def test_a_sample_that_has_fallen_is_asked_about_no_more(kind):
     if kind is APGDT:
         stopping, going_on = (kind(eps=0.3, loss="ce", steps=9, early_stop=stop) for stop in (True, False))
-    elif kind is Square:
+    elif kind in (Square, MixedSearch):
         stopping, going_on = (kind(eps=0.3, n_queries=50, early_stop=stop) for stop in (True, False))
     else:
         stopping, going_on = (kind(eps=0.3, steps=9, early_stop=stop) for stop in (True, False))

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sparsefront.attacks import Square, perturbation_norm
+from sparsefront.attacks.parts.squares import square_side
 
 BALLS = pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.05), ("L2", 0.4), ("L1", 2.0)])
 
@@ -92,11 +93,11 @@ def test_a_linf_query_changes_one_square_to_plus_or_minus_eps(query):
 
 
 def test_squares_shrink_by_the_papers_schedule():
-    attack, images = Square(n_queries=10000, p_init=0.8), torch.zeros(1, 3, 32, 32)
-    sides = [attack._side(query, images) for query in (10, 11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001)]
+    images = torch.zeros(1, 3, 32, 32)
+    queries = (10, 11, 51, 201, 501, 1001, 2001, 4001, 6001, 8001)
+    sides = [square_side(query, 10000, 0.8, images, "Linf") for query in queries]
     assert sides == [max(round((0.8 / 2**k * 1024) ** 0.5), 1) for k in range(10)]
-    short = Square(n_queries=100, p_init=0.8)
-    assert short._side(1, images) == attack._side(100, images)
+    assert square_side(1, 100, 0.8, images, "Linf") == square_side(100, 10000, 0.8, images, "Linf")
 
 
 def test_squares_reach_every_pixel():

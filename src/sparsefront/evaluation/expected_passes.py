@@ -33,7 +33,7 @@ def _passes(attack: Attack) -> float:
         count *= len(sizes)
     queries = getattr(attack, "n_queries", None)
     if isinstance(queries, int):
-        return float(queries * getattr(attack, "n_restarts", 1))
+        return float(queries * getattr(attack, "n_restarts", 1) * getattr(attack, "n_walks", 1))
     for name in FACTORS:
         factor = getattr(attack, name, None)
         count *= factor if isinstance(factor, int) and factor > 0 else 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sparsefront.attacks import FGSM, PGD, AutoAttack, Growing, NamedAttack, Neighbourhood, Square
+from sparsefront.attacks import FGSM, PGD, AutoAttack, Growing, MixedSearch, NamedAttack, Neighbourhood, Square
 from sparsefront.evaluation.attack_progress import AttackProgress
 from sparsefront.evaluation.expected_passes import expected_passes
 from sparsefront.results.cost import Cost
@@ -91,6 +91,7 @@ def test_expected_passes_follow_the_settings():
     assert passes(PGD(steps=40)) == 20 * passes(PGD(steps=2))
     assert passes(PGD(steps=40, n_restarts=3)) == 3 * passes(PGD(steps=40))
     assert passes(Square(n_queries=500)) == 500
+    assert passes(MixedSearch(n_queries=500, n_walks=3)) == 1500
     assert passes(AutoAttack()) > 5000
     assert passes(Growing(attack=PGD(steps=10), sizes=[0.1, 0.2, 0.3])) == 3 * passes(PGD(steps=10))
     assert passes(PGD(steps=10), view=Neighbourhood(radius=0.1, n_samples=20)) == 20 * passes(PGD(steps=10))

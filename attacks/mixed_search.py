@@ -1,0 +1,148 @@
+"""Random search by moves of several kinds."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from sparsefront.attacks.parts.bounded import Bounded
+from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, improve
+from sparsefront.attacks.parts.losses import Goal, Loss
+from sparsefront.attacks.parts.mixed_moves import mixed_linf_move, mixed_window_move, whole_windows
+from sparsefront.attacks.parts.model import Model
+from sparsefront.attacks.parts.queries import checked_logits, mean_logits
+from sparsefront.attacks.parts.squares import first_points
+from sparsefront.attacks.parts.walk import Walk, all_rows
+from sparsefront.common.rules import at_least, check_rules, settings_of
+
+
+@dataclass
+class _Search(Walk):
+    """Samples that are searched for: their images, radii, goal, numbers, and the query at which the loss last rose."""
+
+    clean: Tensor
+    eps: Tensor
+    goal: Goal
+    indices: Tensor
+    risen: Tensor
+
+
+@dataclass(frozen=True)
+class MixedSearch(Bounded):
+    """Random search that walks on over plateaus, by logits alone: `Square` for models that quantise.
+
+    From Square (Andriushchenko et al. 2020; L1: Croce and Hein 2021): the start in stripes, proposals that set a square
+    to +-eps (Linf) or hand a window's budget to another one (L2, L1), and the schedule by which they shrink. Ours:
+
+    - A proposal of equal loss is taken. A quantiser answers many with exactly what it said before; taking them is how
+      the search gets anywhere between two of its steps.
+    - Rectangles, half of them of a size that follows no schedule, and further kinds of Linf moves: each pixel its own
+      sign, the clean pixels back, and single pixels. In L2 and L1: a square's budget goes to all that is left.
+    - A walk ends where the sample's loss has not risen for `patience` queries, and another one begins elsewhere.
+    - The first walk begins from `starts`, if there are any: the best points that other attacks found.
+
+    A proposal that changes nothing is not asked about. A sample that is wrong already is returned as it is, one that no
+    query fools at its highest loss.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball.
+        relative: `eps` is a multiple of each image's own norm.
+        loss: `cw` (margin), `ce` (cross entropy) or `dlr` (difference of logits ratio).
+        targeted: labels are the classes aimed at.
+        eot_iter: passes through a randomised model that are averaged into one answer.
+        n_queries: images that the model is asked about at most, a sample and walk; rectangles shrink over them.
+        patience: queries without a rise of a sample's loss after which its walk ends.
+        n_walks: walks a sample; only samples still standing get another one.
+        early_stop: ask no more about a sample that has fallen. Wrong for a surrogate.
+        seed: of the proposals, which depend on (seed, sample, walk, query) alone.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    knowledge: ClassVar[str | None] = "black_box"
+    begins_from_starts: ClassVar[bool] = True
+
+    loss: Loss = "cw"
+    n_queries: int = 10000
+    patience: int = 3000
+    n_walks: int = 2
+    early_stop: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_rules(at_least(1, **settings_of(self, "n_queries", "patience", "n_walks")))
+
+    def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
+        """Walk from stripes, sample by sample keeping the best."""
+        return self._best_walk(model, images, labels, indices, None)
+
+    def perturb_from(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
+        """Likewise, the first time from `starts` (B, C, H, W)."""
+        return self._best_walk(model, images, labels, indices, starts)
+
+    def _best_walk(
+        self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor | None
+    ) -> Tensor:
+        goal = self.goal(labels)
+
+        def attempt(number: int, rows: Tensor) -> Candidates:
+            clean, eps, samples = images[rows], self.radii(images[rows]), indices[rows]
+            if number == 0 and starts is not None:
+                start = starts[rows]
+            else:
+                stream = number * self.n_queries
+                start = first_points(clean, eps, self.norm, samples, seed=self.seed, stream=stream)
+            walk = _Search(all_rows(clean), clean, eps, goal[rows], samples, torch.zeros_like(samples))
+            return self._walk(model, start, walk, number * self.n_queries)
+
+        fallen = self.score(model, images, goal).fallen if self.early_stop else None
+        return best_of_attempts(attempt, images, self.n_walks, self.early_stop, fallen)
+
+    def _walk(self, model: Model, start: Tensor, walk: _Search, first: int) -> Candidates:
+        """The best of one walk from `start` (B, C, H, W), whose draws are of the streams from `first` on."""
+        best, _ = self._judge(model, start, whole_windows(start), walk.goal)
+        for query in range(1, self.n_queries):
+            done = query - walk.risen > self.patience
+            if self.early_stop:
+                done |= best.fallen[walk.rows]
+            if not walk.drop(done):
+                break
+            here = best.images[walk.rows]
+            points, windows = self._propose(here, walk, query, first + query)
+            (moved,) = (points != here).flatten(1).any(dim=1).nonzero(as_tuple=True)
+            if not len(moved):
+                continue
+            rows = walk.rows[moved]
+            candidates, rounding = self._judge(model, points[moved], windows[moved], walk.goal[moved])
+            walk.risen[moved[candidates.losses > best.losses[rows] + rounding]] = query
+            improve(best, rows, candidates, ties=rounding)
+        return best
+
+    def _propose(self, here: Tensor, walk: _Search, query: int, stream: int) -> tuple[Tensor, Tensor]:
+        """Points (S, C, H, W) near the best ones, and the windows (S, 4) in which they differ from these."""
+        queries = query - 1, self.n_queries  # the start is no proposal
+        if self.norm == "Linf":
+            return mixed_linf_move(here, walk.clean, walk.eps, walk.indices, queries, seed=self.seed, stream=stream)
+        return mixed_window_move(
+            here, walk.clean, walk.eps, self.norm, walk.indices, queries, seed=self.seed, stream=stream
+        )
+
+    def _judge(self, model: Model, points: Tensor, windows: Tensor, goal: Goal) -> tuple[Candidates, Tensor]:
+        """Points (S, C, H, W) with their losses, and differences (S,) between losses that are no more than rounding.
+
+        The same image among other ones may be answered otherwise by these.
+        """
+        logits = checked_logits(self._ask(model, points, windows), goal.classes)
+        rounding = 8 * torch.finfo(logits.dtype).eps * logits.abs().amax(dim=1).to(points.dtype)
+        return Candidates(points, goal.losses(logits).to(points.dtype), goal.reached(logits)), rounding
+
+    def _ask(self, model: Model, points: Tensor, windows: Tensor) -> Tensor:
+        """Logits (S, K) of points (S, C, H, W) that differ from the best ones so far inside windows (S, 4) alone.
+
+        Windows are (top, left, height, width).
+        """
+        return mean_logits(model, points, self.eot_iter)

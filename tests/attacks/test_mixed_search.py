@@ -1,0 +1,217 @@
+"""Random search by moves of several kinds, which walks on over plateaus."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+
+from sparsefront.attacks import MixedSearch, Square, perturbation_norm
+from sparsefront.attacks.parts.balls import confine
+from sparsefront.attacks.parts.losses import margin
+
+BALLS = pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.05), ("L2", 0.4), ("L1", 2.0)])
+GREY = torch.full((1, 1, 12, 12), 0.5)
+ZERO = torch.zeros(1, dtype=torch.int64)
+
+
+class Spy:
+    """A model that remembers what it was asked."""
+
+    def __init__(self, model):
+        self.model, self.asked = model, []
+
+    def __call__(self, images):
+        assert not torch.is_grad_enabled()
+        self.asked.append(images.clone())
+        return self.model(images)
+
+
+def constant(images):
+    """Class 0, whatever it sees."""
+    return torch.tensor([1.0, 0.0]).expand(len(images), 2)
+
+
+def many(conv_net, count=60):
+    images = torch.rand(count, 2, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        return images, conv_net(images).argmax(dim=1)
+
+
+def fell(model, images, labels):
+    with torch.no_grad():
+        return model(images).argmax(dim=1) != labels
+
+
+def test_a_proposal_of_equal_loss_is_taken():
+    """On a plateau the search moves on: each point differs from the one before, more and more from the first."""
+    spy = Spy(constant)
+    MixedSearch(eps=0.1, n_queries=80, n_walks=1)(spy, GREY, ZERO)
+    walk = torch.cat(spy.asked[1:])
+    moved = (walk[1:] != walk[:-1]).flatten(1).sum(dim=1)
+    assert (moved > 0).all()
+    assert moved[-40:].float().mean() < 0.5 * (walk[-1] != walk[40]).sum()
+
+
+def test_it_brings_down_quantised_models_that_square_does_not(conv_net):
+    def quantised(images):
+        return (conv_net((images * 5).round() / 5) * 4).round()
+
+    images = many(conv_net, 100)[0]
+    labels = quantised(images).argmax(dim=1)
+    by_square = fell(quantised, Square(eps=0.05, n_queries=200)(quantised, images, labels), labels).sum()
+    found = MixedSearch(eps=0.05, n_queries=200, n_walks=1)(quantised, images, labels)
+    assert fell(quantised, found, labels).sum() > by_square + 5
+
+
+def test_a_walk_ends_when_patience_does_and_another_one_begins_elsewhere():
+    spy = Spy(constant)
+    MixedSearch(eps=0.1, n_queries=400, patience=50, n_walks=2)(spy, GREY, ZERO)
+    points = torch.cat(spy.asked[1:]) - GREY
+    striped = (points == points[..., :1, :]).flatten(1).all(dim=1).nonzero().flatten()
+    first, second = striped[0], striped[-1]
+    assert first == 0
+    assert 40 <= second <= 51  # what changes nothing is not asked about
+    assert len(points) <= 2 * 51
+    assert not torch.equal(points[first], points[second])
+
+
+def test_each_rise_of_a_samples_loss_renews_its_patience():
+    counts = []
+
+    def slowly_rising(images):
+        """Rises with every pixel above the middle that joins, and never fools."""
+        counts.append(len(images))
+        above = (images > 0.5).flatten(1).float().mean(dim=1)
+        return torch.stack([2 - above, above], dim=1)
+
+    MixedSearch(eps=0.1, n_queries=400, patience=40, n_walks=1)(slowly_rising, GREY, ZERO)
+    assert 60 < sum(counts) < 400
+
+
+@BALLS
+def test_the_first_walk_begins_at_the_starts_and_the_second_in_stripes(conv_net, norm, eps):
+    images, labels = many(conv_net, 5)
+    starts, spy = images.flip(0), Spy(lambda x: 0 * conv_net(x) + torch.tensor([1.0, 0, 0, 0, 0]).double())
+    attack = MixedSearch(eps=eps, norm=norm, n_queries=1)
+    attack(spy, images, 0 * labels, starts=starts)
+    attack(spy, images, 0 * labels)
+    _, begun, second, _, first, again = spy.asked
+    assert torch.equal(begun, confine(starts, images, eps, norm))
+    assert torch.equal(second, again)  # one query a walk: that of its own start
+    assert not torch.equal(first, begun)
+    assert not torch.equal(first, second)
+
+
+@BALLS
+def test_what_it_returns_is_no_worse_than_the_starts(conv_net, norm, eps):
+    images, labels = many(conv_net)
+    starts = Square(eps=eps / 3, norm=norm, n_queries=40, seed=1)(conv_net, images, labels)
+    found = MixedSearch(eps=eps / 3, norm=norm, n_queries=40)(conv_net, images, labels, starts=starts)
+    before, after = fell(conv_net, starts, labels), fell(conv_net, found, labels)
+    assert (after | ~before).all()
+    assert after.sum() > before.sum()
+    torch.testing.assert_close(found[before], starts[before], atol=1e-15, rtol=0)  # L2 balls are left as rounded
+    with torch.no_grad():
+        risen = margin(conv_net(found), labels) - margin(conv_net(starts), labels)
+    assert (risen[~after] >= -1e-12).all()
+
+
+def test_proposals_that_change_nothing_are_not_asked_about():
+    """Of a black image the lower half of the ball is the image itself."""
+    spy = Spy(constant)
+    black = torch.zeros(40, 1, 6, 6)
+    MixedSearch(eps=0.1, n_queries=60, n_walks=1)(spy, black, ZERO.expand(40))
+    assert sum(map(len, spy.asked[2:])) < 0.8 * 40 * 59
+    apart = MixedSearch(eps=0.1, n_queries=60, n_walks=1)
+    assert len(torch.cat(spy.asked)[40:].unique(dim=0)) > 500
+    assert torch.equal(apart(constant, black[:3], ZERO.expand(3)), apart(constant, black, ZERO.expand(40))[:3])
+
+
+def test_what_rounding_alone_changes_is_a_tie(conv_net):
+    """A model that answers the same image among other ones by a few last bits otherwise."""
+
+    def rounding(images):
+        levels = (conv_net((images * 4).round() / 4) * 2).round()
+        return levels * (1 + len(images) % 3 * torch.finfo(images.dtype).eps)
+
+    images = many(conv_net, 12)[0]
+    labels = rounding(images).argmax(dim=1)
+    attack = MixedSearch(eps=0.1, n_queries=60, patience=30)
+    whole = attack(rounding, images, labels, torch.arange(12))
+    alone = [attack(rounding, images[[row]], labels[[row]], torch.tensor([row])) for row in range(12)]
+    assert torch.equal(torch.cat(alone), whole)
+
+
+@dataclass(frozen=True)
+class Watched(MixedSearch):
+    """One that checks the windows it asks with against the points."""
+
+    before: list = field(default_factory=list)
+
+    def _ask(self, model, points, windows):
+        assert windows.shape == (len(points), 4)
+        if self.before:
+            moved = (points != self.before[-1]).any(dim=1)
+            for changed, (top, left, height, width) in zip(moved, windows.tolist(), strict=True):
+                assert not changed.logical_and(~inside(changed, top, left, height, width)).any()
+        self.before.append(points)
+        return super()._ask(model, points, windows)
+
+
+def inside(like, top, left, height, width):
+    mask = torch.zeros_like(like)
+    mask[top : top + height, left : left + width] = True
+    return mask
+
+
+def test_the_model_is_asked_with_the_windows_that_changed():
+    attack = Watched(eps=0.1, n_queries=60, n_walks=1)
+    attack(constant, GREY, ZERO)  # all is taken, so that a point differs from the one before
+    assert len(attack.before) > 40
+
+
+def test_a_search_for_a_surrogate_goes_on_after_it_has_fallen(conv_net):
+    images, labels = many(conv_net, 20)
+    margins = {}
+    for early_stop in (True, False):
+        found = MixedSearch(eps=0.1, n_queries=60, early_stop=early_stop)(conv_net, images, labels)
+        assert fell(conv_net, found, labels).any()
+        with torch.no_grad():
+            margins[early_stop] = margin(conv_net(found), labels).mean()
+    assert margins[False] > margins[True] + 0.1
+
+
+@BALLS
+def test_it_is_as_strong_as_square_where_nothing_is_quantised(conv_net, norm, eps):
+    images, labels = many(conv_net, 250)
+    settings = {"eps": eps / 3, "norm": norm, "n_queries": 80}
+    theirs = fell(conv_net, Square(**settings)(conv_net, images, labels), labels)
+    own = fell(conv_net, MixedSearch(**settings, n_walks=1)(conv_net, images, labels), labels)
+    assert 0.1 < theirs.double().mean() < 0.9
+    # Both searches are random: three standard errors of the difference over samples fallen to one of the two.
+    assert own.sum() >= theirs.sum() - 3 * max((own != theirs).sum().item(), 1) ** 0.5
+
+
+@pytest.mark.parametrize("norm", ["L2", "L1"])
+def test_emptied_squares_spend_the_budget_elsewhere(norm):
+    spy = Spy(constant)
+    MixedSearch(eps=0.5, norm=norm, n_queries=60, n_walks=1)(spy, GREY, ZERO)
+    for asked in spy.asked[1:]:
+        assert perturbation_norm(asked - GREY, norm) <= 0.5 * (1 + 1e-5)
+    empty = [(asked == GREY).sum().item() for asked in spy.asked[1:]]
+    assert max(empty) > empty[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"eps": -1}, "`eps` must be >= 0"),
+        ({"norm": "L3"}, "`norm` must be one of Linf, L2, L1"),
+        ({"n_queries": 0}, "`n_queries` must be at least 1, found 0"),
+        ({"patience": 0}, "`patience` must be at least 1, found 0"),
+        ({"n_walks": 0}, "`n_walks` must be at least 1, found 0"),
+    ],
+)
+def test_bad_settings_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MixedSearch(**settings)
