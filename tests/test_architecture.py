@@ -301,7 +301,6 @@ AIM = {"norm", "eps", "relative", "loss", "targeted", "eot_iter"}  # what an att
 MORE_THAN_EIGHT = {  # docs/architecture.md, "Settings", has the reasons
     "Timm": 9,  # those of every classifier, and of timm.create_model
     "NES": 9,  # those of PGD, which it walks as, and of its estimate
-    "RobustEvaluation": 9,  # each is written alone, on the command line of a test
 }
 NAMED_IN_YAML = (
     *("sparsefront", "sparsefront.analysis", "sparsefront.attacks", "sparsefront.attacks.views", "sparsefront.data"),

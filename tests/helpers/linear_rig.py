@@ -9,6 +9,7 @@ from torch import nn
 from sparsefront import DefendedClassifier, RobustEvaluation
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.kept_pictures import KeptPictures
+from sparsefront.evaluation.search_settings import SearchSettings
 from sparsefront.frontends import Identity
 from tests.helpers.grouped import grouped
 
@@ -73,7 +74,7 @@ def defended(classifier=Linear, frontend=Identity):
 
 
 def run(tmp_path, verb, attacks, model=None, batch_size=4, **settings):
-    evaluation = RobustEvaluation(attacks, **grouped(settings, pictures=KeptPictures))
+    evaluation = RobustEvaluation(attacks, **grouped(settings, pictures=KeptPictures, search=SearchSettings))
     trainer = pl.Trainer(
         max_epochs=1, accelerator="cpu", callbacks=[evaluation], logger=pl.loggers.CSVLogger(tmp_path),
         enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, num_sanity_val_steps=0,

@@ -29,19 +29,19 @@ from sparsefront.evaluation.ongoing_evaluation import OngoingEvaluation
 from sparsefront.evaluation.partial import Partial
 from sparsefront.evaluation.results_writer import ResultsWriter
 from sparsefront.evaluation.resumed_rows import ResumedRows
-from sparsefront.evaluation.search_form import SearchPrecision, check_precision
+from sparsefront.evaluation.search_settings import SearchSettings
 from sparsefront.evaluation.trainer_facts import name_of_data, number_to_follow, stage_of, training_images
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.attack_record import AttackRecord
 
-_PICTURES = KeptPictures()
+_PICTURES, _SEARCH = KeptPictures(), SearchSettings()
 
 
 class RobustEvaluation(EvaluationCallback):
     """Runs every named attack on the validation (or test) samples that are right, and keeps what happened to each.
 
-    Each attack sees every sample that the deployed model gets right (or, with `cascade`, that the attacks before it
-    left standing); what it returns is clipped to [0, 1] and scored by a fresh forward of the deployed model. Logged
+    Each attack sees every sample that the deployed model gets right (or, with `search.cascade`, that the attacks before
+    it left standing); what it returns is clipped to [0, 1] and scored by a fresh forward of the deployed model. Logged
     under `val/` or `test/`: `clean_acc` (share of these samples that is right) and their number `clean_acc/n` (`acc`
     and `acc/n` are over the whole loader), `robust_acc/<attack>` (share of *all* these samples still right, absent of
     an attack that found none left of those that were right), `robust_acc/worst` (right under
@@ -60,9 +60,7 @@ class RobustEvaluation(EvaluationCallback):
         max_samples: attack only the first so many samples of the loader; null for all.
         time_budget: seconds after which no further batch is attacked; null for no bound. The table says how many
             samples it is over.
-        cascade: hand each attack only the samples that those before it left standing, as AutoAttack does: the worst
-            case comes sooner, but a row no longer stands for itself.
-        search_precision: `bf16` lets adversaries search under bfloat16 autocast; verdicts are in full precision.
+        search: whether attacks meet survivors alone, and in which precision they search, see `SearchSettings`.
         draws: forwards that a verdict is over before a front end that draws random numbers: their mean probability
             decides, and an image counts as adversarial only if it fools more than half of them.
         pictures: which pictures are kept, see `KeptPictures`.
@@ -81,8 +79,7 @@ class RobustEvaluation(EvaluationCallback):
         every_n_epochs: int = 1,
         max_samples: int | None = None,
         time_budget: float | None = None,
-        cascade: bool = False,
-        search_precision: SearchPrecision = "32",
+        search: SearchSettings = _SEARCH,
         draws: int = 10,
         pictures: KeptPictures = _PICTURES,
         diagnostics: int = 0,
@@ -96,13 +93,11 @@ class RobustEvaluation(EvaluationCallback):
             draws=draws,
             diagnostics=diagnostics,
         )
-        check_precision(search_precision)
         self.attacks = list(attacks)
         self.every_n_epochs = every_n_epochs
         self.max_samples = max_samples
         self.time_budget = time_budget
-        self.cascade = cascade
-        self.search_precision = search_precision
+        self.search = search
         self.draws = draws
         self.pictures = pictures
         self.diagnostics = diagnostics
@@ -174,8 +169,8 @@ class RobustEvaluation(EvaluationCallback):
             run = AttackRun(
                 model,
                 self.attacks,
-                cascade=self.cascade,
-                search_precision=self.search_precision,
+                cascade=self.search.cascade,
+                search_precision=self.search.precision,
                 draws=self.draws,
                 training_images=lambda number: training_images(trainer, number, model.device),
                 progress=self._progress,
@@ -190,8 +185,8 @@ class RobustEvaluation(EvaluationCallback):
         backward = run.model.frontend.default_backward
         entries = [AttackRecord.of(named, backward).written() for named in run.attacks]
         saves = self.pictures.save_images
-        settings = {name: getattr(self, name) for name in ("cascade", "search_precision", "draws")}
-        settings |= {"save_images": saves}
+        settings: dict[str, Any] = {"cascade": self.search.cascade, "search_precision": self.search.precision}
+        settings |= {"draws": self.draws, "save_images": saves}
         same = fingerprint(run.model, entries, stage=stage, data=name_of_data(trainer), **settings)
         resumed: ResumedRows | None = None
         if self.resume_from is not None:
@@ -223,7 +218,7 @@ class RobustEvaluation(EvaluationCallback):
             self._progress.close(*lines)
         if trainer.is_global_zero and some:
             writer = ResultsWriter(trainer, self._ongoing, self.attacks, self.results, stage)
-            settings = {name: getattr(self, name) for name in ("cascade", "time_budget", "draws")}
+            settings = {"cascade": self.search.cascade, "time_budget": self.time_budget, "draws": self.draws}
             writer.write(gathered, self.diagnostics, settings)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:

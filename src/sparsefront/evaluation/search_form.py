@@ -49,7 +49,7 @@ def search_form(
             classifier = rough
         else:
             reasons.append(f"bf16: {reason}")
-            warnings.warn(f"`search_precision` bf16 is too far from the model and left out: {reason}.", stacklevel=2)
+            warnings.warn(f"`search.precision` bf16 is too far from the model and left out: {reason}.", stacklevel=2)
     classifier.reason = "; ".join(reasons) or None
     return with_classifier(model, classifier)
 
@@ -77,7 +77,7 @@ def check_precision(precision: str) -> None:
     """Raise a ValueError unless it is a `SearchPrecision`."""
     choices = get_args(SearchPrecision)
     if precision not in choices:
-        raise ValueError(f"`search_precision` must be one of {', '.join(choices)}, found {precision!r}.")
+        raise ValueError(f"`precision` must be one of {', '.join(choices)}, found {precision!r}.")
 
 
 def _form(model: DefendedClassifier, compared: Compared) -> tuple[SearchClassifier, list[str]]:

@@ -36,7 +36,7 @@ TRAINER = ["max_epochs", "devices", "accelerator", "precision", "limit_train_bat
 TOP = ["model", "data", "trainer", "attacks", "evaluation", "run_dir", "seed_everything", "frontend_cache", "analysis"]
 OTHER = {
     "data": ["batch_size", "image_size", "val_size", "test_size", "seed", "reading", "augment"],
-    "evaluation": ["every_n_epochs", "max_samples", "time_budget", "cascade", "pictures", "diagnostics", "resume_from"],
+    "evaluation": ["every_n_epochs", "max_samples", "time_budget", "search", "pictures", "diagnostics", "resume_from"],
     "trainer": TRAINER,
     "frontend_cache": ["folder", "dtype"],
     "analysis": ["variants", "positive", "neuron", "n_training"],

@@ -46,7 +46,7 @@ def asked(model, images, seed=11):
 
 @pytest.mark.parametrize("precision", ["32", "bf16"])
 @pytest.mark.parametrize("kind", FAITHFUL, ids=lambda kind: kind.__name__)
-@pytest.mark.filterwarnings("ignore:`search_precision` bf16")
+@pytest.mark.filterwarnings("ignore:`search.precision` bf16")
 def test_the_form_is_the_model_in_value_and_gradient(kind, precision):
     model = defended(kind)
     form = search_form(model, precision, IMAGES)
@@ -78,7 +78,7 @@ def test_what_differs_is_used_as_it_is_and_the_reason_is_kept():
         assert words in classifier.reason
 
 
-@pytest.mark.filterwarnings("ignore:`search_precision` bf16 is too far")
+@pytest.mark.filterwarnings("ignore:`search.precision` bf16 is too far")
 def test_a_precision_too_coarse_for_the_model_gives_way():
     class Fine(Net):
         """Sees differences that bfloat16 does not hold."""

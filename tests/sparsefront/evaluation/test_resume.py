@@ -127,7 +127,7 @@ def test_a_fingerprint_holds_settings_shapes_and_files(tmp_path):
 def test_rows_of_another_search_precision_are_refused(tmp_path):
     interrupted(tmp_path)
     with pytest.raises(ValueError, match="found other search_precision in"):
-        resumed(tmp_path, search_precision="bf16")
+        resumed(tmp_path, precision="bf16")
 
 
 @pytest.mark.parametrize("part", ["images", "labels"])

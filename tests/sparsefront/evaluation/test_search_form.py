@@ -80,5 +80,5 @@ def test_bfloat16_search_is_near_and_answers_in_single_precision():
 
 
 def test_an_unknown_precision_is_named():
-    with pytest.raises(ValueError, match="`search_precision` must be one of 32, bf16, found 'fp8'"):
+    with pytest.raises(ValueError, match="`precision` must be one of 32, bf16, found 'fp8'"):
         search_form(warmed_up(ConvNet), "fp8")

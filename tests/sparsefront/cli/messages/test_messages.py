@@ -421,7 +421,7 @@ CASES = [
     (["--data.batch_size", "null"], "`batch_size` must be an integer, found None (null in YAML)."),
     (["--data.batch_size", "{a: 1}"], "`batch_size` of MNIST5k must be an integer, found {'a': 1}"),
     (["--data.batch_size", "1" + 30 * "0"], "`batch_size` must be an integer"),
-    (["--evaluation.cascade", "maybe"], "`evaluation.cascade` must be true or false, found maybe"),
+    (["--evaluation.search.cascade", "maybe"], "`evaluation.search.cascade` must be true or false, found maybe"),
     (["--model.classifier.width", "null"], "ConvNet: `width` must be an integer, found None (null in YAML)."),
     (["--model.class_weights", "[1, x]"], "`model.class_weights` must be a number, found x"),
     (["--checkpoint.save_top_k", "x"], "`checkpoint.save_top_k` must be an integer, found x"),
