@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from sparsefront.cli.exit_with import exit_with
-from sparsefront.cli.messages.messages import in_one_sentence, of_missing, with_owner
+from sparsefront.cli.messages.messages import in_one_sentence, of_missing, owner_of, with_owner
 from sparsefront.common.atomic_file import os_error_in_words
 from sparsefront.common.extras import MissingExtraError
 from sparsefront.common.refusals import part_that_refused
 from sparsefront.training.process_watch import wait_for_news
-
-_PARTS = ("sparsefront.attacks.", "sparsefront.frontends.", "sparsefront.classifiers.")
 
 
 @contextmanager
@@ -36,6 +34,5 @@ def exit_on_error() -> Iterator[None]:
 
 
 def _owner(error: BaseException) -> str:
-    """Say "PGD: " if part of the project refused what it was given, so that it is found among many."""
     part = part_that_refused(error)
-    return f"{part.__name__}: " if part is not None and part.__module__.startswith(_PARTS) else ""
+    return "" if part is None else owner_of(part.__name__, part.__module__)

@@ -13,14 +13,20 @@ from tests.helpers.places import CONFIGS
 
 HEAVY = {"torch", "pytorch_lightning", "torchvision", "timm", "kornia", "sklearn", "matplotlib", "numba", "wandb"}
 BASE = CONFIGS / "base.yaml"
+FIT = ["fit", "--config", str(CONFIGS / "experiments/mnist5k_top_t.yaml")]
+ENTRY = "{name: a, attack: {class_path: PGD, init_args: {steps: 0}}}"
 ASKED = {
     "help": ("sparsefront.cli.command:command", ["--help"]),
     "verb": ("sparsefront.cli.command:command", ["fitt"]),
     "none": ("sparsefront.cli.command:command", []),
     "setting": (
         "sparsefront.cli.command:command",
-        ["fit", "--config", str(CONFIGS / "experiments/mnist5k_top_t.yaml"), "--model.frontend.top_tt", "3"],
+        [*FIT, "--model.frontend.top_tt", "3"],
     ),
+    "value": ("sparsefront.cli.command:command", [*FIT, "--model.frontend.top_t", "ten"]),
+    "rule": ("sparsefront.cli.command:command", [*FIT, "--model.frontend.top_t", "0"]),
+    "trainer": ("sparsefront.cli.command:command", [*FIT, "--trainer.max_epochs", "x"]),
+    "entry": ("sparsefront.cli.command:command", [*FIT, "--attacks+", ENTRY]),
     "report": ("sparsefront.cli.report:main", ["nowhere"]),
     "study": ("sparsefront.cli.study:main", ["nowhere.yaml"]),
     "key of a study": ("sparsefront.cli.study:main", [str(BASE)]),
@@ -64,6 +70,7 @@ def test_the_commands_end_as_they_should(imported):
     assert codes["help"] in (0, None)
     assert codes["none"] == codes["verb"] == codes["class"] == codes["setting"] == 2
     assert codes["report"] not in (0, None)
+    assert codes["value"] == codes["rule"] == codes["trainer"] == codes["entry"] == 2
     assert codes["study"] == codes["key of a study"] == 2
 
 

@@ -4,7 +4,7 @@ import re
 import sys
 
 from sparsefront.cli.messages.message_place import Place
-from sparsefront.cli.source_index import public_class, public_names
+from sparsefront.cli.source.index import public_class, public_names
 from sparsefront.common.nearest import nearest
 from sparsefront.common.shown import NULL
 

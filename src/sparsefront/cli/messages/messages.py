@@ -64,6 +64,19 @@ def of_entry(settings: Any, message: str) -> str:
     return message if not isinstance(name, str) or ENTRY.match(message) else f"Entry {name!r}: {message}"
 
 
+def owner_of(kind: str, module: str) -> str:
+    """How a sentence begins in which a part of the project refuses a setting of its own, so that it is known of many.
+
+    Args:
+        kind: the part's class.
+        module: of the class.
+    """
+    return f"{kind}: " if module.startswith(_PARTS) else ""
+
+
+_PARTS = ("sparsefront.attacks.", "sparsefront.frontends.", "sparsefront.classifiers.")
+
+
 def with_owner(message: str, owner: str) -> str:
     """The class that refused one of its own settings, behind the entry that it belongs to."""
     entry = ENTRY.match(message)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sparsefront.cli.messages.class_sentences import ATTACKS
 from sparsefront.cli.messages.message_place import TEXT_NONE, Place
-from sparsefront.cli.source_index import HANDED_OVER
+from sparsefront.cli.source.index import HANDED_OVER
 from sparsefront.common.annotations import annotations_of, settings_group_of
 from sparsefront.common.imported import imported
 from sparsefront.common.nearest import nearest
@@ -84,9 +84,11 @@ def _meant(word: str, known: Mapping[str, Sequence[str]]) -> list[str]:
     if same := [name for name in [*known, *grouped] if _last(name) == last]:
         return same
     beside = [name for name in grouped if name.startswith(f"{group}.")]
-    among = beside or [*known, *grouped]
-    like = [name for end in nearest(last, dict.fromkeys(map(_last, among))) for name in among if _last(name) == end]
-    return like[:3] or beside or nearest(group, known) or list(known)
+    for among in (beside, [*known, *grouped]):
+        ends = nearest(last, dict.fromkeys(map(_last, among)))
+        if like := [name for end in ends for name in among if _last(name) == end]:
+            return like[:3]
+    return beside or nearest(group, known) or list(known)
 
 
 def _last(name: str) -> str:

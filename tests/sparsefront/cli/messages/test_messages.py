@@ -280,7 +280,7 @@ CASES = [
     ),
     (
         ["--model.frontend", "DSC", "--model.frontend.second", "{shape: [1, 8], layers: [{n_atoms: 3}]}"],
-        "`shape` of SecondModality must be a list of 3, found [1, 8]",
+        "`second.shape` of DSC must be a list of 3, found [1, 8]",
     ),
     (
         ["--model.frontend", "Compose", "--model.frontend.parts", "[{class_path: JPEG, init_args: {quality: x}}]"],

@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from sparsefront.cli.source_index import HANDED_OVER, public_class, public_names
+from sparsefront.cli.source.index import HANDED_OVER, public_class, public_names
 from sparsefront.frontends.settings.top_t_learning import TopTLearning
 
 PACKAGES = ("attacks", "classifiers", "data", "frontends")

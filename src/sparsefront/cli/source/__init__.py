@@ -1,0 +1,1 @@
+"""What the source of the project tells without an import."""
