@@ -215,8 +215,8 @@ class DDL(FrontEnd):
         """One iteration of the learner on random patches of (B, C, H, W) images."""
         if self._learner is None:
             self._learner = self._start_learner(images)
-        share = self.processes.share(self.learning.patches_per_iteration)
-        patches = self._draw(images, share, self.learning_draws(self.learning.seed))
+        n_patches = self.processes.share(self.learning.patches_per_iteration)
+        patches = self._draw(images, n_patches, self.learning_draws(self.learning.seed))
         metrics = self._learner.step(patches)
         self.dictionary.copy_(self._learner.dictionary)
         if isinstance(self._learner, FactorisationLearner):

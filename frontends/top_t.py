@@ -231,8 +231,10 @@ class TopT(FrontEnd):
         """One iteration of the dictionary learner on random patches of (B, C, H, W) images."""
         if self._learner is None:
             self._learner = self._start_learner(images)
-        share = self.processes.share(self.learning.patches_per_iteration)
-        patches = sample_patches(images, self.patch_size, self.stride, share, self.learning_draws(self.learning.seed))
+        n_patches = self.processes.share(self.learning.patches_per_iteration)
+        patches = sample_patches(
+            images, self.patch_size, self.stride, n_patches, self.learning_draws(self.learning.seed)
+        )
         metrics = self._learner.step(patches)
         self.dictionary.copy_(self._learner.dictionary)
         return {"objective": metrics["half_residual"] + self.learning.lmbda * metrics["l1"], **metrics}

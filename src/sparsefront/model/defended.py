@@ -188,11 +188,11 @@ class DefendedClassifier(DeployedClassifier):
         Codes are the means over the positions, and over the copies of an image.
         """
         self._check(batch, batch_idx)
-        seen = self.frontend(batch.image)
-        probability = self.logits_from(seen).softmax(dim=1)
+        projected = self.frontend(batch.image)
+        probability = self.logits_from(projected).softmax(dim=1)
         columns = {"index": batch.index, "label": batch.label, "prediction": predicted_classes(probability)}
         if not self.frontend.returns_images:
-            columns["codes"] = seen.flatten(2).mean(dim=2).unflatten(0, (-1, self.frontend.n_copies)).mean(dim=1)
+            columns["codes"] = projected.flatten(2).mean(dim=2).unflatten(0, (-1, self.frontend.n_copies)).mean(dim=1)
         return {**columns, "probability": probability}
 
     def configure_optimizers(self) -> Any:

@@ -58,18 +58,20 @@ def other_settings(content: Mapping[str, Any], model: Mapping[str, Any], run: Ma
     """
     kept = content.get(RUN)
     before = kept.get("settings") if isinstance(kept, Mapping) else None
-    found = differences(
+    differing = differences(
         {"model": content.get("hyper_parameters") or {}, **(before if isinstance(before, Mapping) else {})},
         {"model": model, **run},
     )
-    return [one for one in found if not _last(one).endswith("_checkpoint") and _last(one) not in _SOURCES]
+    return [one for one in differing if not _last(one).endswith("_checkpoint") and _last(one) not in _SOURCES]
 
 
-def check_resumed(found: Iterable[Difference], content: Mapping[str, Any], path: str, closed: bool) -> list[Difference]:
+def check_resumed(
+    differing: Iterable[Difference], content: Mapping[str, Any], path: str, closed: bool
+) -> list[Difference]:
     """Settings that differ from the checkpoint's and that a resumed fit honours.
 
     Args:
-        found: what differs.
+        differing: what differs.
         content: of the checkpoint.
         path: of the checkpoint, for the sentence.
         closed: whether the learning rate's schedule, if there is one, follows from the step alone.
@@ -83,7 +85,7 @@ def check_resumed(found: Iterable[Difference], content: Mapping[str, Any], path:
             "(`checkpoint.save_weights_only`); take them by `--model.frontend_checkpoint` and "
             "`--model.classifier_checkpoint`, and start anew."
         )
-    some = [one for one in found if _last(one) not in _OF_NO_MATTER]
+    some = [one for one in differing if _last(one) not in _OF_NO_MATTER]
     batches = _between_epochs(content) and not any(one.name == BATCH for one in some)
     refused = [one for one in some if not _is_taken(one, batches) or (not closed and _bends_the_schedule(one))]
     if refused:
@@ -102,11 +104,11 @@ def check_resumed(found: Iterable[Difference], content: Mapping[str, Any], path:
     return some
 
 
-def check_tested(found: Iterable[Difference], may_differ: Sequence[str], path: str, verb: str) -> list[Difference]:
+def check_tested(differing: Iterable[Difference], may_differ: Sequence[str], path: str, verb: str) -> list[Difference]:
     """Settings of a test that differ from those that its weights were trained with, all of them allowed to.
 
     Args:
-        found: what differs.
+        differing: what differs.
         may_differ: names of settings that may, with those below them.
         path: of the checkpoint, for the sentence.
         verb: validate, test or predict.
@@ -114,7 +116,7 @@ def check_tested(found: Iterable[Difference], may_differ: Sequence[str], path: s
     Raises:
         ValueError: other settings would make the number one of another model, or one over images trained on.
     """
-    telling = [one for one in found if _matters(one, verb)]
+    telling = [one for one in differing if _matters(one, verb)]
     allowed = [one for one in telling if any(f"{one.name}.".startswith(f"{name}.") for name in may_differ)]
     refused = [one for one in telling if one not in allowed and one.name not in ("data", "data.root")]
     if refused:
