@@ -28,6 +28,18 @@ def test_on_a_linear_model_it_is_the_overshot_projection(norm):
     torch.testing.assert_close((found - images).flatten(1), 1.1 * expected)
 
 
+@pytest.mark.parametrize(("norm", "eps"), [("L2", 4.0), ("Linf", 1.0)])
+def test_black_and_white_pixels_that_take_off_a_part_of_each_step_do_not_keep_it_from_the_boundary(norm, eps):
+    """On a linear model what is left of the way falls by the same share a step; within eps nothing else is tried."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(2, 64, generator=generator)
+    images = torch.rand(12, 1, 8, 8, generator=generator).round()
+    model = lambda x: x.flatten(1) @ weight.T  # noqa: E731
+    labels = model(images).argmax(dim=1)
+    found = DeepFool(norm=norm, eps=eps)(model, images, labels)
+    assert (model(found).argmax(dim=1) != labels).all()
+
+
 def test_only_candidate_classes_are_aimed_at():
     """The second most likely class is farther than the third."""
     weight, bias = torch.tensor([[1.0, 0.0], [0.5, 0.0], [0.0, 9.0]]).double(), torch.tensor([0.0, 0.2, 0.0]).double()
