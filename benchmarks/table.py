@@ -31,5 +31,29 @@ def table(contests: list[dict[str, Any]]) -> str:
     return HEAD.format(*((f" {unit}/s |", "---:|") if unit else ("", ""))) + "".join(rows)
 
 
+def tables(contests: list[dict[str, Any]]) -> str:
+    """The table of ratios, and for each path that asks for none a table of its qualities."""
+    without = [entry for entry in contests if not entry["ratios"]]
+    paths = dict.fromkeys(entry["path"] for entry in without)
+    of_paths = [qualities([entry for entry in without if entry["path"] == path]) for path in paths]
+    return "\n".join([table(contests), *filter(None, of_paths)])
+
+
+def qualities(contests: list[dict[str, Any]]) -> str:
+    """A row for everyone who ran in some contests: their checks, called `WHAT, WHO`, in columns WHAT."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for entry in contests:
+        for name, check in entry["checks"].items():
+            what, _, who = name.rpartition(", ")
+            mark = "" if check["met"] else " (not met)"
+            rows.setdefault((entry["setting"], who), {})[what] = f"{check['value']:.4g}{mark}"
+    if not rows:
+        return ""
+    columns = list(dict.fromkeys(what for cells in rows.values() for what in cells))
+    lines = [["setting", "who", *columns], ["---", "---", *("---:" for _ in columns)]]
+    lines += [[*key, *(cells.get(what, "") for what in columns)] for key, cells in rows.items()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 if __name__ == "__main__":
-    print(table(json.loads(Path(sys.argv[1]).read_text())["contests"]), end="")
+    print(tables(json.loads(Path(sys.argv[1]).read_text())["contests"]), end="")

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from benchmarks.demo_results import with_rows
-from benchmarks.table import table
+from benchmarks.table import tables
 from sparsefront.cli.command import main
 from sparsefront.report import load_runs, rows_of
 from sparsefront.report.table import HEADER
@@ -96,7 +96,7 @@ CONTESTS = {
 
 @pytest.mark.parametrize("path", CONTESTS, ids=lambda path: path.stem)
 def test_a_benchmarks_table_is_that_of_its_results_file(path):
-    assert (path.parents[1] / "README.md").read_text().endswith(table(CONTESTS[path]))
+    assert (path.parents[1] / "README.md").read_text().endswith(tables(CONTESTS[path]))
 
 
 def test_every_file_that_the_readme_names_is_there():
