@@ -21,6 +21,9 @@ _LISTED = re.compile(
 )
 """The help of the classifier: what comes before the classes that are imported, and these."""
 
+_SIZE = re.compile(r"Annotated\[float\s+\|\s+str,\s+'a\s+size\s+in\s+pixel\s+units'\]")
+"""How jsonargparse writes `PixelSize` in the help, which breaks it over lines."""
+
 
 class Parser(LightningArgumentParser):
     """Says what is wrong without the two pages of usage before it, and takes no abbreviation for a setting."""
@@ -64,10 +67,11 @@ class Parser(LightningArgumentParser):
             raise
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:
-        """Format the help, which names the project's classifiers in the place of every imported module."""
+        """Format the help, which names the project's own classifiers alone and says how a size is written."""
         ours = ", ".join(name for name in classifiers.__all__ if name not in ("CodeReader", "ReadOut"))
         told = f"\\1,\n{24 * ' '}known here: {ours})"
-        return _LISTED.sub(told, super().format_help(*args, **kwargs))
+        text = _SIZE.sub("number or fraction such as 8/255", super().format_help(*args, **kwargs))
+        return _LISTED.sub(told, text)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Exit with the sentence for a message."""
