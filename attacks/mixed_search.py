@@ -8,10 +8,12 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, improve
+from sparsefront.attacks.parts.crossing import rounding
 from sparsefront.attacks.parts.losses import Goal, Loss
-from sparsefront.attacks.parts.mixed_moves import mixed_linf_move, mixed_window_move, whole_windows
+from sparsefront.attacks.parts.mixed_moves import mixed_linf_move, mixed_window_move
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.queries import checked_logits, mean_logits
+from sparsefront.attacks.parts.nearby import Nearby
+from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.parts.squares import first_points
 from sparsefront.attacks.parts.walk import Walk, all_rows
 from sparsefront.common.rules import at_least, check_rules, settings_of
@@ -104,7 +106,8 @@ class MixedSearch(Bounded):
 
     def _walk(self, model: Model, start: Tensor, walk: _Search, first: int) -> Candidates:
         """The best of one walk from `start` (B, C, H, W), whose draws are of the streams from `first` on."""
-        best, _ = self._judge(model, start, whole_windows(start), walk.goal)
+        asked = Nearby(model, start, self.eot_iter)
+        best = self.score(model, start, walk.goal)
         for query in range(1, self.n_queries):
             done = query - walk.risen > self.patience
             if self.early_stop:
@@ -112,18 +115,18 @@ class MixedSearch(Bounded):
             if not walk.drop(done):
                 break
             here = best.images[walk.rows]
-            points, windows = self._propose(here, walk, query, first + query)
+            points = self._propose(here, walk, query, first + query)
             (moved,) = (points != here).flatten(1).any(dim=1).nonzero(as_tuple=True)
             if not len(moved):
                 continue
             rows = walk.rows[moved]
-            candidates, rounding = self._judge(model, points[moved], windows[moved], walk.goal[moved])
-            walk.risen[moved[candidates.losses > best.losses[rows] + rounding]] = query
-            improve(best, rows, candidates, ties=rounding)
+            candidates, ties = self._judge(asked, rows, points[moved], walk.goal[moved])
+            walk.risen[moved[candidates.losses > best.losses[rows] + ties]] = query
+            asked.settle(improve(best, rows, candidates, ties))
         return best
 
-    def _propose(self, here: Tensor, walk: _Search, query: int, stream: int) -> tuple[Tensor, Tensor]:
-        """Points (S, C, H, W) near the best ones, and the windows (S, 4) in which they differ from these."""
+    def _propose(self, here: Tensor, walk: _Search, query: int, stream: int) -> Tensor:
+        """Points (S, C, H, W) near the best ones."""
         queries = query - 1, self.n_queries  # the start is no proposal
         if self.norm == "Linf":
             return mixed_linf_move(here, walk.clean, walk.eps, walk.indices, queries, seed=self.seed, stream=stream)
@@ -131,18 +134,11 @@ class MixedSearch(Bounded):
             here, walk.clean, walk.eps, self.norm, walk.indices, queries, seed=self.seed, stream=stream
         )
 
-    def _judge(self, model: Model, points: Tensor, windows: Tensor, goal: Goal) -> tuple[Candidates, Tensor]:
-        """Points (S, C, H, W) with their losses, and differences (S,) between losses that are no more than rounding.
-
-        The same image among other ones may be answered otherwise by these.
-        """
-        logits = checked_logits(self._ask(model, points, windows), goal.classes)
-        rounding = 8 * torch.finfo(logits.dtype).eps * logits.abs().amax(dim=1).to(points.dtype)
-        return Candidates(points, goal.losses(logits).to(points.dtype), goal.reached(logits)), rounding
-
-    def _ask(self, model: Model, points: Tensor, windows: Tensor) -> Tensor:
-        """Logits (S, K) of points (S, C, H, W) that differ from the best ones so far inside windows (S, 4) alone.
-
-        Windows are (top, left, height, width).
-        """
-        return mean_logits(model, points, self.eot_iter)
+    def _judge(self, asked: Nearby, rows: Tensor, points: Tensor, goal: Goal) -> tuple[Candidates, Tensor]:
+        """Points (S, C, H, W) of samples `rows` (S,), and the differences (S,) between losses that rounding makes."""
+        logits = checked_logits(asked.ask(rows, points), goal.classes)
+        fallen = goal.reached(logits)
+        if fallen.any():
+            logits[fallen] = asked.ask_whole(points[fallen])
+        candidates = Candidates(points, goal.losses(logits).to(points.dtype), goal.reached(logits))
+        return candidates, rounding(logits).to(points.dtype)

@@ -51,7 +51,7 @@ def best_of_attempts(
     return best.images
 
 
-def improve(best: Candidates, rows: Tensor, candidates: Candidates, ties: Tensor | None = None) -> None:
+def improve(best: Candidates, rows: Tensor, candidates: Candidates, ties: Tensor | None = None) -> Tensor:
     """Replace what is worse among the best of B samples, in place.
 
     A candidate that fools the model is better than one that does not; of two alike, the one of higher loss.
@@ -62,6 +62,9 @@ def improve(best: Candidates, rows: Tensor, candidates: Candidates, ties: Tensor
         candidates: of these S samples.
         ties: (S,) how far below the best a loss may lie for its candidate to be taken, too; absent: equal ones are not.
             The loss to compare with stays the highest.
+
+    Returns:
+        (S,) bool, whose candidates were taken.
     """
     fallen, losses = best.fallen[rows], best.losses[rows]
     higher = candidates.losses > losses if ties is None else candidates.losses >= losses - ties
@@ -71,3 +74,4 @@ def improve(best: Candidates, rows: Tensor, candidates: Candidates, ties: Tensor
         candidates = candidates._replace(losses=highest)
     for kept, new in zip(best, candidates, strict=True):
         kept[rows[better]] = new[better]
+    return better

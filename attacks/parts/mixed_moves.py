@@ -20,7 +20,7 @@ FOR_ALL = -1  # no sample's number: of draws that all samples share
 
 def mixed_linf_move(
     best: Tensor, images: Tensor, eps: Tensor, indices: Tensor, queries: tuple[int, int], *, seed: int, stream: int
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """One proposal a sample: a rectangle of the best point is moved within +-eps of the image.
 
     Mostly by one sign a channel (Andriushchenko et al. 2020); ours: by a sign for each pixel, or back to the image.
@@ -35,7 +35,7 @@ def mixed_linf_move(
         stream: which of the proposals.
 
     Returns:
-        The proposals (B, C, H, W), and the windows (B, 4) int64 that they change: top, left, height, width.
+        (B, C, H, W) images in the balls.
     """
     count, channels = images.shape[:2]
     tall, wide = _rectangle(square_side(*queries, P_INIT, images, "Linf"), images, seed, stream)
@@ -49,7 +49,7 @@ def mixed_linf_move(
     signs = torch.where(kinds < SCATTERED, scattered, one_sign).to(images)
     moved = (images + eps[:, None, None, None] * signs).clamp(0, 1)
     moved = torch.where(kinds >= 1 - RESETS, images, moved)
-    return torch.where(rectangle_mask(windows, images), moved, best), windows
+    return torch.where(rectangle_mask(windows, images), moved, best)
 
 
 def mixed_window_move(
@@ -62,31 +62,22 @@ def mixed_window_move(
     *,
     seed: int,
     stream: int,
-) -> tuple[Tensor, Tensor]:
-    """Likewise for L2 and L1: a window takes over another one's budget, or a square's goes to all that is left.
-
-    Scaling to the whole budget may change every pixel, so that the windows are the images.
-    """
+) -> Tensor:
+    """Likewise for L2 and L1: a window takes over another one's budget, or a square's goes to all that is left."""
     channels = images.shape[1]
     side = square_side(*queries, P_INIT, images, norm)
     draws = uniform(indices, torch.Size([6 + channels]), seed=seed, stream=stream)
     moved = moved_square(best, images, eps, norm, side, draws[:, 1:])
     square = square_mask(*random_places(draws[:, 1], draws[:, 2], side, images), images)
     emptied = spending_all((best - images).masked_fill(square, 0), images, eps, norm)
-    points = torch.where((draws[:, 0] < WINDOW_RESETS)[:, None, None, None], emptied, moved)
-    return points, whole_windows(images)
-
-
-def whole_windows(images: Tensor) -> Tensor:
-    """Windows (B, 4) that are the images (B, C, H, W)."""
-    return torch.tensor([0, 0, *images.shape[2:]], device=images.device).expand(len(images), 4)
+    return torch.where((draws[:, 0] < WINDOW_RESETS)[:, None, None, None], emptied, moved)
 
 
 def _rectangle(side: int, images: Tensor, seed: int, stream: int) -> tuple[int, int]:
     """Height and width of one query's rectangles, up to twice as long one way as a square of the same area.
 
     Some follow the schedule's `side`; the sizes of the others are spread evenly over the orders of magnitude. They are
-    the same for all samples, so that a model that follows windows can follow those of a batch together.
+    the same for all samples of a query.
     """
     height, width = images.shape[2:]
     draws = uniform(torch.tensor([FOR_ALL]), torch.Size([6]), seed=seed, stream=stream).squeeze(0).tolist()

@@ -1,7 +1,5 @@
 """Random search by moves of several kinds, which walks on over plateaus."""
 
-from dataclasses import dataclass, field
-
 import pytest
 import torch
 
@@ -142,32 +140,58 @@ def test_what_rounding_alone_changes_is_a_tie(conv_net):
     assert torch.equal(torch.cat(alone), whole)
 
 
-@dataclass(frozen=True)
-class Watched(MixedSearch):
-    """One that checks the windows it asks with against the points."""
+class Followed:
+    """A model that answers for points near kept ones, and checks what it is told about these."""
 
-    before: list = field(default_factory=list)
+    def __init__(self, model):
+        self.model, self.n_asked = model, 0
 
-    def _ask(self, model, points, windows):
-        assert windows.shape == (len(points), 4)
-        if self.before:
-            moved = (points != self.before[-1]).any(dim=1)
-            for changed, (top, left, height, width) in zip(moved, windows.tolist(), strict=True):
-                assert not changed.logical_and(~inside(changed, top, left, height, width)).any()
-        self.before.append(points)
-        return super()._ask(model, points, windows)
+    def __call__(self, images):
+        return self.model(images)
+
+    def nearby(self, images):
+        self.kept = images.clone()
+        return self
+
+    def ask(self, samples, points):
+        self.n_asked += len(points)
+        assert (points != self.kept[samples]).flatten(1).any(dim=1).all()
+        assert samples.unique().equal(samples)
+        self.pending = samples, points
+        return self.model(points) + 1e-14  # rounding
+
+    def settle(self, accepted):
+        samples, points = self.pending
+        self.kept[samples[accepted]] = points[accepted]
 
 
-def inside(like, top, left, height, width):
-    mask = torch.zeros_like(like)
-    mask[top : top + height, left : left + width] = True
-    return mask
+def test_a_model_that_follows_changes_is_asked_near_the_best_points(conv_net):
+    def quantised(images):
+        return (conv_net((images * 5).round() / 5) * 4).round()
+
+    images = many(conv_net, 30)[0]
+    labels = quantised(images).argmax(dim=1)
+    attack = MixedSearch(eps=0.05, n_queries=60, patience=20)
+    followed = Followed(quantised)
+    assert torch.equal(attack(followed, images, labels), attack(quantised, images, labels))
+    assert followed.n_asked > 500
 
 
-def test_the_model_is_asked_with_the_windows_that_changed():
-    attack = Watched(eps=0.1, n_queries=60, n_walks=1)
-    attack(constant, GREY, ZERO)  # all is taken, so that a point differs from the one before
-    assert len(attack.before) > 40
+def test_an_image_that_fools_by_a_near_answer_alone_does_not_count(conv_net):
+    class Flattering(Followed):
+        def ask(self, samples, points):
+            return super().ask(samples, points).flip(1)
+
+    images, labels = many(conv_net, 10)
+    found = MixedSearch(eps=1e-6, n_queries=20)(Flattering(conv_net), images, labels)
+    assert not fell(conv_net, found, labels).any()
+
+
+@pytest.mark.parametrize(("settings", "dtype"), [({"eot_iter": 2}, torch.float32), ({}, torch.float16)])
+def test_averages_and_half_precision_ask_about_whole_images(settings, dtype):
+    followed = Followed(lambda images: constant(images).to(images.dtype))
+    MixedSearch(n_queries=5, **settings)(followed, GREY.to(dtype), ZERO)
+    assert followed.n_asked == 0
 
 
 def test_a_search_for_a_surrogate_goes_on_after_it_has_fallen(conv_net):

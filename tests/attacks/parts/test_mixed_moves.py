@@ -7,7 +7,6 @@ from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.mixed_moves import PIXELS, RESETS, SCATTERED, mixed_linf_move, mixed_window_move
 from sparsefront.attacks.parts.norms import perturbation_norm
 from sparsefront.attacks.parts.squares import first_points
-from sparsefront.attacks.parts.windows import rectangle_mask
 
 
 def a_walk(shape, norm, size, count=3, seed=0):
@@ -21,32 +20,34 @@ def a_walk(shape, norm, size, count=3, seed=0):
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 12))
 
 
+def window(after, before):
+    """Lines and columns (two slices) of the rectangle in which (C, H, W) images differ."""
+    changed = (after != before).any(dim=0).nonzero()
+    low, high = changed.amin(dim=0).tolist(), (changed.amax(dim=0) + 1).tolist()
+    return slice(low[0], high[0]), slice(low[1], high[1])
+
+
 @given(shape=SHAPES, query=st.integers(0, 99), seed=st.integers(0, 2**32), eps=st.sampled_from([0.0, 0.05, 1.0]))
 @settings(deadline=None, max_examples=60)
-def test_a_linf_move_changes_its_window_alone_to_a_corner_or_to_the_image(shape, query, seed, eps):
+def test_a_linf_move_sets_a_rectangle_to_corners_of_the_ball_or_to_the_image(shape, query, seed, eps):
     images, best, radii = a_walk(shape, "Linf", eps, seed=seed)
-    indices = torch.tensor([4, 2**40, 0])
-    points, windows = mixed_linf_move(best, images, radii, indices, (query, 100), seed=seed, stream=query)
-    for image, before, after, (top, left, height, width) in zip(images, best, points, windows.tolist(), strict=True):
-        assert min(top, left) >= 0
-        assert min(height, width) >= 1
-        assert top + height <= shape[1]
-        assert left + width <= shape[2]
-        outside = torch.ones(shape, dtype=torch.bool)
-        outside[:, top : top + height, left : left + width] = False
-        assert torch.equal(after[outside], before[outside])
-        corners = [(image + eps).clamp(0, 1), (image - eps).clamp(0, 1), image, before]
-        assert torch.stack([after == corner for corner in corners]).any(dim=0).all()
+    points = mixed_linf_move(best, images, radii, torch.tensor([4, 2**40, 0]), (query, 100), seed=seed, stream=query)
+    for image, before, after in zip(images, best, points, strict=True):
+        if torch.equal(after, before):
+            continue
+        lines, columns = window(after, before)
+        corners = [(image + eps).clamp(0, 1), (image - eps).clamp(0, 1), image]
+        moved = torch.stack([after == corner for corner in corners]).any(dim=0)
+        assert moved[:, lines, columns].all()
 
 
 @given(shape=SHAPES, query=st.integers(0, 99), norm=st.sampled_from(["L2", "L1"]), eps=st.sampled_from([0.0, 0.5, 9.0]))
 @settings(deadline=None, max_examples=60)
 def test_a_window_move_stays_in_the_ball_and_in_the_box(shape, query, norm, eps):
     images, best, radii = a_walk(shape, norm, eps)
-    points, windows = mixed_window_move(best, images, radii, norm, torch.arange(3), (query, 100), seed=1, stream=query)
+    points = mixed_window_move(best, images, radii, norm, torch.arange(3), (query, 100), seed=1, stream=query)
     assert ((points >= 0) & (points <= 1)).all()
     assert (perturbation_norm(points - images, norm) <= eps * (1 + 1e-9) + 1e-12).all()
-    assert windows.tolist() == [[0, 0, *shape[1:]]] * 3
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
@@ -56,8 +57,8 @@ def test_moves_depend_on_the_sample_and_the_stream_alone(norm):
     def move(rows, seed=3, stream=5):
         arguments = best[rows], images[rows], eps[rows]
         if norm == "Linf":
-            return mixed_linf_move(*arguments, torch.arange(6)[rows], (7, 100), seed=seed, stream=stream)[0]
-        return mixed_window_move(*arguments, norm, torch.arange(6)[rows], (7, 100), seed=seed, stream=stream)[0]
+            return mixed_linf_move(*arguments, torch.arange(6)[rows], (7, 100), seed=seed, stream=stream)
+        return mixed_window_move(*arguments, norm, torch.arange(6)[rows], (7, 100), seed=seed, stream=stream)
 
     every = torch.arange(6)
     assert torch.equal(move(every)[[4, 1]], move(torch.tensor([4, 1])))
@@ -70,11 +71,8 @@ def test_every_kind_of_move_has_its_share():
     count = 4000
     images = torch.full((count, 1, 20, 20), 0.5)
     best, eps = images + 0.03, torch.full((count,), 0.1)
-    points, windows = mixed_linf_move(best, images, eps, torch.arange(count), (1, 10000), seed=0, stream=1)
-    assert windows[:, 2:].prod(dim=1).min() > 20
-    moved = points - images
-    inside = rectangle_mask(windows, images)
-    values = [moved[row][inside[row]].unique().tolist() for row in range(count)]
+    points = mixed_linf_move(best, images, eps, torch.arange(count), (1, 10000), seed=0, stream=1)
+    values = [after[after != before].sub(0.5).unique().tolist() for after, before in zip(points, best, strict=True)]
     scattered = sum(len(one) == 2 for one in values) / count
     reset = sum(one == [0.0] for one in values) / count
     signs = [one[0] > 0 for one in values if len(one) == 1 and one != [0.0]]
@@ -84,29 +82,44 @@ def test_every_kind_of_move_has_its_share():
 
 
 def test_sizes_are_one_for_all_samples_and_only_half_of_them_follow_the_schedule():
-    images, eps = torch.zeros(5, 1, 28, 28), torch.full((5,), 0.1)
+    images = torch.full((5, 1, 28, 28), 0.5)
+    best, eps = images + 0.03, torch.full((5,), 0.1)
     areas = {}
     for query in (0, 9000):
-        sizes = torch.stack(
+        counts = torch.stack(
             [
-                mixed_linf_move(images, images, eps, torch.arange(5), (query, 10000), seed=0, stream=stream)[1][:, 2:]
+                (mixed_linf_move(best, images, eps, torch.arange(5), (query, 10000), seed=0, stream=stream) != best)
+                .flatten(1)
+                .sum(dim=1)
                 for stream in range(400)
             ]
         )
-        assert (sizes == sizes[:, :1]).all()
-        areas[query] = sizes[:, 0].prod(dim=1).float()
-        assert (sizes[..., 0] == sizes[..., 1]).float().mean() < 0.7
+        assert (counts == counts[:, :1]).all()
+        areas[query] = counts[:, 0].float()
     assert areas[0].quantile(0.7) > 300
     assert areas[9000].quantile(0.4) <= 4
     assert areas[9000].quantile(0.9) > 20
     assert PIXELS - 0.02 < (areas[0] == 1).float().mean() < 0.2
 
 
+def test_rectangles_lie_anywhere_and_either_way():
+    images = torch.full((300, 1, 9, 9), 0.5)
+    best, eps = images + 0.03, torch.full((300,), 0.1)
+    heights, changed = set(), torch.zeros(9, 9)
+    for stream in range(30):
+        points = mixed_linf_move(best, images, eps, torch.arange(300), (9000, 10000), seed=0, stream=stream)
+        changed += (points != best).sum(dim=0)[0]
+        lines, columns = window(points[0], best[0])
+        heights.add((lines.stop - lines.start) - (columns.stop - columns.start))
+    assert (changed > 0).all()
+    assert min(heights) < 0 < max(heights)
+
+
 def test_a_reset_square_is_the_clean_image_there_and_the_rest_grows():
     images = torch.full((400, 1, 12, 12), 0.5, dtype=torch.float64)
     eps = torch.full((400,), 0.5, dtype=torch.float64)
     best = first_points(images, eps, "L2", torch.arange(400), seed=0, stream=0)
-    points = mixed_window_move(best, images, eps, "L2", torch.arange(400), (5000, 10000), seed=0, stream=1)[0]
+    points = mixed_window_move(best, images, eps, "L2", torch.arange(400), (5000, 10000), seed=0, stream=1)
     delta, before = points - images, best - images
     torch.testing.assert_close(perturbation_norm(delta, "L2"), eps)
     ratio = delta / before

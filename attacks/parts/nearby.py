@@ -1,0 +1,43 @@
+"""Asking about points that differ little from the best ones so far."""
+
+from typing import Any
+
+from torch import Tensor
+
+from sparsefront.attacks.parts.model import Model
+from sparsefront.attacks.parts.queries import mean_logits
+
+
+class Nearby:
+    """A model's logits of points near kept ones: sooner, where the model follows changes (`LocalLogits`).
+
+    Args:
+        model: images (S, C, H, W) -> logits (S, K).
+        points: (B, C, H, W), kept at first.
+        eot_iter: passes through a randomised model that are averaged into one answer.
+    """
+
+    def __init__(self, model: Model, points: Tensor, eot_iter: int) -> None:
+        self._model, self._eot_iter = model, eot_iter
+        nearby: Any = getattr(model, "nearby", None)
+        same_precision = getattr(model, "dtype", points.dtype) == points.dtype
+        self._answers = nearby(points) if nearby and same_precision and eot_iter == 1 else None
+
+    def ask(self, rows: Tensor, points: Tensor) -> Tensor:
+        """Logits (S, K) of points (S, C, H, W) in the place of the kept ones of some samples; `settle` comes next.
+
+        They may differ from the model's own by what rounding gathers: take no verdict from here.
+        """
+        if self._answers is None:
+            return self.ask_whole(points)
+        logits: Tensor = self._answers.ask(rows, points)
+        return logits
+
+    def ask_whole(self, points: Tensor) -> Tensor:
+        """The model's own logits (S, K) of points (S, C, H, W)."""
+        return mean_logits(self._model, points, self._eot_iter)
+
+    def settle(self, taken: Tensor) -> None:
+        """Keep the points asked about last of some of these samples, bool (S,)."""
+        if self._answers is not None:
+            self._answers.settle(taken)
