@@ -17,7 +17,7 @@ from sparsefront.attacks.hop_skip_jump import HopSkipJump
 from sparsefront.attacks.jsma import JSMA
 from sparsefront.attacks.mi_fgsm import MIFGSM
 from sparsefront.attacks.mixed_search import MixedSearch
-from sparsefront.attacks.named import NamedAttack
+from sparsefront.attacks.named import NamedAttack, shows
 from sparsefront.attacks.nes import NES
 from sparsefront.attacks.noise_control import NoiseControl
 from sparsefront.attacks.parts.chain import Chain
@@ -31,7 +31,16 @@ from sparsefront.attacks.rescaled import Rescaled
 from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.attacks.square import Square
 from sparsefront.attacks.universal_perturbation import UniversalPerturbation
-from sparsefront.attacks.views import FittedSurrogate, GrayBox, Neighbourhood, Transfer, View, WhiteBox
+from sparsefront.attacks.views import (
+    FittedSurrogate,
+    GrayBox,
+    Neighbourhood,
+    OppositeGradient,
+    RescaledLogits,
+    Transfer,
+    View,
+    WhiteBox,
+)
 from sparsefront.attacks.zoo import ZOO
 from sparsefront.common.budget import Budget
 
@@ -66,7 +75,9 @@ __all__ = [
     "Neighbourhood",
     "NoiseControl",
     "Norm",
+    "OppositeGradient",
     "Rescaled",
+    "RescaledLogits",
     "SavedImages",
     "Square",
     "Transfer",
@@ -76,5 +87,6 @@ __all__ = [
     "cross_entropy",
     "margin",
     "perturbation_norm",
+    "shows",
     "value_and_gradient",
 ]

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
+from sparsefront.attacks.parts.usable_gradient import connected
 from sparsefront.attacks.views.local_logits import LocalLogits
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
 
@@ -26,5 +29,11 @@ class WhiteBox(View):
         """Compose the stand-in with the classifier."""
         backward = model.frontend.default_backward if self.backward is None else self.backward
         stand_in = model.frontend.stand_in(backward, **self.settings)
-        logits = meter(lambda images: model.logits_from(stand_in(images.clone())))  # which may write into its own
-        return LocalLogits(logits, model, meter)
+        by_chance = getattr(model.frontend, "randomised", False)
+
+        def logits(images: Tensor) -> Tensor:
+            outputs: Tensor = model.logits_from(stand_in(images.clone()))  # which may write into its own
+            # Where one draw has no derivative, another one may have.
+            return connected(outputs, images) if by_chance and not outputs.requires_grad else outputs
+
+        return LocalLogits(meter(logits), model, meter)

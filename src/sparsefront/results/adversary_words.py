@@ -1,5 +1,7 @@
 """What an adversary knows, in words."""
 
+from collections.abc import Sequence
+
 #: One line each on what an adversary of that kind knows.
 KNOWLEDGE = {
     "white_box": "knows the classifier and the front end, and differentiates through both; where the front end has no "
@@ -12,15 +14,21 @@ KNOWLEDGE = {
 }
 
 
-def adversary_words(knowledge: str, backward: str | None = None, averaged: bool = False) -> str:
+#: How views around another one differentiate it, by their class's name.
+WRAPPED = {"Neighbourhood": "averaged", "RescaledLogits": "rescaled", "OppositeGradient": "opposite"}
+
+
+def adversary_words(knowledge: str, backward: str | None = None, views: Sequence[str] = ()) -> str:
     """Knowledge, and of a white box how it differentiates, e.g. "white box, smooth, averaged" or "gray box".
 
     Args:
         knowledge: a key of `KNOWLEDGE`.
         backward: the backward mode of the front end, if it is known.
-        averaged: whether gradients are averaged over a neighbourhood.
+        views: class names of the views around the one that knows so much, from without; those that `WRAPPED` has no
+            word for are left out.
     """
     kind = knowledge.replace("_", " ")
     if knowledge != "white_box":
         return kind
-    return ", ".join(word for word in (kind, backward, "averaged" if averaged else None) if word)
+    words = [WRAPPED.get(view) for view in reversed(views)]
+    return ", ".join(word for word in (kind, backward, *words) if word)

@@ -77,9 +77,11 @@ class AttackRecord:
         from sparsefront.results.settings_of import settings_of  # needs torch, which reading does not
 
         view = settings_of(named.view)
-        around = view["init_args"].get("view", view)  # a neighbourhood's is that of another view
-        if around["init_args"].get("backward", "") is None:
-            around["init_args"]["backward"] = backward
+        innermost = view["init_args"]
+        while "view" in innermost:  # one around another
+            innermost = innermost["view"]["init_args"]
+        if innermost.get("backward", "") is None:
+            innermost["backward"] = backward
         return cls(
             name=named.name,
             knowledge=named.knowledge,
@@ -152,10 +154,13 @@ class AttackRecord:
     @property
     def adversary(self) -> str:
         """Knowledge and backward mode in words, e.g. "white box, smooth"."""
-        around = self.view_settings.get("view")  # of a neighbourhood
-        settings = (around.get("init_args") or {}) if isinstance(around, Mapping) else self.view_settings
-        backward = settings.get("backward") if isinstance(settings, Mapping) else None
-        return adversary_words(self.knowledge, None if backward is None else str(backward), averaged=bool(around))
+        views, kind, settings = [], self.view, self.view_settings
+        while isinstance(inner := settings.get("view"), Mapping):  # one around another
+            views.append(kind)
+            kind, given = str(inner.get("class_path")), inner.get("init_args")
+            settings = given if isinstance(given, Mapping) else {}
+        backward = settings.get("backward")
+        return adversary_words(self.knowledge, None if backward is None else str(backward), views)
 
     @property
     def ball(self) -> Budget | None:

@@ -36,5 +36,8 @@ def tolerated(count: int) -> float:
 
 def adversary_of(view: "View") -> str:
     """A white-box view in words, e.g. "white box, smooth, averaged"."""
-    around = getattr(view, "view", view)  # a neighbourhood's is another view
-    return adversary_words("white_box", getattr(around, "backward", None), averaged=around is not view)
+    views = []
+    while hasattr(view, "view"):  # one around another
+        views.append(type(view).__name__)
+        view = view.view
+    return adversary_words("white_box", getattr(view, "backward", None), views)

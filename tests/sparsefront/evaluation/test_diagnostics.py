@@ -33,10 +33,22 @@ from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.comparisons import compare_rows
 from sparsefront.evaluation.diagnostics import _Seen, probe
 from sparsefront.evaluation.meter import metered
-from sparsefront.frontends import FrontEnd, Identity
+from sparsefront.frontends import Identity
 from sparsefront.results.cost import Cost
 from sparsefront.results.samples import Samples
 from tests.helpers.linear_rig import Drawing, Samples21, defended
+from tests.helpers.planted import (
+    HIDING,
+    PLAIN,
+    Answering,
+    Faint,
+    Gamma,
+    Misleading,
+    Noisy,
+    Rounded,
+    network,
+    right_digits,
+)
 from tests.helpers.real_digits import mnist_data
 
 
@@ -55,51 +67,6 @@ class Asking(Attack):
     def perturb(self, model, images, labels, indices):
         other = OTHERS[(labels + 1) % 10]
         return (images + (other - images).clamp(-self.eps, self.eps)).clamp(0, 1)
-
-
-class Steps(FrontEnd):
-    """Rounds to four gray levels, which has no derivative but zero."""
-
-    def forward(self, images):
-        return (3 * images).round() / 3
-
-
-class Noisy(FrontEnd):
-    def forward(self, images):
-        return (images + 0.05 * torch.randn_like(images)).clamp(0, 1)
-
-
-class Misleading(FrontEnd):
-    """The value of its input and the gradient of a picture that has nothing to do with it."""
-
-    def forward(self, images):
-        waves = (1e4 * images).sin()
-        return images + 1e-2 * (waves - waves.detach())
-
-
-class Faint(FrontEnd):
-    """Deployed: the images. Its derivative is a billionth of theirs."""
-
-    def forward(self, images):
-        return images.detach() + 1e-9 * (images - images.detach())
-
-
-class Gamma(FrontEnd):
-    """Has an infinite derivative at black."""
-
-    def forward(self, images):
-        return images.sqrt()
-
-
-class Scaled(nn.Module):
-    """Logits so far apart that softmax is 1 and 0."""
-
-    def __init__(self, net, scale):
-        super().__init__()
-        self.net, self.scale = net, scale
-
-    def forward(self, images):
-        return self.scale * self.net(images)
 
 
 def digits():
@@ -153,10 +120,37 @@ def test_a_plain_network_raises_no_flag(trained):
 
 
 def test_a_front_end_without_a_derivative_is_flagged(trained):
-    raised, found = flags(Steps, trained)
+    raised, found = flags(Rounded, trained)
     assert raised >= {"zero_gradients", "loss_does_not_rise", "unbounded_attack_fails", "black_box_stronger"}
     sentence = next(finding.sentence for finding in found if finding.flag == "zero_gradients")
     assert "gradients are exactly zero" in sentence
+
+
+def raised_by(planted):
+    model = planted.around(network("mlp"))
+    attacks = [NamedAttack("pgd", PGD(eps=0.05, steps=5))]
+    with torch.random.fork_rng():
+        return {finding.flag for finding in probe(model, attacks, right_digits(model, 20)) if finding.raised}
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_what_is_plain_raises_no_flag(kind):
+    assert raised_by(PLAIN[kind]) == set()
+
+
+@pytest.mark.parametrize("kind", HIDING)
+def test_whatever_hides_its_gradients_is_flagged(kind):
+    flags = raised_by(HIDING[kind])
+    assert flags
+    assert "probe_failed" not in flags
+
+
+def test_the_sentence_of_a_sign_names_its_remedy(trained):
+    sentences = {"flip": "the view OppositeGradient", "ripple": "the view Neighbourhood, mirrored"}
+    for kind, remedy in sentences.items():
+        model = HIDING[kind].around(network("mlp"))
+        found = probe(model, ATTACKS[:1], right_digits(model, 20))
+        assert any(remedy in finding.sentence for finding in found if finding.raised)
 
 
 def margins_of(net):
@@ -167,7 +161,8 @@ def margins_of(net):
 def test_gradients_that_vanish_but_for_rounding_are_flagged_and_a_confident_network_is_not(trained):
     sentences = {}
     for wanted in (20, 70):
-        net = Scaled(trained, wanted / margins_of(trained)).eval()
+        scale = wanted / margins_of(trained)
+        net = Answering(trained, lambda logits, scale=scale: scale * logits).eval()
         raised, found = flags(Identity, net)
         assert ("zero_gradients" in raised) == (wanted == 70)
         sentences[wanted] = next(finding.sentence for finding in found if finding.flag == "zero_gradients")
