@@ -110,8 +110,10 @@ class ComDefend(DescentFrontEnd):
             self.check_learned()
             codes = self.compression(images - 0.5)
             if self.deployed_noise > 0:
-                drawn = torch.randn(codes.shape, device=codes.device, dtype=codes.dtype)
-                codes = codes + self.deployed_noise * drawn
+                # Of half precision torch 2.8 draws others than of single: here they are the same, rounded.
+                wide = torch.promote_types(codes.dtype, torch.float32)
+                drawn = torch.randn(codes.shape, device=codes.device, dtype=wide)
+                codes = codes + self.deployed_noise * drawn.to(codes.dtype)
             bits = value_with_gradient_of(slope(codes.detach()) * codes, (codes > 0).to(codes.dtype))
             return torch.sigmoid(self.reconstruction(bits))
 
