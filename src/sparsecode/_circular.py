@@ -1,6 +1,9 @@
 """Convolution of codes with filters on images that go on at the opposite border."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, addcmul, cat, channels_last, einsum, stack
+from torch import complex as complex_of
 from torch.fft import irfft2, rfft2
 from torch.nn.functional import conv2d, pad
 
@@ -23,8 +26,7 @@ def convolve(codes: Tensor, filters: Tensor) -> Tensor:
     """
     _check(codes, "codes", filters, len(filters))
     spectra = rfft2(filters, s=tuple(codes.shape[-2:]))
-    images: Tensor = irfft2(mix(rfft2(codes), spectra.transpose(0, 1)), s=tuple(codes.shape[-2:]))
-    return images
+    return _from_spectra(mix(_to_spectra(codes), spectra.transpose(0, 1)), codes.shape[-2:])
 
 
 def correlate(images: Tensor, filters: Tensor) -> Tensor:
@@ -45,8 +47,24 @@ def correlate(images: Tensor, filters: Tensor) -> Tensor:
     """
     _check(images, "images", filters, filters.shape[1])
     spectra = rfft2(filters, s=tuple(images.shape[-2:]))
-    maps: Tensor = irfft2(mix(rfft2(images), spectra.conj()), s=tuple(images.shape[-2:]))
-    return maps
+    return _from_spectra(mix(_to_spectra(images), spectra.conj()), images.shape[-2:])
+
+
+def _to_spectra(maps: Tensor) -> Tensor:
+    """`rfft2`, of no maps as well, which MKL refuses under torch 2.8."""
+    if len(maps):
+        spectra: Tensor = rfft2(maps)
+        return spectra
+    nothing = maps.sum()  # with a gradient of 0
+    return complex_of(nothing, nothing).expand(*maps.shape[:-1], maps.shape[-1] // 2 + 1)
+
+
+def _from_spectra(spectra: Tensor, size: Sequence[int]) -> Tensor:
+    """`irfft2` to maps of this size (H, W), of no maps as well."""
+    if len(spectra):
+        maps: Tensor = irfft2(spectra, s=tuple(size))
+        return maps
+    return spectra.real.sum().expand(*spectra.shape[:-2], *size)
 
 
 def _check(maps: Tensor, name: str, filters: Tensor, count: int) -> None:
@@ -71,7 +89,7 @@ def correlate_pairs(codes: Tensor, images: Tensor, size: tuple[int, int]) -> Ten
     Returns:
         (K, C, h, w).
     """
-    spectra = einsum("nkij,ncij->kcij", rfft2(codes).conj(), rfft2(images))
+    spectra = einsum("nkij,ncij->kcij", _to_spectra(codes).conj(), _to_spectra(images))
     gradient: Tensor = irfft2(spectra, s=tuple(images.shape[-2:]))[..., : size[0], : size[1]]
     return gradient
 
