@@ -110,11 +110,13 @@ def split(batch: Batch, resumed: ResumedRows) -> tuple[Tensor, Samples]:
             f"`resume_from` must be an evaluation of the same data, found another image or label under sample "
             f"{int(known.columns['index'][others.argmax()])}; evaluate anew without it."
         )
-    return new, Samples({name: _typed(name, column) for name, column in known.columns.items() if name != IMAGE})
+    numbers = np.dtype(np.float64 if batch.image.dtype == torch.float64 else np.float32)
+    columns = {name: _typed(name, column, numbers) for name, column in known.columns.items() if name != IMAGE}
+    return new, Samples(columns)
 
 
-def _typed(name: str, column: np.ndarray) -> np.ndarray:
-    """A column of numbers read from a file, as `AttackRun` makes it."""
+def _typed(name: str, column: np.ndarray, numbers: np.dtype) -> np.ndarray:
+    """A column of numbers read from a file, as `AttackRun` makes it of images in this precision."""
     if name == "fell" or name.endswith("/success"):
         return column.astype(np.bool_)
-    return column.astype(np.int64 if name in ("index", "label") or name.endswith("pred") else np.float32)
+    return column.astype(np.int64 if name in ("index", "label") or name.endswith("pred") else numbers)
