@@ -33,7 +33,8 @@ def robust_class_activation(network: nn.Module, images: Tensor, n_classes: int =
     with torch.inference_mode(False), torch.enable_grad():
         features, gradient = retried(lambda: _features_and_gradient(network, images, n_classes))
     maps = (gradient * features).sum(dim=1, keepdim=True)
-    maps = F.interpolate(maps.float(), images.shape[2:], mode="bilinear")[:, 0]
+    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
+    maps = F.interpolate(maps, images.shape[2:], mode="bilinear")[:, 0]
     low, high = maps.amin(dim=(1, 2), keepdim=True), maps.amax(dim=(1, 2), keepdim=True)
     return torch.where(high > low, (maps - low) / (high - low), 0.0)
 
