@@ -6,6 +6,10 @@ STAMP := $(VENV)/installed
 LOWEST := .venv-lowest
 # Old releases use what their newer neighbours deprecate: `make test` has these as errors.
 OLD := -W default::DeprecationWarning -W default::FutureWarning -W default::UserWarning
+# Not in double precision: training, data, runs and the command line, whose tests read pictures, which are single; and
+# what an import costs.
+DOUBLE := tests/sparsecode tests/classifiers tests/frontends tests/attacks tests/sparsefront/model tests/sparsefront/evaluation \
+	--ignore tests/attacks/test_import.py
 
 .PHONY: demo test check slow float64 lowest gpu clean
 
@@ -24,8 +28,8 @@ test: $(STAMP)  ## the tests; `make slow` runs the rest
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
-float64: $(STAMP)  ## the engine and the contracts of front ends, attacks and classifiers in double precision
-	SPARSEFRONT_TEST_DTYPE=float64 $(BIN)/python -m pytest tests/sparsecode tests/classifiers tests/frontends/test_front_end_contract.py tests/attacks/test_attack_contract.py
+float64: $(STAMP)  ## the engine, front ends, attacks, classifiers, the model and its evaluation in double precision
+	SPARSEFRONT_TEST_DTYPE=float64 $(BIN)/python -m pytest $(DOUBLE)
 
 $(LOWEST)/installed: pyproject.toml constraints-lowest.txt .ci/lowest.py
 	$(PYTHON) -m venv $(LOWEST)

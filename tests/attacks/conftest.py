@@ -10,10 +10,11 @@ def conv_net():
     """A conv net in float64, (B, 2, 6, 6) -> (B, 5), whose classes share random images about evenly."""
     with torch.random.fork_rng():
         torch.manual_seed(11)
-        convolutions = nn.Conv2d(2, 6, 3), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.Softplus()
-        net = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(32, 5)).double().eval()
+        single = {"dtype": torch.float32}  # the same draws whatever precision the tests run in
+        convolutions = nn.Conv2d(2, 6, 3, **single), nn.ReLU(), nn.Conv2d(6, 8, 3, **single), nn.Softplus()
+        net = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(32, 5, **single)).double().eval()
         with torch.no_grad():
-            logits = net(torch.rand(500, 2, 6, 6).double())
+            logits = net(torch.rand(500, 2, 6, 6, **single).double())
             net[-1].bias -= logits.mean(dim=0)
             net[-1].weight /= logits.std(dim=0)[:, None]
             net[-1].bias /= logits.std(dim=0)

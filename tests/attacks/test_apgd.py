@@ -7,6 +7,7 @@ from scipy.optimize import linprog
 from sparsefront.attacks import APGD, PGD, perturbation_norm
 from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.losses import adversarial_loss
+from tests.helpers.precision import in_single_precision
 
 NORMS = [("Linf", 0.05), ("L2", 0.4), ("L1", 1.0)]
 ALL_NORMS = pytest.mark.parametrize(("norm", "eps"), NORMS)
@@ -53,6 +54,7 @@ def test_walks_as_autoattack_does(conv_net, norm, eps):
         assert loss(conv_net(found))[right].mean() > loss(conv_net(expected))[right].mean() - 0.01
 
 
+@in_single_precision("pyautoattack brings images to it")
 @pytest.mark.filterwarnings("ignore:there are .* points with zero gradient")
 @pytest.mark.parametrize(
     ("norm", "eps", "loss"), [("Linf", 0.02, "ce"), ("Linf", 0.02, "dlr"), ("L2", 0.15, "dlr"), ("L1", 0.7, "ce")]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sparsefront.attacks import APGD, APGDT
+from tests.helpers.precision import in_single_precision
 
 
 def samples(model, count):
@@ -26,6 +27,7 @@ class Spy:
         return self.model(images)
 
 
+@in_single_precision("pyautoattack brings images to it")
 @pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.02), ("L2", 0.15), ("L1", 0.7)])
 def test_is_as_strong_as_autoattack(conv_net, norm, eps):
     rival = pytest.importorskip("pyautoattack.autopgd_base")

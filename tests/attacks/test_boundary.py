@@ -1,10 +1,13 @@
 """The boundary attack: its proposals, its step sizes, and how near it gets."""
 
+import copy
+
 import pytest
 import torch
 
 from sparsefront.attacks import Boundary, perturbation_norm
 from sparsefront.attacks.boundary import CHECK, WINDOW, _RandomWalk
+from tests.helpers.precision import DTYPE
 
 
 def walk_of(clean, near, sideways, inwards):
@@ -113,19 +116,14 @@ def test_every_third_step_asks_twice(conv_net, batch):
 def test_as_near_as_foolboxs_after_as_many_queries(conv_net):
     foolbox = pytest.importorskip("foolbox")
     images, others = (torch.rand(n, 2, 6, 6) for n in (40, 100))
-    net = conv_net.float()
-    try:
-        with torch.no_grad():
-            labels, other_labels = net(images).argmax(dim=1), net(others).argmax(dim=1)
-        attack = Boundary(steps=500).fitted(net, others, other_labels)
-        found = attack(net, images, labels)
-        start, _ = attack._starts(net, images, labels, torch.arange(40))
-        oracle = foolbox.attacks.BoundaryAttack(steps=600, init_attack=None)  # asks twice every tenth step
-        theirs = oracle.run(
-            foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu"), images, labels, starting_points=start
-        )
-        with torch.no_grad():
-            assert (net(found).argmax(dim=1) != labels).all()
-    finally:
-        conv_net.double()
+    net = copy.deepcopy(conv_net).to(DTYPE)
+    with torch.no_grad():
+        labels, other_labels = net(images).argmax(dim=1), net(others).argmax(dim=1)
+    attack = Boundary(steps=500).fitted(net, others, other_labels)
+    found = attack(net, images, labels)
+    start, _ = attack._starts(net, images, labels, torch.arange(40))
+    oracle = foolbox.attacks.BoundaryAttack(steps=600, init_attack=None)  # asks twice every tenth step
+    theirs = oracle.run(foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu"), images, labels, starting_points=start)
+    with torch.no_grad():
+        assert (net(found).argmax(dim=1) != labels).all()
     assert perturbation_norm(found - images, "L2").mean() <= 1.02 * perturbation_norm(theirs - images, "L2").mean()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sparsefront.attacks import FAB, perturbation_norm
+from tests.helpers.precision import in_single_precision
 
 
 @pytest.fixture
@@ -15,6 +16,7 @@ def samples(conv_net):
         return images, conv_net(images).argmax(dim=1)
 
 
+@in_single_precision("pyautoattack brings images to it")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
 @pytest.mark.parametrize("n_target_classes", [None, 3])

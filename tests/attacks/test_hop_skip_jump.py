@@ -1,11 +1,14 @@
 """HopSkipJump: the estimate, the walk, and how near it gets."""
 
+import copy
+
 import pytest
 import torch
 
 from sparsefront.attacks import HopSkipJump, perturbation_norm
 from sparsefront.attacks.parts.queries import fools
 from sparsefront.attacks.parts.to_boundary import to_boundary
+from tests.helpers.precision import DTYPE
 
 NORMS = pytest.mark.parametrize("norm", ["L2", "Linf"])
 
@@ -96,21 +99,16 @@ def test_directions_of_the_t_th_estimate_grow_with_its_root_up_to_the_most(monke
 def test_as_near_as_foolboxs(conv_net, norm):
     foolbox = pytest.importorskip("foolbox")
     images, others = (torch.rand(n, 2, 6, 6) for n in (40, 100))
-    net = conv_net.float()
-    try:
-        with torch.no_grad():
-            labels, other_labels = net(images).argmax(dim=1), net(others).argmax(dim=1)
-        attack = HopSkipJump(norm=norm, steps=6, n_directions=50).fitted(net, others, other_labels)
-        found = attack(net, images, labels)
-        start, _ = attack._starts(net, images, labels, torch.arange(40))
-        oracle = foolbox.attacks.HopSkipJumpAttack(
-            steps=6, initial_gradient_eval_steps=50, constraint=norm.lower(), init_attack=None
-        )
-        theirs = oracle.run(
-            foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu"), images, labels, starting_points=start
-        )
-        with torch.no_grad():
-            assert (net(found).argmax(dim=1) != labels).all()
-    finally:
-        conv_net.double()
+    net = copy.deepcopy(conv_net).to(DTYPE)
+    with torch.no_grad():
+        labels, other_labels = net(images).argmax(dim=1), net(others).argmax(dim=1)
+    attack = HopSkipJump(norm=norm, steps=6, n_directions=50).fitted(net, others, other_labels)
+    found = attack(net, images, labels)
+    start, _ = attack._starts(net, images, labels, torch.arange(40))
+    oracle = foolbox.attacks.HopSkipJumpAttack(
+        steps=6, initial_gradient_eval_steps=50, constraint=norm.lower(), init_attack=None
+    )
+    theirs = oracle.run(foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu"), images, labels, starting_points=start)
+    with torch.no_grad():
+        assert (net(found).argmax(dim=1) != labels).all()
     assert perturbation_norm(found - images, norm).mean() <= 1.02 * perturbation_norm(theirs - images, norm).mean()

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from sparsefront.attacks import BIM, MIFGSM, PGD
+from tests.helpers.precision import DTYPE
 
 
 def test_is_as_strong_as_foolbox(conv_net):
     """Strength, not images: foolbox adds up gradients without bringing each to length 1 first."""
     images = torch.rand(150, 2, 6, 6, generator=torch.Generator().manual_seed(2))
-    model = copy.deepcopy(conv_net).float()
+    model = copy.deepcopy(conv_net).to(DTYPE)
     with torch.no_grad():
         labels = model(images).argmax(dim=1)
     bounded = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")

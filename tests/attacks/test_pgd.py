@@ -98,7 +98,7 @@ def test_eps_0_returns_the_images(conv_net, batch, norm, eps, step_size):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_logits_may_have_another_precision_than_the_images(dtype):
-    weights, images = torch.randn(16, 4), torch.rand(3, 1, 4, 4)
+    weights, images = torch.randn(16, 4, dtype=torch.float32), torch.rand(3, 1, 4, 4, dtype=torch.float32)
     found = PGD(steps=3, early_stop=True)(lambda x: (x.flatten(1) @ weights).to(dtype), images, torch.tensor([0, 1, 2]))
     assert found.dtype == torch.float32
 
@@ -108,7 +108,7 @@ def test_half_precision_images_get_starts_of_their_ball(norm, eps):
     """Half precision rounds uniforms near 1 up to 1, whose logarithm is infinite."""
     images, weights = torch.rand(200, 1, 8, 8).half(), torch.randn(64, 4)
     labels = torch.zeros(200, dtype=torch.int64)
-    found = PGD(eps=eps, norm=norm, steps=2)(lambda x: x.float().flatten(1) @ weights, images, labels)
+    found = PGD(eps=eps, norm=norm, steps=2)(lambda x: x.to(weights.dtype).flatten(1) @ weights, images, labels)
     assert found.dtype == torch.float16
     assert found.isfinite().all()
     assert (perturbation_norm((found - images).float(), norm) <= 1.05 * eps).all()

@@ -1,5 +1,7 @@
 """Coordinate-wise optimisation without gradients."""
 
+import copy
+
 import pytest
 import torch
 
@@ -132,20 +134,17 @@ def test_as_near_as_arts(conv_net, right):
     from art.estimators.classification import PyTorchClassifier
 
     images, labels = right[0][:5].float(), right[1][:5]
-    net = torch.nn.Sequential(conv_net).float()
-    try:
-        found = ZOO(steps=25, n_coordinates=16, **PAPERS)(net, images, labels)
-        classifier = PyTorchClassifier(
-            net, loss=torch.nn.CrossEntropyLoss(), input_shape=(2, 6, 6), nb_classes=5, clip_values=(0, 1)
-        )
-        oracle = art.ZooAttack(
-            classifier, max_iter=25, binary_search_steps=1, initial_const=1.0, nb_parallel=16, use_resize=False,
-            use_importance=False, abort_early=False, learning_rate=1e-2, variable_h=1e-4, verbose=False,
-        )  # fmt: skip
-        theirs = torch.from_numpy(oracle.generate(images.numpy(), torch.nn.functional.one_hot(labels, 5).numpy()))
-        fell, theirs_fell = (predictions(net, x) != labels for x in (found, theirs))
-    finally:
-        conv_net.double()
+    net = copy.deepcopy(conv_net).float()
+    found = ZOO(steps=25, n_coordinates=16, **PAPERS)(net, images, labels)
+    classifier = PyTorchClassifier(
+        net, loss=torch.nn.CrossEntropyLoss(), input_shape=(2, 6, 6), nb_classes=5, clip_values=(0, 1)
+    )
+    oracle = art.ZooAttack(
+        classifier, max_iter=25, binary_search_steps=1, initial_const=1.0, nb_parallel=16, use_resize=False,
+        use_importance=False, abort_early=False, learning_rate=1e-2, variable_h=1e-4, verbose=False,
+    )  # fmt: skip
+    theirs = torch.from_numpy(oracle.generate(images.numpy(), torch.nn.functional.one_hot(labels, 5).numpy()))
+    fell, theirs_fell = (predictions(net, x) != labels for x in (found, theirs))
     assert (fell | ~theirs_fell).all()
     assert theirs_fell.any()
     both = theirs_fell

@@ -17,7 +17,7 @@ def test_is_opencvs_filter_in_a_disc_window_with_the_l1_distance(channels, setti
     images = torch.rand(2, channels, 20, 23)
     filtered = bilateral_filter(images, *settings).permute(0, 2, 3, 1).numpy()
     for image, found in zip(images, filtered, strict=True):
-        stored = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+        stored = np.ascontiguousarray(image.permute(1, 2, 0).float().numpy())  # what OpenCV takes
         expected = cv2.bilateralFilter(stored, *settings, borderType=cv2.BORDER_REFLECT_101).reshape(20, 23, channels)
         np.testing.assert_allclose(found, expected, atol=2e-6)  # OpenCV looks its exponentials up in a table
 

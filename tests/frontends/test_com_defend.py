@@ -102,7 +102,7 @@ def test_noise_in_use_makes_it_random_in_every_mode_with_one_draw_a_call():
     images = colours().float()
     assert_keeps_the_contract(frontend, images)
     torch.manual_seed(2)
-    drawn = torch.randn(3, 12, 7, 6)
+    drawn = torch.randn(3, 12, 7, 6, dtype=torch.float32)
     codes = frontend.compression(images - 0.5) + drawn
     torch.manual_seed(2)
     torch.testing.assert_close(frontend(images), torch.sigmoid(frontend.reconstruction((codes > 0).float())))

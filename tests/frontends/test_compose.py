@@ -22,6 +22,7 @@ from sparsefront.frontends.settings import TopTLearning
 from sparsefront.model.defended import DefendedClassifier
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted, seeded
 from tests.helpers.places import CONFIGS
+from tests.helpers.precision import in_single_precision
 
 SHAPE = (1, 9, 8)
 
@@ -164,6 +165,7 @@ def test_codes_may_come_last_and_only_last():
         Compose(SHAPE, [])
 
 
+@in_single_precision("pictures are read in it")
 @pytest.mark.filterwarnings("ignore")
 def test_the_command_line_builds_trains_and_reloads_a_list_of_parts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

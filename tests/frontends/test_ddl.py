@@ -16,6 +16,7 @@ from sparsefront.frontends.parts.factorisation_learner import FactorisationLearn
 from sparsefront.frontends.settings import DDLLearning
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted
 from tests.helpers.grouped import grouped
+from tests.helpers.precision import DTYPE
 from tests.helpers.processes_in_threads import in_processes
 
 SHAPE = (1, 10, 10)
@@ -33,7 +34,7 @@ def random_atoms(frontend: DDL, seed: int = 0) -> DDL:
 
 def pictures(number: int, shape: tuple[int, int, int] = SHAPE, seed: int = 0) -> torch.Tensor:
     """Crops of a photograph."""
-    photo = torch.from_numpy(load_sample_image("flower.jpg").copy()).permute(2, 0, 1).float() / 255
+    photo = torch.from_numpy(load_sample_image("flower.jpg").copy()).permute(2, 0, 1).to(DTYPE) / 255
     photo = photo[1:2] if shape[0] == 1 else photo
     draw = np.random.RandomState(seed)
     places = zip(draw.randint(100, 300, number), draw.randint(200, 400, number), strict=True)
@@ -304,7 +305,7 @@ def test_a_large_batch_is_restored_in_runs_to_the_same_values_and_gradients(mode
 
     whole = value_and_gradient()
     assert rows == [7 * 49]
-    monkeypatch.setattr(sparsefront.frontends.ddl, "_MAX_BYTES", 2 * 49 * 4 * (4 * 16 + 3 * 20))
+    monkeypatch.setattr(sparsefront.frontends.ddl, "_MAX_BYTES", 2 * 49 * DTYPE.itemsize * (4 * 16 + 3 * 20))
     for found, expected in zip(value_and_gradient(), whole, strict=True):
         torch.testing.assert_close(found, expected)
     assert sorted(rows[:4]) == [49, 2 * 49, 2 * 49, 2 * 49]
@@ -398,7 +399,7 @@ def test_patches_kept_take_no_more_memory_than_their_own():
     frontend = DDL(SHAPE, patch_size=4)
     patches = frontend._draw(torch.rand(4, *SHAPE), 30, torch.Generator().manual_seed(0))
     assert len(patches) == 30
-    assert patches.untyped_storage().nbytes() == 30 * 16 * 4
+    assert patches.untyped_storage().nbytes() == 30 * 16 * DTYPE.itemsize
 
 
 def test_a_front_end_that_has_not_learned_says_so():

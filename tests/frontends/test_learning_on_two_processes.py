@@ -22,6 +22,7 @@ from sparsefront.frontends.settings import DDLLearning, RegionSparseLearning, To
 from sparsefront.frontends.stl import STLClusterSettings, STLLearningSettings
 from sparsefront.training.stage_one import learn_front_end
 from tests.helpers.places import IMPORT_PATH
+from tests.helpers.precision import in_single_precision
 
 SHAPE = (1, 28, 28)
 N_ATOMS = {"n_atoms": 16}
@@ -62,6 +63,7 @@ class NamedDigits(MNIST5k):
         return NamedSplit(source, positions, source.labels, name_pictures(DIGITS))
 
 
+@in_single_precision("pictures are read in it")
 def test_both_processes_end_with_the_same_tensors(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))

@@ -12,6 +12,7 @@ from sparsefront.frontends.parts.class_activation import robust_class_activation
 from sparsefront.frontends.parts.deflect import deflect
 from sparsefront.frontends.parts.wavelet import denoise_wavelet, haar, inverse_haar, rgb_to_ycbcr, ycbcr_to_rgb
 from tests.helpers.front_end_contract import assert_keeps_the_contract, fitted, seeded
+from tests.helpers.precision import DTYPE
 from tests.helpers.real_digits import mnist_data
 
 SHAPE = (3, 16, 19)
@@ -188,7 +189,7 @@ def test_the_map_of_a_pooled_network_is_that_of_its_linear_layer():
 def test_a_trained_network_with_a_flattened_head_spares_the_ink():
     pixels, labels = mnist_data()
     order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))[:3400]
-    images = (torch.from_numpy(pixels)[order] / 255).float().reshape(-1, 1, 28, 28)
+    images = (torch.from_numpy(pixels)[order] / 255).to(DTYPE).reshape(-1, 1, 28, 28)
     labels = torch.from_numpy(labels)[order]
     with torch.random.fork_rng():
         torch.manual_seed(1)

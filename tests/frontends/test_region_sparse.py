@@ -52,7 +52,7 @@ def restored_patches(images, frontend):
         "none": (torch.zeros(1), torch.ones(1)),
     }[frontend.codes.normalise]
     restored = restored_by_scikit_learn(((patches - offset) / scale).flatten(0, 1), frontend.dictionary, 4)
-    return (offset + scale * restored.view_as(patches)).float()
+    return (offset + scale * restored.view_as(patches)).to(images.dtype)
 
 
 @pytest.mark.parametrize("normalise", ["zscore", "patch_mean", "none"])

@@ -7,6 +7,7 @@
 import os
 from typing import TypeVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +15,11 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 DTYPE = DTYPES[os.environ.get("SPARSEFRONT_TEST_DTYPE", "float32")]
 DEVICE = torch.device(os.environ.get("SPARSEFRONT_TEST_DEVICE", "cpu"))
 Part = TypeVar("Part", Tensor, nn.Module)
+
+
+def in_single_precision(reason: str) -> pytest.MarkDecorator:
+    """Mark a test that can run in single precision alone, for this reason; in another it is skipped."""
+    return pytest.mark.skipif(torch.float32 != DTYPE, reason=f"in single precision alone: {reason}")
 
 
 def placed(part: Part) -> Part:

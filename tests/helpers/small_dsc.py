@@ -15,14 +15,14 @@ ROUGH = DSCSolver(tolerance=0.1)
 
 
 def pictures(n, seed=0, shape=SHAPE):
-    """Coloured blobs and stripes, away from 0 and 1."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.rand(n, 6, 1, 1, 1, generator=generator)
+    """Coloured blobs and stripes, away from 0 and 1, of the same draws in every precision."""
+    generator, single = torch.Generator().manual_seed(seed), torch.float32
+    drawn = torch.rand(n, 6, 1, 1, 1, generator=generator, dtype=single)
     y, x = torch.meshgrid(torch.linspace(0, 1, shape[1]), torch.linspace(0, 1, shape[2]), indexing="ij")
     blobs = torch.exp(-10 * ((x - drawn[:, 0]) ** 2 + (y - drawn[:, 1]) ** 2))
     stripes = torch.sin(9 * (x * (3 * drawn[:, 2]).cos() + y * (3 * drawn[:, 2]).sin()) + 6 * drawn[:, 3])
-    colours = torch.rand(n, shape[0], 1, 1, generator=generator)
-    noise = 0.01 * torch.randn(n, *shape, generator=generator)
+    colours = torch.rand(n, shape[0], 1, 1, generator=generator, dtype=single)
+    noise = 0.01 * torch.randn(n, *shape, generator=generator, dtype=single)
     return (0.4 + 0.35 * colours * blobs + 0.1 * (1 - colours) * stripes + noise).clamp(0.02, 0.98)
 
 

@@ -38,7 +38,7 @@ class Net(nn.Module):
         self.inner, self.outer = nn.Linear(16, 12), nn.Linear(12, 5)
         with torch.no_grad():
             for parameter in self.parameters():
-                parameter.copy_(torch.randn(parameter.shape, generator=generator))
+                parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float32))
 
     def forward(self, x):
         return self.outer(torch.tanh(self.inner((0.5 * x + 0.1).flatten(1))))

@@ -6,6 +6,7 @@ from torch import nn
 
 from sparsefront.attacks import FGSM, PGD, GrayBox, NamedAttack, Neighbourhood, Transfer, WhiteBox
 from sparsefront.common.noise import uniform
+from tests.helpers.precision import DTYPE
 
 
 class Halve(nn.Module):
@@ -136,9 +137,9 @@ def test_transfer_follows_the_images_to_their_device(checkpoint):
 def test_transfer_brings_images_to_the_surrogates_precision(checkpoint, dtype):
     path, other = checkpoint
     logits, images = Transfer([path, path])(Defended()), torch.rand(2, 1, 4, 4).to(dtype)
-    wide = torch.promote_types(dtype, torch.float32)
-    torch.testing.assert_close(logits(images), other(images.float()).to(wide))
-    exact = gradient(WhiteBox()(other), images.float()).to(dtype)
+    wide, own = torch.promote_types(dtype, torch.float32), images.to(DTYPE)
+    torch.testing.assert_close(logits(images), other(own).to(wide))
+    exact = gradient(WhiteBox()(other), own).to(dtype)
     torch.testing.assert_close(gradient(logits, images), exact)
     found = PGD(steps=2)(logits, images, torch.tensor([0, 1]))
     assert found.dtype == dtype

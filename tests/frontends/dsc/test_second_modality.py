@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sparsefront.frontends.dsc import DSC
+from tests.helpers.precision import DTYPE
 from tests.helpers.small_dsc import LAYERS, NAMES, SECOND, SHAPE, bimodal, learned, pictures
 
 
@@ -32,7 +33,7 @@ def test_an_absent_modality_counts_as_if_it_had_no_layers():
     first, second, top = (frontend.network.dictionary(index) for index in (0, 1, 3))
     for place, whole in enumerate((first, second, top[:, :number])):
         alone.network.dictionary(place).copy_(whole)
-    model = frontend.network.hierarchy()
+    model = frontend.network.hierarchy(dtype=DTYPE)
     assert [tuple(one.atoms.shape) for one in model.levels] == [tuple(plan.atoms_shape) for plan in alone.network.plans]
     torch.testing.assert_close(model.levels[2].atoms, alone.network.dictionary(2))
     assert model.weights == [1.0, 1.0, 1.0]

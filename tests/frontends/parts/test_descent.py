@@ -17,6 +17,7 @@ from sparsefront.frontends import ComDefend, MagNet
 from tests.helpers.digits import step_by_step
 from tests.helpers.front_end_contract import fitted
 from tests.helpers.places import IMPORT_PATH
+from tests.helpers.precision import DTYPE
 
 SHAPE = (3, 8, 6)
 
@@ -107,9 +108,9 @@ def test_a_front_end_that_has_not_learned_says_so(build):
 
 
 def test_learning_that_diverges_ends_with_a_sentence():
-    frontend = MagNet(SHAPE, structure=[3, 3], activation="relu", learning_rate=1e30)
+    frontend = MagNet(SHAPE, structure=[3, 3], activation="relu", learning_rate=1e30).float()
     with pytest.raises(RuntimeError, match=r"not finite in step \d; lower `learning_rate` = 1e\+30"):
-        step_by_step(frontend, batches())
+        step_by_step(frontend, batches().float())
 
 
 @pytest.mark.parametrize(
@@ -138,4 +139,5 @@ def main(rank, folder):
 
 
 if __name__ == "__main__":
+    torch.set_default_dtype(DTYPE)  # as tests/conftest.py does
     torch.multiprocessing.start_processes(main, sys.argv[1:], nprocs=2, start_method="fork")

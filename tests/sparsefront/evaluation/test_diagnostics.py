@@ -49,6 +49,7 @@ from tests.helpers.planted import (
     network,
     right_digits,
 )
+from tests.helpers.precision import DTYPE
 from tests.helpers.real_digits import mnist_data
 
 
@@ -71,7 +72,7 @@ class Asking(Attack):
 
 def digits():
     pixels, labels = mnist_data()
-    images = torch.from_numpy(pixels).float().view(-1, 1, 28, 28) / 255
+    images = torch.from_numpy(pixels).to(DTYPE).view(-1, 1, 28, 28) / 255
     return images, torch.from_numpy(labels).long()
 
 

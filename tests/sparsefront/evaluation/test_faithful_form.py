@@ -17,6 +17,7 @@ from sparsefront.evaluation.attack_run import AttackRun
 from sparsefront.evaluation.search_form import search_form
 from tests.helpers.linear_rig import loader
 from tests.helpers.linear_rig import run as run_linear
+from tests.helpers.precision import in_single_precision
 from tests.helpers.unusual_models import (
     FAITHFUL,
     SHAPE,
@@ -78,6 +79,7 @@ def test_what_differs_is_used_as_it_is_and_the_reason_is_kept():
         assert words in classifier.reason
 
 
+@in_single_precision("autocast leaves double as it is")
 @pytest.mark.filterwarnings("ignore:`search.precision` bf16 is too far")
 def test_a_precision_too_coarse_for_the_model_gives_way():
     class Fine(Net):

@@ -31,8 +31,9 @@ from sparsefront.classifiers import ConvNet
 from sparsefront.data import MNIST5k
 from sparsefront.evaluation.kept_pictures import KeptPictures
 from sparsefront.frontends import GaussianBlur
+from tests.helpers.precision import in_single_precision
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), in_single_precision("the tests set the precision themselves")]
 
 
 def attacks():

@@ -28,7 +28,9 @@ def test_ssim_is_the_mean_of_scikit_images_map():
         )[1].mean()
         for a, b in zip(seen, images, strict=True)
     ]  # fmt: skip
-    torch.testing.assert_close(quality(seen, images)["ssim"], torch.tensor(expected).float(), atol=1.5e-3, rtol=0)
+    torch.testing.assert_close(
+        quality(seen, images)["ssim"], torch.tensor(expected).to(images.dtype), atol=1.5e-3, rtol=0
+    )
 
 
 def test_equal_images_have_the_largest_quality():

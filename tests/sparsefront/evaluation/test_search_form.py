@@ -8,6 +8,7 @@ from sparsefront import DefendedClassifier
 from sparsefront.attacks import cross_entropy, value_and_gradient
 from sparsefront.classifiers import ConvNet, ResNet32, Timm
 from sparsefront.evaluation.search_form import search_form
+from tests.helpers.precision import in_single_precision
 
 IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 LABELS = torch.tensor([1, 2, 3])
@@ -71,6 +72,7 @@ def test_the_model_keeps_its_classifier_flags_and_memory():
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
+@in_single_precision("autocast leaves double as it is")
 def test_bfloat16_search_is_near_and_answers_in_single_precision():
     model = warmed_up(ConvNet)
     logits, exact = search_form(model, "bf16")(IMAGES), model(IMAGES)

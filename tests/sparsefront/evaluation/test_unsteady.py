@@ -247,7 +247,7 @@ KINDS = {
     "by rows": lambda scale: (scale * torch.eye(3)).to_sparse_csr(),
     "by columns": lambda scale: (scale * torch.eye(3)).to_sparse_csc(),
     "float8": lambda scale: torch.full((3,), scale).to(torch.float8_e4m3fn),
-    "quantised": lambda scale: torch.quantize_per_tensor(torch.full((3,), scale), 0.1, 0, torch.quint8),
+    "quantised": lambda scale: torch.quantize_per_tensor(torch.full((3,), scale).float(), 0.1, 0, torch.quint8),
     "nested": lambda scale: torch.nested.nested_tensor([torch.full((2,), scale), torch.full((3,), scale)]),
     "complex": lambda scale: torch.full((3,), scale, dtype=torch.complex64),
     "unsigned": lambda scale: torch.full((3,), int(scale), dtype=torch.uint16),

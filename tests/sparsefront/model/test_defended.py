@@ -9,6 +9,7 @@ from sparsefront.data.batch import Batch
 from sparsefront.frontends import TopT
 from sparsefront.frontends.settings import TopTLearning
 from sparsefront.training.schedules import OneCycle
+from tests.helpers.precision import in_single_precision
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -24,6 +25,7 @@ def trainer(tmp_path):
     )  # fmt: skip
 
 
+@in_single_precision("pictures are read in it")
 def test_a_plain_trainer_is_told_to_learn_first_and_then_its_checkpoint_loads_without_pickles(tmp_path):
     model, data = DefendedClassifier(ConvNet, top_t), MNIST5k()
     with pytest.raises(RuntimeError, match="has not learned yet: call"):
