@@ -55,7 +55,8 @@ class MixedSearch(Bounded):
         targeted: labels are the classes aimed at.
         eot_iter: passes through a randomised model that are averaged into one answer.
         n_queries: images that the model is asked about at most, a sample and walk; rectangles shrink over them.
-        patience: queries without a rise of a sample's loss after which its walk ends.
+        patience: queries without a rise of a sample's loss after which its walk ends; absent: a quarter of `n_queries`,
+            since rises become as rare as the rectangles become small (benchmarks/mixed_search).
         n_walks: walks a sample; only samples still standing get another one.
         early_stop: ask no more about a sample that has fallen. Wrong for a surrogate.
         seed: of the proposals, which depend on (seed, sample, walk, query) alone.
@@ -69,14 +70,15 @@ class MixedSearch(Bounded):
 
     loss: Loss = "cw"
     n_queries: int = 10000
-    patience: int = 3000
+    patience: int | None = None
     n_walks: int = 2
     early_stop: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_rules(at_least(1, **settings_of(self, "n_queries", "patience", "n_walks")))
+        names = ["n_queries", "n_walks", *(["patience"] if self.patience is not None else [])]
+        check_rules(at_least(1, **settings_of(self, *names)))
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Walk from stripes, sample by sample keeping the best."""
@@ -106,10 +108,11 @@ class MixedSearch(Bounded):
 
     def _walk(self, model: Model, start: Tensor, walk: _Search, first: int) -> Candidates:
         """The best of one walk from `start` (B, C, H, W), whose draws are of the streams from `first` on."""
+        patience = max(self.n_queries // 4, 1) if self.patience is None else self.patience
         asked = Nearby(model, start, self.eot_iter)
         best = self.score(model, start, walk.goal)
         for query in range(1, self.n_queries):
-            done = query - walk.risen > self.patience
+            done = query - walk.risen > patience
             if self.early_stop:
                 done |= best.fallen[walk.rows]
             if not walk.drop(done):

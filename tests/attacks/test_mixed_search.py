@@ -43,7 +43,7 @@ def fell(model, images, labels):
 def test_a_proposal_of_equal_loss_is_taken():
     """On a plateau the search moves on: each point differs from the one before, more and more from the first."""
     spy = Spy(constant)
-    MixedSearch(eps=0.1, n_queries=80, n_walks=1)(spy, GREY, ZERO)
+    MixedSearch(eps=0.1, n_queries=80, patience=80, n_walks=1)(spy, GREY, ZERO)
     walk = torch.cat(spy.asked[1:])
     moved = (walk[1:] != walk[:-1]).flatten(1).sum(dim=1)
     assert (moved > 0).all()
@@ -71,6 +71,14 @@ def test_a_walk_ends_when_patience_does_and_another_one_begins_elsewhere():
     assert 40 <= second <= 51  # what changes nothing is not asked about
     assert len(points) <= 2 * 51
     assert not torch.equal(points[first], points[second])
+
+
+def test_patience_is_a_quarter_of_the_queries_where_none_is_given():
+    spy = Spy(constant)
+    MixedSearch(eps=0.1, n_queries=200, n_walks=1)(spy, GREY, ZERO)
+    given = Spy(constant)
+    MixedSearch(eps=0.1, n_queries=200, patience=50, n_walks=1)(given, GREY, ZERO)
+    assert len(spy.asked) == len(given.asked) <= 52
 
 
 def test_each_rise_of_a_samples_loss_renews_its_patience():
@@ -118,9 +126,9 @@ def test_proposals_that_change_nothing_are_not_asked_about():
     """Of a black image the lower half of the ball is the image itself."""
     spy = Spy(constant)
     black = torch.zeros(40, 1, 6, 6)
-    MixedSearch(eps=0.1, n_queries=60, n_walks=1)(spy, black, ZERO.expand(40))
+    MixedSearch(eps=0.1, n_queries=60, patience=60, n_walks=1)(spy, black, ZERO.expand(40))
     assert sum(map(len, spy.asked[2:])) < 0.8 * 40 * 59
-    apart = MixedSearch(eps=0.1, n_queries=60, n_walks=1)
+    apart = MixedSearch(eps=0.1, n_queries=60, patience=60, n_walks=1)
     assert len(torch.cat(spy.asked)[40:].unique(dim=0)) > 500
     assert torch.equal(apart(constant, black[:3], ZERO.expand(3)), apart(constant, black, ZERO.expand(40))[:3])
 
@@ -219,7 +227,7 @@ def test_it_is_as_strong_as_square_where_nothing_is_quantised(conv_net, norm, ep
 @pytest.mark.parametrize("norm", ["L2", "L1"])
 def test_emptied_squares_spend_the_budget_elsewhere(norm):
     spy = Spy(constant)
-    MixedSearch(eps=0.5, norm=norm, n_queries=60, n_walks=1)(spy, GREY, ZERO)
+    MixedSearch(eps=0.5, norm=norm, n_queries=60, patience=60, n_walks=1)(spy, GREY, ZERO)
     for asked in spy.asked[1:]:
         assert perturbation_norm(asked - GREY, norm) <= 0.5 * (1 + 1e-5)
     empty = [(asked == GREY).sum().item() for asked in spy.asked[1:]]
