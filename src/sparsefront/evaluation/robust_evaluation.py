@@ -46,7 +46,8 @@ class RobustEvaluation(EvaluationCallback):
     and `acc/n` are over the whole loader), `robust_acc/<attack>` (share of *all* these samples still right, absent of
     an attack that found none left of those that were right), `robust_acc/worst` (right under
     every attack, sample by sample; controls, and attacks that minimise a norm without a bound, do not enter), the mean
-    size of the perturbations that succeeded, `linf/<attack>` and `l2/<attack>`, and where the front end returns images
+    size of the perturbations that succeeded, `linf/<attack>` and `l2/<attack>`, and the share of the samples that were
+    right that these are, `success/<attack>`; where the front end returns images
     the mean `psnr/` and `ssim/` of what the classifier sees, of `clean` images and of each attack's, against the clean
     ones. Attacks and their verdict are computed in the
     parameters' own precision, whatever autocast the trainer's `precision` adds to its steps. Written to the log folder:
