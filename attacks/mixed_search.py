@@ -109,7 +109,7 @@ class MixedSearch(Bounded):
     def _walk(self, model: Model, start: Tensor, walk: _Search, first: int) -> Candidates:
         """The best of one walk from `start` (B, C, H, W), whose draws are of the streams from `first` on."""
         patience = max(self.n_queries // 4, 1) if self.patience is None else self.patience
-        asked = Nearby(model, start, self.eot_iter)
+        asked = Nearby(model, start, self.eot_iter, local=self.norm == "Linf")  # the others spend what is left anywhere
         best = self.score(model, start, walk.goal)
         for query in range(1, self.n_queries):
             done = query - walk.risen > patience

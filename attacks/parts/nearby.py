@@ -15,13 +15,14 @@ class Nearby:
         model: images (S, C, H, W) -> logits (S, K).
         points: (B, C, H, W), kept at first.
         eot_iter: passes through a randomised model that are averaged into one answer.
+        local: whether the points asked about differ in few pixels; elsewhere to follow a change is a detour.
     """
 
-    def __init__(self, model: Model, points: Tensor, eot_iter: int) -> None:
+    def __init__(self, model: Model, points: Tensor, eot_iter: int, local: bool) -> None:
         self._model, self._eot_iter = model, eot_iter
         nearby: Any = getattr(model, "nearby", None)
         same_precision = getattr(model, "dtype", points.dtype) == points.dtype
-        self._answers = nearby(points) if nearby and same_precision and eot_iter == 1 else None
+        self._answers = nearby(points) if nearby and local and same_precision and eot_iter == 1 else None
 
     def ask(self, rows: Tensor, points: Tensor) -> Tensor:
         """Logits (S, K) of points (S, C, H, W) in the place of the kept ones of some samples; `settle` comes next.

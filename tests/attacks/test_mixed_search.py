@@ -195,8 +195,10 @@ def test_an_image_that_fools_by_a_near_answer_alone_does_not_count(conv_net):
     assert not fell(conv_net, found, labels).any()
 
 
-@pytest.mark.parametrize(("settings", "dtype"), [({"eot_iter": 2}, torch.float32), ({}, torch.float16)])
-def test_averages_and_half_precision_ask_about_whole_images(settings, dtype):
+@pytest.mark.parametrize(
+    ("settings", "dtype"), [({"eot_iter": 2}, torch.float32), ({}, torch.float16), ({"norm": "L2"}, torch.float32)]
+)
+def test_averages_half_precision_and_wide_changes_ask_about_whole_images(settings, dtype):
     followed = Followed(lambda images: constant(images).to(images.dtype))
     MixedSearch(n_queries=5, **settings)(followed, GREY.to(dtype), ZERO)
     assert followed.n_asked == 0
