@@ -32,6 +32,7 @@ from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.attacks.square import Square
 from sparsefront.attacks.universal_perturbation import UniversalPerturbation
 from sparsefront.attacks.views import (
+    FittedModel,
     FittedSurrogate,
     GrayBox,
     Neighbourhood,
@@ -64,6 +65,7 @@ __all__ = [
     "CarliniWagner",
     "Chain",
     "DeepFool",
+    "FittedModel",
     "FittedSurrogate",
     "GaussianBlurControl",
     "GrayBox",

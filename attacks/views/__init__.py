@@ -1,5 +1,6 @@
 """Views: what an adversary knows of a defended model."""
 
+from sparsefront.attacks.views.fitted_model import FittedModel
 from sparsefront.attacks.views.fitted_surrogate import FittedSurrogate
 from sparsefront.attacks.views.gray_box import GrayBox
 from sparsefront.attacks.views.neighbourhood import Neighbourhood
@@ -11,6 +12,7 @@ from sparsefront.attacks.views.white_box import WhiteBox
 from sparsefront.attacks.views.wrapped_view import WrappedView
 
 __all__ = [
+    "FittedModel",
     "FittedSurrogate",
     "GrayBox",
     "Neighbourhood",

@@ -7,17 +7,16 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from sparsecode import value_with_gradient_of
 from sparsefront.attacks.parts.batch import in_precision
+from sparsefront.attacks.parts.fitting import fit, fitting
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
 from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, settings_of
 
 KERNEL = 5  # side of the convolutions: three of them see 13 pixels
-LEARNING_RATE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -78,27 +77,23 @@ class FittedSurrogate(View):
         """Return this view with a network fitted to the model's front end on images (N, C, H, W) in [0, 1]."""
         _check(model)
         view = copy.copy(self)
-        devices = [images.device] if images.is_cuda else []
-        with torch.random.fork_rng(devices), torch.inference_mode(False), torch.enable_grad():
-            torch.manual_seed(self.seed)
+        with fitting(self.seed, images):
             object.__setattr__(view, "_network", self._fit(meter(model.frontend), images.detach().clone()))
         return view
 
     def _fit(self, frontend: Any, images: Tensor) -> nn.Module:
         dtype, images = images.dtype, in_precision(images)  # half precision would not learn
         network = _network(images.shape[1], self.width).to(images)
-        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
         radius = float(self.radius)
-        for _ in tqdm(range(self.steps), desc="fitting a surrogate", leave=False, disable=None, delay=2):
-            some = images[torch.randint(len(images), (self.batch_size,)).to(images.device)]
+
+        def loss(some: Tensor) -> Tensor:
             some = (some + radius * (2 * torch.rand_like(some) - 1)).clamp(0, 1)
             with torch.no_grad():
                 wanted = frontend(some.to(dtype, copy=True)).unflatten(0, (len(some), -1)).mean(dim=1)
-            loss = (some + network(some) - wanted).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        return network.eval().requires_grad_(False)
+            error: Tensor = (some + network(some) - wanted).square().mean()
+            return error
+
+        return fit(network, images, loss, self.steps, self.batch_size)
 
 
 def _network(channels: int, width: int) -> nn.Sequential:

@@ -21,7 +21,7 @@ SENTENCES: dict[Sign, tuple[str, str]] = {
     ),
     "answers_without_scores": (
         "answers say a class and not how near another one is, so that no loss leads to it; use an attack by decisions "
-        "(Boundary, HopSkipJump)",
+        "(Boundary, HopSkipJump) or the view FittedModel",
         "outputs say how near other classes are.",
     ),
     "loss_does_not_rise": (
@@ -37,8 +37,8 @@ SENTENCES: dict[Sign, tuple[str, str]] = {
         "gradients at neighbouring points agree.",
     ),
     "differences_disagree": (
-        "gradients do not foretell how the loss changes; use another backward mode, the view Neighbourhood, or "
-        "an attack that asks for no gradient",
+        "gradients do not foretell how the loss changes; use another backward mode, the views Neighbourhood or "
+        "FittedModel, or an attack that asks for no gradient",
         "gradients foretell how the loss changes.",
     ),
     "gradient_draws_differ": (

@@ -16,6 +16,7 @@ from sparsefront.attacks import (
     RFGSM,
     AutoAttack,
     DeepFool,
+    FittedModel,
     FittedSurrogate,
     Growing,
     HopSkipJump,
@@ -122,6 +123,6 @@ def test_so_are_they_in_other_sizes():
         Growing(PGD(), sizes=[1, 2, 4])
     with pytest.raises(ValueError, match="`size` must be at most 1 with norm Linf, found 8"):
         Rescaled(PGD(), size=8, norm="Linf")
-    for view in (Neighbourhood, FittedSurrogate):
+    for view in (Neighbourhood, FittedModel, FittedSurrogate):
         with pytest.raises(ValueError, match="`radius` must be at most 1 with norm Linf, found 2"):
             view(radius=2)

@@ -18,10 +18,13 @@ from sparsefront.attacks import (
     ZOO,
     Boundary,
     DeepFool,
+    FittedModel,
     FittedSurrogate,
     HopSkipJump,
     NamedAttack,
     Neighbourhood,
+    OppositeGradient,
+    RescaledLogits,
     SavedImages,
     Square,
     Transfer,
@@ -49,6 +52,8 @@ def attacks():
         NamedAttack("boundary", Boundary(steps=5, **fewer)),
         NamedAttack("hop", HopSkipJump(steps=2, n_directions=5, **fewer)),
         NamedAttack("fitted", PGD(eps=0.1, steps=2), FittedSurrogate(steps=2, width=2, n_fitting_images=20)),
+        NamedAttack("model", PGD(eps=0.1, steps=2), FittedModel(steps=2, width=2, n_fitting_images=20)),
+        NamedAttack("rescaled", PGD(eps=0.1, steps=2), RescaledLogits(OppositeGradient())),
     ]
 
 

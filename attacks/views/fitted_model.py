@@ -1,0 +1,168 @@
+"""A defended model seen through a network that was fitted to its answers."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sparsefront.attacks.parts.batch import in_precision
+from sparsefront.attacks.parts.fitting import fit, fitting
+from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.attacks.signs.answers_without_scores import answers_without_scores
+from sparsefront.attacks.views.rescaled_logits import RescaledLogits, standardised
+from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import at_least, check_rules, settings_of
+
+N_ASKED = 32  # images by which it is told whether there are scores
+SIDE = 7  # of what the linear layers behind convolutions read
+LARGEST_SIDE = 32  # of what the others read
+HIDDEN = 128
+
+
+@dataclass(frozen=True)
+class FittedModel(View):
+    """A small network that was fitted to the deployed model's own answers (Papernot et al. 2017).
+
+    For models that hide every gradient, or answer without scores: nothing is asked of them but answers, to points
+    around training images. Where answers have scores, the network minimises, over points a and b near each other, the mean
+    square difference between its logits and the answers', both at deviation 1 over the classes (see `RescaledLogits`),
+    and that between its change from a to b and theirs, beside the size of theirs: an adversary goes by changes, of
+    which the first says little. Where answers are labels alone, it minimises cross entropy.
+
+    The points a have uniform noise of size `radius`; to come to b, a third is moved by `radius` in blocks of pixels up
+    or down, a third pixel by pixel, a third towards another image. The network is a sum of a convolutional and a fully
+    connected one, for it is not known of which kind the model is.
+
+    It comes near to the model, not up to it: `docs/attacks.md` has what it leaves beside what the model's own gradient
+    would.
+
+    Args:
+        n_fitting_images: training images that it is fitted to.
+        width: channels of the first convolution; the second has twice as many.
+        steps: of its optimizer (Adam).
+        batch_size: images in one of them; each is two questions.
+        radius: of the points in [0, 1] pixel units; `8/255` is read. Best the attack's eps.
+        seed: of the network's first weights, of the images' order and of the points.
+
+    Raises:
+        ValueError: a setting out of range; a call before `fitted`.
+    """
+
+    knowledge: ClassVar[str] = "transfer"
+
+    n_fitting_images: int = 2000
+    width: int = 16
+    steps: int = 800
+    batch_size: int = 32
+    radius: PixelSize = "8/255"
+    seed: int = 0
+    _network: nn.Module | None = field(init=False, default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        counts = settings_of(self, "n_fitting_images", "width", "steps", "batch_size")
+        check_rules([*at_least(1, **counts), *radius_rules("Linf", radius=float(self.radius))])
+
+    def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
+        """Return the fitted network; the model is not asked any more."""
+        network = self._network
+
+        def logits(images: Tensor) -> Tensor:
+            if network is None:
+                raise ValueError("FittedModel must be fitted first: call `fitted(model, images)`.")
+            answers = network(images.to(torch.promote_types(images.dtype, torch.float32)))
+            return RescaledLogits.deviation * standardised(answers)
+
+        return meter(logits)
+
+    def fitted(self, model: Any, images: Tensor, meter: Meter = unmetered) -> Self:
+        """Return this view with a network fitted to the model's answers to images (N, C, H, W) in [0, 1]."""
+        view = copy.copy(self)
+        answers = meter(lambda points: model.logits_from(model.frontend(points)))
+        with fitting(self.seed, images):
+            object.__setattr__(view, "_network", self._fit(answers, images.detach().clone()))
+        return view
+
+    def _fit(self, model: Logits, images: Tensor) -> nn.Module:
+        dtype, images = images.dtype, in_precision(images)  # half precision would not learn
+
+        @torch.no_grad()
+        def answers(points: Tensor) -> Tensor:
+            outputs = model(points.to(dtype, copy=True))
+            return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+
+        some = images[:N_ASKED]
+        places = torch.arange(len(some), device=images.device)
+        labels_alone = bool(answers_without_scores(answers, some, places, places).all())
+        network = _Network(images.shape[1:], answers(some[:1]).shape[1], self.width).to(images)
+
+        def loss(batch: Tensor) -> Tensor:
+            near = (batch + float(self.radius) * (2 * torch.rand_like(batch) - 1)).clamp(0, 1)
+            points = torch.cat([near, _moved(near, images, float(self.radius))])
+            wanted, found = answers(points), network(points)
+            if labels_alone:
+                return F.cross_entropy(found, wanted.argmax(dim=1))
+            return _error(found, standardised(wanted).to(found))
+
+        return fit(network, images, loss, self.steps, self.batch_size)
+
+
+def _error(found: Tensor, wanted: Tensor) -> Tensor:
+    """Of logits (2B, K), in values and, from each of the first half to its like in the second, in changes."""
+    changes, wanted_changes = (second - first for first, second in (found.chunk(2), wanted.chunk(2)))
+    smallest = torch.finfo(wanted.dtype).tiny
+    relative = (changes - wanted_changes).square().mean() / wanted_changes.square().mean().clamp_min(smallest)
+    return (found - wanted).square().mean() + relative
+
+
+class _Network(nn.Module):
+    """(B, C, H, W) -> logits (B, K)."""
+
+    def __init__(self, image_shape: torch.Size, n_classes: int, width: int) -> None:
+        super().__init__()
+        channels, sides = image_shape[0], [min(side, LARGEST_SIDE) for side in image_shape[1:]]
+        self.convolutional = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2, ceil_mode=True),
+            nn.Conv2d(width, 2 * width, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveMaxPool2d(SIDE),
+            nn.Flatten(),
+            nn.Linear(2 * width * SIDE**2, HIDDEN),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, n_classes),
+        )
+        self.connected = nn.Sequential(
+            nn.AdaptiveAvgPool2d((sides[0], sides[1])),
+            nn.Flatten(),
+            nn.Linear(channels * sides[0] * sides[1], 2 * HIDDEN),
+            nn.ReLU(),
+            nn.Linear(2 * HIDDEN, n_classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Add both."""
+        logits: Tensor = self.convolutional(images) + self.connected(images)
+        return logits
+
+
+def _moved(points: Tensor, images: Tensor, radius: float) -> Tensor:
+    """Points near (B, C, H, W): in thirds by blocks, by pixels, and towards some of other images (N, C, H, W)."""
+    count = len(points)
+    blocks, pixels = (radius * _signs(points, side) for side in (None, 1))
+    others = images[torch.randint(len(images), (count,)).to(images.device)]
+    towards = (others - points).clamp(-radius, radius)
+    third = (torch.arange(count, device=points.device) % 3)[:, None, None, None]
+    return (points + torch.where(third == 0, blocks, torch.where(third == 1, pixels, towards))).clamp(0, 1)
+
+
+def _signs(images: Tensor, side: int | None) -> Tensor:
+    """1 or -1 for each block of pixels of this side, of one from 1 to the image's if None: (B, C, H, W)."""
+    count, channels, height, width = images.shape
+    side = int(min(height, width) ** torch.rand(()).item()) if side is None else side
+    blocks = torch.randint(2, (count, channels, -(-height // side), -(-width // side))).to(images) * 2 - 1
+    return blocks.repeat_interleave(side, dim=2).repeat_interleave(side, dim=3)[:, :, :height, :width]
