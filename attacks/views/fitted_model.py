@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from sparsefront.attacks.parts.batch import in_precision
 from sparsefront.attacks.parts.fitting import fit, fitting
+from sparsefront.attacks.parts.moves import moved_in_three_ways
 from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.attacks.parts.sum_network import SumNetwork
 from sparsefront.attacks.signs.answers_without_scores import answers_without_scores
 from sparsefront.attacks.views.rescaled_logits import RescaledLogits, standardised
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
@@ -18,9 +20,6 @@ from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import at_least, check_rules, settings_of
 
 N_ASKED = 32  # images by which it is told whether there are scores
-SIDE = 7  # of what the linear layers behind convolutions read
-LARGEST_SIDE = 32  # of what the others read
-HIDDEN = 128
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,10 @@ class FittedModel(View):
     """A small network that was fitted to the deployed model's own answers (Papernot et al. 2017).
 
     For models that hide every gradient, or answer without scores: nothing is asked of them but answers, to points
-    around training images. Where answers have scores, the network minimises, over points a and b near each other, the mean
-    square difference between its logits and the answers', both at deviation 1 over the classes (see `RescaledLogits`),
-    and that between its change from a to b and theirs, beside the size of theirs: an adversary goes by changes, of
-    which the first says little. Where answers are labels alone, it minimises cross entropy.
+    around training images. Where answers have scores, the network minimises, over points a and b near each other, the
+    mean square difference between its logits and the answers', both at deviation 1 over the classes (see
+    `RescaledLogits`), and that between its change from a to b and theirs, beside the size of theirs: an adversary goes
+    by changes, of which the first says little. Where answers are labels alone, it minimises cross entropy.
 
     The points a have uniform noise of size `radius`; to come to b, a third is moved by `radius` in blocks of pixels up
     or down, a third pixel by pixel, a third towards another image. The network is a sum of a convolutional and a fully
@@ -97,11 +96,11 @@ class FittedModel(View):
         some = images[:N_ASKED]
         places = torch.arange(len(some), device=images.device)
         labels_alone = bool(answers_without_scores(answers, some, places, places).all())
-        network = _Network(images.shape[1:], answers(some[:1]).shape[1], self.width).to(images)
+        network = SumNetwork(images.shape[1:], answers(some[:1]).shape[1], self.width).to(images)
 
         def loss(batch: Tensor) -> Tensor:
             near = (batch + float(self.radius) * (2 * torch.rand_like(batch) - 1)).clamp(0, 1)
-            points = torch.cat([near, _moved(near, images, float(self.radius))])
+            points = torch.cat([near, moved_in_three_ways(near, images, float(self.radius))])
             wanted, found = answers(points), network(points)
             if labels_alone:
                 return F.cross_entropy(found, wanted.argmax(dim=1))
@@ -116,53 +115,3 @@ def _error(found: Tensor, wanted: Tensor) -> Tensor:
     smallest = torch.finfo(wanted.dtype).tiny
     relative = (changes - wanted_changes).square().mean() / wanted_changes.square().mean().clamp_min(smallest)
     return (found - wanted).square().mean() + relative
-
-
-class _Network(nn.Module):
-    """(B, C, H, W) -> logits (B, K)."""
-
-    def __init__(self, image_shape: torch.Size, n_classes: int, width: int) -> None:
-        super().__init__()
-        channels, sides = image_shape[0], [min(side, LARGEST_SIDE) for side in image_shape[1:]]
-        self.convolutional = nn.Sequential(
-            nn.Conv2d(channels, width, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2, ceil_mode=True),
-            nn.Conv2d(width, 2 * width, 3, padding=1),
-            nn.ReLU(),
-            nn.AdaptiveMaxPool2d(SIDE),
-            nn.Flatten(),
-            nn.Linear(2 * width * SIDE**2, HIDDEN),
-            nn.ReLU(),
-            nn.Linear(HIDDEN, n_classes),
-        )
-        self.connected = nn.Sequential(
-            nn.AdaptiveAvgPool2d((sides[0], sides[1])),
-            nn.Flatten(),
-            nn.Linear(channels * sides[0] * sides[1], 2 * HIDDEN),
-            nn.ReLU(),
-            nn.Linear(2 * HIDDEN, n_classes),
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Add both."""
-        logits: Tensor = self.convolutional(images) + self.connected(images)
-        return logits
-
-
-def _moved(points: Tensor, images: Tensor, radius: float) -> Tensor:
-    """Points near (B, C, H, W): in thirds by blocks, by pixels, and towards some of other images (N, C, H, W)."""
-    count = len(points)
-    blocks, pixels = (radius * _signs(points, side) for side in (None, 1))
-    others = images[torch.randint(len(images), (count,)).to(images.device)]
-    towards = (others - points).clamp(-radius, radius)
-    third = (torch.arange(count, device=points.device) % 3)[:, None, None, None]
-    return (points + torch.where(third == 0, blocks, torch.where(third == 1, pixels, towards))).clamp(0, 1)
-
-
-def _signs(images: Tensor, side: int | None) -> Tensor:
-    """1 or -1 for each block of pixels of this side, of one from 1 to the image's if None: (B, C, H, W)."""
-    count, channels, height, width = images.shape
-    side = int(min(height, width) ** torch.rand(()).item()) if side is None else side
-    blocks = torch.randint(2, (count, channels, -(-height // side), -(-width // side))).to(images) * 2 - 1
-    return blocks.repeat_interleave(side, dim=2).repeat_interleave(side, dim=3)[:, :, :height, :width]

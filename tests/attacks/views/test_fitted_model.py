@@ -3,7 +3,6 @@ import torch
 from torch import nn
 
 from sparsefront.attacks import PGD, FittedModel, NamedAttack, Neighbourhood, WhiteBox
-from sparsefront.attacks.views.fitted_model import _moved, _signs
 from tests.helpers.planted import HIDING, PLAIN, network, right_digits, training_images
 
 FEW = {"n_fitting_images": 10, "width": 2, "steps": 3, "batch_size": 4}
@@ -86,22 +85,6 @@ def test_the_same_seed_fits_the_same_and_leaves_no_trace():
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
     assert views[0] == FittedModel(**FEW)
-
-
-def test_points_are_moved_by_no_more_than_the_radius():
-    images = training_images(30)[0]
-    moved = _moved(images[:20], images, 0.1)
-    assert (moved - images[:20]).abs().max() <= 0.1 + 1e-6
-    assert ((moved >= 0) & (moved <= 1)).all()
-    assert ((moved != images[:20]).flatten(1).sum(dim=1) > 50).all()
-
-
-@pytest.mark.parametrize("side", [None, 1, 3])
-@pytest.mark.parametrize("shape", [(2, 3, 7, 10), (1, 1, 1, 1)])
-def test_blocks_cover_images_of_every_size(shape, side):
-    found = _signs(torch.zeros(shape), side)
-    assert found.shape == shape
-    assert set(found.unique().tolist()) <= {-1.0, 1.0}
 
 
 def test_it_is_a_surrogate_and_may_stand_in_a_neighbourhood():
