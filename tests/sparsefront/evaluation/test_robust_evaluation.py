@@ -170,7 +170,7 @@ def test_diagnostics_that_cannot_be_had_cost_no_evaluation(tmp_path):
     )
     assert rows(blind, "val")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sparsefront.evaluation.diagnostics._gradients", lambda seen: 1 / 0)
+        patch.setattr("sparsefront.evaluation.diagnostics.value_and_gradient", lambda *_: 1 / 0)
         trainer = run(tmp_path, "validate", [PGD_LINF], diagnostics=5)
     about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
     (sign,) = [sign for sign in about["diagnostics"] if sign["flag"] == "probe_failed"]
