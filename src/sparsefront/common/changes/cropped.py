@@ -31,4 +31,4 @@ class Cropped(Stage):
         samples, lines = lines // height, lines % height - self._top
         inside = (lines >= 0) & (lines < self.height) & (columns >= 0) & (columns < self.width)
         places = (samples * self.height + lines) * self.width + columns
-        return Change(places[inside], change.new[inside], change.old[inside]), nothing_kept
+        return change._replace(places=places).of(inside), nothing_kept

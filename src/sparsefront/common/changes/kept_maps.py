@@ -66,8 +66,9 @@ class KeptMaps:
         """Gives places (P,) their values (P, C) before back, of samples that the change is not made for."""
 
         def settle(accepted: Tensor) -> None:
-            refused = ~accepted[self.split(places)[0]]
-            self.flat.index_copy_(0, places[refused], before[refused])
+            samples = places.div(self.height * self.width, rounding_mode="floor")
+            refused = (~accepted.index_select(0, samples)).nonzero().squeeze(1)
+            self.flat.index_copy_(0, places.index_select(0, refused), before.index_select(0, refused))
 
         return settle
 
