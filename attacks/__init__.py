@@ -26,10 +26,12 @@ from sparsefront.attacks.parts.losses import cross_entropy, margin
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.pgd import PGD
+from sparsefront.attacks.protocol import expanded
 from sparsefront.attacks.r_fgsm import RFGSM
 from sparsefront.attacks.rescaled import Rescaled
 from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.attacks.square import Square
+from sparsefront.attacks.standard import Standard
 from sparsefront.attacks.universal_perturbation import UniversalPerturbation
 from sparsefront.attacks.views import (
     FittedModel,
@@ -82,11 +84,13 @@ __all__ = [
     "RescaledLogits",
     "SavedImages",
     "Square",
+    "Standard",
     "Transfer",
     "UniversalPerturbation",
     "View",
     "WhiteBox",
     "cross_entropy",
+    "expanded",
     "margin",
     "perturbation_norm",
     "shows",

@@ -33,9 +33,8 @@ class NamedAttack:
             standing. One without a chain meets every sample that is right.
         start: `clean` begins as the attack does by itself; `best` from the image of largest margin that the attacks
             before it in the chain found, for an attack that can.
-
-        where: a sign that a sample must show for this attack to be run on it (`sparsefront.attacks.signs`); None: every
-            sample.
+        where: signs (`sparsefront.attacks.signs`), one of which a sample must show for this attack to be run on it;
+            none: every sample.
 
     Raises:
         ValueError: a name, target, chain, start or sign that cannot be one, or an attack that stops early on a view
@@ -48,14 +47,14 @@ class NamedAttack:
     target: Target = "most_likely"
     chain: str | None = None
     start: Start = "clean"
-    where: Sign | None = None
+    where: tuple[Sign, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.+-]+", self.name):
             raise ValueError(f"`name` of an attack may hold letters, digits and _ . + - only, found {self.name!r}.")
         check_rules([*one_of(get_args(Target), target=self.target), *one_of(get_args(Start), start=self.start)])
-        if self.where is not None:
-            check_rules(one_of(get_args(Sign), where=self.where))
+        for sign in self.where:
+            check_rules(one_of(get_args(Sign), where=sign))
         if self.start == "best" and (self.chain is None or not self.attack.begins_from_starts):
             why = "no `chain`" if self.chain is None else f"{type(self.attack).__name__}, which begins as it does"
             raise ValueError(
@@ -91,14 +90,17 @@ class NamedAttack:
 
 
 def shows(named: NamedAttack, model: Model, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Bool (B,): the samples that an attack is meant for, those that show the sign `where`; all if it names none.
+    """Bool (B,): the samples that an attack is meant for, those that show one of its signs; all if it names none.
 
     Args:
         named: the attack.
-        model: images -> logits (B, K), in which the sign is looked for: as an adversary sees it who has no remedy yet.
+        model: images -> logits (B, K), in which signs are looked for: as an adversary sees it who has no remedy yet.
         batch: images (B, C, H, W) in [0, 1], their labels (B,) and their numbers (B,).
     """
     images, labels, indices = batch
-    if named.where is None:
-        return torch.ones_like(labels, dtype=torch.bool)
-    return SIGNS[named.where](model, images, labels, indices)
+    shown = torch.full_like(labels, not named.where, dtype=torch.bool)
+    for sign in named.where:
+        (rest,) = (~shown).nonzero(as_tuple=True)
+        if len(rest):
+            shown[rest] = SIGNS[sign](model, images[rest], labels[rest], indices[rest])
+    return shown

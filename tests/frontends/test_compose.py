@@ -180,7 +180,7 @@ def test_the_command_line_builds_trains_and_reloads_a_list_of_parts(tmp_path, mo
                 - class_path: sparsefront.frontends.BitDepth
                   init_args: {bits: 4}
                 - class_path: TopT
-                  init_args: {n_atoms: 20, top_t: 3, decoder: small, learning: {n_iterations: 2}, eps: 0.05}
+                  init_args: {n_atoms: 20, top_t: 3, decoder: small, learning: {n_iterations: 2}}
                 - Identity
                 - class_path: CropEnsemble
                   init_args: {n_crops: 2}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefront.attacks import Chain, NamedAttack, perturbation_norm
+from sparsefront.attacks import Chain, NamedAttack, WhiteBox, perturbation_norm, shows
 from sparsefront.common.logits import predicted_classes
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.agreement import MOST
@@ -111,7 +111,7 @@ class AttackRun:
             chain = alone if named.chain is None else chains.setdefault(named.chain, alone)
             goal = named.targets(logits, labels, indices) if named.attack.targeted else labels
             self.progress.begin(named.name, len(labels), self.costs[named.name])
-            tried, adversarial = self._tried(named, Batch(images, goal, indices), chain)
+            tried, adversarial = self._tried(named, batch, goal, chain)
             self.progress.end()
             if adversarial is None:
                 continue
@@ -133,7 +133,7 @@ class AttackRun:
         columns["fell"] = fallen
         return Samples({name: as_array(column) for name, column in columns.items()})
 
-    def _tried(self, named: NamedAttack, batch: Batch, chain: Chain) -> tuple[Tensor, Tensor | None]:
+    def _tried(self, named: NamedAttack, batch: Batch, goal: Tensor, chain: Chain) -> tuple[Tensor, Tensor | None]:
         """Which samples (B,) an attack is run on, and adversarial images (B, C, H, W); None if it failed.
 
         Those of samples that it is not run on are what the chain holds of them.
@@ -144,9 +144,13 @@ class AttackRun:
         start = time.perf_counter()
         adversarial = chain.images.clone()
         try:
+            if named.where and tried.any():
+                tried = tried.clone()
+                tried[chain.standing] = self._shows(named, Batch(*(tensor[tried] for tensor in batch)))
             if tried.any():
                 starts = chain.best[tried] if named.start == "best" else None
-                adversarial[tried] = self._strongest(named, Batch(*(tensor[tried] for tensor in batch)), starts)
+                aimed = Batch(batch.image[tried], goal[tried], batch.index[tried])
+                adversarial[tried] = self._strongest(named, aimed, starts)
         except Exception as error:
             self.errors[named.name] = f"{type(error).__name__}: {error}"
             warnings.warn(f"Attack {named.name!r} failed and is left out: {error}", stacklevel=3)
@@ -154,6 +158,10 @@ class AttackRun:
         self.costs[named.name].seconds += time.perf_counter() - start
         self.costs[named.name].attacked += int(tried.sum())
         return tried, adversarial
+
+    def _shows(self, named: NamedAttack, batch: Batch) -> Tensor:
+        """Which samples (S,) show a sign that an attack is for, to an adversary of the default backward mode."""
+        return shows(named, WhiteBox()(self.prepared.form(None), self._meter(named)), batch)
 
     def _strongest(self, named: NamedAttack, batch: Batch, starts: Tensor | None) -> Tensor:
         """Adversarial images (B, C, H, W) for (images, goals, indices), from points (B, C, H, W) if any are given."""

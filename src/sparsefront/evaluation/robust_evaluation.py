@@ -9,7 +9,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
-from sparsefront.attacks import NamedAttack
+from sparsefront.attacks import NamedAttack, Standard, expanded
+from sparsefront.attacks.standard import Effort
 from sparsefront.common.frozen_model import frozen_model
 from sparsefront.common.home import at_home
 from sparsefront.common.stopping import keep_in_mind
@@ -56,7 +57,9 @@ class RobustEvaluation(EvaluationCallback):
     failed, never as survived.
 
     Args:
-        attacks: the named attacks; from the command line they are the top-level list `attacks`.
+        attacks: the named attacks; from the command line they are the top-level list `attacks`. A protocol among them
+            is a row for each attack that it makes of the model; `quick`, `standard` or `thorough` is the protocol
+            `Standard` of that effort.
         every_n_epochs: during `fit`, run in every n-th validation only, and in the last.
         max_samples: attack only the first so many samples of the loader; null for all.
         time_budget: seconds after which no further batch is attacked; null for no bound. The table says how many
@@ -76,7 +79,7 @@ class RobustEvaluation(EvaluationCallback):
 
     def __init__(
         self,
-        attacks: Sequence[NamedAttack] = (),
+        attacks: Sequence[NamedAttack] | Effort = (),
         every_n_epochs: int = 1,
         max_samples: int | None = None,
         time_budget: float | None = None,
@@ -86,6 +89,8 @@ class RobustEvaluation(EvaluationCallback):
         diagnostics: int = 0,
         resume_from: str | None = None,
     ) -> None:
+        if isinstance(attacks, str):
+            attacks = [NamedAttack(attacks, Standard(effort=attacks))]
         check_evaluation_settings(
             [named.name for named in attacks],
             every_n_epochs=every_n_epochs,
@@ -108,7 +113,7 @@ class RobustEvaluation(EvaluationCallback):
 
     def check(self, model: DefendedClassifier) -> None:
         """Raise a ValueError that names the attack if one does not suit the model."""
-        check_views("Attack", self.attacks, model)
+        check_views("Attack", expanded(self.attacks, model), model)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse attacks that do not suit the model before anything is trained."""
@@ -165,11 +170,12 @@ class RobustEvaluation(EvaluationCallback):
         self._late = False  # whether the time budget kept samples from being attacked
         self._start = time.monotonic()
         shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
-        self._progress = AttackProgress(self.attacks, number_to_follow(self.max_samples, trainer), shown)
+        attacks = expanded(self.attacks, model)
+        self._progress = AttackProgress(attacks, number_to_follow(self.max_samples, trainer), shown)
         with frozen_model(model):
             run = AttackRun(
                 model,
-                self.attacks,
+                attacks,
                 cascade=self.search.cascade,
                 search_precision=self.search.precision,
                 draws=self.draws,
@@ -211,14 +217,15 @@ class RobustEvaluation(EvaluationCallback):
         """Put the processes' samples together, log, write."""
         gathered = GatheredEvaluation.of(self._ongoing, self._late)
         some = len(gathered.samples) > 0
-        entering = [named.name for named in self.attacks if named.in_worst_case]
+        attacks = expanded(self.attacks, model)
+        entering = [named.name for named in attacks if named.in_worst_case]
         metrics = logged_metrics(gathered.samples, entering) if some else {}
         self._log(model, stage, metrics)
         if self._progress is not None:
-            lines = attack_lines(stage, self.attacks, metrics, gathered.costs, gathered.errors) if some else ()
+            lines = attack_lines(stage, attacks, metrics, gathered.costs, gathered.errors) if some else ()
             self._progress.close(*lines)
         if trainer.is_global_zero and some:
-            writer = ResultsWriter(trainer, self._ongoing, self.attacks, self.results, stage)
+            writer = ResultsWriter(trainer, self._ongoing, attacks, self.results, stage)
             settings = {"cascade": self.search.cascade, "time_budget": self.time_budget, "draws": self.draws}
             writer.write(gathered, self.diagnostics, settings)
 

@@ -35,6 +35,7 @@ class AttackRecord:
             misled it.
         in_worst_case: whether a sample that falls to it counts as fallen: not to a control, nor at any size whatever.
         chain: attacks of one chain met only the samples that those before them left standing; None of one that met all.
+        where: the signs of which a sample had to show one to be attacked; none of one that asked for none.
         start: `best` if it began from the best images that its chain had found, else `clean`.
         error: what stopped it, or None if it ran to its end.
         seconds: time that it took, or None.
@@ -55,6 +56,7 @@ class AttackRecord:
     asks_only: bool = False
     in_worst_case: bool = True
     chain: str | None = None
+    where: tuple[str, ...] = ()
     start: str = "clean"
     error: str | None = None
     seconds: float | None = None
@@ -95,6 +97,7 @@ class AttackRecord:
             asks_only=named.view.is_deployed and (named.knowledge == "black_box" or not named.attack.by_gradient),
             in_worst_case=named.in_worst_case,
             chain=named.chain,
+            where=named.where,
             start=named.start,
             error=error,
             **({} if cost is None else vars(cost)),
@@ -127,6 +130,7 @@ class AttackRecord:
             asks_only=entry.at("asks_only").flag(),
             in_worst_case=in_worst_case is None or in_worst_case.flag(),
             chain=entry.text_of("chain"),
+            where=tuple(sign.text() for sign in where.parts()) if (where := entry.get("where")) else (),
             start=entry.text_of("start") or "clean",
             error=entry.text_of("error"),
             **{key: entry.number_of(key, 0) for key in vars(Cost())},
@@ -146,6 +150,7 @@ class AttackRecord:
             "minimises": self.minimises,
             "asks_only": self.asks_only,
             "chain": self.chain,
+            "where": list(self.where),
             "start": self.start,
             **costs,
             "error": self.error,

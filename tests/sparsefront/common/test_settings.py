@@ -46,7 +46,9 @@ def classes():
                 if inspect.isclass(value) and value.__module__ == module.name and not name.startswith("_"):
                     public = issubclass(value, BASES) or name in getattr(package, "__all__", ())
                     found |= {value} if public and not inspect.isabstract(value) else set()
-    return sorted(found - {CheckedSettings, TorchvisionData}, key=lambda kind: (kind.__module__, kind.__name__))
+    return sorted(
+        found - {CheckedSettings, TorchvisionData, attacks.Chain}, key=lambda kind: (kind.__module__, kind.__name__)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +124,14 @@ def test_the_walk_meets_all_that_the_packages_offer():
     names = {kind.__name__ for kind in classes()}
     functions_and_types = {
         "Budget",
+        "Chain",
         "Model",
         "Norm",
         "cross_entropy",
+        "expanded",
         "margin",
         "perturbation_norm",
+        "shows",
         "value_and_gradient",
     }
     offered = {*attacks.__all__, *frontends.__all__, *classifiers.__all__} - functions_and_types
@@ -182,7 +187,9 @@ def test_a_front_end_that_is_no_class_is_refused(front_end):
 def test_an_attack_that_is_not_built_is_refused_with_the_mend():
     with pytest.raises(ValueError, match=r"^`attack` must be an Attack, found the class PGD; write PGD\(\.\.\.\)"):
         NamedAttack("p", PGD)
-    with pytest.raises(ValueError, match=r"^`attacks` must be a list, each entry a NamedAttack, found"):
+    with pytest.raises(
+        ValueError, match=r"^`attacks` must be a list, each entry a NamedAttack or one of quick, standard, thorough, "
+    ):
         RobustEvaluation([PGD()])
 
 

@@ -1,0 +1,224 @@
+"""The standard protocol."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any, Literal, get_args
+
+from sparsefront.attacks.apgd import APGD
+from sparsefront.attacks.apgd_t import APGDT
+from sparsefront.attacks.base import Attack
+from sparsefront.attacks.fmn import FMN
+from sparsefront.attacks.hop_skip_jump import HopSkipJump
+from sparsefront.attacks.mixed_search import MixedSearch
+from sparsefront.attacks.named import NamedAttack
+from sparsefront.attacks.nes import NES
+from sparsefront.attacks.parts.losses import LEAST_CLASSES, Loss
+from sparsefront.attacks.parts.norms import Norm
+from sparsefront.attacks.parts.reach import radius_rules
+from sparsefront.attacks.protocol import Protocol
+from sparsefront.attacks.signs import Sign
+from sparsefront.attacks.views import (
+    FittedModel,
+    FittedSurrogate,
+    GrayBox,
+    Neighbourhood,
+    OppositeGradient,
+    RescaledLogits,
+    View,
+    WhiteBox,
+)
+from sparsefront.common.budget import Budget
+from sparsefront.common.pixel_size import PixelSize
+from sparsefront.common.rules import check_rules, one_of
+
+Effort = Literal["quick", "standard", "thorough"]
+_DEPLOYED = WhiteBox()  # the default backward mode
+_SHARE = 10  # of the ball, that gradients are averaged and differences taken over: benchmarks/standard
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How much the attacks do.
+
+    Args:
+        steps: of gradient attacks.
+        restarts: of the first of them.
+        classes: that the second aims at.
+        passes: that a gradient or an answer is averaged over where anything is random.
+        queries: of a walk of random search, at most.
+        walks: of random search.
+        points: that an averaged gradient is averaged over.
+    """
+
+    steps: int
+    restarts: int
+    classes: int
+    passes: int
+    queries: int
+    walks: int
+    points: int
+
+
+_EFFORTS: dict[Effort, _Effort] = {
+    "quick": _Effort(steps=20, restarts=1, classes=3, passes=5, queries=300, walks=1, points=8),
+    "standard": _Effort(steps=100, restarts=1, classes=9, passes=10, queries=5000, walks=2, points=20),
+    "thorough": _Effort(steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=4, points=40),
+}
+
+
+@dataclass(frozen=True)
+class Standard(Protocol):
+    """The attacks that a defended model is judged by, composed from what it declares: nothing to choose but the ball.
+
+    A chain, each attack on the samples that those before it left standing:
+
+    1. Auto-PGD on cross entropy and towards the likeliest wrong classes (Croce and Hein 2020) through the front end's
+       default backward mode, then through each other mode that it declares (Athalye et al. 2018).
+    2. Images made for the classifier alone, and for a network fitted to the front end; the deployed model has the last
+       word on them.
+    3. Remedies, on samples that show a sign of a hidden gradient: logits rescaled where their softmax is saturated or
+       was handed out; the opposite direction where gradients point down; gradients averaged over points where they
+       ripple; differences of answers, and transfer from a network fitted to the model's answers, where there is no
+       gradient; averages over draws where answers differ from call to call.
+    4. Random search with mixed moves from the best image so far and from stripes (after Andriushchenko et al. 2020).
+    5. A search for the smallest perturbation (Pintor et al. 2021), which counts inside the ball; by decisions (Chen et
+       al. 2020) where answers carry no scores.
+    6. Auto-PGD on the margin once more, from the best images so far.
+
+    Before a front end that draws random numbers, gradients and answers are averaged over several passes.
+
+    Args:
+        eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
+        norm: of the ball.
+        effort: `quick` for curves while training, `standard`, or `thorough`.
+        cascade: run each attack on what those before it left; false gives every attack every sample, at many times the
+            cost, and leaves out the last, which begins from what the others found.
+        seed: of all random numbers.
+
+    Raises:
+        ValueError: a setting out of range.
+    """
+
+    eps: PixelSize = "8/255"
+    norm: Norm = "Linf"
+    effort: Effort = "standard"
+    cascade: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        rules = [*one_of(get_args(Norm), norm=self.norm), *one_of(get_args(Effort), effort=self.effort)]
+        check_rules([*rules, *radius_rules(self.norm, eps=float(self.eps))])
+
+    @property
+    def budget(self) -> Budget:
+        """The ball around each image that all its attacks keep to."""
+        return Budget(self.norm, float(self.eps))
+
+    def entries(self, name: str, model: Any) -> list[NamedAttack]:
+        """The attacks in their order, for a defended model."""
+        effort = _EFFORTS[self.effort]
+        make = _Maker(self, name, effort, model)
+        entries = [
+            make("apgd_ce", make.ascent("ce", n_restarts=effort.restarts)),
+            make("apgd_t", make.targeted()),
+            *self._other_views(make),
+            *self._remedies(make),
+            make("search", make.search(), start="best"),
+            make("smallest", FMN(norm=self.norm, eps=float(self.eps), steps=effort.steps)),
+            *self._by_decisions(make),
+            make("apgd_best", make.ascent("cw"), start="best"),
+        ]
+        return entries if self.cascade else [replace(one, chain=None, start="clean") for one in entries]
+
+    def _other_views(self, make: "_Maker") -> Iterator[NamedAttack]:
+        """Through each mode but the default, and images made without the front end or with one fitted to it."""
+        if make.frontend.hands_images_on:
+            return
+        for mode in make.frontend.backward_modes():
+            if mode != make.frontend.default_backward:
+                yield make(f"apgd_{mode}", make.ascent("ce"), WhiteBox(mode))
+        if make.frontend.returns_images:
+            yield make("gray_box", make.ascent("ce", early_stop=False), GrayBox())
+            yield make("surrogate", make.ascent("ce"), FittedSurrogate(radius=make.pixel_size, seed=self.seed))
+
+    def _remedies(self, make: "_Maker") -> Iterator[NamedAttack]:
+        """What mends an attack that a sign shows to be misled, on the samples that show it."""
+        ascent = make.ascent("cw")
+        points, radius = make.effort.points, make.pixel_size / _SHARE
+        averaged = Neighbourhood(RescaledLogits(), radius=radius, n_samples=points, seed=self.seed, mirrored=True)
+        yield make("rescaled", ascent, RescaledLogits(), ("vanishing", "outputs_sum_to_one"))
+        yield make("opposite", ascent, OppositeGradient(RescaledLogits()), ("gradient_points_down",))
+        yield make("averaged", ascent, averaged, ("rippled", "differences_disagree", "loss_does_not_rise"))
+        yield make("differences", make.differences(), RescaledLogits(), ("zero_gradients", "differences_disagree"))
+        fitted = FittedModel(radius=make.pixel_size, seed=self.seed)
+        yield make("fitted", make.ascent("ce", early_stop=False), fitted, ("zero_gradients", "answers_without_scores"))
+        if not make.frontend.randomised:
+            draws = make.ascent("ce", eot_iter=make.effort.passes, early_stop=False)
+            yield make("averaged_draws", draws, where=("draws_differ", "gradient_draws_differ"))
+
+    def _by_decisions(self, make: "_Maker") -> Iterator[NamedAttack]:
+        """By labels alone, in the norms that are searched so."""
+        if self.norm != "L1":
+            attack = HopSkipJump(norm=self.norm, eps=float(self.eps), seed=self.seed)
+            yield make("decisions", attack, where=("answers_without_scores",))
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the entries of a protocol for one model."""
+
+    protocol: Standard
+    name: str
+    effort: _Effort
+    model: Any
+
+    def __call__(
+        self,
+        what: str,
+        attack: Attack,
+        view: View = _DEPLOYED,
+        where: tuple[Sign, ...] = (),
+        start: Literal["clean", "best"] = "clean",
+    ) -> NamedAttack:
+        name = f"{self.name}.{what}" if self.name else what
+        return NamedAttack(name, attack, view, chain=self.name or "protocol", start=start, where=where)
+
+    @property
+    def frontend(self) -> Any:
+        return self.model.frontend
+
+    @property
+    def pixel_size(self) -> float:
+        """How far a pixel moves where all move alike to the ball's edge, in [0, 1] pixel units."""
+        pixels = prod(self.frontend.image_shape)
+        spread: dict[Norm, float] = {"Linf": 1.0, "L2": pixels**0.5, "L1": float(pixels)}
+        return float(self.protocol.eps) / spread[self.protocol.norm]
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        passes = self.effort.passes if self.frontend.randomised else 1
+        ball = {"eps": float(self.protocol.eps), "norm": self.protocol.norm}
+        return {**ball, "eot_iter": passes, "seed": self.protocol.seed}
+
+    def ascent(self, loss: Loss, **settings: Any) -> APGD:
+        return APGD(**{**self._common, "loss": loss, "steps": self.effort.steps, "early_stop": True, **settings})
+
+    def targeted(self) -> APGDT:
+        effort = self.effort
+        loss: Loss = "dlr" if self.model.num_classes >= LEAST_CLASSES["dlr", True] else "cw"
+        chosen: dict[str, Any] = {
+            "loss": loss,
+            "steps": effort.steps,
+            "n_target_classes": effort.classes,
+            "early_stop": True,
+        }
+        return APGDT(**self._common, **chosen)
+
+    def differences(self) -> NES:
+        return NES(**self._common, loss="cw", steps=self.effort.steps, sigma=self.pixel_size / _SHARE)
+
+    def search(self) -> MixedSearch:
+        effort = self.effort
+        walks: dict[str, Any] = {"n_queries": effort.queries, "n_walks": effort.walks}
+        return MixedSearch(**self._common, **walks)
