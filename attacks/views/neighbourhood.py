@@ -30,9 +30,9 @@ class Neighbourhood(WrappedView):
         radius: of the Linf neighbourhood in [0, 1] pixel units; `8/255` is read. The paper does not give its own.
         n_samples: points a gradient; each costs a forward and a backward pass.
         seed: of the points, the same around every image; they depend on (seed, radius) alone.
-        mirrored: pixels of points that lie outside of [0, 1] are led back in as a mirror at 0 or 1 does. Clipped, as
-            the others are, half of the points around a black pixel have one and the same value, whose slope may be
-            anything: mirrored where a model hides its gradients.
+        mirrored: a pixel of a point that would leave [0, 1] lies as far on the other side of the image's, in place of
+            being clipped. Clipped, half of the points around a black pixel have one and the same value, whose slope may
+            be anything: write true where a model hides its gradients.
 
     Raises:
         ValueError: a setting out of range.

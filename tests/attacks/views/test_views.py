@@ -227,6 +227,22 @@ def test_a_neighbourhood_has_the_inner_views_value_and_the_mean_gradient_of_its_
     assert (found - torch.autograd.grad(model(point), point, weights)[0]).abs().max() > 1e-2
 
 
+def test_a_neighbourhood_may_move_a_pixel_the_other_way_where_it_would_leave_the_range():
+    model, images = Curved().double(), torch.rand(3, 1, 4, 4, dtype=torch.float64)
+    images[0], images[1] = 0, 1
+    weights = torch.randn(3, 6, dtype=torch.float64)
+    point = images.clone().requires_grad_()
+    logits = Neighbourhood(radius=0.2, n_samples=7, seed=4, mirrored=True)(model)
+    (found,) = torch.autograd.grad(logits(point), point, weights)
+    draws = uniform(torch.arange(7), torch.Size([1, 4, 4]), seed=4, stream=-3).double()
+    gradients = []
+    for offset in 0.2 * (2 * draws - 1):
+        leaves = ((images + offset) < 0) | ((images + offset) > 1)
+        near = (images + offset * (1 - 2 * leaves.double())).requires_grad_()
+        gradients += torch.autograd.grad(model(near), near, weights)
+    torch.testing.assert_close(found, torch.stack(gradients).mean(dim=0))
+
+
 def test_a_neighbourhood_without_a_radius_is_the_inner_view():
     model, images = Curved(), torch.rand(2, 1, 4, 4)
     expected, found = (gradient(view(model), images) for view in (WhiteBox(), Neighbourhood(radius=0, n_samples=3)))
