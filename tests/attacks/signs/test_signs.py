@@ -91,15 +91,16 @@ def test_an_attack_is_meant_for_the_samples_that_show_its_sign():
     model = HIDING["saturate"].around(network("mlp"))
     batch = right_digits(model, 8)
     view = WhiteBox()(model)
-    zero, down = (NamedAttack("a", PGD(), where=where) for where in ("zero_gradients", "gradient_points_down"))
+    zero, down = (NamedAttack("a", PGD(), where=(where,)) for where in ("zero_gradients", "gradient_points_down"))
     assert shows(zero, view, batch).all()
     assert not shows(down, view, batch).any()
+    assert shows(NamedAttack("a", PGD(), where=("gradient_points_down", "zero_gradients")), view, batch).all()
     assert shows(NamedAttack("a", PGD()), view, batch).all()
 
 
 def test_a_sign_that_nobody_knows_is_refused():
     with pytest.raises(ValueError, match=r"`where` must be .*zero_gradients.*, found 'zeros'"):
-        NamedAttack("a", PGD(), where="zeros")
+        NamedAttack("a", PGD(), where=("zeros",))
 
 
 def test_a_front_end_that_draws_need_not_have_a_derivative_in_every_draw():
