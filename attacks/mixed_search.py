@@ -37,8 +37,9 @@ class MixedSearch(Bounded):
     From Square (Andriushchenko et al. 2020; L1: Croce and Hein 2021): the start in stripes, proposals that set a square
     to +-eps (Linf) or hand a window's budget to another one (L2, L1), and the schedule by which they shrink. Ours:
 
-    - A proposal of equal loss is taken. A quantiser answers many with exactly what it said before; taking them is how
-      the search gets anywhere between two of its steps.
+    - In Linf, a proposal of equal loss is taken. A quantiser answers many with exactly what it said before; taking them
+      is how the search gets anywhere between two of its steps. In L2 and L1 they would hand the budget to windows where
+      it brings nothing, and measurably do harm.
     - Rectangles, half of them of a size that follows no schedule, and further kinds of Linf moves: each pixel its own
       sign, the clean pixels back, and single pixels. In L2 and L1: a square's budget goes to all that is left.
     - A walk ends where the sample's loss has not risen for `patience` queries, and another one begins elsewhere.
@@ -125,7 +126,7 @@ class MixedSearch(Bounded):
             rows = walk.rows[moved]
             candidates, ties = self._judge(asked, rows, points[moved], walk.goal[moved])
             walk.risen[moved[candidates.losses > best.losses[rows] + ties]] = query
-            asked.settle(improve(best, rows, candidates, ties))
+            asked.settle(improve(best, rows, candidates, ties if self.norm == "Linf" else None))
         return best
 
     def _propose(self, here: Tensor, walk: _Search, query: int, stream: int) -> Tensor:

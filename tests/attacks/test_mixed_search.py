@@ -227,6 +227,14 @@ def test_it_is_as_strong_as_square_where_nothing_is_quantised(conv_net, norm, ep
 
 
 @pytest.mark.parametrize("norm", ["L2", "L1"])
+def test_ties_are_not_taken_where_they_would_spend_the_budget(norm):
+    spy = Spy(constant)
+    MixedSearch(eps=0.5, norm=norm, n_queries=30, patience=30, n_walks=1)(spy, GREY, ZERO)
+    found = MixedSearch(eps=0.5, norm=norm, n_queries=30, n_walks=1)(constant, GREY, ZERO)
+    assert torch.equal(found, spy.asked[1])
+
+
+@pytest.mark.parametrize("norm", ["L2", "L1"])
 def test_emptied_squares_spend_the_budget_elsewhere(norm):
     spy = Spy(constant)
     MixedSearch(eps=0.5, norm=norm, n_queries=60, patience=60, n_walks=1)(spy, GREY, ZERO)
