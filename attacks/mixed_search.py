@@ -39,7 +39,7 @@ class MixedSearch(Bounded):
 
     - In Linf, a proposal of equal loss is taken. A quantiser answers many with exactly what it said before; taking them
       is how the search gets anywhere between two of its steps. In L2 and L1 they would hand the budget to windows where
-      it brings nothing, and measurably do harm.
+      it brings nothing.
     - Rectangles, half of them of a size that follows no schedule, and further kinds of Linf moves: each pixel its own
       sign, the clean pixels back, and single pixels. In L2 and L1: a square's budget goes to all that is left.
     - A walk ends where the sample's loss has not risen for `patience` queries, and another one begins elsewhere.

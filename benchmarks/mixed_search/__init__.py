@@ -1,0 +1,1 @@
+"""Random searches side by side on the demo's defended digits."""
