@@ -49,6 +49,7 @@ class _Effort:
         queries: of a walk of random search, at most.
         walks: of random search.
         points: that an averaged gradient is averaged over.
+        fits: whether networks are fitted to the front end and to the model's answers, which takes a while.
     """
 
     steps: int
@@ -58,12 +59,14 @@ class _Effort:
     queries: int
     walks: int
     points: int
+    fits: bool
 
 
+# One long walk finds more than several short ones of as many queries in all (benchmarks/mixed_search).
 _EFFORTS: dict[Effort, _Effort] = {
-    "quick": _Effort(steps=20, restarts=1, classes=3, passes=5, queries=300, walks=1, points=8),
-    "standard": _Effort(steps=100, restarts=1, classes=9, passes=10, queries=5000, walks=2, points=20),
-    "thorough": _Effort(steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=4, points=40),
+    "quick": _Effort(steps=20, restarts=1, classes=3, passes=5, queries=300, walks=1, points=8, fits=False),
+    "standard": _Effort(steps=100, restarts=1, classes=9, passes=10, queries=20000, walks=2, points=20, fits=True),
+    "thorough": _Effort(steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=4, points=40, fits=True),
 }
 
 
@@ -91,7 +94,7 @@ class Standard(Protocol):
     Args:
         eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
         norm: of the ball.
-        effort: `quick` for curves while training, `standard`, or `thorough`.
+        effort: `quick` for curves while training, which fits no networks, `standard`, or `thorough`.
         cascade: run each attack on what those before it left; false gives every attack every sample, at many times the
             cost, and leaves out the last, which begins from what the others found.
         seed: of all random numbers.
@@ -140,6 +143,7 @@ class Standard(Protocol):
                 yield make(f"apgd_{mode}", make.ascent("ce"), WhiteBox(mode))
         if make.frontend.returns_images:
             yield make("gray_box", make.ascent("ce", early_stop=False), GrayBox())
+        if make.frontend.returns_images and make.effort.fits:
             yield make("surrogate", make.ascent("ce"), FittedSurrogate(radius=make.pixel_size, seed=self.seed))
 
     def _remedies(self, make: "_Maker") -> Iterator[NamedAttack]:
@@ -151,8 +155,10 @@ class Standard(Protocol):
         yield make("opposite", ascent, OppositeGradient(RescaledLogits()), ("gradient_points_down",))
         yield make("averaged", ascent, averaged, ("rippled", "differences_disagree", "loss_does_not_rise"))
         yield make("differences", make.differences(), RescaledLogits(), ("zero_gradients", "differences_disagree"))
-        fitted = FittedModel(radius=make.pixel_size, seed=self.seed)
-        yield make("fitted", make.ascent("ce", early_stop=False), fitted, ("zero_gradients", "answers_without_scores"))
+        if make.effort.fits:
+            fitted = FittedModel(radius=make.pixel_size, seed=self.seed)
+            signs: tuple[Sign, ...] = ("zero_gradients", "answers_without_scores")
+            yield make("fitted", make.ascent("ce", early_stop=False), fitted, signs)
         if not make.frontend.randomised:
             draws = make.ascent("ce", eot_iter=make.effort.passes, early_stop=False)
             yield make("averaged_draws", draws, where=("draws_differ", "gradient_draws_differ"))

@@ -53,6 +53,11 @@ def test_without_a_cascade_every_attack_stands_for_itself():
     assert {(one.chain, one.start) for one in made.values()} == {(None, "clean")}
 
 
+def test_a_quick_one_fits_no_networks():
+    assert not any(one.view.n_fitting_images for one in entries(TopT, effort="quick").values())
+    assert any(one.view.n_fitting_images for one in entries(TopT).values())
+
+
 def test_l1_is_not_searched_by_decisions():
     assert "standard.decisions" in entries(Identity, norm="L2", eps=1.0)
     assert "standard.decisions" not in entries(Identity, norm="L1", eps=10)
