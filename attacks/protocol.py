@@ -64,13 +64,18 @@ def expanded(attacks: Iterable[NamedAttack], model: Any) -> list[NamedAttack]:
     """Attacks with the lists that protocols among them are for a model in these protocols' places.
 
     Raises:
-        ValueError: two attacks of one name.
+        ValueError: a protocol with settings of an entry beside its name, or two attacks of one name.
     """
     entries: list[NamedAttack] = []
     for named in attacks:
         if not isinstance(named.attack, Protocol):
             entries.append(named)
             continue
+        if named != NamedAttack(named.name, named.attack):
+            raise ValueError(
+                f"`view`, `target`, `chain`, `start` and `where` of {named.name!r} must be left out: "
+                f"{type(named.attack).__name__} chooses them for each of its attacks, found one that is set."
+            )
         entries += named.attack.entries(named.name, model)
     names = [named.name for named in entries]
     if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -34,7 +34,7 @@ from sparsefront.common.rules import check_rules, one_of
 
 Effort = Literal["quick", "standard", "thorough"]
 _DEPLOYED = WhiteBox()  # the default backward mode
-_SHARE = 10  # of the ball, that gradients are averaged and differences taken over: benchmarks/standard
+_SHARE = 10  # of the ball, that gradients are averaged and differences taken over
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ class Standard(Protocol):
             *self._by_decisions(make),
             make("apgd_best", make.ascent("cw"), start="best"),
         ]
-        return entries if self.cascade else [replace(one, chain=None, start="clean") for one in entries]
+        # Without a chain nobody has found an image for the last to begin from.
+        return entries if self.cascade else [replace(one, chain=None, start="clean") for one in entries[:-1]]
 
     def _other_views(self, make: "_Maker") -> Iterator[NamedAttack]:
         """Through each mode but the default, and images made without the front end or with one fitted to it."""

@@ -43,8 +43,8 @@ class ConvNet(nn.Module):
             nn.Linear(hidden, num_classes),
         )
 
-    def layers(self) -> list[nn.Module]:
-        """What images go through, one after the other."""
+    def change_layers(self) -> list[nn.Module]:
+        """What images go through, one after the other, so that what a few changed pixels change can be followed."""
         return [self.features, self.head]
 
     def forward(self, images: Tensor) -> Tensor:

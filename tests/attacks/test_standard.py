@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from sparsefront import DefendedClassifier
-from sparsefront.attacks import FGSM, PGD, GrayBox, NamedAttack, Standard, expanded
+from sparsefront.attacks import FGSM, PGD, GrayBox, NamedAttack, Neighbourhood, Standard, expanded
 from sparsefront.classifiers import ConvNet
 from sparsefront.common.frozen_model import frozen_model
 from sparsefront.evaluation.attack_run import AttackRun
+from sparsefront.evaluation.diagnostics import probe
 from sparsefront.frontends import CropEnsemble, Identity, TopT
 from tests.helpers.linear_rig import EPS, margins, rows, run
 from tests.helpers.planted import HIDING, PLAIN, network, right_digits, training_images
@@ -51,6 +52,7 @@ def test_it_averages_over_the_draws_of_a_front_end_that_draws():
 def test_without_a_cascade_every_attack_stands_for_itself():
     made = entries(Identity, cascade=False)
     assert {(one.chain, one.start) for one in made.values()} == {(None, "clean")}
+    assert "standard.apgd_best" not in made
 
 
 def test_a_quick_one_fits_no_networks():
@@ -70,6 +72,22 @@ def test_a_protocol_with_a_view_or_a_name_twice_is_refused():
     twice = [NamedAttack("a", Standard()), NamedAttack("a.search", FGSM())]
     with pytest.raises(ValueError, match=r"must have different names, found a\.search twice"):
         expanded(twice, model)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"view": Neighbourhood()}, {"chain": "mine"}, {"where": ("rippled",)}, {"target": "random"}]
+)
+def test_settings_of_its_entry_that_it_would_not_keep_to_are_refused(settings):
+    model = PLAIN["bare"].around(network("mlp"))
+    protocol = NamedAttack("a", Standard(), **settings)
+    with pytest.raises(ValueError, match="of 'a' must be left out: Standard chooses them"):
+        expanded([protocol], model)
+
+
+def test_diagnostics_raise_nothing_of_its_remedies_on_a_plain_model():
+    model = PLAIN["bare"].around(network("mlp"))
+    made = expanded([NamedAttack("s", Standard(eps=0.05, effort="quick"))], model)
+    assert not [found.sentence for found in probe(model, made, right_digits(model, 20)) if found.raised]
 
 
 def standing(model, batch, eps, effort="quick", fitted=False):

@@ -98,7 +98,7 @@ class AttackRun:
         images, labels, indices = batch
         if self.attacks:
             self.prepared.form(images)
-        judged = self._judge(images, batch)
+        first = judged = self._judge(images, batch)
         logits, clean = judged.logits, judged.predictions
         correct, fallen = clean == labels, torch.zeros_like(labels, dtype=torch.bool)
         columns = {"index": indices, "label": labels, "clean_pred": clean}
@@ -116,7 +116,7 @@ class AttackRun:
             if adversarial is None:
                 continue
             start = time.perf_counter()
-            judged = self._judge(adversarial, batch)
+            judged = self._judge(adversarial, batch) if tried.any() else first
             prediction = torch.where(tried, judged.predictions, chain.predictions)
             self.costs[named.name].seconds += time.perf_counter() - start
             reached = (prediction == goal) if named.attack.targeted else (prediction != labels)

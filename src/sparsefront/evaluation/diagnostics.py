@@ -31,12 +31,14 @@ def probe(
 
     Args:
         model: deployed, in evaluation mode and frozen.
-        attacks: that were run; their white-box views are probed.
+        attacks: that were run; their white-box views are probed, but for those of remedies.
         batch: a few samples that the model gets right.
         fitted: the view of an attack, which has seen the training images that it needs.
     """
     findings = list(_to_its_end("deployed model", lambda: iter([_randomised(model, batch)])))
-    white = [named for named in attacks if named.knowledge == "white_box" and named.view.is_deployed]
+    # A remedy's view is for samples that show a sign, and would show others on those that do not.
+    meant = [named for named in attacks if not named.where]
+    white = [named for named in meant if named.knowledge == "white_box" and named.view.is_deployed]
     for view in {repr(named.view): named.view for named in white}.values():
         same = [named for named in white if repr(named.view) == repr(view)]
         budget = next((named.attack.budget for named in same if named.attack.budget is not None), None)

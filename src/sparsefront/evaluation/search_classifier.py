@@ -32,9 +32,9 @@ class SearchClassifier(nn.Module):
         self.reason: str | None = None
         self.training = classifier.training
 
-    def layers(self) -> list[nn.Module]:
+    def change_layers(self) -> list[nn.Module]:
         """What images go through, one after the other; this alone if the classifier does not say."""
-        own = getattr(self.classifier, "layers", None)
+        own = getattr(self.classifier, "change_layers", None)
         return [self] if own is None or self.bf16 else list(own())
 
     def forward(self, images: Tensor) -> Tensor:

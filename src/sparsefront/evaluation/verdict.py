@@ -33,8 +33,8 @@ def verdict(
 ) -> Verdict:
     """Ask a deployed model, as often as it draws random numbers anew.
 
-    Of several draws the mean probability decides; an image that fools it but no more than half of the draws counts as
-    right, for the next draw would more likely be right than not.
+    Of several draws the mean probability decides; an image that fools the mean and no more than half of the draws
+    counts as right all the same: an adversary has to fool both.
 
     Args:
         model: in evaluation mode.

@@ -94,8 +94,17 @@ def rows_of(run: Run) -> list[Row]:
         of_kind = [attack for attack in run.judging if attack.knowledge == kind]
         if len(of_kind) > 1:
             rows.append(_worst_row(run, of_kind, f"worst {kind.replace('_', ' ')}", kind))
-    rows += [_worst_inside(run, ball) for ball in run.balls] if len(run.balls) > 1 else []
+    rows += [_worst_inside(run, ball) for ball in run.balls] if len(run.balls) > 1 and not _chains_of_balls(run) else []
     return [*rows, worst_row(run)]
+
+
+def _chains_of_balls(run: Run) -> bool:
+    """Whether attacks of several balls are in one chain: what fell in one of them was not looked at in the others."""
+    cascade = bool(run.provenance.get("cascade"))
+    chains = {
+        ("cascade" if cascade else attack.chain, attack.ball) for attack in run.judging if cascade or attack.chain
+    }
+    return len(chains) > len({chain for chain, _ in chains})
 
 
 def worst_row(run: Run) -> Row:

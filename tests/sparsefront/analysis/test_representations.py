@@ -149,7 +149,7 @@ def test_it_leaves_no_trace(tmp_path):
 
 
 def test_without_a_terminal_one_line_a_variant_is_said_at_the_end(tmp_path, capfd):
-    """And no bar for every batch, whose remaining time would be that batch's (E9)."""
+    """And no bar for every batch, whose remaining time would be that batch's."""
     callback = Representations([FGSM1, LOW], n_training=0)
     trainer = evaluated(tmp_path, callback, enable_progress_bar=True)
     said = capfd.readouterr().err

@@ -69,9 +69,11 @@ def rows(folder, stage):
     ("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 138), (signal.SIGHUP, 129)]
 )
 def test_a_stopped_fit_says_so_and_the_command_that_it_names_ends_in_the_same_weights(
-    signum, code, only, capsys, monkeypatch
+    signum, code, only, capsys, monkeypatch, request
 ):
     only("fit")
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, which is kept to
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
     whole = main(["fit", *BASE, *PGD2, "--run_dir", "whole"])
     with monkeypatch.context() as patch:
         kick_at(patch, DefendedClassifier, "training_step", 5, signum)

@@ -1,4 +1,4 @@
-"""What is taken over from interrupted evaluations is what they wrote, all of it, and nothing else (B11)."""
+"""What is taken over from interrupted evaluations is what they wrote, all of it, and nothing else."""
 
 import csv
 import itertools

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -117,3 +119,16 @@ def test_worst_case_agrees_with_a_loop_over_random_outcomes(make_run, entry):
     attacks = [entry(f"a{i}", fell=np.flatnonzero(rng.random(9) < 0.3).tolist()) for i in range(4)]
     fell = set().union(*(set(attack["fell"]) for attack in attacks))
     assert _rows(make_run(attacks=attacks))["worst case"].robust.hits == 9 - len(fell)
+
+
+@pytest.mark.parametrize("cascade", [False, True])
+def test_a_chain_over_several_balls_has_no_worst_case_of_each(make_run, entry, cascade):
+    """What an L2 attack brought down was never looked at in the Linf ball."""
+    both = [entry("wide", fell=(1, 2), norm="L2", eps="2"), entry("narrow", norm="Linf")]
+    names = [row.attack for row in rows_of(Run.load(make_run("apart", attacks=both)))]
+    assert "worst L2 2" in names
+    chained = [one if cascade else one | {"chain": "a"} for one in both]
+    folder = make_run("chained", attacks=chained)
+    about = folder / "results/val_attacks.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"cascade": cascade}))
+    assert not [row.attack for row in rows_of(Run.load(folder)) if row.attack.startswith("worst L")]

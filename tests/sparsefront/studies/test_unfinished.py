@@ -1,4 +1,4 @@
-"""Studies and sweeps decide by content what is finished, and end with who began them (B2, B4)."""
+"""Studies and sweeps decide by content what is finished, and end with who began them."""
 
 import json
 import os

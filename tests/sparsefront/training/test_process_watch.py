@@ -1,4 +1,4 @@
-"""Processes end together, within a minute, whichever of them is stopped or killed, and wherever it is (B7)."""
+"""Processes end together, within a minute, whichever of them is stopped or killed, and wherever it is."""
 
 import os
 import re

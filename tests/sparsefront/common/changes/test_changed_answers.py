@@ -94,6 +94,41 @@ def test_a_decoder_that_resizes_has_no_stages(decoder):
     assert model(top_t(decoder, 4, 2), (1, 16, 16)).frontend.change_stages() is None
 
 
+class Shifted(ConvNet):
+    """Normalises its input, which what it has from its base says nothing of."""
+
+    def forward(self, images):
+        return super().forward((images - 0.5) / 0.05)
+
+
+def test_a_subclass_that_computes_something_else_is_asked_whole():
+    defended = model(top_t("small", 4, 2), (1, 14, 14))
+    images = torch.rand(3, 1, 14, 14, dtype=torch.float64)
+    assert WhiteBox()(defended).nearby(images) is not None
+    defended.classifier.__class__ = Shifted
+    assert WhiteBox()(defended).nearby(images) is None
+
+
+@pytest.mark.parametrize("container", [nn.Sequential, nn.ModuleList])
+def test_a_classifiers_own_attribute_called_layers_is_left_alone(container):
+    class Linear(nn.Module):
+        def __init__(self, in_chans, num_classes):
+            super().__init__()
+            self.layers = (
+                container([nn.Flatten(), nn.Linear(144, 3)])
+                if container is nn.ModuleList
+                else container(nn.Flatten(), nn.Linear(144, 3))
+            )
+
+        def forward(self, images):
+            for layer in self.layers:
+                images = layer(images)
+            return images
+
+    defended = DefendedClassifier(Linear, Identity, image_shape=(1, 12, 12), num_classes=3).eval()
+    assert WhiteBox()(defended).nearby(torch.rand(2, 1, 12, 12)) is None
+
+
 def test_a_front_end_that_draws_is_asked_whole():
     class Drawing(Identity):
         randomised = True
