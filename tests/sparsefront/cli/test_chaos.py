@@ -186,7 +186,7 @@ def _kill(command, name, number, folder, signum, moment):
     begun = time.monotonic()
     while run.poll() is None and time.monotonic() - begun < moment:
         time.sleep(0.002)
-    # A terminal and a system that shuts down tell all processes, a user one; a killed parent's child has a test of its own.
+    # A terminal and a system that shuts down tell all processes, a user one; a killed parent's child is tested apart.
     alone = signum == signal.SIGTERM and number % 2
     if run.poll() is None:
         (run.send_signal if alone else lambda one: os.killpg(run.pid, one))(signum)
