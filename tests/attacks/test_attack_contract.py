@@ -45,7 +45,7 @@ from sparsefront.attacks.parts.losses import margin
 from sparsefront.attacks.parts.norms import Norm, radii
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.saved_images import save_images
-from tests.helpers.precision import placed
+from tests.helpers.precision import DTYPE, placed
 
 
 class ShortAutoAttack(AutoAttack):
@@ -365,10 +365,10 @@ def test_bad_batches_are_named(attack, images, labels, indices, message):
 @pytest.mark.parametrize(
     ("starts", "message"),
     [
-        (GOOD[:1], r"`starts` must be torch.float32 \(2, 1, 4, 4\), as the images are, found .* \(1, 1, 4, 4\)"),
+        (GOOD[:1], rf"`starts` must be {DTYPE} \(2, 1, 4, 4\), as the images are, found .* \(1, 1, 4, 4\)"),
         (
-            GOOD.double(),
-            r"`starts` must be torch.float32 .*, found torch.float64 .*; give a sample without any",
+            GOOD.half(),
+            rf"`starts` must be {DTYPE} .*, found torch.float16 .*; give a sample without any",
         ),
         (GOOD * 3, r"`starts` must be finite pixels in \[0, 1\], found \[1.5, 1.5\]"),
         (GOOD * torch.nan, r"`starts` must be finite pixels in \[0, 1\], found \[nan, nan\]"),

@@ -12,6 +12,7 @@ from sparsefront import DefendedClassifier
 from sparsefront.classifiers import ConvNet
 from sparsefront.data.batch import Batch
 from sparsefront.frontends import FrontEnd, Identity
+from tests.helpers.precision import DTYPE
 from tests.helpers.real_digits import mnist_data
 
 N_TRAINING = 4000
@@ -25,7 +26,7 @@ def digits() -> tuple[Tensor, Tensor]:
     """The 5,000 digits in an order of no meaning: images (5000, 1, 28, 28) and labels (5000,)."""
     pixels, labels = mnist_data()
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    images = torch.from_numpy(pixels).float().view(-1, 1, 28, 28) / 255
+    images = torch.from_numpy(pixels).to(DTYPE).view(-1, 1, 28, 28) / 255
     return images[order], torch.from_numpy(labels).long()[order]
 
 

@@ -5,6 +5,9 @@ import torch
 
 from sparsefront.attacks import PGD, Neighbourhood, OppositeGradient, RescaledLogits, WhiteBox
 from tests.helpers.planted import HIDING, PLAIN, network, right_digits
+from tests.helpers.precision import in_single_precision
+
+pytestmark = in_single_precision("a softmax that hides a gradient there need not in double")
 
 COUNT = 100
 WITHIN = 3  # of them

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparsefront.classifiers.parts.normalize import Normalize
+from tests.helpers.precision import DTYPE
 
 CHANNELS = st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 1)), min_size=1, max_size=5)
 
@@ -15,7 +16,8 @@ def test_each_channel_is_centred_and_scaled_by_its_own_numbers(channels, height,
     images = torch.rand(2, len(channels), height, width, dtype=torch.float64)
     normalised = Normalize(means, deviations, len(channels)).double()(images)
     for channel, (mean, deviation) in enumerate(channels):
-        expected = (images[:, channel].numpy() - np.float32(mean)) / np.float32(deviation)
+        mean, deviation = torch.tensor([mean, deviation], dtype=DTYPE).tolist()  # as they are kept
+        expected = (images[:, channel].numpy() - mean) / deviation
         np.testing.assert_allclose(normalised[:, channel], expected, rtol=1e-6, atol=1e-6)
 
 
