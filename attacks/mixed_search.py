@@ -57,7 +57,7 @@ class MixedSearch(Bounded):
         eot_iter: passes through a randomised model that are averaged into one answer.
         n_queries: images that the model is asked about at most, a sample and walk; rectangles shrink over them.
         patience: queries without a rise of a sample's loss after which its walk ends; absent: a quarter of `n_queries`,
-            since rises become as rare as the rectangles become small (benchmarks/mixed_search).
+            since rises become as rare as the rectangles become small.
         n_walks: walks a sample; only samples still standing get another one.
         early_stop: ask no more about a sample that has fallen. Wrong for a surrogate.
         seed: of the proposals, which depend on (seed, sample, walk, query) alone.

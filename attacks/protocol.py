@@ -1,7 +1,7 @@
 """Attacks that are several, composed for the model that they meet."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import torch
@@ -14,8 +14,6 @@ from sparsefront.attacks.parts.chain import Chain
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.views import WhiteBox
-
-StandIn = Callable[[Tensor], Tensor]
 
 
 class Protocol(Attack):

@@ -62,7 +62,6 @@ class _Effort:
     fits: bool
 
 
-# One long walk finds more than several short ones of as many queries in all (benchmarks/mixed_search).
 _EFFORTS: dict[Effort, _Effort] = {
     "quick": _Effort(steps=20, restarts=1, classes=3, passes=5, queries=300, walks=1, points=8, fits=False),
     "standard": _Effort(steps=100, restarts=1, classes=9, passes=10, queries=20000, walks=2, points=20, fits=True),

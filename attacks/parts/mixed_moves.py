@@ -8,7 +8,7 @@ from sparsefront.attacks.parts.squares import moved_square, random_signs, spendi
 from sparsefront.attacks.parts.windows import random_places, rectangle_mask, square_mask
 from sparsefront.common.noise import uniform
 
-# Chosen by experiment: benchmarks/mixed_search.
+# Chosen by trial on quantised digits.
 SCATTERED, RESETS = 0.2, 0.05  # of the Linf proposals
 PIXELS = 0.05  # of the queries
 OFF_SCHEDULE = 0.5  # of the queries have a size of their own

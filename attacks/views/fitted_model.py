@@ -1,29 +1,26 @@
 """A defended model seen through a network that was fitted to its answers."""
 
-import copy
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsefront.attacks.parts.batch import in_precision
-from sparsefront.attacks.parts.fitting import fit, fitting
+from sparsefront.attacks.parts.fitting import fit
 from sparsefront.attacks.parts.moves import moved_in_three_ways
-from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.parts.sum_network import SumNetwork
 from sparsefront.attacks.signs.answers_without_scores import answers_without_scores
+from sparsefront.attacks.views.fitted_view import FittedView
 from sparsefront.attacks.views.rescaled_logits import RescaledLogits, standardised
-from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
-from sparsefront.common.pixel_size import PixelSize
-from sparsefront.common.rules import at_least, check_rules, settings_of
+from sparsefront.attacks.views.view import Logits, Meter, unmetered
 
 N_ASKED = 32  # images by which it is told whether there are scores
 
 
 @dataclass(frozen=True)
-class FittedModel(View):
+class FittedModel(FittedView):
     """A small network that was fitted to the deployed model's own answers (Papernot et al. 2017).
 
     For models that hide every gradient, or answer without scores: nothing is asked of them but answers, to points
@@ -56,41 +53,23 @@ class FittedModel(View):
     n_fitting_images: int = 2000
     width: int = 16
     steps: int = 800
-    batch_size: int = 32
-    radius: PixelSize = "8/255"
-    seed: int = 0
-    _network: nn.Module | None = field(init=False, default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        counts = settings_of(self, "n_fitting_images", "width", "steps", "batch_size")
-        check_rules([*at_least(1, **counts), *radius_rules("Linf", radius=float(self.radius))])
 
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Return the fitted network; the model is not asked any more."""
-        network = self._network
 
         def logits(images: Tensor) -> Tensor:
-            if network is None:
-                raise ValueError("FittedModel must be fitted first: call `fitted(model, images)`.")
-            answers = network(images.to(torch.promote_types(images.dtype, torch.float32)))
+            answers = self.network(images.to(torch.promote_types(images.dtype, torch.float32)))
             return RescaledLogits.deviation * standardised(answers)
 
         return meter(logits)
 
-    def fitted(self, model: Any, images: Tensor, meter: Meter = unmetered) -> Self:
-        """Return this view with a network fitted to the model's answers to images (N, C, H, W) in [0, 1]."""
-        view = copy.copy(self)
-        answers = meter(lambda points: model.logits_from(model.frontend(points)))
-        with fitting(self.seed, images):
-            object.__setattr__(view, "_network", self._fit(answers, images.detach().clone()))
-        return view
-
-    def _fit(self, model: Logits, images: Tensor) -> nn.Module:
+    def _fit(self, model: Any, images: Tensor, meter: Meter) -> nn.Module:
+        asked = meter(lambda points: model.logits_from(model.frontend(points)))
         dtype, images = images.dtype, in_precision(images)  # half precision would not learn
 
         @torch.no_grad()
         def answers(points: Tensor) -> Tensor:
-            outputs = model(points.to(dtype, copy=True))
+            outputs = asked(points.to(dtype, copy=True))
             return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
         some = images[:N_ASKED]

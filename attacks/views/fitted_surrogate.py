@@ -1,26 +1,23 @@
 """A front end seen through a network that was fitted to it."""
 
-import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from sparsecode import value_with_gradient_of
 from sparsefront.attacks.parts.batch import in_precision
-from sparsefront.attacks.parts.fitting import fit, fitting
-from sparsefront.attacks.parts.reach import radius_rules
-from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
-from sparsefront.common.pixel_size import PixelSize
-from sparsefront.common.rules import at_least, check_rules, settings_of
+from sparsefront.attacks.parts.fitting import fit
+from sparsefront.attacks.views.fitted_view import FittedView
+from sparsefront.attacks.views.view import Logits, Meter, unmetered
 
 KERNEL = 5  # side of the convolutions: three of them see 13 pixels
 
 
 @dataclass(frozen=True)
-class FittedSurrogate(View):
+class FittedSurrogate(FittedView):
     """The deployed model's value, with the gradient of a small network in the place of the front end.
 
     For front ends whose own derivative says nothing and for which no stand-in is known, an adversary learns one
@@ -43,26 +40,12 @@ class FittedSurrogate(View):
     knowledge: ClassVar[str] = "white_box"
     is_deployed: ClassVar[bool] = True
 
-    n_fitting_images: int = 1000
-    width: int = 32
-    steps: int = 500
-    batch_size: int = 32
-    radius: PixelSize = "8/255"
-    seed: int = 0
-    _network: nn.Module | None = field(init=False, default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        counts = settings_of(self, "n_fitting_images", "width", "steps", "batch_size")
-        check_rules([*at_least(1, **counts), *radius_rules("Linf", radius=float(self.radius))])
-
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Compose the front end's value and the network's gradient with the classifier."""
         _check(model)
-        network = self._network
 
         def logits(images: Tensor) -> Tensor:
-            if network is None:
-                raise ValueError("FittedSurrogate must be fitted first: call `fitted(model, images)`.")
+            network = self.network
             with torch.no_grad():
                 value = model.frontend(images.clone())  # which may write into what it is given
             wide = images.to(torch.promote_types(images.dtype, torch.float32))  # the network's own precision
@@ -73,15 +56,9 @@ class FittedSurrogate(View):
 
         return meter(logits)
 
-    def fitted(self, model: Any, images: Tensor, meter: Meter = unmetered) -> Self:
-        """Return this view with a network fitted to the model's front end on images (N, C, H, W) in [0, 1]."""
+    def _fit(self, model: Any, images: Tensor, meter: Meter) -> nn.Module:
         _check(model)
-        view = copy.copy(self)
-        with fitting(self.seed, images):
-            object.__setattr__(view, "_network", self._fit(meter(model.frontend), images.detach().clone()))
-        return view
-
-    def _fit(self, frontend: Any, images: Tensor) -> nn.Module:
+        frontend = meter(model.frontend)
         dtype, images = images.dtype, in_precision(images)  # half precision would not learn
         network = _network(images.shape[1], self.width).to(images)
         radius = float(self.radius)

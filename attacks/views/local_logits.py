@@ -35,11 +35,13 @@ class LocalLogits:
         if stages is None or frontend.randomised or frontend.n_copies > 1:
             return None
         layers = getattr(classifier, "change_layers", None)
-        more, rest = ([], [self._model.logits_from]) if layers is None else stages_of(layers())
-        if not stages and not more:
+        rest: Logits = self._model.logits_from
+        if layers is not None:
+            more, others = stages_of(layers())
+            stages, rest = [*stages, *more], nn.Sequential(*others)
+        if not stages:
             return None
-        follow = self._model.logits_from if layers is None else nn.Sequential(*rest)
-        answers = ChangedAnswers(self, [*stages, *more], self._meter(follow), images)
+        answers = ChangedAnswers(self, stages, self._meter(rest), images)
         return answers if self._agrees(answers, images) else None
 
     @torch.no_grad()

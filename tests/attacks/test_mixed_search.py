@@ -6,22 +6,11 @@ import torch
 from sparsefront.attacks import MixedSearch, Square, perturbation_norm
 from sparsefront.attacks.parts.balls import confine
 from sparsefront.attacks.parts.losses import margin
+from tests.helpers.asked_model import AskedModel
 
 BALLS = pytest.mark.parametrize(("norm", "eps"), [("Linf", 0.05), ("L2", 0.4), ("L1", 2.0)])
 GREY = torch.full((1, 1, 12, 12), 0.5)
 ZERO = torch.zeros(1, dtype=torch.int64)
-
-
-class Spy:
-    """A model that remembers what it was asked."""
-
-    def __init__(self, model):
-        self.model, self.asked = model, []
-
-    def __call__(self, images):
-        assert not torch.is_grad_enabled()
-        self.asked.append(images.clone())
-        return self.model(images)
 
 
 def constant(images):
@@ -42,7 +31,7 @@ def fell(model, images, labels):
 
 def test_a_proposal_of_equal_loss_is_taken():
     """On a plateau the search moves on: each point differs from the one before, more and more from the first."""
-    spy = Spy(constant)
+    spy = AskedModel(constant)
     MixedSearch(eps=0.1, n_queries=80, patience=80, n_walks=1)(spy, GREY, ZERO)
     walk = torch.cat(spy.asked[1:])
     moved = (walk[1:] != walk[:-1]).flatten(1).sum(dim=1)
@@ -62,7 +51,7 @@ def test_it_brings_down_quantised_models_that_square_does_not(conv_net):
 
 
 def test_a_walk_ends_when_patience_does_and_another_one_begins_elsewhere():
-    spy = Spy(constant)
+    spy = AskedModel(constant)
     MixedSearch(eps=0.1, n_queries=400, patience=50, n_walks=2)(spy, GREY, ZERO)
     points = torch.cat(spy.asked[1:]) - GREY
     striped = (points == points[..., :1, :]).flatten(1).all(dim=1).nonzero().flatten()
@@ -74,9 +63,9 @@ def test_a_walk_ends_when_patience_does_and_another_one_begins_elsewhere():
 
 
 def test_patience_is_a_quarter_of_the_queries_where_none_is_given():
-    spy = Spy(constant)
+    spy = AskedModel(constant)
     MixedSearch(eps=0.1, n_queries=200, n_walks=1)(spy, GREY, ZERO)
-    given = Spy(constant)
+    given = AskedModel(constant)
     MixedSearch(eps=0.1, n_queries=200, patience=50, n_walks=1)(given, GREY, ZERO)
     assert len(spy.asked) == len(given.asked) <= 52
 
@@ -97,7 +86,7 @@ def test_each_rise_of_a_samples_loss_renews_its_patience():
 @BALLS
 def test_the_first_walk_begins_at_the_starts_and_the_second_in_stripes(conv_net, norm, eps):
     images, labels = many(conv_net, 5)
-    starts, spy = images.flip(0), Spy(lambda x: 0 * conv_net(x) + torch.tensor([1.0, 0, 0, 0, 0]).double())
+    starts, spy = images.flip(0), AskedModel(lambda x: 0 * conv_net(x) + torch.tensor([1.0, 0, 0, 0, 0]).double())
     attack = MixedSearch(eps=eps, norm=norm, n_queries=1)
     attack(spy, images, 0 * labels, starts=starts)
     attack(spy, images, 0 * labels)
@@ -124,7 +113,7 @@ def test_what_it_returns_is_no_worse_than_the_starts(conv_net, norm, eps):
 
 def test_proposals_that_change_nothing_are_not_asked_about():
     """Of a black image the lower half of the ball is the image itself."""
-    spy = Spy(constant)
+    spy = AskedModel(constant)
     black = torch.zeros(40, 1, 6, 6)
     MixedSearch(eps=0.1, n_queries=60, patience=60, n_walks=1)(spy, black, ZERO.expand(40))
     assert sum(map(len, spy.asked[2:])) < 0.8 * 40 * 59
@@ -228,7 +217,7 @@ def test_it_is_as_strong_as_square_where_nothing_is_quantised(conv_net, norm, ep
 
 @pytest.mark.parametrize("norm", ["L2", "L1"])
 def test_ties_are_not_taken_where_they_would_spend_the_budget(norm):
-    spy = Spy(constant)
+    spy = AskedModel(constant)
     MixedSearch(eps=0.5, norm=norm, n_queries=30, patience=30, n_walks=1)(spy, GREY, ZERO)
     found = MixedSearch(eps=0.5, norm=norm, n_queries=30, n_walks=1)(constant, GREY, ZERO)
     assert torch.equal(found, spy.asked[1])
@@ -236,7 +225,7 @@ def test_ties_are_not_taken_where_they_would_spend_the_budget(norm):
 
 @pytest.mark.parametrize("norm", ["L2", "L1"])
 def test_emptied_squares_spend_the_budget_elsewhere(norm):
-    spy = Spy(constant)
+    spy = AskedModel(constant)
     MixedSearch(eps=0.5, norm=norm, n_queries=60, patience=60, n_walks=1)(spy, GREY, ZERO)
     for asked in spy.asked[1:]:
         assert perturbation_norm(asked - GREY, norm) <= 0.5 * (1 + 1e-5)

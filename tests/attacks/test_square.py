@@ -5,24 +5,13 @@ import torch
 
 from sparsefront.attacks import Square, perturbation_norm
 from sparsefront.attacks.parts.squares import square_side
+from tests.helpers.asked_model import AskedModel
 from tests.helpers.precision import in_single_precision
 
 LINF_AND_L2 = [("Linf", 0.05), ("L2", 0.4)]
 BALLS = pytest.mark.parametrize(("norm", "eps"), [*LINF_AND_L2, ("L1", 2.0)])
 IN_SINGLE = in_single_precision("pyautoattack projects onto the L1 ball in it")
 RIVAL_BALLS = pytest.mark.parametrize(("norm", "eps"), [*LINF_AND_L2, pytest.param("L1", 2.0, marks=IN_SINGLE)])
-
-
-class Spy:
-    """A model that remembers what it was asked."""
-
-    def __init__(self, model):
-        self.model, self.asked = model, []
-
-    def __call__(self, images):
-        assert not torch.is_grad_enabled()
-        self.asked.append(images.clone())
-        return self.model(images)
 
 
 def many(conv_net, count=60):
@@ -39,7 +28,7 @@ def fell(model, images, labels):
 @BALLS
 def test_only_standing_samples_are_asked_about_and_the_budget_of_queries_is_kept(conv_net, norm, eps):
     images, labels = many(conv_net)
-    spy = Spy(conv_net)
+    spy = AskedModel(conv_net)
     found = Square(eps=eps, norm=norm, n_queries=40)(spy, images, labels)
     counts = [len(part) for part in spy.asked]
     assert counts[:2] == [60, 60]  # the clean images, the starts
@@ -52,7 +41,7 @@ def test_only_standing_samples_are_asked_about_and_the_budget_of_queries_is_kept
 def test_restarts_go_to_samples_still_standing_and_help(conv_net):
     images, labels = many(conv_net)
     once = fell(conv_net, Square(eps=0.03, n_queries=10)(conv_net, images, labels), labels)
-    spy = Spy(conv_net)
+    spy = AskedModel(conv_net)
     often = fell(conv_net, Square(eps=0.03, n_queries=10, n_restarts=4)(spy, images, labels), labels)
     assert len(spy.asked[11]) == (~once).sum()
     assert (often | ~once).all()
@@ -61,7 +50,7 @@ def test_restarts_go_to_samples_still_standing_and_help(conv_net):
 
 def test_a_sample_that_is_wrong_already_is_returned_as_it_is_for_one_query(conv_net, batch):
     images, labels = batch
-    spy = Spy(conv_net)
+    spy = AskedModel(conv_net)
     found = Square(eps=0.1, n_queries=5)(spy, images, labels)
     assert torch.equal(found[-1], images[-1])
     assert len(spy.asked[0]) == 7
@@ -70,7 +59,7 @@ def test_a_sample_that_is_wrong_already_is_returned_as_it_is_for_one_query(conv_
 
 def test_a_sample_no_query_fools_gets_the_image_of_highest_loss(conv_net, batch):
     images, labels = batch[0][:1], batch[1][:1]
-    spy = Spy(conv_net)
+    spy = AskedModel(conv_net)
     found = Square(eps=0.001, n_queries=20, loss="ce")(spy, images, labels)
     with torch.no_grad():
         losses = [torch.nn.functional.cross_entropy(conv_net(asked), labels) for asked in spy.asked[1:]]
@@ -79,7 +68,7 @@ def test_a_sample_no_query_fools_gets_the_image_of_highest_loss(conv_net, batch)
 
 @pytest.mark.parametrize("query", [1, 7, 30])
 def test_a_linf_query_changes_one_square_to_plus_or_minus_eps(query):
-    eps, spy = 0.1, Spy(lambda x: torch.stack([x.flatten(1)[:, 0] * 0 + 1, x.flatten(1)[:, 0] * 0], dim=1))
+    eps, spy = 0.1, AskedModel(lambda x: torch.stack([x.flatten(1)[:, 0] * 0 + 1, x.flatten(1)[:, 0] * 0], dim=1))
     images = torch.full((5, 3, 12, 12), 0.5)
     Square(eps=eps, n_queries=40, p_init=0.3)(spy, images, torch.zeros(5, dtype=torch.int64))
     start, asked = spy.asked[1], spy.asked[1 + query]  # a constant model: no query is kept
@@ -105,7 +94,7 @@ def test_squares_shrink_by_the_papers_schedule():
 
 
 def test_squares_reach_every_pixel():
-    spy = Spy(lambda x: torch.stack([x.flatten(1)[:, 0] * 0 + 1, x.flatten(1)[:, 0] * 0], dim=1))
+    spy = AskedModel(lambda x: torch.stack([x.flatten(1)[:, 0] * 0 + 1, x.flatten(1)[:, 0] * 0], dim=1))
     images = torch.full((200, 1, 5, 5), 0.5)
     Square(eps=0.1, n_queries=3, p_init=0.04)(spy, images, torch.zeros(200, dtype=torch.int64))
     assert ((spy.asked[2] != spy.asked[1]).sum(dim=0) > 0).all()
@@ -113,7 +102,7 @@ def test_squares_reach_every_pixel():
 
 @pytest.mark.parametrize(("norm", "eps"), [("L2", 0.4), ("L1", 2.0)])
 def test_windows_spend_the_whole_budget_where_the_box_lets_them(norm, eps):
-    spy = Spy(lambda x: torch.stack([x.flatten(1)[:, 0] * 0 + 1, x.flatten(1)[:, 0] * 0], dim=1))
+    spy = AskedModel(lambda x: torch.stack([x.flatten(1)[:, 0] * 0 + 1, x.flatten(1)[:, 0] * 0], dim=1))
     images = torch.full((6, 3, 16, 16), 0.5, dtype=torch.float64)
     Square(eps=eps, norm=norm, n_queries=30)(spy, images, torch.zeros(6, dtype=torch.int64))
     for asked in spy.asked[1:]:

@@ -7,6 +7,7 @@ import torch
 
 from sparsefront.attacks import Boundary, HopSkipJump, Square, perturbation_norm
 from sparsefront.attacks.parts.decision import TRIES
+from tests.helpers.asked_model import AskedModel
 
 WALKS = pytest.mark.parametrize(
     "kind", [lambda **s: Boundary(steps=30, **s), lambda **s: HopSkipJump(steps=2, n_directions=10, **s)]
@@ -32,16 +33,6 @@ def data(conv_net):
     images = torch.rand(20, 2, 6, 6, dtype=torch.float64)
     others = torch.rand(80, 2, 6, 6, dtype=torch.float64)
     return images, predictions(conv_net, images), others, predictions(conv_net, others)
-
-
-class Spy:
-    def __init__(self, model):
-        self.model, self.asked = model, []
-
-    def __call__(self, images):
-        assert not torch.is_grad_enabled()
-        self.asked.append(images.clone())
-        return self.model(images)
 
 
 @ALL
@@ -128,7 +119,7 @@ def test_a_start_that_fools_no_more_is_replaced_by_noise(kind, conv_net, data):
 
 @WALKS
 def test_a_model_that_nothing_fools_ends_the_search(kind):
-    spy = Spy(lambda x: torch.stack([1 + x.flatten(1)[:, 0], 0 * x.flatten(1)[:, 0]], dim=1))
+    spy = AskedModel(lambda x: torch.stack([1 + x.flatten(1)[:, 0], 0 * x.flatten(1)[:, 0]], dim=1))
     images, labels = torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 0])
     found = kind(start="noise")(spy, images, labels)
     assert torch.equal(found, images)  # the second is wrong already
@@ -138,7 +129,7 @@ def test_a_model_that_nothing_fools_ends_the_search(kind):
 @WALKS
 def test_samples_that_are_wrong_already_cost_one_query_and_stay(kind, conv_net, data):
     images, labels, others, other_labels = data
-    spy = Spy(conv_net)
+    spy = AskedModel(conv_net)
     attack = kind().fitted(conv_net, others, other_labels)
     found = attack(spy, images, (labels + 1) % 5)
     assert torch.equal(found, images)

@@ -29,6 +29,7 @@ from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.common.frozen_model import frozen_model
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
+from sparsefront.frontends import Identity
 from tests.helpers.linear_rig import EPS, Drawing, Linear, Samples21, defended, margins, rows, run
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
@@ -113,6 +114,25 @@ def test_an_attack_begins_from_the_image_of_largest_margin_that_its_chain_found(
     left = margins() > 0.01
     expected = FGSM(eps=0.01)(defended().eval(), clean[left], labels[left], indices[left])
     torch.testing.assert_close(starts, expected)  # a linear model's margin rises with eps
+
+
+def test_an_attack_meets_only_samples_that_show_one_of_its_signs():
+    met = {name: [] for name in ("hidden", "either", "all")}
+    hidden = NamedAttack("hidden", Spy(met["hidden"]), where=("zero_gradients",))
+    either = NamedAttack("either", Spy(met["either"]), where=("zero_gradients", "loss_does_not_rise"))
+    _, samples = attacked([hidden, either, NamedAttack("all", Spy(met["all"]))])
+    assert met["hidden"] == met["either"] == []  # a linear model's gradients say all there is to say
+    assert not samples.attacked("hidden").any()
+    assert np.array_equal(samples.correct("hidden"), samples.correct())
+    attacked([hidden, either], defended(frontend=Cut))
+    assert met["hidden"] == met["either"] == met["all"]
+
+
+class Cut(Identity):
+    """Hands images on without their gradient."""
+
+    def forward(self, images):
+        return images.detach()
 
 
 def test_a_start_that_nothing_can_come_of_is_refused():

@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 from torch import nn
 
 from sparsefront.common.changes.linear import Linear
+from sparsefront.common.changes.patchwise import Patchwise
 from sparsefront.common.changes.pointwise import Pointwise
-from sparsefront.common.changes.pooled import Pooled
 from sparsefront.common.changes.stage import Stage
 
 _POINTWISE = (nn.ReLU, nn.Hardtanh, nn.SiLU, nn.GELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.ReLU6)
@@ -37,11 +37,20 @@ def _parts(layer: nn.Module) -> list[nn.Module]:
     return [] if isinstance(layer, nn.Dropout | nn.Identity) and not layer.training else [layer]
 
 
+def _pools(layer: nn.Module) -> int | None:
+    """The side of the squares whose largest value a layer keeps, if they lie side by side; else None."""
+    if not isinstance(layer, nn.MaxPool2d) or layer.ceil_mode or layer.return_indices:
+        return None
+    plain = layer.padding in (0, (0, 0)) and layer.dilation in (1, (1, 1))
+    side = layer.kernel_size
+    return side if isinstance(side, int) and layer.stride == side and plain else None
+
+
 def _stage(layer: nn.Module) -> Stage | None:
     if Linear.follows(layer):
         return Linear(layer)
-    if Pooled.follows(layer):
-        return Pooled(layer)
+    if (side := _pools(layer)) is not None:
+        return Patchwise(lambda patches: patches.unflatten(1, (-1, side * side)).amax(dim=2), side, side)
     if isinstance(layer, HasStage):
         return layer.change_stage()
     if not isinstance(layer, _POINTWISE):
