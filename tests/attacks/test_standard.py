@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sparsefront import DefendedClassifier
-from sparsefront.attacks import FGSM, PGD, GrayBox, NamedAttack, Neighbourhood, Standard, expanded
+from sparsefront.attacks import FGSM, PGD, GrayBox, NamedAttack, Neighbourhood, Standard, expanded, margin
 from sparsefront.classifiers import ConvNet
 from sparsefront.common.frozen_model import frozen_model
 from sparsefront.evaluation.attack_run import AttackRun
@@ -153,5 +153,8 @@ def test_a_function_from_images_to_logits_is_attacked_without_what_it_lacks():
     adversarial = Standard(eps=0.05, effort="quick")(lambda images: model(images), *batch)
     assert (adversarial - batch.image).abs().max() <= 0.05 + 1e-6
     with torch.no_grad():
-        left = int((model(adversarial).argmax(dim=1) == batch.label).sum())
-    assert left == standing(model, batch, 0.05)
+        logits, clean = model(adversarial), model(batch.image)
+    stands = logits.argmax(dim=1) == batch.label
+    assert int(stands.sum()) == standing(model, batch, 0.05)
+    # One that stands is handed back where its margin was largest, not as it came.
+    assert (margin(logits, batch.label) > margin(clean, batch.label))[stands].all()

@@ -94,6 +94,14 @@ def test_a_decoder_that_resizes_has_no_stages(decoder):
     assert model(top_t(decoder, 4, 2), (1, 16, 16)).frontend.change_stages() is None
 
 
+def test_answers_computed_anew_now_and_then_are_the_same(monkeypatch):
+    monkeypatch.setattr("sparsefront.common.changes.changed_answers.ANEW", 1)
+    defended = model(top_t("small", 4, 2), (1, 14, 14))
+    images = torch.rand(3, 1, 14, 14, dtype=torch.float64)
+    logits = WhiteBox()(defended)
+    walked(logits.nearby(images), logits, images, torch.Generator().manual_seed(0), queries=20)
+
+
 class Shifted(ConvNet):
     """Normalises its input, which what it has from its base says nothing of."""
 
