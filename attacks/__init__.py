@@ -17,7 +17,7 @@ from sparsefront.attacks.hop_skip_jump import HopSkipJump
 from sparsefront.attacks.jsma import JSMA
 from sparsefront.attacks.mi_fgsm import MIFGSM
 from sparsefront.attacks.mixed_search import MixedSearch
-from sparsefront.attacks.named import NamedAttack, shows
+from sparsefront.attacks.named import NamedAttack
 from sparsefront.attacks.nes import NES
 from sparsefront.attacks.noise_control import NoiseControl
 from sparsefront.attacks.parts.chain import Chain
@@ -93,6 +93,5 @@ __all__ = [
     "expanded",
     "margin",
     "perturbation_norm",
-    "shows",
     "value_and_gradient",
 ]

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.base import Attack
-from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.signs import SIGNS, Sign
+from sparsefront.attacks.signs import Sign
 from sparsefront.attacks.views import View, WhiteBox
 from sparsefront.common.noise import uniform
 from sparsefront.common.rules import check_rules, one_of
@@ -87,20 +86,3 @@ class NamedAttack:
         if self.target == "most_likely":
             return logits.scatter(1, labels[:, None], -torch.inf).argmax(dim=1)
         return logits.scatter(1, labels[:, None], torch.inf).argmin(dim=1)
-
-
-def shows(named: NamedAttack, model: Model, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Bool (B,): the samples that an attack is meant for, those that show one of its signs; all if it names none.
-
-    Args:
-        named: the attack.
-        model: images -> logits (B, K), in which signs are looked for: as an adversary sees it who has no remedy yet.
-        batch: images (B, C, H, W) in [0, 1], their labels (B,) and their numbers (B,).
-    """
-    images, labels, indices = batch
-    shown = torch.full_like(labels, not named.where, dtype=torch.bool)
-    for sign in named.where:
-        (rest,) = (~shown).nonzero(as_tuple=True)
-        if len(rest):
-            shown[rest] = SIGNS[sign](model, images[rest], labels[rest], indices[rest])
-    return shown

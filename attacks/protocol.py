@@ -2,17 +2,19 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from sparsefront.attacks.base import Attack
-from sparsefront.attacks.named import NamedAttack, shows
+from sparsefront.attacks.named import NamedAttack
 from sparsefront.attacks.parts.bare_model import BareModel
 from sparsefront.attacks.parts.chain import Chain
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.queries import checked_logits
+from sparsefront.attacks.signs import SeenSigns
 from sparsefront.attacks.views import WhiteBox
 
 
@@ -41,18 +43,16 @@ class Protocol(Attack):
         predictions = logits.argmax(dim=1)
         chain = Chain.begin(images, logits, predictions, labels, predictions == labels)
         bare = BareModel(model, images.shape[1:], logits.shape[1])
+        batch = images, labels, indices
+        seen = SeenSigns(batch)
         for named in self.entries("", bare):
             if named.view.n_fitting_images or named.attack.n_fitting_images:
                 continue
-            tried = chain.standing.clone()
-            if tried.any():
-                seen = images[tried], labels[tried], indices[tried]
-                tried[chain.standing] = shows(named, WhiteBox()(bare), seen)
+            tried = seen.showing(named.where, WhiteBox()(bare), chain.standing)
             if not tried.any():
                 continue
-            starts = chain.best[tried] if named.start == "best" else None
-            made = images.clone()
-            made[tried] = named.attack(named.view(bare), images[tried], labels[tried], indices[tried], starts=starts)
+            attack = partial(named.attack, named.view(bare), *(tensor[tried] for tensor in batch))
+            made = chain.made(tried, named.start, attack)
             logits = _answers(model, made, labels)
             chain.take(tried, made, logits, logits.argmax(dim=1), labels)
         return torch.where(chain.standing[:, None, None, None], chain.best, chain.images)

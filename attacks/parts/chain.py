@@ -1,6 +1,7 @@
 """What the attacks of a chain hand on from one to the next."""
 
-from typing import Self
+from collections.abc import Callable
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -30,6 +31,20 @@ class Chain:
     def begin(cls, images: Tensor, logits: Tensor, predictions: Tensor, labels: Tensor, correct: Tensor) -> Self:
         """Before any attack, at clean images (B, C, H, W) with logits (B, K), of which some (B,) are right."""
         return cls(correct, images, predictions, images, margin(logits, labels))
+
+    def made(self, tried: Tensor, start: Literal["clean", "best"], attack: Callable[[Tensor | None], Tensor]) -> Tensor:
+        """What an attack makes of some samples, (B, C, H, W), and of the others what the chain holds of them.
+
+        Args:
+            tried: (B,) bool, the S samples.
+            start: whether the attack begins as it does by itself or from the best images.
+            attack: from points (S, C, H, W) to begin from, or None, to adversarial images (S, C, H, W); not called
+                without samples.
+        """
+        images = self.images.clone()
+        if tried.any():
+            images[tried] = attack(self.best[tried] if start == "best" else None)
+        return images
 
     def take(self, tried: Tensor, images: Tensor, logits: Tensor, predictions: Tensor, labels: Tensor) -> None:
         """Take over what an attack made of the samples that it tried.

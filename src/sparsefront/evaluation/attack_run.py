@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefront.attacks import Chain, NamedAttack, WhiteBox, perturbation_norm, shows
+from sparsefront.attacks import Chain, NamedAttack, WhiteBox, perturbation_norm
+from sparsefront.attacks.signs import SeenSigns
 from sparsefront.common.logits import predicted_classes
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.agreement import MOST
@@ -21,7 +22,7 @@ from sparsefront.evaluation.search_form import SearchPrecision
 from sparsefront.evaluation.verdict import Verdict, verdict
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.cost import Cost
-from sparsefront.results.samples import DRAWS, NORMS, QUALITIES, Samples
+from sparsefront.results.samples import DRAWS, NORMS, QUALITIES, SIGN, Samples
 
 Model = Callable[[Tensor], Tensor]
 OnAttacked = Callable[[str, Batch, Tensor, Tensor], None]
@@ -69,6 +70,7 @@ class AttackRun:
             self.attacks = [replace(named, attack=named.attack.without_early_stop()) for named in self.attacks]
         self._draws = draws if model.frontend.randomised else 1
         self._sees_images = model.frontend.returns_images
+        self._signs = list(dict.fromkeys(sign for named in self.attacks for sign in named.where))
         self.errors: dict[str, str] = {}
         self.costs = {named.name: Cost() for named in attacks}
         self.prepared = PreparedAttacks(model, search_precision, training_images, self._meter)
@@ -79,7 +81,8 @@ class AttackRun:
         measured = [*(QUALITIES if self._sees_images else ()), *([DRAWS] if self._draws > 1 else ())]
         clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in measured)]
         keys = ("pred", "success", *NORMS, *measured)
-        return [*clean, *(f"{named.name}/{key}" for named in self.attacks for key in keys), "fell"]
+        signs = [f"{SIGN}{sign}" for sign in self._signs]
+        return [*clean, *(f"{named.name}/{key}" for named in self.attacks for key in keys), *signs, "fell"]
 
     def attack(self, batch: Batch, on_attacked: OnAttacked = lambda *_: None) -> Samples:
         """Attack the samples of a batch that are right; none any more once the model has returned NaN.
@@ -106,12 +109,13 @@ class AttackRun:
         if error := nan_error(clean):
             self.errors = {named.name: error for named in self.attacks}
         chains: dict[str, Chain] = {}
+        seen = SeenSigns(batch)
         for named in self.attacks:
             alone = Chain.begin(images, logits, clean, labels, correct)
             chain = alone if named.chain is None else chains.setdefault(named.chain, alone)
             goal = named.targets(logits, labels, indices) if named.attack.targeted else labels
             self.progress.begin(named.name, len(labels), self.costs[named.name])
-            tried, adversarial = self._tried(named, batch, goal, chain)
+            tried, adversarial = self._tried(named, batch, goal, chain, seen)
             self.progress.end()
             if adversarial is None:
                 continue
@@ -130,38 +134,33 @@ class AttackRun:
             if named.in_worst_case:
                 fallen = fallen | (tried & (prediction != labels))
                 chain.take(tried, adversarial, judged.logits, prediction, labels)
+        columns |= {f"{SIGN}{sign}": seen.column(sign) for sign in self._signs}
         columns["fell"] = fallen
         return Samples({name: as_array(column) for name, column in columns.items()})
 
-    def _tried(self, named: NamedAttack, batch: Batch, goal: Tensor, chain: Chain) -> tuple[Tensor, Tensor | None]:
+    def _tried(
+        self, named: NamedAttack, batch: Batch, goal: Tensor, chain: Chain, seen: SeenSigns
+    ) -> tuple[Tensor, Tensor | None]:
         """Which samples (B,) an attack is run on, and adversarial images (B, C, H, W); None if it failed.
 
         Those of samples that it is not run on are what the chain holds of them.
         """
-        tried = chain.standing
         if named.name in self.errors:
-            return tried, None
+            return chain.standing, None
         start = time.perf_counter()
-        adversarial = chain.images.clone()
         try:
-            if named.where and tried.any():
-                tried = tried.clone()
-                tried[chain.standing] = self._shows(named, Batch(*(tensor[tried] for tensor in batch)))
-            if tried.any():
-                starts = chain.best[tried] if named.start == "best" else None
-                aimed = Batch(batch.image[tried], goal[tried], batch.index[tried])
-                adversarial[tried] = self._strongest(named, aimed, starts)
+            # Signs are looked for as an adversary of the default backward mode sees the model.
+            plain = WhiteBox()(self.prepared.form(None), self._meter(named))
+            tried = seen.showing(named.where, plain, chain.standing)
+            aimed = Batch(batch.image[tried], goal[tried], batch.index[tried])
+            adversarial = chain.made(tried, named.start, lambda starts: self._strongest(named, aimed, starts))
         except Exception as error:
             self.errors[named.name] = f"{type(error).__name__}: {error}"
             warnings.warn(f"Attack {named.name!r} failed and is left out: {error}", stacklevel=3)
-            return tried, None
+            return chain.standing, None
         self.costs[named.name].seconds += time.perf_counter() - start
         self.costs[named.name].attacked += int(tried.sum())
         return tried, adversarial
-
-    def _shows(self, named: NamedAttack, batch: Batch) -> Tensor:
-        """Which samples (S,) show a sign that an attack is for, to an adversary of the default backward mode."""
-        return shows(named, WhiteBox()(self.prepared.form(None), self._meter(named)), batch)
 
     def _strongest(self, named: NamedAttack, batch: Batch, starts: Tensor | None) -> Tensor:
         """Adversarial images (B, C, H, W) for (images, goals, indices), from points (B, C, H, W) if any are given."""

@@ -1,13 +1,13 @@
 """Signs, on a few samples, that a robust accuracy comes from hidden gradients."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from sparsefront.attacks import PGD, Budget, NamedAttack, View, cross_entropy, value_and_gradient
-from sparsefront.attacks.signs import SIGNS, Sign
+from sparsefront.attacks import PGD, Budget, NamedAttack, View, WhiteBox, cross_entropy, value_and_gradient
+from sparsefront.attacks.signs import SeenSigns, Sign
 from sparsefront.attacks.signs.draws_differ import MOST, apart
 from sparsefront.common.stopping import polled
 from sparsefront.data.batch import Batch
@@ -23,6 +23,7 @@ def probe(
     attacks: Sequence[NamedAttack],
     batch: Batch,
     fitted: Callable[[NamedAttack], View] = lambda named: named.view,
+    known: Mapping[Sign, Tensor] | None = None,
 ) -> list[Finding]:
     """Try a few samples through every white-box view (Athalye et al. 2018, Carlini et al. 2019, Pintor et al. 2022).
 
@@ -34,6 +35,8 @@ def probe(
         attacks: that were run; their white-box views are probed, but for those of remedies.
         batch: a few samples that the model gets right.
         fitted: the view of an attack, which has seen the training images that it needs.
+        known: the signs that these samples show through the default backward mode, as far as attacks have looked for
+            them (`SeenSigns`); they are not looked for again.
     """
     findings = list(_to_its_end("deployed model", lambda: iter([_randomised(model, batch)])))
     # A remedy's view is for samples that show a sign, and would show others on those that do not.
@@ -44,7 +47,8 @@ def probe(
         budget = next((named.attack.budget for named in same if named.attack.budget is not None), None)
 
         def look(first: NamedAttack = same[0], budget: Budget | None = budget) -> Iterator[Finding]:
-            return _of_view(_Seen(model, polled(fitted(first)(model)), batch, adversary_of(first.view)), budget)
+            seen = SeenSigns(batch, known if first.view == WhiteBox() else None)
+            return _of_view(_Seen(model, polled(fitted(first)(model)), batch, adversary_of(first.view), seen), budget)
 
         findings += _to_its_end(adversary_of(view), look)
     return findings
@@ -76,10 +80,12 @@ class _Seen:
     logits: Model
     batch: Batch
     adversary: str
+    signs: SeenSigns
 
     def showing(self, sign: Sign) -> Tensor:
         """Bool (B,): the samples that show a sign."""
-        return SIGNS[sign](self.logits, *self.batch)
+        every = torch.ones_like(self.batch.label, dtype=torch.bool)
+        return self.signs.showing((sign,), self.logits, every)
 
     def finding_of(self, sign: Sign) -> Finding:
         """How many samples show a sign, which is the finding's name too."""

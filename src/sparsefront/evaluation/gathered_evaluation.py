@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from sparsefront.attacks import NamedAttack
+from sparsefront.attacks.signs import Sign
 from sparsefront.common.processes import Processes
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import nan_error
@@ -15,7 +18,7 @@ from sparsefront.evaluation.search_classifier import slowest_form
 from sparsefront.results.attack_record import AttackRecord
 from sparsefront.results.cost import Cost
 from sparsefront.results.finding import Finding
-from sparsefront.results.samples import Samples
+from sparsefront.results.samples import SIGN, Samples
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,13 @@ class GatheredEvaluation:
     def first_correct(self, number: int, device: torch.device) -> Batch:
         """The first of the samples that the model gets right, of which there must be some, on a device."""
         return Batch(*(torch.cat(tensors)[:number].to(device) for tensors in zip(*self.correct, strict=True)))
+
+    def signs(self, batch: Batch) -> dict[Sign, Tensor]:
+        """What attacks have seen of the signs that they ask for on some of the samples, as `SeenSigns` knows it."""
+        columns, numbers = self.samples.columns, batch.index.cpu().numpy()
+        rows = self.samples.rows(np.searchsorted(columns["index"], numbers).tolist())
+        signs: list[Sign] = [sign for sign in get_args(Sign) if f"{SIGN}{sign}" in columns]
+        return {sign: torch.from_numpy(rows.columns[f"{SIGN}{sign}"]).to(batch.label.device) for sign in signs}
 
 
 def _errors(

@@ -24,6 +24,7 @@ class PreparedAttacks:
         meter: called with an attack, gives what counts the queries that it makes of a model.
 
     Attributes:
+        precision: that adversaries search in.
         findings: what was noticed of the model itself, with the first images.
     """
 
@@ -36,7 +37,7 @@ class PreparedAttacks:
     ) -> None:
         self.model = model
         self.findings: list[Finding] = []
-        self._precision = search_precision
+        self.precision = search_precision
         self._training_images = training_images
         self._meter = meter
         self._form: DefendedClassifier | None = None
@@ -49,7 +50,7 @@ class PreparedAttacks:
             if images is not None:
                 self.findings = list(unsteady(self.model, images))
             changing = [finding.sentence for finding in self.findings if finding.flag == CHANGES]
-            form = search_form(self.model, self._precision, images)
+            form = search_form(self.model, self.precision, images)
             # A copy would not change with the model.
             self._form = as_it_is(self.model, changing[0]) if changing else form
         return self._form

@@ -76,4 +76,5 @@ class ResultsWriter:
             return [Finding("not_probed", "deployed model", True, text)]
         with frozen_model(run.model):  # where tensors are made that may be differentiated
             batch = gathered.first_correct(count, run.model.device)
-            return probe(run.model, completed, batch, lambda named: run.prepared.ready(named)[0].view)
+            known = gathered.signs(batch) if run.prepared.precision == "32" else None
+            return probe(run.model, completed, batch, lambda named: run.prepared.ready(named)[0].view, known)

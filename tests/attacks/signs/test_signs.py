@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from sparsefront.attacks import PGD, NamedAttack, WhiteBox, shows
-from sparsefront.attacks.signs import SIGNS, Sign
+from sparsefront.attacks import PGD, NamedAttack, WhiteBox
+from sparsefront.attacks.signs import SIGNS, SeenSigns, Sign
+from sparsefront.data.batch import Batch
 from tests.helpers.planted import HIDING, PLAIN, network, right_digits
 from tests.helpers.precision import in_single_precision
 
@@ -93,12 +94,29 @@ def test_two_logits_are_no_answers_without_scores():
 def test_an_attack_is_meant_for_the_samples_that_show_its_sign():
     model = HIDING["saturate"].around(network("mlp"))
     batch = right_digits(model, 8)
-    view = WhiteBox()(model)
-    zero, down = (NamedAttack("a", PGD(), where=(where,)) for where in ("zero_gradients", "gradient_points_down"))
-    assert shows(zero, view, batch).all()
-    assert not shows(down, view, batch).any()
-    assert shows(NamedAttack("a", PGD(), where=("gradient_points_down", "zero_gradients")), view, batch).all()
-    assert shows(NamedAttack("a", PGD()), view, batch).all()
+    view, every = WhiteBox()(model), torch.ones(8, dtype=torch.bool)
+    assert SeenSigns(batch).showing(("zero_gradients",), view, every).all()
+    assert not SeenSigns(batch).showing(("gradient_points_down",), view, every).any()
+    assert SeenSigns(batch).showing(("gradient_points_down", "zero_gradients"), view, every).all()
+    assert SeenSigns(batch).showing((), view, every).all()
+
+
+def test_a_sign_is_looked_for_once_a_sample(monkeypatch):
+    met = []
+
+    def looked_for(model, images, labels, indices):
+        met.extend(indices.tolist())
+        return labels > 5
+
+    monkeypatch.setitem(SIGNS, "rippled", looked_for)
+    batch = Batch(torch.rand(4, 1, 2, 2), torch.tensor([7, 1, 8, 2]), torch.tensor([10, 11, 12, 13]))
+    seen = SeenSigns(batch, {"rippled": torch.tensor([torch.nan, torch.nan, torch.nan, 1.0])})
+    some = torch.tensor([True, True, False, True])
+    assert seen.showing(("rippled",), torch.zeros_like, some).tolist() == [True, False, False, True]
+    assert seen.showing(("rippled",), torch.zeros_like, ~some).tolist() == [False, False, True, False]
+    assert met == [10, 11, 12]
+    assert seen.column("rippled").tolist() == [1, 0, 1, 1]
+    assert seen.column("vanishing").isnan().all()
 
 
 def test_a_sign_that_nobody_knows_is_refused():

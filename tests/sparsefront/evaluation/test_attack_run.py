@@ -26,6 +26,7 @@ from sparsefront.attacks import (
     value_and_gradient,
 )
 from sparsefront.attacks.saved_images import SavedImages
+from sparsefront.attacks.signs import SIGNS
 from sparsefront.common.frozen_model import frozen_model
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
@@ -126,6 +127,27 @@ def test_an_attack_meets_only_samples_that_show_one_of_its_signs():
     assert np.array_equal(samples.correct("hidden"), samples.correct())
     attacked([hidden, either], defended(frontend=Cut))
     assert met["hidden"] == met["either"] == met["all"]
+
+
+def test_attacks_and_diagnostics_look_for_a_sign_once_a_sample_and_rows_keep_what_they_saw(tmp_path, monkeypatch):
+    met = []
+    look = SIGNS["loss_does_not_rise"]
+
+    def looked_for(model, images, labels, indices):
+        met.extend(indices.tolist())
+        return look(model, images, labels, indices)
+
+    monkeypatch.setitem(SIGNS, "loss_does_not_rise", looked_for)
+    chains = {"first": "a", "second": "a", "alone": None}
+    remedies = [
+        NamedAttack(name, Spy([]), chain=chain, where=("loss_does_not_rise",)) for name, chain in chains.items()
+    ]
+    found = rows(run(tmp_path, "validate", remedies, defended(frontend=Cut), diagnostics=21), "val")
+    right = [str(100 + i) for i, margin in enumerate(margins().tolist()) if margin > 0]
+    assert sorted(map(str, met)) == right
+    assert {row["index"]: row["sign:loss_does_not_rise"] for row in found} == {
+        row["index"]: "1" if row["index"] in right else "" for row in found
+    }
 
 
 class Cut(Identity):

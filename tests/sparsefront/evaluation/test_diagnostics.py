@@ -26,6 +26,7 @@ from sparsefront.attacks import (
     Rescaled,
     Square,
 )
+from sparsefront.attacks.signs import SeenSigns
 from sparsefront.classifiers import ConvNet
 from sparsefront.common.frozen_model import frozen_model
 from sparsefront.data.batch import Batch
@@ -265,7 +266,8 @@ def test_attacks_of_other_budgets_are_not_compared(gray):
 
 def test_the_probes_of_a_front_end_that_draws_walk_on_where_one_draw_was_fooled():
     model, data, cost = defended(frontend=Drawing).eval(), Samples21(), Cost()
-    seen = _Seen(model, metered(model, cost), Batch(data.images, data.labels, torch.arange(21)), "white box")
+    batch = Batch(data.images, data.labels, torch.arange(21))
+    seen = _Seen(model, metered(model, cost), batch, "white box", SeenSigns(batch))
     with frozen_model(model):
         seen.standing(PGD(eps=0.02, steps=5, random_start=False, early_stop=True))
     assert cost.backwards == 5 * 21

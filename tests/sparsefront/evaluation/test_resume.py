@@ -69,6 +69,17 @@ def about(trainer):
     return json.loads(Path(trainer.log_dir, "results/val_attacks.json").read_text())
 
 
+def test_signs_that_samples_showed_are_taken_over(tmp_path):
+    asked = NamedAttack("asked", PGD(eps=EPS, steps=5), where=("loss_does_not_rise",))
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        run(tmp_path, "validate", [asked, named(113)[0]])
+    again = rows(run(tmp_path, "validate", [asked, named()[0]], resume_from=str(tmp_path)), "val")
+    assert [row["sign:loss_does_not_rise"] for row in again] == [
+        "" if row["clean_pred"] != row["label"] else "0" for row in again
+    ]
+    assert again == rows(run(tmp_path / "whole", "validate", [asked, named()[0]]), "val")
+
+
 def test_costs_are_those_of_both_runs_and_all_samples_may_be_probed(tmp_path):
     interrupted(tmp_path, at=120)  # alone in the last batch
     again = about(resumed(tmp_path, diagnostics=18))

@@ -324,6 +324,7 @@ def test_the_sentence_names_the_file_and_the_key(make_run, tmp_path, key, value)
         (lambda rows: [rows[0], [*rows[1][:3], "0.5", *rows[1][4:]], *rows[2:]], "whole numbers"),
         (lambda rows: [rows[0], [*rows[1][:5], "inf", *rows[1][6:]], *rows[2:]], "sizes"),
         (lambda rows: [rows[0], [*rows[1][:5], "", *rows[1][6:]], *rows[2:]], "wherever an attack succeeded"),
+        (lambda rows: [[*rows[0], "sign:rippled"], *[[*row, "2"] for row in rows[1:]]], "0, 1 or nothing"),
     ],
 )  # fmt: skip
 def test_rows_that_no_evaluation_writes_are_refused(make_run, tmp_path, change, named):
