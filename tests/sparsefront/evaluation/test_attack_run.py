@@ -142,12 +142,20 @@ def test_attacks_and_diagnostics_look_for_a_sign_once_a_sample_and_rows_keep_wha
     remedies = [
         NamedAttack(name, Spy([]), chain=chain, where=("loss_does_not_rise",)) for name, chain in chains.items()
     ]
-    found = rows(run(tmp_path, "validate", remedies, defended(frontend=Cut), diagnostics=21), "val")
+    attacks = [*remedies, NamedAttack("meant_for_all", Spy([]))]
+    found = rows(run(tmp_path, "validate", attacks, defended(frontend=Flat), diagnostics=21), "val")
     right = [str(100 + i) for i, margin in enumerate(margins().tolist()) if margin > 0]
     assert sorted(map(str, met)) == right
     assert {row["index"]: row["sign:loss_does_not_rise"] for row in found} == {
         row["index"]: "1" if row["index"] in right else "" for row in found
     }
+
+
+class Flat(Identity):
+    """Hands images on with a gradient of zero."""
+
+    def forward(self, images):
+        return images.detach() + 0 * images
 
 
 class Cut(Identity):
