@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sparsefront.attacks import Budget, NamedAttack
+from sparsefront.evaluation.chain_comparisons import compare_chains, follows_gradients
 from sparsefront.results.finding import Finding, adversary_of, tolerated
 from sparsefront.results.samples import NORMS, Samples
 
@@ -24,7 +25,7 @@ _SHOULD_BE_WEAKER = {
 def compare_rows(attacks: Sequence[NamedAttack], samples: Samples) -> list[Finding]:
     """Whoever knows or does more can do no worse by right: attacks of one budget, or that minimise one norm.
 
-    Those of a chain met other samples each, and are not compared.
+    Those of a chain met other samples each, and are compared with what those before them left standing.
     """
     ran = [named for named in attacks if named.name in samples.attacks and named.chain is None]
     bounded, smallest = defaultdict(list), defaultdict(list)
@@ -38,12 +39,11 @@ def compare_rows(attacks: Sequence[NamedAttack], samples: Samples) -> list[Findi
         findings += [*_single_steps(budget, group, samples), *_by_success(budget, group, samples)]
     for norm, group in smallest.items():
         findings += _by_size(norm, group, samples)
-    return findings
+    return [*findings, *compare_chains(attacks, samples)]
 
 
 def _white(group: Sequence[NamedAttack]) -> list[NamedAttack]:
-    """The white-box attacks that follow gradients, which masked gradients would weaken."""
-    return [named for named in group if named.knowledge == "white_box" and named.attack.by_gradient]
+    return [named for named in group if follows_gradients(named)]
 
 
 def _single_steps(budget: Budget, group: Sequence[NamedAttack], samples: Samples) -> Iterator[Finding]:

@@ -122,10 +122,12 @@ def _single_draws(run: Run) -> Iterator[str]:
 
 
 def _powerless(runs: Sequence[Run]) -> Iterator[str]:
-    """Attacks within a ball that do nothing to an undefended system."""
+    """Attacks within a ball that do nothing to an undefended system, of those that met all samples that are right."""
     for run in [run for run in runs if run.provenance.get("undefended")]:
         right = int(run.samples.correct().sum())
-        for attack in [one for one in run.judging if one.budget is not None and one.chain is None]:
+        for attack in [one for one in run.judging if one.budget is not None]:
+            if int(run.samples.attacked(attack.name).sum()) < right:
+                continue
             fooled = int(run.samples.success(attack.name).sum())
             if right > FEW and fooled <= tolerated(right):
                 yield (

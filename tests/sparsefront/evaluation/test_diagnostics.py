@@ -238,6 +238,19 @@ def samples_where(sizes=None, **fell):
     return Samples(columns)
 
 
+def chained(**fell):
+    """A chain of such samples: each attack fells some, and meets those that the ones before it left standing."""
+    samples, columns = samples_where(**fell), {}
+    standing = samples.correct()
+    for name in fell:
+        down = ~samples.correct(name) & standing
+        columns[f"{name}/pred"] = np.where(standing & ~down, 0, 1)
+        columns[f"{name}/success"] = down
+        columns |= {f"{name}/{norm}": np.where(standing, 1.0, np.nan) for norm in ("linf", "l2", "l1")}
+        standing = standing & ~down
+    return Samples(samples.columns | columns)
+
+
 def raised_sentences(attacks, sizes=None, **fell):
     return [finding.sentence for finding in compare_rows(attacks, samples_where(sizes, **fell)) if finding.raised]
 
@@ -250,6 +263,48 @@ def test_an_adversary_who_knows_less_and_fools_more_than_all_white_boxes_togethe
     (sentence,) = raised_sentences(attacks, white=range(20), other=range(20, 30), gray=range(36))
     assert sentence.startswith("at Linf 0.1 gray fools 36 of 99 samples and white, other 30")
     assert "gradients may be masked" in sentence
+
+
+CHAIN = [
+    NamedAttack("gradient", PGD(eps=0.1), chain="c"),
+    NamedAttack("other", PGD(eps=0.1, loss="cw"), chain="c"),
+    NamedAttack("square", Square(eps=0.1), chain="c"),
+    NamedAttack("noise", NoiseControl(PGD(eps=0.1)), chain="c"),
+    NamedAttack("last", PGD(eps=0.1), chain="c"),
+    NamedAttack("decisions", HopSkipJump(norm="Linf", eps=0.1), chain="c"),
+]
+
+
+def test_what_a_chains_white_boxes_left_standing_and_a_black_box_brings_down_is_flagged():
+    fell = {"gradient": range(10), "other": range(10, 20), "square": range(25), "last": (30,), "decisions": (40, 41)}
+    samples = chained(**fell)
+    (finding,) = compare_rows(CHAIN, samples)  # noise did not run
+    assert (finding.flag, finding.adversary, finding.raised) == ("black_box_stronger", "black box", True)
+    assert finding.sentence == (
+        "square and decisions bring down 7 of 99 samples that gradient and other had left standing: gradients did not "
+        "show the way there, and may be masked."
+    )
+    (finding,) = compare_rows(CHAIN, chained(**fell | {"square": range(22)}))  # 4 may be chance
+    assert not finding.raised
+    assert finding.sentence == (
+        "square and decisions bring down 4 of 99 samples that gradient and other had left standing."
+    )
+
+
+def test_in_a_chain_nobody_is_compared_with_white_boxes_behind_it_or_of_another_ball():
+    assert compare_rows(CHAIN[1:][::-1], chained(decisions=range(50), square=range(60), other=range(70))) == []
+    wide = [CHAIN[0], NamedAttack("wide", Square(eps=0.2), chain="c"), NamedAttack("any", Boundary(), chain="c")]
+    assert compare_rows(wide, chained(gradient=range(3), wide=range(40), any=range(60))) == []
+    apart = [CHAIN[0], NamedAttack("square", Square(eps=0.1), chain="d")]
+    assert compare_rows(apart, chained(gradient=(0,), square=range(50))) == []
+
+
+def test_images_of_an_adversary_who_knows_less_are_flagged_in_a_chain_too():
+    attacks = [CHAIN[0], NamedAttack("gray", PGD(eps=0.1), GrayBox(), chain="c")]
+    (finding,) = compare_rows(attacks, chained(gradient=(0, 1), gray=range(2, 30)))
+    assert (finding.flag, finding.adversary, finding.raised) == ("transfer_stronger", "gray box", True)
+    assert finding.sentence.startswith("gray brings down 28 of 99 samples that gradient had left standing: ")
+    assert compare_rows(attacks, chained(gradient=range(99), gray=())) == []  # it met nothing
 
 
 def test_what_chance_explains_is_not_flagged():

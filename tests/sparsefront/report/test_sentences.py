@@ -100,6 +100,20 @@ def test_an_attack_that_does_nothing_to_an_undefended_system_says_nothing(make_r
     assert cautions([defended]) == []
 
 
+def test_an_attack_that_met_few_samples_is_no_idle_one(make_run, entry):
+    idle = entry("all") | {"chain": "c"}
+    folder = make_run(attacks=[idle, entry("few") | {"chain": "c"}, entry("sign") | {"where": ["rippled"]}])
+    samples = folder / "results/val_samples.csv"
+    header, *lines = samples.read_text().splitlines()
+    cells = [line.split(",") for line in lines]
+    for row in cells[2:]:
+        row[10:13] = row[15:18] = ["", "", ""]
+    samples.write_text("\n".join([header, *map(",".join, cells)]) + "\n")
+    idle = [sentence for sentence in cautions([_with(folder, undefended=True)]) if "fools" in sentence]
+    assert len(idle) == 1
+    assert idle[0].startswith("all fools 0 of 9 samples of TopT + ConvNet, which nothing defends")
+
+
 def test_accuracy_over_draws_takes_each_samples_worst_attack(make_run, entry):
     folder = make_run(attacks=[entry("a"), entry("b")])
     samples = folder / "results/val_samples.csv"
