@@ -18,6 +18,7 @@ from sparsefront.common.working_folder import look_here_last
 from sparsefront.report.markdown import markdown_text
 from sparsefront.report.over_seeds import seed_tables, seeds_to_csv
 from sparsefront.report.plots import setting_figure
+from sparsefront.report.remedies import remedies
 from sparsefront.report.row import rows_of
 from sparsefront.report.sentences import cautions, reservation
 from sparsefront.report.table import to_csv
@@ -94,7 +95,8 @@ def _write(axes: Sequence[Axis], study: Study, command: str) -> None:
     rows = {value: [replace(row, system=value) for row in rows_of(run)] for value, run in zip(done, runs, strict=True)}
     first, folder = ", ".join(short_names(axes)), study.folder
     text = "\n".join([to_wide_markdown(rows, first, psnr=True), *(table.markdown() for table in seed_tables(runs))])
-    said = [*filter(None, map(reservation, runs)), *(f"Caution: {sentence}" for sentence in cautions(runs))]
+    said = [*filter(None, map(reservation, runs)), *(f"{run.name}: {told}" for run in runs if (told := remedies(run)))]
+    said += [f"Caution: {sentence}" for sentence in cautions(runs)]
     text += "".join(f"\n- {markdown_text(sentence)}" for sentence in dict.fromkeys(said)) + "\n"
     print(text)
     write_atomically(folder / "sweep.md", f"`{command}`\n\n{text}")

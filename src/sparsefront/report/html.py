@@ -23,7 +23,7 @@ from sparsefront.report.plots import (
     sizes_figure,
 )
 from sparsefront.report.row import Row, rows_of
-from sparsefront.report.sentences import cautions, headline, over_draws, reservation, signs
+from sparsefront.report.sentences import cautions, headline, over_draws, signs
 from sparsefront.report.svg import inline_svg
 from sparsefront.report.table import CAPTION, HEADER, TEXT_COLUMNS, cells
 from sparsefront.report.variant_tables import variant_tables
@@ -65,7 +65,7 @@ def render(runs: Sequence[Run]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     accuracy = _svg(accuracy_figure(rows), "accuracy", "Clean and robust accuracy per attack; numbers in the table")
     return environment.from_string(source).render(
-        headlines=[(headline(run), bool(reservation(run))) for run in runs],
+        headlines=[(sentence := headline(run), "Caution: " in sentence) for run in runs],
         remarks=[*differences(runs), *filter(None, map(over_draws, runs))],
         cautions=cautions(runs),
         header=HEADER,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sparsefront.common.joined_words import joined_words
+from sparsefront.report.remedies import remedies
 from sparsefront.report.row import worst_row
 from sparsefront.report.unsearched import unsearched
 from sparsefront.report.weights import other_settings
@@ -21,9 +22,10 @@ from sparsefront.results.share import Share
 def headline(run: Run) -> str:
     """E.g. "TopT + ConvNet: 96.2 % clean, 12.0 % worst case under 6 attacks (n = 500); 95 % intervals ...".
 
-    It ends in a caution where the worst case rests on no black box, or on no diagnostics.
+    It ends in a caution where the worst case rests on no black box, or on no diagnostics, and in what came of samples
+    that showed signs of hidden gradients.
     """
-    return f"{_figures(run)} {caution}" if (caution := reservation(run)) else _figures(run)
+    return " ".join(filter(None, [_figures(run), reservation(run), remedies(run)]))
 
 
 def _figures(run: Run) -> str:
