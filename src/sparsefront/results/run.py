@@ -87,6 +87,14 @@ class Run:
         )
 
     @property
+    def seed(self) -> str:
+        """What its name says of its seeds, e.g. `seed_everything=0`; empty of a run that is not one of several."""
+        if self.seedless_name is None:
+            return ""
+        words, others = (name.replace(", ", ",").split(",") for name in (self.name, self.seedless_name))
+        return ",".join(word for word in words if word not in others)
+
+    @property
     def n(self) -> int:
         """How many samples were evaluated."""
         return len(self.samples)
