@@ -14,6 +14,7 @@ from sparsefront.common.atomic_file import atomic_file, write_atomically
 from sparsefront.figures.atoms import atoms_figure
 from sparsefront.figures.panel import panel_figure
 from sparsefront.report.plots import interval_figure
+from sparsefront.report.remarks import remarks
 from sparsefront.report.row import rows_of
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
@@ -99,12 +100,13 @@ def _draw(run: Run, fragment: str, folder: Path) -> None:
 
 
 def _write(runs: list[Run], name: str, published: Path) -> None:
-    rows = {run.folder.parent.name: rows_of(run) for run in runs}
+    runs = [replace(run, name=run.folder.parent.name) for run in runs]  # several fragments may be of one class
+    rows = {run.name: rows_of(run) for run in runs}
     command = shlex.join(["python", "-m", "benchmarks.comparison", *sys.argv[1:]])
     markdown = to_wide_markdown(rows, "front end")
     if published.is_file():
         markdown = with_published(markdown, published)
-    write_atomically(HERE / "results" / f"{name}.md", f"`{command}`\n\n{markdown}")
+    write_atomically(HERE / "results" / f"{name}.md", f"`{command}`\n\n{markdown}{remarks(runs)}")
     write_atomically(HERE / "results" / f"{name}.csv", to_csv([row for some in rows.values() for row in some]))
 
 

@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.comparison import __main__ as comparison
 from sparsefront.frontends import CropEnsemble
+from sparsefront.results.run import load_runs
 from tests.helpers.places import ROOT
+from tests.helpers.whole_runs import leave_test
 
 
 def test_front_ends_of_one_class_get_a_picture_each_named_like_its_fragment(tmp_path, monkeypatch):
@@ -87,3 +89,10 @@ def test_published_columns_are_attacks_of_their_setting(name):
     attacks = {attack["name"] for attack in yaml.safe_load(setting.read_text())["attacks"]}
     columns = setting.with_suffix(".csv").read_text().splitlines()[0].split(",")
     assert set(columns[2:]) <= attacks
+
+
+def test_no_row_is_published_without_its_cautions(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison, "HERE", tmp_path)
+    leave_test(tmp_path / "runs/crop_ens", whole=False)
+    comparison._write(load_runs([tmp_path / "runs/crop_ens"]), "table", tmp_path / "none.csv")
+    assert "\n- Caution: crop_ens: " in (tmp_path / "results/table.md").read_text()

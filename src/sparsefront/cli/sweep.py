@@ -15,12 +15,10 @@ from sparsefront.common.extras import check_report_extra
 from sparsefront.common.home import at_home
 from sparsefront.common.system_errors import says_system_errors
 from sparsefront.common.working_folder import look_here_last
-from sparsefront.report.markdown import markdown_text
 from sparsefront.report.over_seeds import seed_tables, seeds_to_csv
 from sparsefront.report.plots import setting_figure
-from sparsefront.report.remedies import remedies
+from sparsefront.report.remarks import remarks
 from sparsefront.report.row import rows_of
-from sparsefront.report.sentences import cautions, reservation
 from sparsefront.report.table import to_csv
 from sparsefront.report.wide import to_wide_markdown
 from sparsefront.results.run import Run, load_runs
@@ -95,9 +93,7 @@ def _write(axes: Sequence[Axis], study: Study, command: str) -> None:
     rows = {value: [replace(row, system=value) for row in rows_of(run)] for value, run in zip(done, runs, strict=True)}
     first, folder = ", ".join(short_names(axes)), study.folder
     text = "\n".join([to_wide_markdown(rows, first, psnr=True), *(table.markdown() for table in seed_tables(runs))])
-    said = [*filter(None, map(reservation, runs)), *(f"{run.name}: {told}" for run in runs if (told := remedies(run)))]
-    said += [f"Caution: {sentence}" for sentence in cautions(runs)]
-    text += "".join(f"\n- {markdown_text(sentence)}" for sentence in dict.fromkeys(said)) + "\n"
+    text += remarks(runs)
     print(text)
     write_atomically(folder / "sweep.md", f"`{command}`\n\n{text}")
     write_atomically(folder / "sweep.csv", to_csv([row for some in rows.values() for row in some], first))

@@ -114,9 +114,10 @@ def _chains(run: Run) -> Iterator[str]:
 
 
 def _single_draws(run: Run) -> Iterator[str]:
-    """Nobody averaged over the draws of a model that draws random numbers."""
-    averaged = any(attack.settings.get("eot_iter", 1) > 1 or attack.attack == "AutoAttack" for attack in run.judging)
-    if run.provenance.get("randomised") and run.judging and not averaged:
+    """Nobody averaged over the draws of a model that draws random numbers, and samples still stand."""
+    names = [attack.name for attack in run.judging]
+    averaged = any(one.averages_draws and run.samples.attacked(one.name).any() for one in run.judging)
+    if run.provenance.get("randomised") and names and not averaged and run.samples.worst(names).any():
         yield (
             f"{run.name}: it draws random numbers, and no attack averaged over its draws (`eot_iter`), so that one who "
             "does may do far better than the worst case says."

@@ -191,9 +191,25 @@ class AttackRecord:
         return total / self.attacked if self.attacked and total is not None else None
 
     @property
+    def averages_draws(self) -> bool:
+        """Whether it went by means over several passes through the deployed model, so that no single draw misled it."""
+        deployed = self.asks_only if self.knowledge == "black_box" else self.knowledge == "white_box"
+        return deployed and _averages(self.attack, self.settings)
+
+    @property
     def call(self) -> str:
         """The attack as a call, e.g. "PGD(norm=Linf, eps=8/255, steps=40)"."""
         return attack_call(self.attack, self.settings)
+
+
+def _averages(attack: str, settings: Mapping[str, Any]) -> bool:
+    """Whether an attack, or the one that it runs, averages over passes."""
+    inner = settings.get("attack")
+    if isinstance(inner, Mapping) and isinstance(inner.get("init_args"), Mapping):
+        return _averages(str(inner.get("class_path")), inner["init_args"])
+    passes = settings.get("eot_iter", 1)
+    rand = attack.rpartition(".")[2] == "AutoAttack" and settings.get("version") == "rand"
+    return rand or (isinstance(passes, int) and passes > 1)
 
 
 def _class(entry: Entry, key: str) -> tuple[str, dict[str, Any]]:
