@@ -16,13 +16,14 @@ from sparsefront.data.batch import Batch
 from sparsefront.evaluation.agreement import MOST
 from sparsefront.evaluation.as_array import as_array
 from sparsefront.evaluation.attack_progress import AttackProgress
+from sparsefront.evaluation.idle_transfers import fooled_source, has_source
 from sparsefront.evaluation.meter import metered
 from sparsefront.evaluation.prepared_attacks import PreparedAttacks
 from sparsefront.evaluation.search_form import SearchPrecision
 from sparsefront.evaluation.verdict import Verdict, verdict
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.results.cost import Cost
-from sparsefront.results.samples import DRAWS, NORMS, QUALITIES, SIGN, Samples
+from sparsefront.results.samples import DRAWS, NORMS, QUALITIES, SIGN, SOURCE, Samples
 
 Model = Callable[[Tensor], Tensor]
 OnAttacked = Callable[[str, Batch, Tensor, Tensor], None]
@@ -80,9 +81,9 @@ class AttackRun:
         """Names of the columns of every row, in their order."""
         measured = [*(QUALITIES if self._sees_images else ()), *([DRAWS] if self._draws > 1 else ())]
         clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in measured)]
-        keys = ("pred", "success", *NORMS, *measured)
+        keys = {one.name: ("pred", "success", *NORMS, *measured, *[SOURCE] * has_source(one)) for one in self.attacks}
         signs = [f"{SIGN}{sign}" for sign in self._signs]
-        return [*clean, *(f"{named.name}/{key}" for named in self.attacks for key in keys), *signs, "fell"]
+        return [*clean, *(f"{name}/{key}" for name, own in keys.items() for key in own), *signs, "fell"]
 
     def attack(self, batch: Batch, on_attacked: OnAttacked = lambda *_: None) -> Samples:
         """Attack the samples of a batch that are right; none any more once the model has returned NaN.
@@ -130,6 +131,8 @@ class AttackRun:
                 f"{named.name}/{key}": values.masked_fill(~tried, torch.nan)
                 for key, values in (sizes | judged.measured).items()
             }
+            if has_source(named):
+                columns[f"{named.name}/{SOURCE}"] = self._fooled_source(named, batch, goal, tried, adversarial)
             on_attacked(named.name, batch, adversarial, prediction)
             if named.in_worst_case:
                 fallen = fallen | (tried & (prediction != labels))
@@ -180,6 +183,17 @@ class AttackRun:
             exact = named.view(self.model, self._meter(named))
             adversarial[again] = self._clipped(named, exact, some, None if starts is None else starts[again])
         return adversarial
+
+    def _fooled_source(
+        self, named: NamedAttack, batch: Batch, goal: Tensor, tried: Tensor, adversarial: Tensor
+    ) -> Tensor:
+        """`fooled_source` (B,) of the samples that an attack was run on, NaN of the others."""
+        if not tried.any():  # nor is there a network, perhaps, if it was to be fitted
+            return torch.full_like(perturbation_norm(adversarial, "Linf"), torch.nan)
+        asked = self.costs[named.name].forwards
+        fooled = fooled_source(self.prepared.ready(named)[1], named, batch, goal, adversarial)
+        self.costs[named.name].forwards = asked  # this was no adversary's question
+        return fooled.masked_fill(~tried, torch.nan)
 
     def _meter(self, named: NamedAttack) -> Callable[[Model], Model]:
         return lambda model: metered(model, self.costs[named.name], self.progress.tick)

@@ -14,6 +14,7 @@ from sparsefront.evaluation.diagnostics import probe
 from sparsefront.evaluation.evaluation_facts import evaluation_facts
 from sparsefront.evaluation.evaluation_loggers import log_flags, show_pictures
 from sparsefront.evaluation.gathered_evaluation import GatheredEvaluation
+from sparsefront.evaluation.idle_transfers import idle_transfers
 from sparsefront.evaluation.majority_baseline import majority_baseline
 from sparsefront.evaluation.ongoing_evaluation import OngoingEvaluation
 from sparsefront.results.evaluation_record import EvaluationRecord
@@ -53,7 +54,7 @@ class ResultsWriter:
         facts |= {**settings, "n_samples": len(gathered.samples), "time_budget_reached": gathered.late}
         facts |= {SAMPLES: file_digest(samples), **gathered.form}
         findings = [majority_baseline(gathered.samples), *gathered.findings]
-        findings += compare_rows(run.attacks, gathered.samples)
+        findings += [*compare_rows(run.attacks, gathered.samples), *idle_transfers(run.attacks, gathered.samples)]
 
         def write_record(whole: bool) -> None:
             signs = {"whole": whole, "diagnostics": [vars(finding) for finding in findings]}

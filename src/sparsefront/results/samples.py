@@ -16,6 +16,7 @@ Norm = Literal["Linf", "L2", "L1"]
 NORMS: dict[str, Norm] = {"linf": "Linf", "l2": "L2", "l1": "L1"}  # column -> norm
 QUALITIES = ("psnr", "ssim")
 DRAWS = "draws"  # of a randomised front end: share of the draws of a verdict that is right
+SOURCE = "source"  # of an attack that asks another model, `<attack>/source`: 1 where that is fooled, NaN where it errs
 SIGN = "sign:"  # before the name of a sign; no attack's name has a colon
 ROUNDING = 1e-4  # by which a perturbation may stand out of a ball and still count as inside
 
@@ -30,7 +31,8 @@ class Samples:
             and fell), `<attack>/linf`, `/l2`, `/l1` (size of the perturbation in [0, 1] pixel units, NaN where the
             sample was wrong from the start and so not attacked); where the front end returns images also `clean_psnr`
             (dB), `clean_ssim`, `<attack>/psnr` and `<attack>/ssim` of what the classifier sees against the clean image;
-            `sign:<sign>` of each sign that some attack asks for (`NamedAttack.where`; 1: shown, NaN: nobody
+            `<attack>/source` of one that asks another model (1: that model was fooled, NaN: it was wrong on the clean
+            image); `sign:<sign>` of each sign that some attack asks for (`NamedAttack.where`; 1: shown, NaN: nobody
             looked).
     """
 

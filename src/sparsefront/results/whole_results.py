@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sparsefront.results.evaluation_record import EvaluationRecord
-from sparsefront.results.samples import SIGN, Samples
+from sparsefront.results.samples import SIGN, SOURCE, Samples
 
 MEND = "evaluate again into an empty folder"
 SIZES = ("linf", "l2", "l1")
@@ -54,7 +54,7 @@ def _check_values(path: Path, samples: Samples, completed: Sequence[str]) -> Non
         _refuse(path, name, columns[name], (columns[name] == 1) & ~correct, "0 where the clean image was wrong")
     if "fell" in columns:
         _refuse(path, "fell", columns["fell"], ~np.isin(columns["fell"], (0, 1)), "0 or 1")
-    for name in [name for name in columns if name.startswith(SIGN)]:
+    for name in [name for name in columns if name.startswith(SIGN) or name.endswith(f"/{SOURCE}")]:
         wrong = ~np.isnan(columns[name]) & ~np.isin(columns[name], (0, 1))
         _refuse(path, name, columns[name], wrong, "0, 1 or nothing")
     for name in [name for name in columns if name.rpartition("/")[2] in SIZES]:
