@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparsefront import DefendedClassifier
+from sparsefront import DefendedClassifier, RobustEvaluation
 from sparsefront.attacks import FGSM, PGD, GrayBox, NamedAttack, Neighbourhood, Standard, expanded, margin
 from sparsefront.classifiers import ConvNet
 from sparsefront.common.frozen_model import frozen_model
@@ -145,6 +145,12 @@ def test_a_word_names_the_protocol_of_that_effort(tmp_path):
     trainer = run(tmp_path, "validate", "quick")
     about = json.loads(Path(f"{trainer.log_dir}/results/val_attacks.json").read_text())
     assert about["attacks"][0]["name"] == "quick.apgd_ce"
+    assert RobustEvaluation("quick").attacks == [NamedAttack("quick", Standard(effort="quick"))]
+
+
+def test_the_protocol_alone_is_judged_in_its_own_ball():
+    evaluation = RobustEvaluation(Standard(eps=0.5, norm="L2", effort="thorough"))
+    assert evaluation.attacks == [NamedAttack("thorough", Standard(eps=0.5, norm="L2", effort="thorough"))]
 
 
 def test_a_function_from_images_to_logits_is_attacked_without_what_it_lacks():

@@ -13,7 +13,11 @@ def add_arguments(parser: LightningArgumentParser) -> None:
     """Add them to the parser of a subcommand, and what follows from others."""
     parser.add_argument("--run_dir", type=str, default="runs/default", help="Folder that everything is written to.")
     parser.add_argument(
-        "--attacks", type=list[NamedAttack], default=[], help="Named attacks; append in YAML with `attacks+:`."
+        "--attacks",
+        type=list[NamedAttack],
+        default=[],
+        help="Named attacks; append in YAML with `attacks+:`. Or quick, standard or thorough, which is the protocol of "
+        "that effort, with `--attacks.norm` and `--attacks.eps`.",
     )
     parser.add_lightning_class_args(RobustEvaluation, "evaluation")
     parser.add_lightning_class_args(Representations, "analysis")

@@ -9,11 +9,13 @@ from typing import Any, NoReturn
 from pytorch_lightning.cli import LightningArgumentParser
 
 from sparsefront import classifiers
+from sparsefront.cli.config_loader import MODE
 from sparsefront.cli.dry_run.config_files import check_config_files
 from sparsefront.cli.dry_run.named_configs import with_packaged_files
 from sparsefront.cli.exit_with import exit_with
 from sparsefront.cli.messages.messages import in_one_sentence, of_entry, of_import
 from sparsefront.cli.overridden_flags import keep_checkpoint
+from sparsefront.cli.protocol_words import with_protocol
 
 _CLASSIFIER_HELP = "--model.classifier.help"
 _LISTED = re.compile(
@@ -29,7 +31,7 @@ class Parser(LightningArgumentParser):
     """Says what is wrong without the two pages of usage before it, and takes no abbreviation for a setting."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        super().__init__(*args, **{"allow_abbrev": False, "parser_mode": MODE, **kwargs})
         self.family: list[Parser] = [self]
         """All parsers of the command line, this one and those of other subcommands."""
 
@@ -42,7 +44,7 @@ class Parser(LightningArgumentParser):
         if not self.exit_on_error:
             return super().parse_args(words, *rest, **kwargs)
         try:
-            words = check_config_files(words)
+            words = with_protocol(check_config_files(words))
             return super().parse_args(keep_checkpoint(words), *rest, **kwargs)
         except ValueError as error:
             exit_with(in_one_sentence(str(error)), error)

@@ -58,8 +58,8 @@ class RobustEvaluation(EvaluationCallback):
 
     Args:
         attacks: the named attacks; from the command line they are the top-level list `attacks`. A protocol among them
-            is a row for each attack that it makes of the model; `quick`, `standard` or `thorough` is the protocol
-            `Standard` of that effort.
+            is a row for each attack that it makes of the model. `Standard(eps, norm, effort)` alone is the protocol in
+            that ball, and `quick`, `standard` or `thorough` that of this effort in its default ball.
         every_n_epochs: during `fit`, run in every n-th validation only, and in the last.
         max_samples: attack only the first so many samples of the loader; null for all.
         time_budget: seconds after which no further batch is attacked; null for no bound. The table says how many
@@ -79,7 +79,7 @@ class RobustEvaluation(EvaluationCallback):
 
     def __init__(
         self,
-        attacks: Sequence[NamedAttack] | Effort = (),
+        attacks: Sequence[NamedAttack] | Standard | Effort = (),
         every_n_epochs: int = 1,
         max_samples: int | None = None,
         time_budget: float | None = None,
@@ -89,8 +89,8 @@ class RobustEvaluation(EvaluationCallback):
         diagnostics: int = 0,
         resume_from: str | None = None,
     ) -> None:
-        if isinstance(attacks, str):
-            attacks = [NamedAttack(attacks, Standard(effort=attacks))]
+        protocol = Standard(effort=attacks) if isinstance(attacks, str) else attacks
+        attacks = [NamedAttack(protocol.effort, protocol)] if isinstance(protocol, Standard) else protocol
         check_evaluation_settings(
             [named.name for named in attacks],
             every_n_epochs=every_n_epochs,

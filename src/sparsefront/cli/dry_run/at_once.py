@@ -8,6 +8,7 @@ from sparsefront.cli.dry_run.named_configs import reads_a_pipe, with_packaged_fi
 from sparsefront.cli.exit_with import exit_with
 from sparsefront.cli.first_word import VERBS
 from sparsefront.cli.messages.messages import in_one_sentence
+from sparsefront.cli.protocol_words import with_protocol
 
 
 def refuse_at_once(args: Sequence[str]) -> None:
@@ -21,7 +22,7 @@ def refuse_at_once(args: Sequence[str]) -> None:
         return
     try:
         check_config_files(words, in_groups=False)
-        check_spelling(words)
+        check_spelling(with_protocol(words))
     except OSError:
         return  # the parser says what cannot be read
     except ValueError as error:

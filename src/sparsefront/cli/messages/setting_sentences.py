@@ -7,9 +7,11 @@ from typing import Any
 
 from sparsefront.cli.messages.class_sentences import ATTACKS
 from sparsefront.cli.messages.message_place import TEXT_NONE, Place
+from sparsefront.cli.protocol_words import EFFORTS
 from sparsefront.cli.source.index import HANDED_OVER
 from sparsefront.common.annotations import annotations_of, settings_group_of
 from sparsefront.common.imported import imported
+from sparsefront.common.joined_words import joined_words
 from sparsefront.common.nearest import nearest
 from sparsefront.common.shown import NULL
 
@@ -45,7 +47,9 @@ def wrong_value(found: re.Match[str], place: Place) -> str:
         words.remove("an integer")
     if value == TEXT_NONE:
         return f"{place} must be {' or '.join(words)}, found the text None; write null for none."
-    mend = f"; write e.g. {ATTACKS}." if place.setting == "attacks" and "a list" in words else "."
+    mend = "."
+    if place.setting == "attacks" and "a list" in words:
+        mend = f"; write e.g. {ATTACKS}, or {joined_words(EFFORTS, 'or')} for the protocol of that effort."
     value = value or place.found or ""
     return f"{place} must be {' or '.join(words)}, found {NULL if value == 'None' else value}{mend}"
 
