@@ -69,6 +69,7 @@ class SparsefrontCLI(LightningCLI):
         self._parsers: list[Parser] = []
         self._asked_checkpoint: str | None = None
         self._nothing_left = False
+        self._know_one_verb()
         super().__init__(
             DefendedClassifier,
             ImageData,
@@ -85,6 +86,13 @@ class SparsefrontCLI(LightningCLI):
             args=None if args is None else list(args),
             run=run,
         )
+
+    def _know_one_verb(self) -> None:
+        """Leave the other verbs out, if the command line begins with one: their parsers take most of the start."""
+        verbs = self.subcommands()
+        verb = self._words[0] if self._words else None
+        if verb in verbs:
+            self.subcommands = lambda: {verb: verbs[verb]}  # type: ignore[method-assign]
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """A parser that knows the others, whose options a misspelt one may be of."""

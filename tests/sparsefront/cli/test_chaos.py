@@ -21,7 +21,6 @@ import yaml
 
 from sparsefront.cli import report, study, sweep
 from sparsefront.cli.command import main
-from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common.checkpoints.run_folder import find_checkpoint
 from sparsefront.studies import separate_run
 from tests.helpers.forked import Forked, popen
@@ -43,12 +42,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 def home(tmp_path_factory):
     """What every command needs is there, and what it imports is imported: processes are forked from this one."""
     folder = tmp_path_factory.mktemp("chaos")
-    verbs = SparsefrontCLI.subcommands()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["sparsefront"])
-        used = {verb: verbs[verb] for verb in ("fit", "test")}
-        patch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: used))
         patch.setattr(separate_run, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": popen}))
         more = ["--trainer.limit_train_batches", "40", "--trainer.limit_val_batches", "0"]
         words = ["fit", *BASE, *more, "--run_dir", "trained"]

@@ -19,7 +19,6 @@ from safetensors.torch import save_file
 import sparsefront.data
 from sparsefront.cli.command import main
 from sparsefront.model.defended import DefendedClassifier
-from tests.helpers.parse_only import parse_only
 from tests.helpers.places import CONFIGS
 
 BASE = ["--config", str(CONFIGS / "base.yaml"), "--config", str(CONFIGS / "data/mnist5k.yaml")]
@@ -37,12 +36,6 @@ PGD2 = ["--attacks+", "{name: pgd, attack: {class_path: PGD, init_args: {eps: 0.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_an_empty_folder")]
 
 
-@pytest.fixture
-def only_fit(monkeypatch):
-    """Leaves out the parsers of the other verbs, which take most of the time of a call that ends in parsing."""
-    parse_only(monkeypatch, "fit")
-
-
 def rows(path):
     with open(path) as file:
         return list(csv.DictReader(file))
@@ -58,7 +51,6 @@ FRAGMENTS = [path for path in sorted(CONFIGS.glob("*/*.yaml")) if path.parent.na
 
 
 @pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-@pytest.mark.usefixtures("only_fit")
 def test_every_yaml_is_accepted(fragment, capsys):
     whole = fragment.parent.name == "experiments"
     args = ["--config", str(fragment)] if whole else [*BASE, *CONVNET, "--config", str(fragment)]
@@ -189,7 +181,6 @@ def error_of(args, capsys):
         (["--config", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )  # fmt: skip
-@pytest.mark.usefixtures("only_fit")
 def test_a_setting_that_cannot_be_ends_in_one_sentence_and_writes_nothing(args, message, capsys, tmp_path):
     error = error_of(["fit", *BASE, *CONVNET, *QUICK, *args], capsys)
     assert message in error

@@ -15,7 +15,6 @@ from sparsefront.cli.report import main as report
 from sparsefront.cli.study import main as study
 from sparsefront.common import atomic_file as atomic_file
 from sparsefront.common.checkpoints.checkpoint_file import read_whole_checkpoint
-from tests.helpers.parse_only import parse_only
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_an_empty_folder")]
 SMALL = [
@@ -47,8 +46,7 @@ def full(monkeypatch):
     return begin
 
 
-def refused(verb, monkeypatch, capsys, *args):
-    parse_only(monkeypatch, verb)
+def refused(verb, capsys, *args):
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
         main([verb, *SMALL, *args])
@@ -73,9 +71,9 @@ def refused(verb, monkeypatch, capsys, *args):
         ("predict", ".predictions.", "version_0/predictions.csv", errno.EIO),
     ],
 )
-def test_a_file_that_has_no_room_is_named(verb, name, file, number, full, monkeypatch, capsys):
+def test_a_file_that_has_no_room_is_named(verb, name, file, number, full, capsys):
     full(name, number=number)
-    error = refused(verb, monkeypatch, capsys, *(DDL if name == ".frontend." else []))
+    error = refused(verb, capsys, *(DDL if name == ".frontend." else []))
     assert f"r/{file}" in error
     assert f"could not be written ({os.strerror(number)}); what was there before is as it was" in error
 
@@ -83,7 +81,7 @@ def test_a_file_that_has_no_room_is_named(verb, name, file, number, full, monkey
 def test_a_fit_whose_disk_fills_goes_on_from_its_last_whole_state(full, monkeypatch, capsys):
     room = atomic_file._to_disk
     full(".last.", after=1)
-    assert "r/version_0/checkpoints/last.ckpt could not be written" in refused("fit", monkeypatch, capsys)
+    assert "r/version_0/checkpoints/last.ckpt could not be written" in refused("fit", capsys)
     assert read_whole_checkpoint("r/version_0/checkpoints/last.ckpt", "ckpt_path")["epoch"] == 0
     monkeypatch.setattr(atomic_file, "_to_disk", room)
     cli = main(["fit", *SMALL, "--ckpt_path", "last"])
@@ -95,7 +93,7 @@ def test_metrics_that_have_no_room_are_named(monkeypatch, capsys):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(CSVLogger, "save", save)
-    assert "metrics.csv could not be written (No space left on device)" in refused("fit", monkeypatch, capsys)
+    assert "metrics.csv could not be written (No space left on device)" in refused("fit", capsys)
 
 
 def test_the_system_itself_refuses_in_the_middle_of_a_checkpoint(tmp_path):

@@ -24,7 +24,6 @@ from sparsefront.classifiers import ConvNet
 from sparsefront.cli.command import main
 from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.common.annotations import annotations_of, settings_group_of
-from tests.helpers.parse_only import parse_only
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 DATA = ["--data", "MNIST5k", "--data.val_size", "5", "--data.batch_size", "100", "--trainer.accelerator", "cpu"]
@@ -155,10 +154,6 @@ def options():
     found = []
 
     class Walk(SparsefrontCLI):
-        @staticmethod
-        def subcommands():
-            return {"fit": SparsefrontCLI.subcommands()["fit"]}
-
         def parse_arguments(self, parser, args):
             actions = parser._subcommands_action._name_parser_map["fit"]._actions
             found.extend(one.dest for one in actions if texts(getattr(one, "_typehint", None) or one.type))
@@ -185,16 +180,9 @@ def test_the_walk_finds_the_options_that_are_known_to_take_files():
             "ImageFolder.root", "ImageFolder.reading.classes", "FaceIdentification.reading.font"} <= found  # fmt: skip
 
 
-@pytest.fixture
-def one_verb(monkeypatch):
-    """A parser of one verb alone takes a quarter of the time."""
-    return partial(parse_only, monkeypatch)
-
-
 @pytest.mark.parametrize("option", OPTIONS)
-def test_no_option_of_the_command_line_runs_a_file(hostile, one_verb, option, capsys):
+def test_no_option_of_the_command_line_runs_a_file(hostile, option, capsys):
     verb = "fit" if option.startswith("frontend_cache") else "test"
-    one_verb(verb)
     own = shutil.copytree(hostile, Path("hostile"))  # it may be written to
     for path in (own, own / "a/x.ckpt"):
         with contextlib.suppress(SystemExit):
@@ -204,8 +192,7 @@ def test_no_option_of_the_command_line_runs_a_file(hostile, one_verb, option, ca
 
 
 @pytest.mark.parametrize("verb", ["fit", "test"])
-def test_a_checkpoint_at_an_address_is_refused_and_not_asked_for(hostile, one_verb, verb, capsys):
-    one_verb(verb)
+def test_a_checkpoint_at_an_address_is_refused_and_not_asked_for(hostile, verb, capsys):
     asked = []
 
     class Serve(SimpleHTTPRequestHandler):
@@ -229,14 +216,12 @@ def test_a_checkpoint_at_an_address_is_refused_and_not_asked_for(hostile, one_ve
     assert not Path("ran").exists()
 
 
-def test_a_folder_whose_name_begins_like_an_address_is_a_folder(one_verb):
+def test_a_folder_whose_name_begins_like_an_address_is_a_folder():
     """Lightning takes `http_runs/last.ckpt` for an address, and what it finds there it unpickles."""
-    one_verb("fit")
     cli = main(["fit", *SMALL, "--run_dir", "http_runs"])
     path = next(Path("http_runs").rglob("last.ckpt"))
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
-    one_verb("test")
     again = main(["test", *SMALL, "--ckpt_path", str(path), "--weights_only", "false"])
     state = cli.model.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in again.model.state_dict().items())

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,16 +21,9 @@ from sparsefront.common import stopping
 from sparsefront.frontends import DSC, TopT
 from sparsefront.model.defended import DefendedClassifier
 from sparsefront.runs.run_checkpoints import RunCheckpoints
-from tests.helpers.parse_only import parse_only
 from tests.helpers.small_command import BASE, PGD2
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_an_empty_folder")]
-
-
-@pytest.fixture
-def only(monkeypatch):
-    """Leaves out the parsers of the other verbs, which take most of the time."""
-    return partial(parse_only, monkeypatch)
 
 
 def kick_at(monkeypatch, owner, name, times, signum):
@@ -69,9 +61,8 @@ def rows(folder, stage):
     ("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 138), (signal.SIGHUP, 129)]
 )
 def test_a_stopped_fit_says_so_and_the_command_that_it_names_ends_in_the_same_weights(
-    signum, code, only, capsys, monkeypatch, request
+    signum, code, capsys, monkeypatch, request
 ):
-    only("fit")
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, which is kept to
     request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
     whole = main(["fit", *BASE, *PGD2, "--run_dir", "whole"])
@@ -85,8 +76,7 @@ def test_a_stopped_fit_says_so_and_the_command_that_it_names_ends_in_the_same_we
     assert rows(again.trainer.log_dir, "val") == rows(whole.trainer.log_dir, "val")
 
 
-def test_a_stop_is_kept_in_the_runs_version_whatever_else_the_user_has_checkpoints_for(only, capsys, monkeypatch):
-    only("fit")
+def test_a_stop_is_kept_in_the_runs_version_whatever_else_the_user_has_checkpoints_for(capsys, monkeypatch):
     own = "{class_path: ModelCheckpoint, init_args: {dirpath: mine, filename: own}}"
     with monkeypatch.context() as patch:
         kick_at(patch, DefendedClassifier, "training_step", 2, signal.SIGTERM)
@@ -120,9 +110,8 @@ def weights(tmp_path_factory):
 
 @pytest.mark.parametrize("verb", ["test", "validate"])
 def test_an_evaluation_is_stopped_within_a_batch_of_attacks_and_goes_on_from_its_rows(
-    verb, only, weights, capsys, monkeypatch
+    verb, weights, capsys, monkeypatch
 ):
-    only(verb)
     stage = {"test": "test", "validate": "val"}[verb]
     args = [verb, *BASE, *PGD2, "--ckpt_path", weights, "--run_dir"]
     whole = main([*args, "whole"])
@@ -140,8 +129,7 @@ def test_an_evaluation_is_stopped_within_a_batch_of_attacks_and_goes_on_from_its
     assert len(met) - len(set(met)) <= 8 < twice + 8  # no more than the batch that was given up is attacked twice
 
 
-def test_a_stop_while_the_front_end_learns_says_that_it_begins_anew(only, capsys, monkeypatch):
-    only("fit")
+def test_a_stop_while_the_front_end_learns_says_that_it_begins_anew(capsys, monkeypatch):
     kick_at(monkeypatch, TopT, "learn_from", 2, signal.SIGTERM)
     args = ["fit", *BASE, "--model.frontend", "TopT", "--model.frontend.n_atoms", "20", "--model.frontend.top_t", "3",
             "--model.frontend.decoder", "small", "--model.frontend.learning.n_iterations", "30"]  # fmt: skip
@@ -169,8 +157,7 @@ def job(tmp_path, monkeypatch):
     return asked
 
 
-def test_before_its_time_limit_a_slurm_job_is_kept_and_requeued_and_goes_on_by_itself(only, capsys, monkeypatch, job):
-    only("fit")
+def test_before_its_time_limit_a_slurm_job_is_kept_and_requeued_and_goes_on_by_itself(capsys, monkeypatch, job):
     args = ["fit", *BASE, *PGD2, "--run_dir"]
     whole = main([*args, "whole"])
     with monkeypatch.context() as patch:
@@ -185,8 +172,7 @@ def test_before_its_time_limit_a_slurm_job_is_kept_and_requeued_and_goes_on_by_i
         assert torch.equal(tensor, again.model.state_dict()[name]), name
 
 
-def test_a_task_of_an_array_is_requeued_by_its_own_number_also_within_a_validation(only, capsys, monkeypatch, job):
-    only("fit")
+def test_a_task_of_an_array_is_requeued_by_its_own_number_also_within_a_validation(capsys, monkeypatch, job):
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "40")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "7")
     kick_at(monkeypatch, DefendedClassifier, "validation_step", 2, signal.SIGUSR1)
@@ -194,8 +180,7 @@ def test_a_task_of_an_array_is_requeued_by_its_own_number_also_within_a_validati
     assert job.read_text() == "requeue 40_7\n"
 
 
-def test_a_job_that_cannot_be_requeued_says_so(only, capsys, monkeypatch, job, tmp_path):
-    only("fit")
+def test_a_job_that_cannot_be_requeued_says_so(capsys, monkeypatch, job, tmp_path):
     (tmp_path / "bin/scontrol").write_text("#!/bin/sh\nexit 3\n")
     kick_at(monkeypatch, DefendedClassifier, "training_step", 5, signal.SIGUSR1)
     with pytest.raises(SystemExit):
@@ -203,8 +188,7 @@ def test_a_job_that_cannot_be_requeued_says_so(only, capsys, monkeypatch, job, t
     assert "`scontrol requeue 42` failed, it ended with 3; submit the job again" in capsys.readouterr().err
 
 
-def test_what_an_earlier_version_saved_for_slurm_is_found_if_it_is_the_newest(only, capsys, monkeypatch):
-    only("fit")
+def test_what_an_earlier_version_saved_for_slurm_is_found_if_it_is_the_newest(capsys, monkeypatch):
     args = ["fit", *BASE, "--run_dir", "run"]
     with monkeypatch.context() as patch:
         kick_at(patch, DefendedClassifier, "training_step", 5, signal.SIGTERM)
@@ -225,18 +209,15 @@ READ_OUT = [
 ]  # fmt: skip
 
 
-def test_an_epoch_that_solves_a_read_out_begins_anew_with_the_front_end_that_was_learned(only, capsys, monkeypatch):
-    only("fit")
+def test_an_epoch_that_solves_a_read_out_begins_anew_with_the_front_end_that_was_learned(capsys, monkeypatch):
     args = ["fit", *BASE, *READ_OUT, "--data.batch_size", "40", "--run_dir"]
     whole = main([*args, "whole"])
     with monkeypatch.context() as patch:
         kick_at(patch, DefendedClassifier, "training_step", 2, signal.SIGTERM)
         words = stopped([*args, "cut"], capsys, 143)
-    only("test")
     with pytest.raises(SystemExit):  # nothing was solved yet
         main(["test", *BASE, *READ_OUT, "--run_dir", "cut", "--ckpt_path", "last"])
     assert "of a fit that was stopped before its first batch" in capsys.readouterr().err
-    only("fit")
     learned = kick_at(monkeypatch, DSC, "learn_from_batch", -1, signal.SIGTERM)
     again = main(words)
     assert learned == [-1]

@@ -23,7 +23,6 @@ from sparsefront.report.sentences import cautions
 from sparsefront.results.run import Run
 from sparsefront.runs.moved_run import moved_paths, moved_run
 from sparsefront.studies import turn
-from tests.helpers.parse_only import parse_only
 from tests.helpers.places import CONFIGS
 
 FRAGMENTS = ("base", "data/mnist5k", "classifiers/convnet")
@@ -33,12 +32,7 @@ SMALL = [
     "--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false",
     "--trainer.limit_train_batches", "3", "--trainer.limit_test_batches", "1", "--trainer.max_epochs", "1",
 ]  # fmt: skip
-pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture(autouse=True)
-def here(in_an_empty_folder, monkeypatch):
-    parse_only(monkeypatch, "fit", "test")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_an_empty_folder")]
 
 
 def same_weights(model, path):

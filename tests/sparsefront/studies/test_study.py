@@ -13,7 +13,6 @@ from PIL import Image
 from sparsefront.cli import study
 from sparsefront.cli.command import main
 from sparsefront.cli.dry_run.check import check
-from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.studies import read_study, turn
 from sparsefront.studies.record import begin_fit, check_same
 from sparsefront.studies.separate_run import last_words
@@ -51,10 +50,7 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_
 
 @pytest.fixture
 def ran(monkeypatch):
-    """Commands are run in this process, without the parsers of the verbs that no study has."""
-    verbs = SparsefrontCLI.subcommands()
-    used = {verb: verbs[verb] for verb in ("fit", "test")}
-    monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: used))
+    """Commands are run in this process."""
     done = []
 
     def run(verb, folder, arguments, shown=False):

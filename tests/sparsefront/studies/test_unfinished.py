@@ -13,7 +13,6 @@ import yaml
 
 from sparsefront.cli import study, sweep
 from sparsefront.cli.command import main
-from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 from sparsefront.evaluation import results_writer
 from sparsefront.studies import turn
 from sparsefront.studies.separate_run import separate_run
@@ -33,9 +32,6 @@ class Killed(BaseException):
 @pytest.fixture
 def ran(tmp_path, monkeypatch):
     """Commands are run in this process; what they were called with."""
-    verbs = SparsefrontCLI.subcommands()
-    used = {verb: verbs[verb] for verb in ("fit", "test")}
-    monkeypatch.setattr(SparsefrontCLI, "subcommands", staticmethod(lambda: used))
     monkeypatch.chdir(tmp_path)
     done = []
 

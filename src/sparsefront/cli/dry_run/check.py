@@ -14,7 +14,7 @@ def check(args: Sequence[str]) -> None:
         args: the arguments of `sparsefront`, its verb first.
     """
     refuse_at_once(args)
-    from sparsefront.cli.dry_run.dry_run_cli import dry_run
+    from sparsefront.cli.dry_run.dry_run_cli import DryRunCLI
     from sparsefront.cli.exit_on_error import exit_on_error
 
     before = logging.root.manager.disable
@@ -22,6 +22,6 @@ def check(args: Sequence[str]) -> None:
     try:
         with warnings.catch_warnings(), exit_on_error():
             warnings.filterwarnings("ignore", "LightningCLI's args parameter")  # the caller has a command line too
-            dry_run(args[0])(args)
+            DryRunCLI(args)
     finally:
         logging.disable(before)

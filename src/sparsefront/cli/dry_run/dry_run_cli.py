@@ -5,26 +5,21 @@ from typing import Any
 from sparsefront.cli.sparsefront_cli import SparsefrontCLI
 
 
-def dry_run(verb: str) -> type[SparsefrontCLI]:
-    """Builds and checks what the command would, and stops there; knows no other verb, whose parser takes time."""
+class DryRunCLI(SparsefrontCLI):
+    """Builds and checks what the command would, and stops there."""
 
-    class DryRun(SparsefrontCLI):
-        @staticmethod
-        def subcommands() -> dict[str, set[str]]:
-            return {verb: SparsefrontCLI.subcommands()[verb]}
+    def before_fit(self) -> None:
+        """Refuse a fit that could not end well."""
+        self.check_fit()
 
-        def before_fit(self) -> None:
-            self.check_fit()
+    def before_validate(self) -> None:
+        """Refuse weights that are not what the settings ask for."""
+        self.check_weights()
 
-        def before_validate(self) -> None:
-            self.check_weights()
+    before_test = before_validate
+    before_predict = before_validate
 
-        before_test = before_validate
-        before_predict = before_validate
+    def fit(self, **kwargs: Any) -> None:
+        """Do nothing, as in place of the other verbs."""
 
-        def fit(self, **kwargs: Any) -> None:
-            """Do nothing, as in place of the other verbs."""
-
-        validate = test = predict = fit
-
-    return DryRun
+    validate = test = predict = fit

@@ -12,7 +12,6 @@ from torch import nn
 
 from sparsefront.cli.command import main
 from sparsefront.cli.dry_run.named_code import _check
-from tests.helpers.parse_only import parse_only
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 BESIDE = """
@@ -149,7 +148,6 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "argv", ["sparsefront"])
-    parse_only(monkeypatch, "fit")
     Path("beside.py").write_text(BESIDE)
     Path("tests").mkdir()
     Path("tests/test_it.py").write_text("open('ran', 'w').close()\n")

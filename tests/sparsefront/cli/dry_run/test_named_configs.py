@@ -10,19 +10,13 @@ import yaml
 from sparsefront.cli.command import main
 from sparsefront.cli.dry_run.config_files import check_config_files
 from sparsefront.cli.dry_run.named_configs import with_texts
-from tests.helpers.parse_only import parse_only
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("in_an_empty_folder")]
 SETTINGS = {
     "model": {"classifier": {"class_path": "ConvNet"}},
     "data": {"class_path": "MNIST5k", "init_args": {"val_size": 7}},
     "trainer": {"fast_dev_run": 1, "accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False},
 }
-
-
-@pytest.fixture(autouse=True)
-def here(in_an_empty_folder, monkeypatch):
-    parse_only(monkeypatch, "fit")
 
 
 @pytest.fixture
