@@ -2,10 +2,9 @@
 
 import math
 
-import torch
 from torch import Tensor
 
-from sparsefront.common.random import seed_of
+from sparsefront.common.random import drawing, seed_of
 from sparsefront.frontends.base import ImageMap
 from sparsefront.frontends.parts.combination import Builder, Combination
 
@@ -72,6 +71,5 @@ class Compose(Combination):
 
     def _shown_to(self, index: int, images: Tensor) -> Tensor:
         # The global random numbers are where other work left them: learning draws its own, and leaves those alone.
-        with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
-            torch.manual_seed(seed_of(index, int(self.learning_step), self.processes.rank))
+        with drawing(images.device, seed_of(index, int(self.learning_step), self.processes.rank)):
             return self._join(list(self._parts[:index]))(images)

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from sparsefront.common.random import drawing
+
 LEARNING_RATE = 2e-3
 
 
 @contextmanager
 def fitting(seed: int, images: Tensor) -> Iterator[None]:
     """Where networks may be made and trained: gradients are possible, and torch's random states come back."""
-    devices = [images.device] if images.is_cuda else []
-    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.enable_grad():
-        torch.manual_seed(seed)
+    with drawing(images.device, seed), torch.inference_mode(False), torch.enable_grad():
         yield
 
 

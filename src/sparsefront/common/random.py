@@ -60,6 +60,23 @@ def seeded(*numbers: int) -> Iterator[None]:
         torch.set_rng_state(state)
 
 
+@contextmanager
+def drawing(device: torch.device, seed: int) -> Iterator[None]:
+    """Seed the generators that torch draws from on a device and on the CPU; afterwards they are as they were.
+
+    Args:
+        device: where the work inside the context draws.
+        seed: a whole number from -2^63 to 2^64 - 1.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        if device.type == "cpu":
+            # torch.manual_seed notes the whole call stack for every accelerator that was not used yet: milliseconds
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
+        yield
+
+
 def _lane(number: int) -> int:
     """A whole number modulo the Mersenne prime 2^61 - 1, with its sign; -1 stands for an error there and becomes -2."""
     lane = abs(number) % _MODULUS

@@ -1,13 +1,13 @@
 """Whether two models are the same function, up to rounding."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from sparsefront.attacks import value_and_gradient
+from sparsefront.common.random import drawing
 
 Model = Callable[[Tensor], Tensor]
 
@@ -44,14 +44,6 @@ def logits_on(model: Model, inputs: Tensor) -> Answers:
     """A model's logits of inputs (B, C, H, W), without gradients, as `Answers`."""
     with drawing(inputs.device, seed=2), torch.no_grad():
         return Answers([model(inputs)], None)
-
-
-@contextmanager
-def drawing(device: torch.device, seed: int) -> Iterator[None]:
-    """Torch's random numbers from a seed, and as they were afterwards."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def _weighted(logits: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sparsefront.common.plain_parts import plain_parts
-from sparsefront.evaluation.agreement import drawing
+from sparsefront.common.random import drawing
 
 _COMMON = frozenset(vars(nn.Module()))
 _CONTAINERS = (list, tuple, set, frozenset, dict)
