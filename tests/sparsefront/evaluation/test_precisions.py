@@ -1,6 +1,7 @@
 """A training with attacks, pictures and all results in every precision that a trainer has on a CPU."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +63,14 @@ def test_attacks_pictures_and_diagnostics_run_to_their_end(tmp_path, precision):
     evaluation = RobustEvaluation(attacks(), max_samples=8, pictures=KeptPictures(2, save_images=True), diagnostics=3)
     trainer = pl.Trainer(
         max_epochs=1, accelerator="cpu", precision=precision, logger=pl.loggers.CSVLogger(tmp_path, name=""),
-        callbacks=[evaluation, Representations(attacks()[:2], max_samples=8, n_training=2)], limit_train_batches=30,
+        callbacks=[evaluation, Representations(attacks()[:2], max_samples=8, n_training=2)], limit_train_batches=40,
         limit_val_batches=1, limit_test_batches=1, num_sanity_val_steps=0, enable_progress_bar=False,
         enable_model_summary=False, enable_checkpointing=False, inference_mode=False,
     )  # fmt: skip
     model = DefendedClassifier(
-        ConvNet, lambda shape: GaussianBlur(shape, sigma=0.5), optimizer=lambda some: torch.optim.SGD(some, lr=0.05)
+        partial(ConvNet, width=4, hidden=32),  # half precision is slow on a CPU
+        lambda shape: GaussianBlur(shape, sigma=0.5),
+        optimizer=lambda some: torch.optim.SGD(some, lr=0.05, momentum=0.9),
     )
     data = MNIST5k(batch_size=16, val_size=16, test_size=4584)
     trainer.fit(model, data)
