@@ -42,16 +42,21 @@ def run(folder, *words):
 
 def test_from_python_each_name_is_its_own(beside):
     code = (
-        "import attacks, frontends, classifiers, attacks.mine, sparsefront.attacks, sparsefront.frontends\n"
-        "import sparsefront.classifiers\n"
+        "import attacks, frontends, classifiers, attacks.mine, sparsefront.attacks\n"
+        "from importlib.util import find_spec\n"
         "from sparsefront.attacks import PGD\n"
         "assert PGD.__module__ == 'sparsefront.attacks.pgd'\n"
         "assert issubclass(attacks.mine.Mine, sparsefront.attacks.Attack)\n"
         "print(attacks.mine.__file__)\n"
+        "for user in (attacks, frontends, classifiers):\n"
+        "    print(*user.__path__, find_spec(f'sparsefront.{user.__name__}').origin)\n"
     )
     done = run(beside, "-c", code)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(beside / "attacks/mine.py")
+    mine, *places = done.stdout.splitlines()
+    assert mine == str(beside / "attacks/mine.py")
+    names = ("attacks", "frontends", "classifiers")
+    assert places == [f"{beside / name} {ROOT / 'src/sparsefront' / name / '__init__.py'}" for name in names]
 
 
 def test_from_the_shell_the_settings_name_both(beside):
