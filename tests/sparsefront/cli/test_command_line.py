@@ -263,7 +263,8 @@ def test_a_frozen_front_end_runs_once_and_its_results_serve_a_resumed_run(capsys
 
 def test_a_defenses_experiment_runs_without_its_front_end():
     experiment = ["--config", str(CONFIGS / "experiments/mnist5k_top_t.yaml"), "--trainer.fast_dev_run", "1"]
-    cli = main(["fit", *experiment, "--config", str(CONFIGS / "frontends/identity.yaml"), "--data.val_size", "21"])
+    identity = ["--config", str(CONFIGS / "frontends/identity.yaml"), "--data.val_size", "21"]
+    cli = main(["fit", *experiment, *identity, "--evaluation.diagnostics", "0"])
     assert cli.model.system == "Identity + ConvNet"
 
 
