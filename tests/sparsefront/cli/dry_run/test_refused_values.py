@@ -1,6 +1,7 @@
 """Wrong values are refused before anything is imported, in the very sentence that the whole command would say."""
 
 import pytest
+import yaml
 
 from sparsefront.cli import command
 from sparsefront.cli.dry_run import check
@@ -8,7 +9,6 @@ from sparsefront.cli.dry_run.misspelt import check_spelling
 from tests.helpers.one_sentence import sentence
 from tests.helpers.places import CONFIGS
 
-EXPERIMENT = ["fit", "--config", str(CONFIGS / "experiments/mnist5k_top_t.yaml")]
 TOP_T = "{{class_path: TopT, init_args: {{{}}}}}"
 ENTRY = "{{name: a, attack: {{class_path: {}, init_args: {{{}}}}}}}"
 MANY = "lower it, raise `n_atoms`, or write null to keep all."
@@ -42,18 +42,30 @@ REFUSED = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """The command of a whole experiment, without its attacks, which take most of the parser's time."""
+    settings = yaml.safe_load((CONFIGS / "experiments/mnist5k_top_t.yaml").read_text())
+    del settings["attacks"]
+    path = tmp_path_factory.mktemp("experiment") / "mnist5k_top_t.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return ["fit", "--config", str(path)]
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("words", "said"), REFUSED, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_a_value_is_refused_at_once_in_the_sentence_of_the_whole_command(words, said, monkeypatch, capsys, tmp_path):
+def test_a_value_is_refused_at_once_in_the_sentence_of_the_whole_command(
+    words, said, experiment, monkeypatch, capsys, tmp_path
+):
     with pytest.raises(ValueError, match="must") as refused:
-        check_spelling([*EXPERIMENT, *words])
+        check_spelling([*experiment, *words])
     assert str(refused.value) == said
     monkeypatch.setattr("sys.argv", ["sparsefront"])
     monkeypatch.setattr(check, "refuse_at_once", lambda words: None)
     with pytest.raises(SystemExit):
-        check.check([*EXPERIMENT, *words, "--run_dir", str(tmp_path)])
+        check.check([*experiment, *words, "--run_dir", str(tmp_path)])
     assert sentence(capsys.readouterr().err) == said
 
 
@@ -81,13 +93,13 @@ def test_a_value_is_refused_at_once_in_the_sentence_of_the_whole_command(words, 
     ],
     ids=" ".join,
 )
-def test_what_may_be_well_passes(words):
-    check_spelling([*EXPERIMENT, *words])
+def test_what_may_be_well_passes(words, experiment):
+    check_spelling([*experiment, *words])
 
 
-def test_a_command_that_is_refused_at_once_exits_with_two(capsys):
+def test_a_command_that_is_refused_at_once_exits_with_two(experiment, capsys):
     with pytest.raises(SystemExit) as stop:
-        command.main([*EXPERIMENT, "--model.frontend.top_t", "0"])
+        command.main([*experiment, "--model.frontend.top_t", "0"])
     assert stop.value.code == 2
     said = sentence(capsys.readouterr().err)
     assert said == f"TopT: `top_t` must be from 1 to `n_atoms` = 100, found 0; {MANY}"
