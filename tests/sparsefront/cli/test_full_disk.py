@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -96,20 +97,23 @@ def test_metrics_that_have_no_room_are_named(monkeypatch, capsys):
     assert "metrics.csv could not be written (No space left on device)" in refused("fit", capsys)
 
 
-@pytest.fixture
+@contextmanager
 def small_files_alone():
-    """No file of this process grows beyond so many bytes."""
+    """No file of this process grows beyond so many bytes, pytest's own neither."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_the_system_itself_refuses_in_the_middle_of_a_checkpoint(small_files_alone, capsys):
+def test_the_system_itself_refuses_in_the_middle_of_a_checkpoint(capsys):
     """A limit on the size of files stands for the disk."""
-    said = refused("fit", capsys)
+    with small_files_alone():
+        said = refused("fit", capsys)
     assert "last.ckpt could not be written (File too large); what was there before is as it was" in said
     assert not list(Path("r").rglob("*.ckpt"))
 
