@@ -18,7 +18,7 @@ from sparsefront.results.samples import SOURCE, Samples
 
 def has_source(named: NamedAttack) -> bool:
     """Whether an attack asks another model than the deployed one, which can be asked whether it is fooled."""
-    return named.view.knowledge == "transfer" and not named.view.is_deployed
+    return not named.view.is_deployed
 
 
 @torch.no_grad()
@@ -41,19 +41,21 @@ def fooled_source(model: Model, named: NamedAttack, batch: Batch, goal: Tensor, 
 def idle_transfers(attacks: Sequence[NamedAttack], samples: Samples) -> Iterator[Finding]:
     """Whether what was made for other models fools these; what does not says nothing of the model that it then met.
 
+    Other models are those of a transfer, and of a gray box the classifier without the front end.
     Of `SavedImages` the evaluation is asked that saved them, if its results still lie beside them.
     """
     for named in [one for one in attacks if one.name in samples.attacks]:
         fooled = samples.columns.get(f"{named.name}/{SOURCE}", np.array([]))
-        source = "the model"
+        source = "the classifier alone" if named.view.knowledge == "gray_box" else "the other model"
         if isinstance(named.attack, SavedImages) and named.knowledge == "transfer":
             source, fooled = _saved(Path(at_home(named.attack.folder)))
         total, count = int(np.isfinite(fooled).sum()), int((fooled == 1).sum())
         if total > FEW:
             raised = count <= tolerated(total)
-            sentence = f"{named.name} fools {count} of {total} samples of {source} that its images were made for"
-            meaning = ": its row says nothing of this one."
-            yield Finding("transfer_idle", "transfer", raised, sentence + (meaning if raised else "."))
+            sentence = f"{named.name} fools {count} of {total} samples of {source}, which its images were made for"
+            meaning = ": its row says nothing of this system."
+            adversary = named.knowledge.replace("_", " ")
+            yield Finding("transfer_idle", adversary, raised, sentence + (meaning if raised else "."))
 
 
 def _saved(folder: Path) -> tuple[str, np.ndarray]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sparsefront.attacks import FGSM, PGD, NamedAttack, Transfer
+from sparsefront.attacks import FGSM, PGD, GrayBox, NamedAttack, Transfer
 from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.report.sentences import cautions
 from sparsefront.results.run import Run
@@ -34,11 +34,11 @@ def test_saved_images_that_did_nothing_to_their_model_get_a_caution(tmp_path, ca
     idle, strong = findings(again)
     assert (idle["raised"], strong["raised"]) == (True, False)
     assert idle["sentence"] == (
-        f"saved_idle fools 0 of {RIGHT} samples of Identity + Linear that its images were made for: its row says "
-        "nothing of this one."
+        f"saved_idle fools 0 of {RIGHT} samples of Identity + Linear, which its images were made for: its row says "
+        "nothing of this system."
     )
     fell = RIGHT - int((margins() > EPS).sum())
-    assert strong["sentence"].startswith(f"saved_strong fools {fell} of {RIGHT} samples of Identity + Linear that")
+    assert strong["sentence"].startswith(f"saved_strong fools {fell} of {RIGHT} samples of Identity + Linear, which")
     assert f"Identity + Linear, transfer: {idle['sentence']}" in cautions([Run.load(again.log_dir)])
 
 
@@ -67,9 +67,19 @@ def test_attacks_on_another_model_that_did_nothing_to_it_get_a_caution(tmp_path,
     trainer = run(tmp_path, "validate", [replace(IDLE, view=transfer), replace(STRONG, view=transfer)])
     idle, strong = findings(trainer)
     assert (idle["raised"], strong["raised"]) == (True, False)
-    assert idle["sentence"].startswith(f"idle fools 0 of {RIGHT} samples of the model that its images were made for: ")
+    assert idle["sentence"].startswith(
+        f"idle fools 0 of {RIGHT} samples of the other model, which its images were made for: "
+    )
     shown = [row["strong/source"] for row in rows(trainer, "val")]
     assert shown == [("1" if margin < EPS else "0") if margin > 0 else "" for margin in margins().tolist()]
+
+
+def test_a_gray_box_that_did_nothing_to_the_classifier_alone_gets_a_caution(tmp_path):
+    trainer = run(tmp_path, "validate", [replace(IDLE, view=GrayBox()), replace(STRONG, view=GrayBox())])
+    idle, strong = findings(trainer)
+    assert (idle["raised"], strong["raised"]) == (True, False)
+    assert idle["adversary"] == "gray box"
+    assert f"idle fools 0 of {RIGHT} samples of the classifier alone, which its images" in idle["sentence"]
 
 
 def test_where_the_other_model_errs_it_is_not_asked_whether_it_is_fooled(tmp_path, transfer):
