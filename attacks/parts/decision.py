@@ -78,11 +78,7 @@ class DecisionAttack(SmallestPerturbation):
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
         """Start, walk, and keep what is no larger than eps."""
-        if self.start == "nearest" and self._candidates is None:
-            raise ValueError(
-                f"`start` of {type(self).__name__} is nearest, but it holds no images to start from; "
-                "call `fitted(model, images, labels)` with training images first, or use noise."
-            )
+        self._check_fitted()
         final = images.clone()
         active = (~fools(model, images, labels, self.targeted)).nonzero().squeeze(1)
         if len(active):
@@ -93,6 +89,13 @@ class DecisionAttack(SmallestPerturbation):
         near = self._approach(model, images[active], start, labels[active], indices[active])
         self._put_small(final, active, images[active], near)
         return final
+
+    def _check_fitted(self) -> None:
+        if self.start == "nearest" and self._candidates is None:
+            raise ValueError(
+                f"`start` of {type(self).__name__} is nearest, but it holds no images to start from; "
+                "call `fitted(model, images, labels)` with training images first, or use noise."
+            )
 
     @abstractmethod
     def _approach(self, model: Model, images: Tensor, start: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
@@ -116,13 +119,19 @@ class DecisionAttack(SmallestPerturbation):
         return start, has_start
 
     def _nearest(
-        self, images: Tensor, labels: Tensor, candidates: Tensor, predictions: Tensor
+        self, images: Tensor, labels: Tensor, candidates: Tensor, predictions: Tensor, rank: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """The nearest candidate with a label that serves, and whether there is one."""
+        """The nearest candidate with a label that serves, and whether there is one; by `rank` of the next such label.
+
+        Labels are ranked, for each image, by how near their nearest candidate is.
+        """
         candidates, predictions = candidates.to(images), predictions.to(labels.device)
         # Distances by matrix products are rounded differently in every batch.
         exact = "donot_use_mm_for_euclid_dist"
         distances = torch.cdist(images.flatten(1), candidates.flatten(1), compute_mode=exact)
         serves = (predictions == labels[:, None]) == self.targeted
         distances = distances.masked_fill(~serves, torch.inf)
-        return candidates[distances.argmin(dim=1)], serves.any(dim=1)
+        for _ in range(rank):
+            passed = predictions[distances.argmin(dim=1)]
+            distances = distances.masked_fill(predictions == passed[:, None], torch.inf)
+        return candidates[distances.argmin(dim=1)], distances.isfinite().any(dim=1)
