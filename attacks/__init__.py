@@ -28,6 +28,7 @@ from sparsefront.attacks.parts.norms import Norm, perturbation_norm
 from sparsefront.attacks.pgd import PGD
 from sparsefront.attacks.protocol import expanded
 from sparsefront.attacks.r_fgsm import RFGSM
+from sparsefront.attacks.ray_s import RayS
 from sparsefront.attacks.rescaled import Rescaled
 from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.attacks.square import Square
@@ -80,6 +81,7 @@ __all__ = [
     "NoiseControl",
     "Norm",
     "OppositeGradient",
+    "RayS",
     "Rescaled",
     "RescaledLogits",
     "SavedImages",

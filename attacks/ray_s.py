@@ -27,7 +27,7 @@ class _Rays(Walk):
         rows: (S,) places in the batch.
         clean: (S, C, H, W).
         labels: (S,).
-        limits: (S,) lengths at which a sample is done.
+        limits: (S,) lengths at which a sample is done; negative: none.
         signs: (S, C, H, W) the shortest ray so far, 1 or -1.
         lengths: (S,) how far along it the model is fooled.
         near: (S, C, H, W) the image there.
@@ -52,8 +52,9 @@ class RayS(DecisionAttack):
     kept if the model is fooled at the length so far, and the shorter length is found by bisection. So a step costs
     one query, and what guides it is a length, which labels alone can tell.
 
-    Ours: a walk ends where no single pixel's flip makes the ray shorter, which is near the shortest towards one other
-    class, and another one begins along another ray. The shortest of all counts.
+    Ours: a ray that fools nowhere is turned around; a walk ends where no single pixel's flip makes the ray shorter,
+    which is near the shortest towards one other class, and another one begins along another ray. The shortest of all
+    counts.
 
     Args:
         n_queries: flips that the model is asked about at most, a sample and walk; bisection comes on top, about as many
@@ -107,9 +108,10 @@ class RayS(DecisionAttack):
     def _best_walk(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor) -> Tensor:
         """The nearest images (B, C, H, W) of all walks; those themselves where no ray fools."""
         best, limits = images.clone(), self.limits(images)
+        limits = torch.where(limits.isinf(), -1.0, limits)  # which is where a walk stops: without `eps` nowhere
         shortest = torch.full_like(limits, torch.inf)
         for number in range(self.n_walks):
-            rows = ((shortest > limits) | limits.isinf()).nonzero().squeeze(1)
+            rows = (shortest > limits).nonzero().squeeze(1)
             if not len(rows):
                 break
             signs = self._ray(number, images[rows], starts[rows], labels[rows], indices[rows])
@@ -135,7 +137,9 @@ class RayS(DecisionAttack):
         """Images (B, C, H, W) on the shortest rays of one walk, and their sizes (B,), infinite where none fools."""
         near, sizes = images.clone(), images.new_full((len(images),), torch.inf)
         across = torch.ones_like(sizes)
-        rows = self._fooling(model, images, signs, across, labels).nonzero().squeeze(1)
+        served = self._fooling(model, images, signs, across, labels)
+        signs = torch.where(served[:, None, None, None], signs, -signs)  # where one ray fools nowhere, its opposite may
+        rows = (served | self._fooling(model, images, signs, across, labels)).nonzero().squeeze(1)
         if not len(rows):
             return near, sizes
         walk = _Rays(rows, images[rows], labels[rows], limits[rows], signs[rows], across[rows], images[rows], 0 * rows)
@@ -170,11 +174,15 @@ class RayS(DecisionAttack):
             self._shorten(model, walk, some, signs[some], walk.lengths[some] / 2, FINER)
 
     def _shorten(self, model: Model, walk: _Rays, some: Tensor, signs: Tensor, low: Tensor, halvings: int) -> None:
-        """Let rays along signs (S, C, H, W), which fool at their samples' lengths, end where they begin to fool.
+        """Let rays of some samples of a walk end where they begin to fool, by bisection.
 
         Args:
-            some: (S,) which samples of the walk.
-            low: (S,) a length to look for it from.
+            model: images -> logits.
+            walk: changed in place.
+            some: (S,) which of its samples.
+            signs: (S, C, H, W) rays that fool at these samples' lengths.
+            low: (S,) a length to look from.
+            halvings: of the way from there to the samples' lengths.
         """
         clean, labels, high = walk.clean[some], walk.labels[some], walk.lengths[some]
         for _ in range(halvings):

@@ -17,6 +17,7 @@ from sparsefront.attacks.parts.losses import LEAST_CLASSES, Loss
 from sparsefront.attacks.parts.norms import Norm
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.attacks.protocol import Protocol
+from sparsefront.attacks.ray_s import RayS
 from sparsefront.attacks.signs import Sign
 from sparsefront.attacks.views import (
     FittedModel,
@@ -48,6 +49,7 @@ class _Effort:
         passes: that a gradient or an answer is averaged over where anything is random.
         queries: of a walk of random search, at most.
         walks: of random search.
+        rays: that a search by decisions begins along.
         points: that an averaged gradient is averaged over.
         fits: whether networks are fitted to the front end and to the model's answers, which takes a while.
     """
@@ -58,15 +60,22 @@ class _Effort:
     passes: int
     queries: int
     walks: int
+    rays: int
     points: int
     fits: bool
 
 
 _EFFORTS: dict[Effort, _Effort] = {
-    "quick": _Effort(steps=20, restarts=1, classes=3, passes=5, queries=300, walks=1, points=8, fits=False),
-    "standard": _Effort(steps=100, restarts=1, classes=9, passes=10, queries=20000, walks=2, points=20, fits=True),
-    "thorough": _Effort(steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=4, points=40, fits=True),
-}
+    "quick": _Effort(
+        steps=20, restarts=1, classes=3, passes=5, queries=300, walks=1, rays=2, points=8, fits=False,
+    ),
+    "standard": _Effort(
+        steps=100, restarts=1, classes=9, passes=10, queries=20000, walks=2, rays=10, points=20, fits=True,
+    ),
+    "thorough": _Effort(
+        steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=4, rays=20, points=40, fits=True,
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,8 @@ class Standard(Protocol):
        ripple; differences of answers, and transfer from a network fitted to the model's answers, where there is no
        gradient; averages over draws where answers differ from call to call.
     4. Random search with mixed moves from the best image so far and from stripes (after Andriushchenko et al. 2020).
-    5. A search for the smallest perturbation (Pintor et al. 2021), which counts inside the ball; by decisions (Chen et
-       al. 2020) where answers carry no scores.
+    5. A search for the smallest perturbation (Pintor et al. 2021), which counts inside the ball; by decisions where
+       answers carry no scores (Linf: Chen and Gu 2020, where gradients are zero too; L2: Chen et al. 2020).
     6. Auto-PGD on the margin once more, from the best images so far.
 
     Before a front end that draws random numbers, gradients and answers are averaged over several passes.
@@ -164,10 +173,14 @@ class Standard(Protocol):
             yield make("averaged_draws", draws, where=("draws_differ", "gradient_draws_differ"))
 
     def _by_decisions(self, make: "_Maker") -> Iterator[NamedAttack]:
-        """By labels alone, in the norms that are searched so."""
-        if self.norm != "L1":
-            attack = HopSkipJump(norm=self.norm, eps=float(self.eps), seed=self.seed)
-            yield make("decisions", attack, where=("answers_without_scores",))
+        """By labels alone, in the norms that are searched so; in Linf cheaply enough for answers of few values too."""
+        if self.norm == "Linf":
+            start: Literal["nearest", "noise"] = "nearest" if make.effort.fits else "noise"
+            rays = RayS(eps=float(self.eps), n_walks=make.effort.rays, start=start, seed=self.seed)
+            yield make("decisions", rays, where=("answers_without_scores", "zero_gradients"), start="best")
+        elif self.norm == "L2":
+            walk = HopSkipJump(norm="L2", eps=float(self.eps), seed=self.seed)
+            yield make("decisions", walk, where=("answers_without_scores",))
 
 
 @dataclass(frozen=True)

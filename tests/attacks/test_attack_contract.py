@@ -35,6 +35,7 @@ from sparsefront.attacks import (
     HopSkipJump,
     MixedSearch,
     NoiseControl,
+    RayS,
     Rescaled,
     SavedImages,
     Square,
@@ -125,6 +126,8 @@ ATTACKS = [
     NoiseControl(PGD(steps=2)),
     NoiseControl(PGD(norm="L1", steps=2), distribution="sign", norm="L1"),
     Rescaled(PGD(steps=2)),
+    RayS(start="noise", n_queries=30, n_walks=3),
+    RayS(start="noise", n_queries=20, n_walks=2, targeted=True, relative=True, eps=0.9),
     Rescaled(HopSkipJump(start="noise", steps=2, n_directions=5), norm="Linf", relative=True),
     GaussianBlurControl(),
     Growing(PGD(steps=3), sizes=[0.05, 0.1]),
@@ -167,6 +170,8 @@ def with_ball(attack, eps, norm):
         return dataclasses.replace(attack, attack=PGD(norm=norm, steps=2), sizes=[*smaller, eps]), norm
     if isinstance(attack, Rescaled):
         return dataclasses.replace(attack, size=eps, norm=norm), norm
+    if isinstance(attack, RayS):
+        return dataclasses.replace(attack, eps=eps if attack.relative or size_of(eps) <= 1 else 1.0), "Linf"
     if not hasattr(attack, "norm"):
         return dataclasses.replace(attack, eps=eps), "L2"
     try:
@@ -305,6 +310,8 @@ def test_starts_are_begun_from_inside_the_ball_or_change_nothing(attack, conv_ne
         assert torch.equal(begun, attack(conv_net, images, labels, indices))
         return
     assert not torch.equal(begun, attack(conv_net, images, labels, indices))
+    if attack.budget is None:  # of the smallest perturbation, whatever its size
+        return
     norm, size, relative = attack.budget
     allowed = size * (perturbation_norm(images, norm) if relative else 1)
     assert (perturbation_norm(begun - images, norm) <= allowed * (1 + 1e-9) + 1e-12).all()

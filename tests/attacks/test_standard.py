@@ -108,6 +108,12 @@ def test_a_gradient_that_is_hidden_hides_nothing_from_it(kind):
     assert standing(model, batch, 0.05) <= truth + 1
 
 
+def test_labels_alone_hide_little_even_from_a_quick_one():
+    bare, model = (planted.around(network("mlp")) for planted in (PLAIN["bare"], HIDING["one_hot"]))
+    batch = right_digits(bare, 24)
+    assert standing(model, batch, 0.05) <= standing(bare, batch, 0.05) + 3
+
+
 @pytest.mark.parametrize("kind", [kind for kind in PLAIN if kind != "bare"])
 def test_a_plain_model_is_left_what_gradients_leave_it(kind):
     model = PLAIN[kind].around(network("mlp"))

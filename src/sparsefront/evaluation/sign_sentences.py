@@ -21,7 +21,7 @@ SENTENCES: dict[Sign, tuple[str, str]] = {
     ),
     "answers_without_scores": (
         "answers say a class and not how near another one is, so that no loss leads to it; use an attack by decisions "
-        "(Boundary, HopSkipJump) or the view FittedModel",
+        "(RayS, HopSkipJump) or the view FittedModel",
         "outputs say how near other classes are.",
     ),
     "loss_does_not_rise": (
