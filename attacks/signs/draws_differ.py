@@ -23,5 +23,9 @@ def draws_differ(model: Model, images: Tensor, labels: Tensor, indices: Tensor) 
 @torch.no_grad()
 def apart(model: Model, images: Tensor) -> Tensor:
     """(B,): the largest difference between two forwards of an image, beside 1 or, if that is larger, the logit."""
-    first, second = model(images), model(images)
+    return relative_difference(model(images), model(images))
+
+
+def relative_difference(first: Tensor, second: Tensor) -> Tensor:
+    """(B,): the largest between logits (B, K), beside 1 or, if that is larger, the logit."""
     return ((first - second).abs() / (1 + first.abs())).amax(dim=1)

@@ -42,7 +42,7 @@ class AttackRun:
         attacks: what to run, in this order.
         cascade: put all attacks in one chain: each meets only the samples that those before it left standing.
         search_precision: see `search_form`.
-        draws: forwards that a verdict on a model with a randomised front end is over, see `verdict`.
+        draws: forwards that a verdict on a model whose answers change from call to call is over, see `verdict`.
         training_images: called with a number, gives so many images and labels for attacks that must be fitted.
         progress: told of every attack and query.
 
@@ -69,7 +69,7 @@ class AttackRun:
         self.attacks = [replace(named, chain="cascade") for named in attacks] if cascade else list(attacks)
         if model.frontend.randomised:
             self.attacks = [replace(named, attack=named.attack.without_early_stop()) for named in self.attacks]
-        self._draws = draws if model.frontend.randomised else 1
+        self._draws = draws
         self._sees_images = model.frontend.returns_images
         self._signs = list(dict.fromkeys(sign for named in self.attacks for sign in named.where))
         self.errors: dict[str, str] = {}
@@ -79,7 +79,8 @@ class AttackRun:
     @property
     def columns(self) -> list[str]:
         """Names of the columns of every row, in their order."""
-        measured = [*(QUALITIES if self._sees_images else ()), *([DRAWS] if self._draws > 1 else ())]
+        says_draws = self._draws > 1 and self.model.frontend.randomised
+        measured = [*(QUALITIES if self._sees_images else ()), *([DRAWS] if says_draws else ())]
         clean = ["index", "label", "clean_pred", *(f"clean_{name}" for name in measured)]
         keys = {one.name: ("pred", "success", *NORMS, *measured, *[SOURCE] * has_source(one)) for one in self.attacks}
         signs = [f"{SIGN}{sign}" for sign in self._signs]

@@ -65,7 +65,7 @@ class RobustEvaluation(EvaluationCallback):
         time_budget: seconds after which no further batch is attacked; null for no bound. The table says how many
             samples it is over.
         search: whether attacks meet survivors alone, and in which precision they search, see `SearchSettings`.
-        draws: forwards that a verdict is over before a front end that draws random numbers: their mean probability
+        draws: forwards that a verdict is over where answers change from call to call: their mean probability
             decides, and an image counts as adversarial only if it fools more than half of them.
         pictures: which pictures are kept, see `KeptPictures`.
         diagnostics: samples on which signs of masked gradients are looked for, beside those that show in the rows.

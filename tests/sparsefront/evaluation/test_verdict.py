@@ -57,6 +57,32 @@ def test_an_image_that_fools_the_mean_and_no_more_than_half_of_the_draws_counts_
     assert result.predictions.tolist() == [0, 0, 1]
 
 
+class Unsaid(Scripted):
+    randomised = False
+
+
+def test_where_no_front_end_says_that_it_draws_answers_that_differ_are_judged_by_most_draws():
+    model = DefendedClassifier(Reads, Unsaid, image_shape=(1, 1, 1), num_classes=2).eval()
+    right, wrong, narrow = [1.0, 0.0], [0.0, 1.0], [0.0, 0.1]
+    # The first draw of the first two samples is wrong, as one in four and three in four of their draws are.
+    drawn = [[wrong, wrong, narrow], [right, right, narrow], [right, wrong, narrow], [right, wrong, narrow]]
+    model.frontend.script = torch.tensor(drawn)
+    result = verdict(model, BATCH.image, BATCH, 4)
+    assert result.predictions.tolist() == [0, 1, 1]
+    assert result.measured == {}
+    torch.testing.assert_close(result.logits[0], torch.tensor(drawn)[:, 0].softmax(dim=1).mean(dim=0).log())
+    assert result.logits[2].tolist() == torch.tensor(narrow).tolist()  # one whose answer stays keeps its logits
+    assert model.frontend.calls == 4
+
+
+def test_where_answers_stay_a_model_is_asked_twice_and_the_first_answer_counts():
+    model = DefendedClassifier(Reads, Unsaid, image_shape=(1, 1, 1), num_classes=2).eval()
+    model.frontend.script = torch.tensor([[[0.3, 0.1], [0.0, 1.0], [2.0, 0.0]]] * 2)
+    result = verdict(model, BATCH.image, BATCH, 10)
+    assert torch.equal(result.logits, model.frontend.script[0])
+    assert model.frontend.calls == 2
+
+
 def test_a_logit_that_is_not_a_number_is_nobodys_label():
     assert judged([[[math.nan, 0.0], [1.0, 0.0], [1.0, 0.0]]] * 2).predictions.tolist() == [-1, 0, 0]
 
