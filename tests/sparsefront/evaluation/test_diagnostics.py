@@ -91,9 +91,9 @@ def trained():
     """A small network that tells digits apart."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = ConvNet(1, 10)
+        net = ConvNet(1, 10, width=16)
         optimizer = torch.optim.Adam(net.parameters(), 2e-3)
-        for _ in range(40):
+        for _ in range(160):
             chosen = torch.randint(5000, (64,))
             optimizer.zero_grad()
             nn.functional.cross_entropy(net(IMAGES[chosen]), LABELS[chosen]).backward()
