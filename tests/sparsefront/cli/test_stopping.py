@@ -57,15 +57,22 @@ def rows(folder, stage):
         return list(csv.DictReader(file))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A fit that nothing stops."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["sparsefront"])
+        return main(["fit", *BASE, *PGD2, "--run_dir", str(tmp_path_factory.mktemp("whole"))])
+
+
 @pytest.mark.parametrize(
     ("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 138), (signal.SIGHUP, 129)]
 )
 def test_a_stopped_fit_says_so_and_the_command_that_it_names_ends_in_the_same_weights(
-    signum, code, capsys, monkeypatch, request
+    signum, code, whole, capsys, monkeypatch, request
 ):
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup, which is kept to
     request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
-    whole = main(["fit", *BASE, *PGD2, "--run_dir", "whole"])
     with monkeypatch.context() as patch:
         kick_at(patch, DefendedClassifier, "training_step", 5, signum)
         words = stopped(["fit", *BASE, *PGD2, "--run_dir", "cut"], capsys, code)
@@ -157,9 +164,8 @@ def job(tmp_path, monkeypatch):
     return asked
 
 
-def test_before_its_time_limit_a_slurm_job_is_kept_and_requeued_and_goes_on_by_itself(capsys, monkeypatch, job):
+def test_before_its_time_limit_a_slurm_job_is_kept_and_requeued_and_goes_on_by_itself(whole, capsys, monkeypatch, job):
     args = ["fit", *BASE, *PGD2, "--run_dir"]
-    whole = main([*args, "whole"])
     with monkeypatch.context() as patch:
         kick_at(patch, DefendedClassifier, "training_step", 5, signal.SIGUSR1)
         assert stopped([*args, "cut"], capsys, 138)[-2:] == ["--ckpt_path", "last"]

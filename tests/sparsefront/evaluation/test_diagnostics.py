@@ -93,7 +93,7 @@ def trained():
         torch.manual_seed(0)
         net = ConvNet(1, 10, width=16)
         optimizer = torch.optim.Adam(net.parameters(), 2e-3)
-        for _ in range(160):
+        for _ in range(120):
             chosen = torch.randint(5000, (64,))
             optimizer.zero_grad()
             nn.functional.cross_entropy(net(IMAGES[chosen]), LABELS[chosen]).backward()
