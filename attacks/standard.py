@@ -34,8 +34,9 @@ from sparsefront.common.pixel_size import PixelSize
 from sparsefront.common.rules import check_rules, one_of
 
 Effort = Literal["quick", "standard", "thorough"]
-_DEPLOYED = WhiteBox()  # the default backward mode
-_SHARE = 10  # of the ball, that gradients are averaged and differences taken over
+# The default backward mode. A remedy is for those that have no gradient there: no error may keep it from them.
+_DEPLOYED = WhiteBox(zero_where_none=True)
+_SHARE = 10  # of the ball, that gradients are averaged over
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ class Standard(Protocol):
        gradient; averages over draws where answers differ from call to call.
     4. Random search with mixed moves from the best image so far and from stripes (after Andriushchenko et al. 2020).
     5. A search for the smallest perturbation (Pintor et al. 2021), which counts inside the ball; by decisions where
-       answers carry no scores (Linf: Chen and Gu 2020, where gradients are zero too; L2: Chen et al. 2020).
+       answers carry no scores (Linf: Chen and Gu 2020, where gradients are zero or do not raise the loss, too; L2: Chen
+       et al. 2020).
     6. Auto-PGD on the margin once more, from the best images so far.
 
     Before a front end that draws random numbers, gradients and answers are averaged over several passes.
@@ -149,7 +151,7 @@ class Standard(Protocol):
             return
         for mode in make.frontend.backward_modes():
             if mode != make.frontend.default_backward:
-                yield make(f"apgd_{mode}", make.ascent("ce"), WhiteBox(mode))
+                yield make(f"apgd_{mode}", make.ascent("ce"), WhiteBox(mode, zero_where_none=True))
         if make.frontend.returns_images:
             yield make("gray_box", make.ascent("ce", early_stop=False), GrayBox())
         if make.frontend.returns_images and make.effort.fits:
@@ -159,11 +161,12 @@ class Standard(Protocol):
         """What mends an attack that a sign shows to be misled, on the samples that show it."""
         ascent = make.ascent("cw")
         points, radius = make.effort.points, make.pixel_size / _SHARE
-        averaged = Neighbourhood(RescaledLogits(), radius=radius, n_samples=points, seed=self.seed, mirrored=True)
-        yield make("rescaled", ascent, RescaledLogits(), ("vanishing", "outputs_sum_to_one"))
-        yield make("opposite", ascent, OppositeGradient(RescaledLogits()), ("gradient_points_down",))
+        rescaled = RescaledLogits(_DEPLOYED)
+        averaged = Neighbourhood(rescaled, radius=radius, n_samples=points, seed=self.seed, mirrored=True)
+        yield make("rescaled", ascent, rescaled, ("vanishing", "outputs_sum_to_one"))
+        yield make("opposite", ascent, OppositeGradient(rescaled), ("gradient_points_down",))
         yield make("averaged", ascent, averaged, ("rippled", "differences_disagree", "loss_does_not_rise"))
-        yield make("differences", make.differences(), RescaledLogits(), ("zero_gradients", "differences_disagree"))
+        yield make("differences", make.differences(), rescaled, ("zero_gradients", "differences_disagree"))
         if make.effort.fits:
             fitted = FittedModel(radius=make.pixel_size, seed=self.seed)
             signs: tuple[Sign, ...] = ("zero_gradients", "answers_without_scores")
@@ -177,7 +180,8 @@ class Standard(Protocol):
         if self.norm == "Linf":
             start: Literal["nearest", "noise"] = "nearest" if make.effort.fits else "noise"
             rays = RayS(eps=float(self.eps), n_walks=make.effort.rays, start=start, seed=self.seed)
-            yield make("decisions", rays, where=("answers_without_scores", "zero_gradients"), start="best")
+            signs: tuple[Sign, ...] = ("answers_without_scores", "zero_gradients", "loss_does_not_rise")
+            yield make("decisions", rays, where=signs, start="best")
         elif self.norm == "L2":
             walk = HopSkipJump(norm="L2", eps=float(self.eps), seed=self.seed)
             yield make("decisions", walk, where=("answers_without_scores",))
@@ -235,7 +239,7 @@ class _Maker:
         return APGDT(**self._common, **chosen)
 
     def differences(self) -> NES:
-        return NES(**self._common, loss="cw", steps=self.effort.steps, sigma=self.pixel_size / _SHARE)
+        return NES(**self._common, loss="cw", steps=self.effort.steps, sigma=self.pixel_size / 2)
 
     def search(self) -> MixedSearch:
         effort = self.effort

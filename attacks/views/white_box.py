@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from sparsefront.attacks.parts.usable_gradient import connected
+from sparsefront.attacks.parts.usable_gradient import connected, with_usable_gradient
 from sparsefront.attacks.views.local_logits import LocalLogits
 from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
 
@@ -17,6 +17,8 @@ class WhiteBox(View):
     Args:
         backward: a backward mode of the front end; its default (the strongest known) if absent.
         settings: that mode's own settings, e.g. `steepness` and `top_u` of TopT's `smooth`.
+        zero_where_none: give a sample for which the model has no gradient, or none that is finite, one of 0, in the
+            place of an error that ends the attack on its batch mates too.
     """
 
     knowledge = "white_box"
@@ -24,6 +26,7 @@ class WhiteBox(View):
 
     backward: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    zero_where_none: bool = False
 
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Compose the stand-in with the classifier."""
@@ -36,4 +39,5 @@ class WhiteBox(View):
             # Where one draw has no derivative, another one may have.
             return connected(outputs, images) if by_chance and not outputs.requires_grad else outputs
 
-        return LocalLogits(meter(logits), model, meter)
+        usable = with_usable_gradient(logits) if self.zero_where_none else logits
+        return LocalLogits(meter(usable), model, meter)

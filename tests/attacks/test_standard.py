@@ -90,22 +90,36 @@ def test_diagnostics_raise_nothing_of_its_remedies_on_a_plain_model():
     assert not [found.sentence for found in probe(model, made, right_digits(model, 20)) if found.raised]
 
 
-def standing(model, batch, eps, effort="quick", fitted=False):
-    """How many samples stand in the end, of a model that gets them right, with and without what has to be fitted."""
+def attacked(model, batch, eps, effort="quick", fitted=False):
+    """What became of samples that a model gets right, and of which attacks failed, without what has to be fitted."""
     made = expanded([NamedAttack("s", Standard(eps=eps, effort=effort))], model)
     kept = [one for one in made if fitted or not (one.view.n_fitting_images or one.attack.n_fitting_images)]
     with frozen_model(model):
         attacking = AttackRun(model, kept, training_images=training_images, draws=10)
-        return int(attacking.attack(batch).worst().sum())
+        return attacking.attack(batch), attacking.errors
 
 
-@pytest.mark.parametrize("kind", ["round", "detach", "saturate", "softmax", "flip", "clip", "dead_branch", "kink"])
+def standing(*case, **settings):
+    """How many samples stand in the end."""
+    return int(attacked(*case, **settings)[0].worst().sum())
+
+
+@pytest.mark.parametrize(
+    "kind", ["round", "detach", "saturate", "softmax", "flip", "clip", "dead_branch", "kink", "answer_alone"]
+)
 def test_a_gradient_that_is_hidden_hides_nothing_from_it(kind):
     bare, model = (planted.around(network("mlp")) for planted in (PLAIN["bare"], HIDING[kind]))
     batch = right_digits(bare, 24)
     truth = standing(bare, batch, 0.05)
     assert 0 < truth < 24
     assert standing(model, batch, 0.05) <= truth + 1
+
+
+@pytest.mark.parametrize("kind", ["detach", "not_a_number"])
+def test_where_there_is_no_gradient_no_attack_fails_and_none_is_kept_from_its_images(kind):
+    bare, model = (planted.around(network("mlp")) for planted in (PLAIN["bare"], HIDING[kind]))
+    _, errors = attacked(model, right_digits(bare, 4), 0.05)
+    assert errors == {}
 
 
 def test_labels_alone_hide_little_even_from_a_quick_one():

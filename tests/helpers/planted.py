@@ -138,6 +138,21 @@ class Clipped(FrontEnd):
         return _OtherGradient.apply(images, lambda gradient: gradient.clamp(0, 1e-9))
 
 
+class HalfDetached(FrontEnd):
+    """Hands the images on, every other column of pixels cut off from the graph."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        kept = torch.arange(images.shape[3], device=images.device) % 2 == 1
+        return torch.where(kept, images, images.detach())
+
+
+class NotANumber(FrontEnd):
+    """Hands the images on, and back a gradient that is none."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return _OtherGradient.apply(images, lambda gradient: gradient * torch.nan)
+
+
 class DeadBranch(FrontEnd):
     """Hands the images on, whose graph leads through a branch that counts for nothing."""
 
@@ -197,6 +212,11 @@ def one_hot(logits: Tensor) -> Tensor:
     return F.one_hot(logits.argmax(dim=1), logits.shape[1]).to(logits)
 
 
+def answer_alone(logits: Tensor) -> Tensor:
+    """The answer's logit, 0 for every other class."""
+    return logits * one_hot(logits)
+
+
 @dataclass(frozen=True)
 class Planted:
     """A way to change a model: before it, a front end; behind it, a function of its logits."""
@@ -224,6 +244,10 @@ HIDING = {
     "saturate": Planted(change=lambda logits: 1e4 * logits),
     "softmax": Planted(change=lambda logits: (20 * logits).softmax(dim=1)),
     "one_hot": Planted(change=one_hot),
+    "answer_alone": Planted(change=answer_alone),
+    "round_logits": Planted(change=lambda logits: (8 * logits).round() / 8),
+    "half_detach": Planted(HalfDetached),
+    "not_a_number": Planted(NotANumber),
     "noise": Planted(Noisy),
     "switch": Planted(Switched),
     "flip": Planted(Flipped),

@@ -18,6 +18,9 @@ from sparsefront.results.finding import Finding, adversary_of, tolerated
 Model = Callable[[Tensor], Tensor]
 
 
+_PLAIN = WhiteBox(), WhiteBox(zero_where_none=True)  # views of the same values, in which signs are the same
+
+
 def probe(
     model: DefendedClassifier,
     attacks: Sequence[NamedAttack],
@@ -47,7 +50,7 @@ def probe(
         budget = next((named.attack.budget for named in same if named.attack.budget is not None), None)
 
         def look(first: NamedAttack = same[0], budget: Budget | None = budget) -> Iterator[Finding]:
-            seen = SeenSigns(batch, known if first.view == WhiteBox() else None)
+            seen = SeenSigns(batch, known if first.view in _PLAIN else None)
             return _of_view(_Seen(model, polled(fitted(first)(model)), batch, adversary_of(first.view), seen), budget)
 
         findings += _to_its_end(adversary_of(view), look)

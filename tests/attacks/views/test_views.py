@@ -302,3 +302,39 @@ def test_a_neighbourhoods_settings_are_checked():
         Neighbourhood(n_samples=0)
     with pytest.raises(ValueError, match=r"`radius` must be >= 0, found -0.1"):
         Neighbourhood(radius=-0.1)
+
+
+class OneHasNone(nn.Module):
+    """A linear model whose gradient is not a number for samples with a white first pixel."""
+
+    def __init__(self):
+        super().__init__()
+        self.frontend = Halve()
+        self.logits_from = self.forward
+
+    def forward(self, images):
+        if images.requires_grad:
+            none = images[:, :, :1, :1].detach() == 1
+            images = images.clone()
+            images.register_hook(lambda gradient: torch.where(none, torch.nan, gradient))
+        total = images.flatten(1).sum(dim=1)
+        return torch.stack([total, -total], dim=1)
+
+
+def test_a_sample_without_a_gradient_keeps_none_from_its_mates():
+    images = torch.full((2, 1, 2, 2), 0.5)
+    images[0, 0, 0, 0] = 1
+    labels, attack = torch.tensor([0, 0]), PGD(eps=0.1, steps=2, random_start=False)
+    with pytest.raises(ValueError, match="must be finite"):
+        attack(WhiteBox()(OneHasNone()), images, labels)
+    adversarial = attack(WhiteBox(zero_where_none=True)(OneHasNone()), images, labels)
+    assert torch.equal(adversarial[0], images[0])
+    assert (adversarial[1] < images[1]).all()
+
+
+def test_a_model_without_a_graph_is_attacked_to_no_effect():
+    model = OneHasNone()
+    model.logits_from = lambda images: model.forward(images).detach()
+    images = torch.full((2, 1, 2, 2), 0.5)
+    attack = PGD(eps=0.1, steps=2, random_start=False)
+    assert torch.equal(attack(WhiteBox(zero_where_none=True)(model), images, torch.tensor([0, 0])), images)
