@@ -51,6 +51,7 @@ class _Effort:
         queries: of a walk of random search, at most.
         walks: of random search.
         rays: that a search by decisions begins along.
+        directions: of a fine estimate of a gradient from answers; 0: none is made.
         points: that an averaged gradient is averaged over.
         fits: whether networks are fitted to the front end and to the model's answers, which takes a while.
     """
@@ -62,19 +63,23 @@ class _Effort:
     queries: int
     walks: int
     rays: int
+    directions: int
     points: int
     fits: bool
 
 
 _EFFORTS: dict[Effort, _Effort] = {
     "quick": _Effort(
-        steps=20, restarts=1, classes=3, passes=5, queries=300, walks=1, rays=2, points=8, fits=False,
+        steps=20, restarts=1, classes=3, passes=5, queries=300, walks=1,
+        rays=2, directions=0, points=8, fits=False,
     ),
     "standard": _Effort(
-        steps=100, restarts=1, classes=9, passes=10, queries=20000, walks=2, rays=10, points=20, fits=True,
+        steps=100, restarts=1, classes=9, passes=10, queries=20000, walks=2,
+        rays=10, directions=200, points=20, fits=True,
     ),
     "thorough": _Effort(
-        steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=4, rays=20, points=40, fits=True,
+        steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=4,
+        rays=20, directions=400, points=40, fits=True,
     ),
 }  # fmt: skip
 
@@ -167,6 +172,9 @@ class Standard(Protocol):
         yield make("opposite", ascent, OppositeGradient(rescaled), ("gradient_points_down",))
         yield make("averaged", ascent, averaged, ("rippled", "differences_disagree", "loss_does_not_rise"))
         yield make("differences", make.differences(), rescaled, ("zero_gradients", "differences_disagree"))
+        if make.effort.directions:
+            fine = make.differences(n_directions=make.effort.directions)
+            yield make("fine_differences", fine, rescaled, ("zero_gradients",))
         if make.effort.fits:
             fitted = FittedModel(radius=make.pixel_size, seed=self.seed)
             signs: tuple[Sign, ...] = ("zero_gradients", "answers_without_scores")
@@ -238,8 +246,9 @@ class _Maker:
         }
         return APGDT(**self._common, **chosen)
 
-    def differences(self) -> NES:
-        return NES(**self._common, loss="cw", steps=self.effort.steps, sigma=self.pixel_size / 2)
+    def differences(self, **settings: Any) -> NES:
+        chosen: dict[str, Any] = {"steps": self.effort.steps, "sigma": self.pixel_size / 2, **settings}
+        return NES(**self._common, loss="cw", **chosen)
 
     def search(self) -> MixedSearch:
         effort = self.effort

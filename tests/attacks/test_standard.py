@@ -60,6 +60,26 @@ def test_a_quick_one_fits_no_networks():
     assert any(one.view.n_fitting_images for one in entries(TopT).values())
 
 
+def test_a_fine_estimate_is_for_samples_without_a_gradient_and_none_of_a_quick_ones():
+    made = entries(Identity)
+    assert made["standard.fine_differences"].attack.n_directions > made["standard.differences"].attack.n_directions
+    assert made["standard.fine_differences"].where == ("zero_gradients",)
+    assert "standard.fine_differences" not in entries(Identity, effort="quick")
+
+
+@pytest.mark.slow
+def test_answers_in_coarse_steps_hide_nothing_from_wide_differences_along_many_directions():
+    bare, model = (planted.around(network("mlp")) for planted in (PLAIN["bare"], HIDING["round_logits"]))
+    batch = right_digits(bare, 24)
+    made = {one.name: one for one in Standard(eps=0.05).entries("s", model)}
+    left = {}
+    for name in ("s.differences", "s.fine_differences"):
+        adversarial = made[name].attack(made[name].view(model), *batch)
+        left[name] = int((model(adversarial).argmax(dim=1) == batch.label).sum())
+    assert left["s.fine_differences"] <= standing(bare, batch, 0.05) + 1
+    assert left["s.differences"] <= left["s.fine_differences"] + 3
+
+
 def test_l1_is_not_searched_by_decisions():
     assert "standard.decisions" in entries(Identity, norm="L2", eps=1.0)
     assert "standard.decisions" not in entries(Identity, norm="L1", eps=10)
