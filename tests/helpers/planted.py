@@ -94,7 +94,7 @@ class Kinked(FrontEnd):
 
 
 class Noisy(FrontEnd):
-    """Adds noise, anew in every call; unclipped, so that it moves no pixel in the mean, which would be another model."""
+    """Adds noise, anew in every call; unclipped, for in the mean it is to move no pixel: that were another model."""
 
     randomised = True
 
