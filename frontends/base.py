@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sparsecode import value_with_gradient_of
-from sparsefront.common.changes.stage import Stage
+from sparsefront.common.changes.step import Step
 from sparsefront.common.processes import Processes
 from sparsefront.common.random import generator_of
 from sparsefront.common.refusals import refusals_by
@@ -103,8 +103,8 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
 
         return passing
 
-    def change_stages(self) -> list[Stage] | None:
-        """Stages that compute `forward` again where a window of the image changed, new ones in each call.
+    def change_steps(self) -> list[Step] | None:
+        """Steps that compute `forward` again where a window of the image changed, new ones in each call.
 
         For searches by answers that change an image window by window; None where the whole must be computed.
         """

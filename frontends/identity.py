@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sparsefront.common.changes.stage import Stage
+from sparsefront.common.changes.step import Step
 from sparsefront.frontends.base import FrontEnd, ImageMap
 
 
@@ -20,7 +20,7 @@ class Identity(FrontEnd):
         """Return (B, C, H, W) `images` unchanged."""
         return images
 
-    def change_stages(self) -> list[Stage] | None:
+    def change_steps(self) -> list[Step] | None:
         """None at all, where `forward` is this class's."""
         return [] if self.hands_images_on else None
 

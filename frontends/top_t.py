@@ -15,9 +15,9 @@ from sparsecode import (
     sample_patches,
     value_with_gradient_of,
 )
-from sparsefront.common.changes.patchwise import Patchwise
-from sparsefront.common.changes.stage import Stage
-from sparsefront.common.changes.stages_of import stages_of
+from sparsefront.common.changes.sign_codes import SignCodes
+from sparsefront.common.changes.step import Step
+from sparsefront.common.changes.steps_of import steps_of
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import at_least, between, check_rules, fitting, positive
 from sparsefront.frontends.base import FrontEnd, ImageMap
@@ -195,14 +195,9 @@ class TopT(FrontEnd):
 
     def codes(self, images: Tensor) -> Tensor:
         """Quantised codes (B, P, L) of (B, C, H, W) images: equation 3."""
-        return self._quantised(self.project(images))
-
-    def _codes_of(self, patches: Tensor) -> Tensor:
-        """Quantised codes (P, L) of patches (P, C n^2)."""
-        return self._quantised(patches @ self.dictionary)
-
-    def _quantised(self, projections: Tensor) -> Tensor:
+        projections = self.project(images)
         return self._activate(projections * self._largest(projections, self.top_t))
+
 
     def _decode(self, codes: Tensor, images: Tensor) -> Tensor:
         rows = (images.shape[-2] - self.patch_size) // self.stride + 1
@@ -210,9 +205,9 @@ class TopT(FrontEnd):
         decoded: Tensor = self.decoder(codes.unflatten(1, (rows, -1)).permute(0, 3, 1, 2))
         return decoded
 
-    def change_stages(self) -> list[Stage] | None:
+    def change_steps(self) -> list[Step] | None:
         """Codes patch by patch, then the decoder layer by layer; None of a decoder that resizes or continues maps."""
-        stages, rest = stages_of([self.decoder])
+        steps, rest = steps_of([self.decoder])
         sides = [(side - self.patch_size) // self.stride + 1 for side in self.image_shape[1:]]
         for layer in self.decoder.modules():
             if isinstance(layer, torch.nn.ConvTranspose2d):
@@ -220,7 +215,9 @@ class TopT(FrontEnd):
         smaller = any(side < full for side, full in zip(sides, self.image_shape[1:], strict=True))
         if rest or (self.decodes and smaller):
             return None
-        return [Patchwise(self._codes_of, self.patch_size, self.stride), *stages]
+        limits = None if self.quantizer is None else self.quantizer.threshold * self._l1_norms()
+        codes = SignCodes(self.codes, self.dictionary, self.patch_size, self.stride, self.top_t, limits)
+        return [codes, *steps]
 
     def atoms(self) -> Tensor:
         """The dictionary as pictures (L, C, n, n)."""

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 from sparsefront.attacks.views.view import Logits, Meter
 from sparsefront.common.changes.changed_answers import ChangedAnswers
-from sparsefront.common.changes.stages_of import stages_of
+from sparsefront.common.changes.program import Program
+from sparsefront.common.changes.steps_of import steps_of
 
+_MOST_BYTES = 2 * 2**30  # that are kept of a batch
 _TRIED = 4  # images on which what follows changes is compared with the model
 
 
@@ -31,17 +33,21 @@ class LocalLogits:
     def nearby(self, images: Tensor) -> ChangedAnswers | None:
         """What answers for images that differ in a few pixels from (B, C, H, W); None where that is no sooner."""
         frontend, classifier = self._model.frontend, self._model.classifier
-        stages = getattr(frontend, "change_stages", lambda: None)()
-        if stages is None or frontend.randomised or frontend.n_copies > 1:
+        steps = getattr(frontend, "change_steps", lambda: None)()
+        if steps is None or frontend.randomised or frontend.n_copies > 1 or images.device.type != "cpu":
             return None
         layers = getattr(classifier, "change_layers", None)
         rest: Logits = self._model.logits_from
         if layers is not None:
-            more, others = stages_of(layers())
-            stages, rest = [*stages, *more], nn.Sequential(*others)
-        if not stages:
+            more, others = steps_of(layers())
+            steps, rest = [*steps, *more], nn.Sequential(*others)
+        if not steps:
             return None
-        answers = ChangedAnswers(self, stages, self._meter(rest), images)
+        with torch.no_grad():
+            program = Program(steps, images[:1])
+            if program.bytes_of(len(images)) > _MOST_BYTES:
+                return None
+            answers = ChangedAnswers(self, program, self._meter(rest), images)
         return answers if self._agrees(answers, images) else None
 
     @torch.no_grad()

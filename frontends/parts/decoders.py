@@ -27,7 +27,7 @@ class CenterCrop(nn.Module):
         maps = F.pad(maps, crop)
         return F.pad(maps, grow, mode="replicate") if any(grow) else maps
 
-    def change_stage(self) -> Cropped:
+    def change_step(self) -> Cropped:
         """How a change of larger maps is followed."""
         return Cropped(self.height, self.width)
 

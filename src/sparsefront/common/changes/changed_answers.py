@@ -1,38 +1,41 @@
 """Logits of images that differ from known ones in a few pixels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefront.common.changes.change import Change
-from sparsefront.common.changes.kept_maps import KeptMaps, Settle
-from sparsefront.common.changes.stage import Stage
+from sparsefront.common.changes import kernel
+from sparsefront.common.changes.program import Program
 
 Model = Callable[[Tensor], Tensor]
-LARGEST = 0.25  # share of the pixels from which on to follow a change costs more than to compute the whole
 ANEW = 1000  # questions after which all is computed anew, so that no rounding gathers
+_FEWEST = 8  # samples that another thread is worth
 
 
 class ChangedAnswers:
     """A model's logits of images, each of which is a kept image with some pixels changed.
 
-    What the change leaves as it was is not computed again. Answers differ from the model's by rounding.
+    What the change leaves as it was is not computed again. Answers differ from the model's by rounding. On the
+    processor alone: elsewhere the whole is sooner.
 
     Args:
         model: images (S, C, H, W) -> logits (S, K).
-        stages: its first parts, from the image on.
+        program: its first parts, from the image on.
         rest: what follows them: maps (S, L, h, w) -> logits (S, K).
         images: (B, C, H, W), the first that are kept.
     """
 
-    def __init__(self, model: Model, stages: Sequence[Stage], rest: Model, images: Tensor) -> None:
-        self._model, self._stages, self._rest = model, list(stages), rest
-        self._images = images.clone()
+    def __init__(self, model: Model, program: Program, rest: Model, images: Tensor) -> None:
+        self._model, self._program, self._rest = model, program, rest
+        self._images = images.detach().clone(memory_format=torch.contiguous_format)
+        self._state, self._kept = program.empty(len(images))
+        self._pool = ThreadPoolExecutor(torch.get_num_threads())
+        self._buffers = [program.buffers() for _ in range(torch.get_num_threads())]
         self._asked = 0
-        self._settles: list[Settle] = []
-        self._last: KeptMaps
-        self._take(images, None)
+        self._take(torch.arange(len(images)), self._images)
 
     @torch.no_grad()
     def ask(self, samples: Tensor, points: Tensor) -> Tensor:
@@ -40,52 +43,53 @@ class ChangedAnswers:
 
         `settle` must be called before the next.
         """
-        changed = (points != self._images[samples]).any(dim=1)
-        small = changed.flatten(1).sum(dim=1) <= LARGEST * changed[0].numel()
-        self._samples, self._points, self._whole = samples, points, ~small
-        if small.all():
-            return self._follow(samples, points, changed)
-        if not small.any():
-            self._settles = []
-            return self._model(points)
-        followed = self._follow(samples[small], points[small], changed[small])
-        logits = followed.new_empty(len(points), followed.shape[1])
-        logits[small], logits[~small] = followed, self._model(points[~small])
-        return logits
+        self._samples, self._points = samples, points.contiguous()
+        self._outcome = torch.from_numpy(self._follow())
+        logits = self._logits[samples]
+        (changed,) = (self._outcome == kernel.CHANGED).nonzero(as_tuple=True)
+        if len(changed):
+            logits[changed] = self._rest(self._program.last(self._state, samples[changed]))
+        (whole,) = (self._outcome == kernel.TOO_MUCH).nonzero(as_tuple=True)
+        if len(whole):
+            logits[whole] = self._model(points[whole])
+        self._answers = logits
+        return logits.clone()
 
     @torch.no_grad()
     def settle(self, accepted: Tensor) -> None:
         """Keep the points asked about last of some samples, bool (S,), and what was kept before of the others."""
-        chosen = torch.zeros(len(self._images), dtype=torch.bool, device=accepted.device)
-        chosen[self._samples] = accepted
-        for settle in self._settles:
-            settle(chosen)
-        self._images[self._samples[accepted]] = self._points[accepted]
+        arrays = self._samples.numpy(), accepted.numpy(), self._images.numpy(), self._points.numpy()
+        kernel.settle_changes(*arrays, self._kept)
+        self._logits[self._samples[accepted]] = self._answers[accepted]
         self._asked += 1
+        anew = accepted & (self._outcome == kernel.TOO_MUCH)
         if self._asked % ANEW == 0:
-            self._take(self._images[self._samples], self._samples)
-        elif (anew := accepted & self._whole).any():
-            self._take(self._points[anew], self._samples[anew])
+            anew = torch.ones_like(anew)
+        if anew.any():
+            self._take(self._samples[anew], self._images[self._samples[anew]])
 
-    def _follow(self, samples: Tensor, points: Tensor, changed: Tensor) -> Tensor:
-        """Logits (S, K) by way of the pixels that changed, bool (S, H, W)."""
-        rows, lines, columns = changed.nonzero(as_tuple=True)
-        height, width = changed.shape[1:]
-        places = (samples[rows] * height + lines) * width + columns
-        new, old = points[rows, :, lines, columns], self._images[samples[rows], :, lines, columns]
-        change, self._settles = Change(places, new, old), []
-        for stage in self._stages:
-            change, settle = stage.follow(change)
-            self._settles.append(settle)
-        self._settles.append(self._last.write(change.places, change.new))
-        return self._rest(self._last.whole(samples).permute(0, 3, 1, 2))
+    def _follow(self) -> "np.ndarray[tuple[int], np.dtype[np.int8]]":
+        """Follow all changes, and say what became of each."""
+        count = len(self._samples)
+        outcome = np.empty(count, dtype=np.int8)
+        data = self._samples.numpy(), self._images.numpy(), self._points.numpy(), self._program.chain, self._kept
+        share = max(-(-count // len(self._buffers)), _FEWEST)
 
-    def _take(self, images: Tensor, samples: Tensor | None) -> None:
-        """Compute all anew for images (S, C, H, W) of some samples, of all where none are named."""
-        maps = images.permute(0, 2, 3, 1)
-        for stage in self._stages:
-            maps = stage.whole(maps, samples)
-        if samples is None:
-            self._last = KeptMaps(maps)
+        def follow(first: int, buffers: object) -> None:
+            kernel.follow_changes(first, min(first + share, count), *data, buffers, outcome)
+
+        runs = list(zip(range(0, count, share), self._buffers, strict=False))
+        others = [self._pool.submit(follow, *run) for run in runs[1:]]
+        follow(*runs[0])
+        for other in others:
+            other.result()
+        return outcome
+
+    def _take(self, samples: Tensor, images: Tensor) -> None:
+        """Compute all anew for images (S, C, H, W) of these samples."""
+        self._program.take(self._state, samples, images)
+        logits = self._rest(self._program.last(self._state, samples))
+        if len(samples) == len(self._images):
+            self._logits = logits[samples.argsort()]
         else:
-            self._last.replace(samples, maps)
+            self._logits[samples] = logits

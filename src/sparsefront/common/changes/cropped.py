@@ -2,12 +2,11 @@
 
 from torch import Tensor
 
-from sparsefront.common.changes.change import Change
-from sparsefront.common.changes.kept_maps import Settle
-from sparsefront.common.changes.stage import Stage, nothing_kept
+from sparsefront.common.changes import kernel
+from sparsefront.common.changes.step import Numbers, Step
 
 
-class Cropped(Stage):
+class Cropped(Step):
     """Lines and columns left out on both sides, half of them each, an odd one at the end.
 
     Args:
@@ -15,20 +14,20 @@ class Cropped(Stage):
         width: columns that stay.
     """
 
+    kind = kernel.CROPPED
+    keeps_output = False
+
     def __init__(self, height: int, width: int) -> None:
         self.height, self.width = height, width
 
-    def whole(self, maps: Tensor, samples: Tensor | None) -> Tensor:
+    def whole(self, maps: Tensor) -> Tensor:
         """Crop."""
-        self._full = maps.shape[1:3]
-        self._top, self._left = (maps.shape[1] - self.height) // 2, (maps.shape[2] - self.width) // 2
-        return maps[:, self._top : self._top + self.height, self._left : self._left + self.width]
+        top, left = self._corner(*maps.shape[1:3])
+        return maps[:, top : top + self.height, left : left + self.width]
 
-    def follow(self, change: Change) -> tuple[Change, Settle]:
-        """The same change, without what is left out."""
-        height, width = self._full
-        lines, columns = change.places // width, change.places % width - self._left
-        samples, lines = lines // height, lines % height - self._top
-        inside = (lines >= 0) & (lines < self.height) & (columns >= 0) & (columns < self.width)
-        places = (samples * self.height + lines) * self.width + columns
-        return change._replace(places=places).of(inside), nothing_kept
+    def numbers(self, height: int, width: int) -> Numbers:
+        """Where the middle begins."""
+        return Numbers(self._corner(height, width))
+
+    def _corner(self, height: int, width: int) -> tuple[int, int]:
+        return (height - self.height) // 2, (width - self.width) // 2

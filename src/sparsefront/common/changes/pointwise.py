@@ -1,25 +1,55 @@
 """Functions of each value by itself."""
 
-from collections.abc import Callable
+from torch import Tensor, nn
 
-from torch import Tensor
-
-from sparsefront.common.changes.change import Change
-from sparsefront.common.changes.kept_maps import Settle
-from sparsefront.common.changes.stage import Stage, nothing_kept
+from sparsefront.common.changes import kernel
+from sparsefront.common.changes.step import Numbers, Step
 
 
-class Pointwise(Stage):
-    """A function of each value by itself, such as a rectifier."""
+class Pointwise(Step):
+    """A function of each value by itself, such as a rectifier.
 
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        self.function = function
+    Args:
+        layer: one of those that `follows` knows.
+    """
 
-    def whole(self, maps: Tensor, samples: Tensor | None) -> Tensor:
+    kind = kernel.POINTWISE
+    keeps_output = False
+
+    def __init__(self, layer: nn.Module) -> None:
+        self.layer = layer
+        self._function, self._bounds = _known(layer)
+
+    @staticmethod
+    def follows(layer: nn.Module) -> bool:
+        """Whether the kernel knows a layer."""
+        return _known(layer)[0] >= 0
+
+    def whole(self, maps: Tensor) -> Tensor:
         """The function of all values."""
-        return self.function(maps)
+        made: Tensor = self.layer(maps.clone())  # it may work in place
+        return made
 
-    def follow(self, change: Change) -> tuple[Change, Settle]:
-        """The function of new and old values, where these are not the same."""
-        made = change._replace(new=self.function(change.new), old=self.function(change.old))
-        return made.where_it_is_one(), nothing_kept
+    def numbers(self, height: int, width: int) -> Numbers:
+        """Which function it is, and its bounds."""
+        return Numbers((self._function,), self._bounds)
+
+
+def _known(layer: nn.Module) -> tuple[int, tuple[float, ...]]:
+    """The kernel's number of a layer's function, -1 if it has none, and its bounds."""
+    match layer:
+        case nn.Hardtanh():  # of which ReLU6 is one
+            return kernel.CLIP, (float(layer.min_val), float(layer.max_val))
+        case nn.ReLU():
+            return kernel.CLIP, (0.0, float("inf"))
+        case nn.LeakyReLU():
+            return kernel.LEAKY, (float(layer.negative_slope),)
+        case nn.Sigmoid():
+            return kernel.SIGMOID, ()
+        case nn.Tanh():
+            return kernel.TANH, ()
+        case nn.SiLU():
+            return kernel.SILU, ()
+        case nn.GELU() if layer.approximate == "none":
+            return kernel.GELU, ()
+    return -1, ()

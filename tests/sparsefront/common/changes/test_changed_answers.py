@@ -10,7 +10,8 @@ from sparsefront import DefendedClassifier
 from sparsefront.attacks import WhiteBox
 from sparsefront.classifiers import ConvNet
 from sparsefront.common.changes.changed_answers import ChangedAnswers
-from sparsefront.common.changes.stages_of import stages_of
+from sparsefront.common.changes.program import Program
+from sparsefront.common.changes.steps_of import steps_of
 from sparsefront.frontends import Identity, TopT
 
 
@@ -71,7 +72,7 @@ def test_answers_to_changes_are_those_to_whole_images(frontend, height, width, c
     images = torch.rand(3, channels, height, width, generator=generator, dtype=torch.float64)
     logits = WhiteBox()(defended)
     answers = logits.nearby(images)
-    if defended.frontend.change_stages() is None:  # a decoder whose maps are smaller than the image
+    if defended.frontend.change_steps() is None:  # a decoder whose maps are smaller than the image
         assert answers is None
     else:
         walked(answers, logits, images, generator)
@@ -83,15 +84,15 @@ def test_layers_that_cannot_be_followed_compute_the_whole():
     network = nn.Sequential(*layers).double().eval()
     images = torch.rand(2, 1, 12, 12, dtype=torch.float64)
     network(images)
-    stages, rest = stages_of([network])
-    assert (len(stages), len(rest)) == (2, 3)
+    steps, rest = steps_of([network])
+    assert (len(steps), len(rest)) == (3, 2)
     with torch.no_grad():
-        walked(ChangedAnswers(network, stages, nn.Sequential(*rest), images), network, images, torch.Generator())
+        walked(ChangedAnswers(network, Program(steps, images[:1]), nn.Sequential(*rest), images), network, images, torch.Generator())
 
 
 @pytest.mark.parametrize("decoder", ["deep", "resize"])
 def test_a_decoder_that_resizes_has_no_stages(decoder):
-    assert model(top_t(decoder, 4, 2), (1, 16, 16)).frontend.change_stages() is None
+    assert model(top_t(decoder, 4, 2), (1, 16, 16)).frontend.change_steps() is None
 
 
 def test_answers_computed_anew_now_and_then_are_the_same(monkeypatch):

@@ -1,0 +1,410 @@
+"""Compiled: what a few changed pixels change of a chain of maps, sample by sample.
+
+A chain is a table of numbers, a line a step (`Program`). What a step keeps of its maps lies in one line of `state` for
+each sample, position by position with the channels side by side. What is overwritten there goes to a log first, so that
+a change can be taken back.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+CONVOLUTION, POINTWISE, LARGEST, CROPPED, SIGN_CODES, KEPT = range(6)
+CLIP, LEAKY, SIGMOID, TANH, SILU, GELU = range(6)
+
+# A line of the table: the kind, height, width and channels of the step's input and of its output, where in `state` its
+# input and output are kept (-1: they are not), where its weights and its places begin, and its settings.
+KIND, IN_H, IN_W, IN_C, OUT_H, OUT_W, OUT_C, INPUT, OUTPUT, WEIGHTS, PLACES, SETTINGS = range(12)
+N_SETTINGS = 7
+
+NOTHING, CHANGED, TOO_MUCH = range(3)
+"""What became of a sample: all that follows the chain is as it was, or not, or its log is full and nothing was done."""
+
+_MATH = {"contract", "reassoc", "nsz"}  # bounds may be infinite
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
+def follow_changes(first, last, rows, images, points, chain, kept, buffers, outcome):
+    """Follow the changes from images[rows[s]] to points[s] through the chain for s in [first, last).
+
+    Args:
+        first: of the questions.
+        last: of them, excluded.
+        rows: (S,) int64, the samples.
+        images: (B, C, H, W) what is kept.
+        points: (S, C, H, W) what is asked about.
+        chain: (table, bounds, places, weights).
+        kept: (state (B, N), where the log's entries begin in it, their lengths, their values, and how many entries and
+            values there are (B, 2)).
+        buffers: of this thread: places, places made, new and old values, those made, marks, the last mark, numbers of
+            channels, and values of channels, twice.
+        outcome: (S,) int8, what became of the sample.
+    """
+    table = chain[0]
+    channels, height, width = images.shape[1:]
+    for s in range(first, last):
+        row = rows[s]
+        kept[4][row, 0] = kept[4][row, 1] = 0
+        at, new, old = buffers[0], buffers[2], buffers[3]
+        count = 0
+        for y in range(height):
+            for x in range(width):
+                differs = False
+                for c in range(channels):
+                    differs |= points[s, c, y, x] != images[row, c, y, x]
+                if differs:
+                    at[count] = y * width + x
+                    for c in range(channels):
+                        new[count * channels + c] = points[s, c, y, x]
+                        old[count * channels + c] = images[row, c, y, x]
+                    count += 1
+        for step in range(len(table)):
+            if count <= 0:
+                break
+            count = _step(step, row, count, chain, kept, buffers)
+        if count < 0:
+            take_back(row, kept)
+        outcome[s] = TOO_MUCH if count < 0 else CHANGED if count > 0 else NOTHING
+
+
+@numba.njit(cache=True, nogil=True)
+def settle_changes(rows, accepted, images, points, kept):
+    """Keep the points of the accepted samples, take back what was changed for the others."""
+    for s in range(len(rows)):
+        if accepted[s]:
+            images[rows[s]] = points[s]
+        else:
+            take_back(rows[s], kept)
+
+
+@numba.njit(cache=True, nogil=True)
+def take_back(row, kept):
+    """Write back what one sample's log holds."""
+    state, log_at, log_lengths, log_values, log_counts = kept
+    value = 0
+    for entry in range(log_counts[row, 0]):
+        at, length = log_at[row, entry], log_lengths[row, entry]
+        logged, here = log_values[row, value : value + length], state[row, at : at + length]
+        for i in range(length):
+            here[i] = logged[i]
+        value += length
+    log_counts[row, 0] = log_counts[row, 1] = 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _log(row, at, length, kept):
+    """Log `length` values of the state from `at` on; false where the log is full."""
+    state, log_at, log_lengths, log_values, log_counts = kept
+    entries, values = log_counts[row, 0], log_counts[row, 1]
+    if entries == log_at.shape[1] or values + length > log_values.shape[1]:
+        return False
+    log_at[row, entries], log_lengths[row, entries] = at, length
+    logged, here = log_values[row, values : values + length], state[row, at : at + length]
+    for i in range(length):
+        logged[i] = here[i]
+    log_counts[row, 0], log_counts[row, 1] = entries + 1, values + length
+    return True
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
+def _step(step, row, count, chain, kept, buffers):
+    """Turn the change of a step's input into that of its output, in place; -1 where the log is full.
+
+    The buffers hold P places, and (P, C) new and old values; more of each where a step writes its output while it
+    reads its input.
+    """
+    line = chain[0][step]
+    kind = line[KIND]
+    if kind == POINTWISE:
+        return _pointwise(line, chain[1][step], count, buffers)
+    if kind == CROPPED:
+        return _crop(line, count, buffers)
+    if kind == KEPT:
+        return count if _write(line[OUTPUT], line[OUT_C], row, count, kept, buffers) else -1
+    if kind == CONVOLUTION:
+        changed = _convolve(line, row, count, chain[3], kept, buffers)
+    elif not _write(line[INPUT], line[IN_C], row, count, kept, buffers):
+        return -1
+    elif kind == LARGEST:
+        changed = _largest(line, row, count, chain[2], kept, buffers)
+    else:
+        changed = _sign_codes(line, row, count, chain[3], kept, buffers)
+    channels = line[OUT_C]
+    at, new, old, at_made, new_made, old_made = buffers[0], buffers[2], buffers[3], buffers[1], buffers[4], buffers[5]
+    for i in range(changed):
+        at[i] = at_made[i]
+    for i in range(changed * channels):
+        new[i], old[i] = new_made[i], old_made[i]
+    return changed
+
+
+@numba.njit(cache=True, nogil=True)
+def _write(begin, channels, row, count, kept, buffers):
+    """Write the new values to the state; false where the log is full."""
+    at, new = buffers[0], buffers[2]
+    state = kept[0]
+    for i in range(count):
+        base = begin + at[i] * channels
+        if not _log(row, base, channels, kept):
+            return False
+        here, values = state[row, base : base + channels], new[i * channels : (i + 1) * channels]
+        for c in range(channels):
+            here[c] = values[c]
+    return True
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
+def _convolve(line, row, count, weights, kept, buffers):
+    """Add the layer of the differences to what was there."""
+    at, at_made, new, old, new_made, old_made, marks, stamp, index, values, _ = buffers
+    state = kept[0][row]
+    channels, made, columns = line[IN_C], line[OUT_C], line[OUT_W]
+    high, wide, down, across, up, aside, transposed = line[SETTINGS : SETTINGS + 7]
+    stamp[0] += 1
+    touched = 0
+    for i in range(count):
+        terms = 0
+        after, before = new[i * channels : (i + 1) * channels], old[i * channels : (i + 1) * channels]
+        for c in range(channels):
+            difference = after[c] - before[c]
+            if difference != 0:
+                index[terms], values[terms] = c, difference
+                terms += 1
+        y, x = at[i] // line[IN_W], at[i] % line[IN_W]
+        for a in range(high):
+            to_y = _reached(y, a, down, up, transposed, line[OUT_H])
+            if to_y < 0:
+                continue
+            for b in range(wide):
+                to_x = _reached(x, b, across, aside, transposed, columns)
+                if to_x < 0 or terms == 0:
+                    continue
+                place = to_y * columns + to_x
+                base = line[OUTPUT] + place * made
+                if marks[place] != stamp[0]:
+                    marks[place] = stamp[0]
+                    if not _log(row, base, made, kept):
+                        return -1
+                    at_made[touched] = place
+                    here, kept_old = state[base : base + made], old_made[touched * made : (touched + 1) * made]
+                    for o in range(made):
+                        kept_old[o] = here[o]
+                    touched += 1
+                entry = line[WEIGHTS] + (a * wide + b) * channels * made
+                _add(state[base : base + made], weights[entry : entry + channels * made], index, values, terms)
+    for i in range(touched):
+        base = line[OUTPUT] + at_made[i] * made
+        here, kept_new = state[base : base + made], new_made[i * made : (i + 1) * made]
+        for o in range(made):
+            kept_new[o] = here[o]
+    return touched
+
+
+@numba.njit(cache=True, nogil=True)
+def _reached(y, entry, stride, padding, transposed, size):
+    """The line of the output that a line of the input reaches through an entry of the kernel, -1 if none."""
+    if transposed:
+        to = y * stride - padding + entry
+    else:
+        to = y + padding - entry
+        if to % stride != 0:
+            return -1
+        to = to // stride
+    return to if 0 <= to < size else -1
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
+def _add(sums, weights, index, values, terms):
+    """Add the weights (in, out) of some channels times values, four channels a sweep."""
+    made = len(sums)
+    j = 0
+    while j + 4 <= terms:
+        a, b = weights[index[j] * made :], weights[index[j + 1] * made :]
+        c, d = weights[index[j + 2] * made :], weights[index[j + 3] * made :]
+        p, q, r, s = values[j], values[j + 1], values[j + 2], values[j + 3]
+        for o in range(made):
+            sums[o] += p * a[o] + q * b[o] + r * c[o] + s * d[o]
+        j += 4
+    while j < terms:
+        a, p = weights[index[j] * made :], values[j]
+        for o in range(made):
+            sums[o] += p * a[o]
+        j += 1
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
+def _pointwise(line, bounds, count, buffers):
+    """The function of new and old values, where these are not the same."""
+    at, new, old = buffers[0], buffers[2], buffers[3]
+    channels, function = line[IN_C], line[SETTINGS]
+    changed = 0
+    for i in range(count):
+        differs = False
+        for c in range(channels):
+            before = _value(function, bounds, old[i * channels + c])
+            after = _value(function, bounds, new[i * channels + c])
+            differs |= after != before
+            old[changed * channels + c], new[changed * channels + c] = before, after
+        if differs:
+            at[changed] = at[i]
+            changed += 1
+    return changed
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _value(function, bounds, x):
+    if function == CLIP:
+        return min(max(x, bounds[0]), bounds[1])
+    if function == LEAKY:
+        return x if x > 0 else x * bounds[0]
+    if function == TANH:
+        return type(x)(math.tanh(x))
+    if function == GELU:
+        return type(x)(0.5 * x * (1 + math.erf(x / math.sqrt(2.0))))
+    sigmoid = 1 / (1 + math.exp(-x))
+    return type(x)(sigmoid if function == SIGMOID else x * sigmoid)
+
+
+@numba.njit(cache=True, nogil=True)
+def _crop(line, count, buffers):
+    """The same change, without what is left out."""
+    at, new, old = buffers[0], buffers[2], buffers[3]
+    channels = line[IN_C]
+    inside = 0
+    for i in range(count):
+        y, x = at[i] // line[IN_W] - line[SETTINGS], at[i] % line[IN_W] - line[SETTINGS + 1]
+        if 0 <= y < line[OUT_H] and 0 <= x < line[OUT_W]:
+            at[inside] = y * line[OUT_W] + x
+            for c in range(channels):
+                new[inside * channels + c], old[inside * channels + c] = new[i * channels + c], old[i * channels + c]
+            inside += 1
+    return inside
+
+
+@numba.njit(cache=True, nogil=True)
+def _put(line, row, place, made, changed, kept, buffers):
+    """Write one position's new values to the state where they differ; how many positions did so far, -1: log full."""
+    channels = line[OUT_C]
+    base = line[OUTPUT] + place * channels
+    here = kept[0][row, base : base + channels]
+    differs = False
+    for c in range(channels):
+        differs |= made[c] != here[c]
+    if not differs:
+        return changed
+    if not _log(row, base, channels, kept):
+        return -1
+    buffers[1][changed] = place
+    entries = slice(changed * channels, (changed + 1) * channels)
+    new_made, old_made = buffers[4][entries], buffers[5][entries]
+    for c in range(channels):
+        old_made[c], new_made[c], here[c] = here[c], made[c], made[c]
+    return changed + 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _largest(line, row, count, places, kept, buffers):
+    """The largest values of the windows that changed positions belong to."""
+    at, marks, stamp, largest = buffers[0], buffers[6], buffers[7], buffers[9]
+    state, channels = kept[0][row], line[IN_C]
+    down, along = line[PLACES], line[PLACES] + 2 * line[OUT_H]
+    stamp[0] += 1
+    changed = 0
+    for i in range(count):
+        y, x = at[i] // line[IN_W], at[i] % line[IN_W]
+        for r in range(line[OUT_H]):
+            top, bottom = places[down + 2 * r], places[down + 2 * r + 1]
+            if not top <= y < bottom:
+                continue
+            for q in range(line[OUT_W]):
+                left, right = places[along + 2 * q], places[along + 2 * q + 1]
+                place = r * line[OUT_W] + q
+                if not left <= x < right or marks[place] == stamp[0]:
+                    continue
+                marks[place] = stamp[0]
+                for c in range(channels):
+                    largest[c] = -np.inf
+                for v in range(top, bottom):
+                    for u in range(left, right):
+                        base = line[INPUT] + (v * line[IN_W] + u) * channels
+                        values = state[base : base + channels]
+                        for c in range(channels):
+                            if values[c] > largest[c]:
+                                largest[c] = values[c]
+                changed = _put(line, row, place, largest, changed, kept, buffers)
+                if changed < 0:
+                    return -1
+    return changed
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
+def _sign_codes(line, row, count, weights, kept, buffers):
+    """The codes of the patches that changed pixels belong to."""
+    at, marks, stamp, codes = buffers[0], buffers[6], buffers[7], buffers[9]
+    size, stride = line[SETTINGS], line[SETTINGS + 1]
+    stamp[0] += 1
+    changed = 0
+    for i in range(count):
+        y, x = at[i] // line[IN_W], at[i] % line[IN_W]
+        for r in range(max(-(-(y - size + 1) // stride), 0), min(y // stride, line[OUT_H] - 1) + 1):
+            for q in range(max(-(-(x - size + 1) // stride), 0), min(x // stride, line[OUT_W] - 1) + 1):
+                place = r * line[OUT_W] + q
+                if marks[place] == stamp[0]:
+                    continue
+                marks[place] = stamp[0]
+                _code(line, kept[0][row], r * stride, q * stride, weights, buffers)
+                changed = _put(line, row, place, codes, changed, kept, buffers)
+                if changed < 0:
+                    return -1
+    return changed
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
+def _code(line, state, top, left, weights, buffers):
+    """Project one patch, choose the largest projections, and quantise them, into the buffer of values."""
+    index, codes = buffers[8], buffers[9]
+    size, top_t, quantises = line[SETTINGS], line[SETTINGS + 2], line[SETTINGS + 3]
+    channels, atoms = line[IN_C], line[OUT_C]
+    projections = buffers[10]
+    for k in range(atoms):
+        projections[k] = codes[k] = 0
+    for v in range(size):
+        for u in range(size):
+            pixel = line[INPUT] + ((top + v) * line[IN_W] + left + u) * channels
+            for c in range(channels):
+                value = state[pixel + c]
+                if value != 0:
+                    base = line[WEIGHTS] + ((v * size + u) * channels + c) * atoms
+                    entries = weights[base : base + atoms]
+                    for k in range(atoms):
+                        projections[k] += value * entries[k]
+    least = _choose(projections, atoms, top_t, index)
+    norms = line[WEIGHTS] + size * size * channels * atoms
+    for i in range(least):
+        k = index[i]
+        value = projections[k]
+        if not quantises:
+            codes[k] = value
+        elif abs(value) >= weights[norms + atoms + k]:
+            codes[k] = weights[norms + k] if value > 0 else -weights[norms + k]
+
+
+@numba.njit(cache=True, nogil=True)
+def _choose(projections, atoms, top_t, index):
+    """The numbers of the `top_t` largest magnitudes; how many these are."""
+    for k in range(top_t):
+        index[k] = k
+    if top_t == atoms:
+        return top_t
+    lowest = 0
+    for i in range(1, top_t):
+        if abs(projections[index[i]]) < abs(projections[index[lowest]]):
+            lowest = i
+    for k in range(top_t, atoms):
+        if abs(projections[k]) > abs(projections[index[lowest]]):
+            index[lowest] = k
+            for i in range(top_t):
+                if abs(projections[index[i]]) < abs(projections[index[lowest]]):
+                    lowest = i
+    return top_t

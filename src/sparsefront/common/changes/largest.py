@@ -1,0 +1,52 @@
+"""The largest values of windows."""
+
+from torch import Tensor, nn
+
+from sparsefront.common.changes import kernel
+from sparsefront.common.changes.step import Numbers, Step
+
+
+class Largest(Step):
+    """The largest value of each window and channel.
+
+    Args:
+        layer: max pooling that `follows` says can be followed.
+    """
+
+    kind = kernel.LARGEST
+    keeps_input = True
+
+    def __init__(self, layer: nn.Module) -> None:
+        self.layer = layer
+
+    @staticmethod
+    def follows(layer: nn.Module) -> bool:
+        """Whether a layer is max pooling without padding."""
+        if isinstance(layer, nn.AdaptiveMaxPool2d):
+            return not layer.return_indices
+        if not isinstance(layer, nn.MaxPool2d) or layer.ceil_mode or layer.return_indices:
+            return False
+        return layer.padding in (0, (0, 0)) and layer.dilation in (1, (1, 1))
+
+    def whole(self, maps: Tensor) -> Tensor:
+        """The layer of whole maps."""
+        made: Tensor = self.layer(maps.permute(0, 3, 1, 2))
+        return made.permute(0, 2, 3, 1)
+
+    def numbers(self, height: int, width: int) -> Numbers:
+        """Where each line of windows begins and ends, and each column."""
+        down, along = (self._windows(size, axis) for axis, size in enumerate((height, width)))
+        return Numbers(places=tuple(edge for window in (*down, *along) for edge in window))
+
+    def _windows(self, size: int, axis: int) -> list[tuple[int, int]]:
+        if isinstance(self.layer, nn.AdaptiveMaxPool2d):
+            wanted = _of(self.layer.output_size, axis)
+            count = size if wanted is None else wanted
+            return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+        side, stride = (_of(getattr(self.layer, name), axis) for name in ("kernel_size", "stride"))
+        assert side is not None and stride is not None  # torch fills them in
+        return [(begin, begin + side) for begin in range(0, size - side + 1, stride)]
+
+
+def _of(setting: int | tuple[int | None, ...] | None, axis: int) -> int | None:
+    return setting[axis] if isinstance(setting, tuple) else setting
