@@ -35,10 +35,10 @@ class Convolution(Step):
         return made.permute(0, 2, 3, 1)
 
     def numbers(self, height: int, width: int) -> Numbers:
-        """Kernel, stride and padding, whether it is transposed, and the weights (h w, in, out)."""
+        """Kernel, stride and padding, whether it is transposed, and the weights (h, in, w, out), so that later ones reach further."""
         transposed = isinstance(self.layer, nn.ConvTranspose2d)
         weight = self.layer.weight.detach()
-        order = (2, 3, 0, 1) if transposed else (2, 3, 1, 0)
+        weight = weight.permute(2, 0, 3, 1) if transposed else weight.flip(2, 3).permute(2, 1, 3, 0)
         padding = (int(side) for side in self.layer.padding)
         settings = (*self.layer.kernel_size, *self.layer.stride, *padding, int(transposed))
-        return Numbers(settings, weights=weight.permute(order).flatten())
+        return Numbers(settings, weights=weight.flatten())

@@ -171,19 +171,23 @@ def _convolve(line, row, count, weights, kept, buffers):
             if difference != 0:
                 index[terms], values[terms] = c, difference
                 terms += 1
+        if terms == 0:
+            continue
         y, x = at[i] // line[IN_W], at[i] % line[IN_W]
         for a in range(high):
-            to_y = _reached(y, a, down, up, transposed, line[OUT_H])
-            if to_y < 0:
-                continue
-            for b in range(wide):
-                to_x = _reached(x, b, across, aside, transposed, columns)
-                if to_x < 0 or terms == 0:
+            to_y = _reached(y, a, high, down, up, transposed, line[OUT_H])
+            b = 0
+            while to_y >= 0 and b < wide:
+                to_x = _reached(x, b, wide, across, aside, transposed, columns)
+                if to_x < 0:
+                    b += 1
                     continue
-                place = to_y * columns + to_x
-                base = line[OUTPUT] + place * made
-                if marks[place] != stamp[0]:
+                length = min(wide - b, columns - to_x) if across == 1 else 1  # columns side by side at a time
+                for place in range(to_y * columns + to_x, to_y * columns + to_x + length):
+                    if marks[place] == stamp[0]:
+                        continue
                     marks[place] = stamp[0]
+                    base = line[OUTPUT] + place * made
                     if not _log(row, base, made, kept):
                         return -1
                     at_made[touched] = place
@@ -191,8 +195,10 @@ def _convolve(line, row, count, weights, kept, buffers):
                     for o in range(made):
                         kept_old[o] = here[o]
                     touched += 1
-                entry = line[WEIGHTS] + (a * wide + b) * channels * made
-                _add(state[base : base + made], weights[entry : entry + channels * made], index, values, terms)
+                base = line[OUTPUT] + (to_y * columns + to_x) * made
+                entry = line[WEIGHTS] + (a * channels * wide + b) * made
+                _add(state[base : base + length * made], weights[entry:], wide * made, index, values, terms)
+                b += length
     for i in range(touched):
         base = line[OUTPUT] + at_made[i] * made
         here, kept_new = state[base : base + made], new_made[i * made : (i + 1) * made]
@@ -202,32 +208,35 @@ def _convolve(line, row, count, weights, kept, buffers):
 
 
 @numba.njit(cache=True, nogil=True)
-def _reached(y, entry, stride, padding, transposed, size):
-    """The line of the output that a line of the input reaches through an entry of the kernel, -1 if none."""
+def _reached(y, entry, size, stride, padding, transposed, lines):
+    """The line of the output that a line of the input reaches through an entry of the kernel, -1 if none.
+
+    Entries are counted so that later ones reach further.
+    """
     if transposed:
         to = y * stride - padding + entry
     else:
-        to = y + padding - entry
+        to = y + padding - (size - 1 - entry)
         if to % stride != 0:
             return -1
         to = to // stride
-    return to if 0 <= to < size else -1
+    return to if 0 <= to < lines else -1
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
-def _add(sums, weights, index, values, terms):
-    """Add the weights (in, out) of some channels times values, four channels a sweep."""
+def _add(sums, weights, pitch, index, values, terms):
+    """Add the weights of some channels, a pitch apart, times values; four channels a sweep."""
     made = len(sums)
     j = 0
     while j + 4 <= terms:
-        a, b = weights[index[j] * made :], weights[index[j + 1] * made :]
-        c, d = weights[index[j + 2] * made :], weights[index[j + 3] * made :]
+        a, b = weights[index[j] * pitch :], weights[index[j + 1] * pitch :]
+        c, d = weights[index[j + 2] * pitch :], weights[index[j + 3] * pitch :]
         p, q, r, s = values[j], values[j + 1], values[j + 2], values[j + 3]
         for o in range(made):
             sums[o] += p * a[o] + q * b[o] + r * c[o] + s * d[o]
         j += 4
     while j < terms:
-        a, p = weights[index[j] * made :], values[j]
+        a, p = weights[index[j] * pitch :], values[j]
         for o in range(made):
             sums[o] += p * a[o]
         j += 1
@@ -309,18 +318,21 @@ def _largest(line, row, count, places, kept, buffers):
     at, marks, stamp, largest = buffers[0], buffers[6], buffers[7], buffers[9]
     state, channels = kept[0][row], line[IN_C]
     down, along = line[PLACES], line[PLACES] + 2 * line[OUT_H]
+    firsts = along + 2 * line[OUT_W]
     stamp[0] += 1
     changed = 0
     for i in range(count):
         y, x = at[i] // line[IN_W], at[i] % line[IN_W]
-        for r in range(line[OUT_H]):
+        r = places[firsts + y]
+        while r < line[OUT_H] and places[down + 2 * r] <= y:
             top, bottom = places[down + 2 * r], places[down + 2 * r + 1]
-            if not top <= y < bottom:
-                continue
-            for q in range(line[OUT_W]):
+            r += 1
+            q = places[firsts + line[IN_H] + x]
+            while q < line[OUT_W] and places[along + 2 * q] <= x:
                 left, right = places[along + 2 * q], places[along + 2 * q + 1]
-                place = r * line[OUT_W] + q
-                if not left <= x < right or marks[place] == stamp[0]:
+                place = (r - 1) * line[OUT_W] + q
+                q += 1
+                if marks[place] == stamp[0]:
                     continue
                 marks[place] = stamp[0]
                 for c in range(channels):

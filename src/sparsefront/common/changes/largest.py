@@ -34,9 +34,10 @@ class Largest(Step):
         return made.permute(0, 2, 3, 1)
 
     def numbers(self, height: int, width: int) -> Numbers:
-        """Where each line of windows begins and ends, and each column."""
+        """Where each line of windows begins and ends, and each column; the first window that a line or column is in."""
         down, along = (self._windows(size, axis) for axis, size in enumerate((height, width)))
-        return Numbers(places=tuple(edge for window in (*down, *along) for edge in window))
+        edges = tuple(edge for window in (*down, *along) for edge in window)
+        return Numbers(places=(*edges, *_firsts(down, height), *_firsts(along, width)))
 
     def _windows(self, size: int, axis: int) -> list[tuple[int, int]]:
         if isinstance(self.layer, nn.AdaptiveMaxPool2d):
@@ -50,3 +51,8 @@ class Largest(Step):
 
 def _of(setting: int | tuple[int | None, ...] | None, axis: int) -> int | None:
     return setting[axis] if isinstance(setting, tuple) else setting
+
+
+def _firsts(windows: list[tuple[int, int]], size: int) -> list[int]:
+    """The first window that ends behind each of `size` places; windows follow one another."""
+    return [sum(end <= place for _, end in windows) for place in range(size)]
