@@ -198,7 +198,6 @@ class TopT(FrontEnd):
         projections = self.project(images)
         return self._activate(projections * self._largest(projections, self.top_t))
 
-
     def _decode(self, codes: Tensor, images: Tensor) -> Tensor:
         rows = (images.shape[-2] - self.patch_size) // self.stride + 1
         # (B, P, L) is already the channels-last layout that convolutions are fastest in.

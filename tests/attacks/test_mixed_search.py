@@ -1,5 +1,7 @@
 """Random search by moves of several kinds, which walks on over plateaus."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -246,3 +248,27 @@ def test_emptied_squares_spend_the_budget_elsewhere(norm):
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         MixedSearch(**settings)
+
+
+def rising_to(top, images):
+    """Logits whose margin is the share of pixels above the middle, cut at `top`, less 2: never fooled."""
+    above = (images > 0.5).flatten(1).double().mean(dim=1).clamp_max(top)
+    return torch.stack([2 - above, above], dim=1)
+
+
+@pytest.mark.parametrize(("top", "goes_on"), [(0.5, False), (1.0, True)])
+def test_a_sample_that_gradients_have_led_to_the_top_is_searched_no_more(top, goes_on):
+    starts = GREY.clone()
+    starts.flatten()[: round(0.5 * starts.numel())] += 0.1
+    spy = AskedModel(partial(rising_to, top))
+    MixedSearch(eps=0.1, n_queries=400, patience=400)(spy, GREY, ZERO, starts=starts)
+    points = torch.cat(spy.asked)
+    striped = (points == points[..., :1, :]).flatten(1).all(dim=1)
+    assert striped[100:].any() == goes_on  # another walk
+    assert (len(points) > 200) == goes_on
+
+
+def test_a_search_without_starts_has_no_trial():
+    spy = AskedModel(constant)
+    MixedSearch(eps=0.1, n_queries=400, patience=400, n_walks=1)(spy, GREY, ZERO)
+    assert len(torch.cat(spy.asked)) > 300

@@ -35,7 +35,7 @@ class Convolution(Step):
         return made.permute(0, 2, 3, 1)
 
     def numbers(self, height: int, width: int) -> Numbers:
-        """Kernel, stride and padding, whether it is transposed, and the weights (h, in, w, out), so that later ones reach further."""
+        """Kernel, stride, padding, whether it is transposed; weights (h, in, w, out): later ones reach further."""
         transposed = isinstance(self.layer, nn.ConvTranspose2d)
         weight = self.layer.weight.detach()
         weight = weight.permute(2, 0, 3, 1) if transposed else weight.flip(2, 3).permute(2, 1, 3, 0)

@@ -44,8 +44,7 @@ class Largest(Step):
             wanted = _of(self.layer.output_size, axis)
             count = size if wanted is None else wanted
             return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
-        side, stride = (_of(getattr(self.layer, name), axis) for name in ("kernel_size", "stride"))
-        assert side is not None and stride is not None  # torch fills them in
+        side, stride = (_of(getattr(self.layer, name), axis) or size for name in ("kernel_size", "stride"))
         return [(begin, begin + side) for begin in range(0, size - side + 1, stride)]
 
 

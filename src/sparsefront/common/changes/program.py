@@ -99,4 +99,5 @@ class Program:
 
     def last(self, state: Tensor, samples: Tensor) -> Tensor:
         """The chain's last maps (S, C, H, W) of some samples (S,)."""
-        return state[:, self._last :][samples].unflatten(1, self._last_shape).permute(0, 3, 1, 2)
+        maps: Tensor = state[:, self._last :][samples].unflatten(1, self._last_shape)
+        return maps.permute(0, 3, 1, 2)

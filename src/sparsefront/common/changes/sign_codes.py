@@ -38,7 +38,8 @@ class SignCodes(Step):
     def whole(self, maps: Tensor) -> Tensor:
         """The codes (B, h, w, L) of images (B, H, W, C)."""
         rows = (maps.shape[1] - self.patch_size) // self.stride + 1
-        return self.codes(maps.permute(0, 3, 1, 2)).unflatten(1, (rows, -1))
+        codes: Tensor = self.codes(maps.permute(0, 3, 1, 2)).unflatten(1, (rows, -1))
+        return codes
 
     def numbers(self, height: int, width: int) -> Numbers:
         """Patch size, stride and T, and the dictionary as (n^2, C, L), the atoms' l1 norms and limits behind it."""

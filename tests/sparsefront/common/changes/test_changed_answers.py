@@ -87,7 +87,12 @@ def test_layers_that_cannot_be_followed_compute_the_whole():
     steps, rest = steps_of([network])
     assert (len(steps), len(rest)) == (3, 2)
     with torch.no_grad():
-        walked(ChangedAnswers(network, Program(steps, images[:1]), nn.Sequential(*rest), images), network, images, torch.Generator())
+        walked(
+            ChangedAnswers(network, Program(steps, images[:1]), nn.Sequential(*rest), images),
+            network,
+            images,
+            torch.Generator(),
+        )
 
 
 @pytest.mark.parametrize("decoder", ["deep", "resize"])
