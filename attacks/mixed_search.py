@@ -24,7 +24,7 @@ _TRIAL, _WORTH = 1 / 40, 0.01  # of the queries, and of the rise from the image 
 
 @dataclass
 class _Search(Walk):
-    """Samples that are searched for: images, radii, goal and numbers, when the loss last rose, and what it must reach."""
+    """Samples that are searched for: images, radii, goal, numbers, when the loss last rose, and what it must reach."""
 
     clean: Tensor
     eps: Tensor
