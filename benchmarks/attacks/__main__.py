@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.attacks.inputs import Inputs
 from benchmarks.record import hold_all
 
-PATHS = ("bounded", "least", "saliency", "undefended", "defaults")
+PATHS = ("bounded", "least", "saliency", "undefended", "defaults", "protocol")
 PACKAGES = ("torch", "foolbox", "adversarial-robustness-toolbox", "pyautoattack", "sparsefront")
 
 

@@ -13,7 +13,7 @@ from torchvision.datasets import CIFAR10
 from torchvision.transforms.functional import pil_to_tensor
 
 from sparsefront import DefendedClassifier
-from sparsefront.attacks import Attack, NamedAttack
+from sparsefront.attacks import PGD, Attack, NamedAttack
 from sparsefront.classifiers import ConvNet, ResNet32
 from sparsefront.common.frozen_model import frozen_model
 from sparsefront.data.batch import Batch
@@ -51,19 +51,27 @@ class Inputs:
             return net, _right(net, images, labels, number)
         return net, Batch(images[:number], labels[:number], torch.arange(number))
 
-    @cache  # noqa: B019
     def digits(self, number: int) -> tuple[nn.Module, Batch]:
         """A `ConvNet` trained for a minute, and digits that it gets right."""
+        return self._digits(number, 200, None)
+
+    def robust_digits(self, number: int, eps: float) -> tuple[nn.Module, Batch]:
+        """One trained on what PGD makes of the digits within Linf `eps`, likewise."""
+        return self._digits(number, 600, PGD(eps=eps, steps=7))
+
+    @cache  # noqa: B019
+    def _digits(self, number: int, n_iterations: int, adversary: Attack | None) -> tuple[nn.Module, Batch]:
         pixels, labels = mnist_data()
         images = torch.from_numpy(pixels).float().view(-1, 1, 28, 28) / 255
         targets = torch.from_numpy(labels).long()
         torch.manual_seed(0)
         net = ConvNet(1, 10)
         optimizer = torch.optim.Adam(net.parameters(), 2e-3)
-        for _ in range(200):
+        for _ in range(n_iterations):
             chosen = torch.randint(len(images), (64,))
+            seen = images[chosen] if adversary is None else adversary(net, images[chosen], targets[chosen])
             optimizer.zero_grad()
-            nn.functional.cross_entropy(net(images[chosen]), targets[chosen]).backward()
+            nn.functional.cross_entropy(net(seen), targets[chosen]).backward()
             optimizer.step()
         net.eval().requires_grad_(False)
         return net, _right(net, images[::7], targets[::7], number)
