@@ -74,11 +74,11 @@ _EFFORTS: dict[Effort, _Effort] = {
         rays=2, directions=0, points=8, fits=False,
     ),
     "standard": _Effort(
-        steps=100, restarts=1, classes=9, passes=10, queries=20000, walks=2,
+        steps=100, restarts=1, classes=9, passes=10, queries=20000, walks=5,
         rays=10, directions=200, points=20, fits=True,
     ),
     "thorough": _Effort(
-        steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=4,
+        steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=8,
         rays=20, directions=400, points=40, fits=True,
     ),
 }  # fmt: skip
@@ -98,7 +98,8 @@ class Standard(Protocol):
        was handed out; the opposite direction where gradients point down; gradients averaged over points where they
        ripple; differences of answers, and transfer from a network fitted to the model's answers, where there is no
        gradient; averages over draws where answers differ from call to call.
-    4. Random search with mixed moves from the best image so far and from stripes (after Andriushchenko et al. 2020).
+    4. Auto-PGD on the margin from the best image so far, and from there, where that is not the top yet, random search
+       with mixed moves, then from stripes (after Andriushchenko et al. 2020).
     5. A search for the smallest perturbation (Pintor et al. 2021), which counts inside the ball; by decisions where
        answers carry no scores (Linf: Chen and Gu 2020, where gradients are zero or do not raise the loss, too; L2: Chen
        et al. 2020).
@@ -142,6 +143,7 @@ class Standard(Protocol):
             make("apgd_t", make.targeted()),
             *self._other_views(make),
             *self._remedies(make),
+            make("apgd_cw", make.ascent("cw"), start="best"),
             make("search", make.search(), start="best"),
             make("smallest", FMN(norm=self.norm, eps=float(self.eps), steps=effort.steps)),
             *self._by_decisions(make),
