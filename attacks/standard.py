@@ -95,15 +95,16 @@ class Standard(Protocol):
     2. Images made for the classifier alone, and for a network fitted to the front end; the deployed model has the last
        word on them.
     3. Remedies, on samples that show a sign of a hidden gradient: logits rescaled where their softmax is saturated or
-       was handed out; the opposite direction where gradients point down; gradients averaged over points where they
-       ripple; differences of answers, and transfer from a network fitted to the model's answers, where there is no
-       gradient; averages over draws where answers differ from call to call.
+       was handed out; the opposite direction where gradients point down.
     4. Auto-PGD on the margin from the best image so far, and from there, where that is not the top yet, random search
        with mixed moves, then from stripes (after Andriushchenko et al. 2020).
-    5. A search for the smallest perturbation (Pintor et al. 2021), which counts inside the ball; by decisions where
+    5. Dearer remedies: gradients averaged over points where they ripple; differences of answers, and transfer from a
+       network fitted to the model's answers, where there is no gradient; averages over draws where answers differ from
+       call to call.
+    6. A search for the smallest perturbation (Pintor et al. 2021), which counts inside the ball; by decisions where
        answers carry no scores (Linf: Chen and Gu 2020, where gradients are zero or do not raise the loss, too; L2: Chen
        et al. 2020).
-    6. Auto-PGD on the margin once more, from the best images so far.
+    7. Auto-PGD on the margin once more, from the best images so far.
 
     Before a front end that draws random numbers, gradients and answers are averaged over several passes.
 
@@ -142,9 +143,10 @@ class Standard(Protocol):
             make("apgd_ce", make.ascent("ce", n_restarts=effort.restarts)),
             make("apgd_t", make.targeted()),
             *self._other_views(make),
-            *self._remedies(make),
+            *self._other_directions(make),
             make("apgd_cw", make.ascent("cw"), start="best"),
             make("search", make.search(), start="best"),
+            *self._other_gradients(make),
             make("smallest", FMN(norm=self.norm, eps=float(self.eps), steps=effort.steps)),
             *self._by_decisions(make),
             make("apgd_best", make.ascent("cw"), start="best"),
@@ -164,15 +166,18 @@ class Standard(Protocol):
         if make.frontend.returns_images and make.effort.fits:
             yield make("surrogate", make.ascent("ce"), FittedSurrogate(radius=make.pixel_size, seed=self.seed))
 
-    def _remedies(self, make: "_Maker") -> Iterator[NamedAttack]:
-        """What mends an attack that a sign shows to be misled, on the samples that show it."""
-        ascent = make.ascent("cw")
+    def _other_directions(self, make: "_Maker") -> Iterator[NamedAttack]:
+        """What mends a gradient that a sign shows to be misleading, at no more than its own cost."""
+        ascent, rescaled = make.ascent("cw"), RescaledLogits(_DEPLOYED)
+        yield make("rescaled", ascent, rescaled, ("vanishing", "outputs_sum_to_one"))
+        yield make("opposite", ascent, OppositeGradient(rescaled), ("gradient_points_down",))
+
+    def _other_gradients(self, make: "_Maker") -> Iterator[NamedAttack]:
+        """What takes a gradient's place where a sign shows that it misleads: many times as dear, so after the search."""
         points, radius = make.effort.points, make.pixel_size / _SHARE
         rescaled = RescaledLogits(_DEPLOYED)
         averaged = Neighbourhood(rescaled, radius=radius, n_samples=points, seed=self.seed, mirrored=True)
-        yield make("rescaled", ascent, rescaled, ("vanishing", "outputs_sum_to_one"))
-        yield make("opposite", ascent, OppositeGradient(rescaled), ("gradient_points_down",))
-        yield make("averaged", ascent, averaged, ("rippled", "differences_disagree", "loss_does_not_rise"))
+        yield make("averaged", make.ascent("cw"), averaged, ("rippled", "differences_disagree", "loss_does_not_rise"))
         yield make("differences", make.differences(), rescaled, ("zero_gradients", "differences_disagree"))
         if make.effort.directions:
             fine = make.differences(n_directions=make.effort.directions)
