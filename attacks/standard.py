@@ -173,7 +173,7 @@ class Standard(Protocol):
         yield make("opposite", ascent, OppositeGradient(rescaled), ("gradient_points_down",))
 
     def _other_gradients(self, make: "_Maker") -> Iterator[NamedAttack]:
-        """What takes a gradient's place where a sign shows that it misleads: many times as dear, so after the search."""
+        """What takes the place of a gradient that a sign shows to mislead: many times as dear, so after the search."""
         points, radius = make.effort.points, make.pixel_size / _SHARE
         rescaled = RescaledLogits(_DEPLOYED)
         averaged = Neighbourhood(rescaled, radius=radius, n_samples=points, seed=self.seed, mirrored=True)

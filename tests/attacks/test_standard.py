@@ -34,6 +34,14 @@ def test_it_goes_through_every_mode_that_a_front_end_declares():
     assert all(one.attack.eot_iter == 1 for one in made.values() if hasattr(one.attack, "eot_iter") and not one.where)
 
 
+def test_dear_remedies_meet_only_what_the_search_leaves():
+    made = [name.removeprefix("standard.") for name in entries(Identity)]
+    assert made.index("apgd_cw") < made.index("search")
+    dear = ("averaged", "differences", "fine_differences", "fitted", "averaged_draws")
+    assert all(made.index("search") < made.index(name) for name in dear)
+    assert made.index("rescaled") < made.index("apgd_cw")
+
+
 def test_it_asks_nothing_of_a_front_end_that_is_none_and_no_gray_box_where_codes_are_read():
     bare = entries(Identity)
     assert not {"standard.gray_box", "standard.surrogate", "standard.apgd_identity"} & set(bare)
