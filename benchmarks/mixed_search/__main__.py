@@ -7,6 +7,7 @@ import platform
 import shlex
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--n_queries", type=int, default=2000, help="of a walk")
     parser.add_argument("--n_walks", type=int, default=1)
     parser.add_argument("--from_apgd", action="store_true", help="begin the first walk of `mixed` where APGD ends")
+    parser.add_argument("--whole", action="store_true", help="compute whole images anew where only a few pixels change")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
@@ -65,6 +67,8 @@ def held(name: str, options: argparse.Namespace) -> dict[str, Any]:
     right = model(images).argmax(dim=1) == labels
     images, labels, indices = images[right], labels[right], indices[right]
     search, logits, began = search_of(name, options), WhiteBox()(model), time.process_time()
+    if options.whole:
+        logits = partial(logits)  # without what it knows of changed pixels
     starts = None
     if options.from_apgd:
         starts = APGD(norm=options.norm, eps=options.eps, loss="cw")(logits, images, labels, indices)
@@ -72,7 +76,7 @@ def held(name: str, options: argparse.Namespace) -> dict[str, Any]:
     seconds = time.process_time() - began
     standing = model(adversarial).argmax(dim=1) == labels
     return {
-        "search": repr(search) + (" from APGD" if options.from_apgd else ""),
+        "search": repr(search) + " from APGD" * options.from_apgd + ", whole images" * options.whole,
         "digits": len(images),
         "standing": int(standing.sum()),
         "standing_indices": indices[standing].tolist(),
