@@ -113,7 +113,7 @@ class MixedSearch(Bounded):
             worth = torch.full_like(clean.losses[rows], -torch.inf)
             if number == 0 and starts is not None:
                 start = self.score(model, starts[rows], goal[rows])
-                if self.n_queries > self._trial:
+                if min(self.n_queries, self._patience) > self._trial:
                     worth = start.losses + _WORTH * (start.losses - clean.losses[rows])
             else:
                 points = first_points(centres, eps, self.norm, samples, seed=self.seed, stream=stream)
@@ -129,18 +129,21 @@ class MixedSearch(Bounded):
         return best_of_attempts(attempt, images, self.n_walks, self.early_stop, fallen)
 
     @property
+    def _patience(self) -> int:
+        return max(self.n_queries // 4, 1) if self.patience is None else self.patience
+
+    @property
     def _trial(self) -> float:
         """Queries in which a walk from a given start must show that it is worth it."""
         return max(self.n_queries * _TRIAL, _SHORTEST_TRIAL)
 
     def _walk(self, model: Model, best: Candidates, walk: _Search, first: int) -> Candidates:
         """The best of one walk from points as the model judges them; its draws are of the streams from `first` on."""
-        patience = max(self.n_queries // 4, 1) if self.patience is None else self.patience
         asked = Nearby(
             model, best.images, self.eot_iter, local=self.norm == "Linf"
         )  # others spend what is left anywhere
         for query in range(1, self.n_queries):
-            done = query - walk.risen > patience
+            done = query - walk.risen > self._patience
             if query > self._trial:
                 done |= best.losses[walk.rows] < walk.worth
             if self.early_stop:

@@ -20,7 +20,7 @@ class LocalLogits:
     Args:
         logits: (B, C, H, W) -> (B, K), all that others see of it.
         model: the defended model.
-        meter: put around what follows the parts that changes are followed through.
+        meter: told of each image that is asked about.
     """
 
     def __init__(self, logits: Logits, model: Any, meter: Meter) -> None:
@@ -34,7 +34,7 @@ class LocalLogits:
         """What answers for images that differ in a few pixels from (B, C, H, W); None where that is no sooner."""
         frontend, classifier = self._model.frontend, self._model.classifier
         steps = getattr(frontend, "change_steps", lambda: None)()
-        if steps is None or frontend.randomised or frontend.n_copies > 1 or images.device.type != "cpu":
+        if steps is None or frontend.randomised or frontend.n_copies > 1 or not self._can_be_followed(images):
             return None
         layers = getattr(classifier, "change_layers", None)
         rest: Logits = self._model.logits_from
@@ -47,8 +47,13 @@ class LocalLogits:
             program = Program(steps, images[:1])
             if program.bytes_of(len(images)) > _MOST_BYTES:
                 return None
-            answers = ChangedAnswers(self, program, self._meter(rest), images)
+            answers = ChangedAnswers(self, program, rest, images, asked=self._meter(lambda points: points))
         return answers if self._agrees(answers, images) else None
+
+    def _can_be_followed(self, images: Tensor) -> bool:
+        """Whether the kernel takes such images (B, C, H, W): on the processor, and of the front end's shape."""
+        compiled = images.device.type == "cpu" and images.dtype in (torch.float32, torch.float64)
+        return compiled and images.shape[1:] == torch.Size(self._model.frontend.image_shape)
 
     @torch.no_grad()
     def _agrees(self, answers: ChangedAnswers, images: Tensor) -> bool:

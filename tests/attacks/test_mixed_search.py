@@ -272,3 +272,11 @@ def test_a_search_without_starts_has_no_trial():
     spy = AskedModel(constant)
     MixedSearch(eps=0.1, n_queries=400, patience=400, n_walks=1)(spy, GREY, ZERO)
     assert len(torch.cat(spy.asked)) > 300
+
+
+def test_impatience_is_no_trial():
+    starts = GREY.clone()
+    starts.flatten()[: round(0.5 * starts.numel())] += 0.1
+    spy = AskedModel(partial(rising_to, 0.5))
+    MixedSearch(eps=0.1, n_queries=400, patience=5, n_walks=5)(spy, GREY, ZERO, starts=starts)
+    assert len(torch.cat(spy.asked)) > 20

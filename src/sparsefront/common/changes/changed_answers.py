@@ -26,10 +26,13 @@ class ChangedAnswers:
         program: its first parts, from the image on.
         rest: what follows them: maps (S, L, h, w) -> logits (S, K).
         images: (B, C, H, W), the first that are kept.
+        asked: told of the points that are answered without the model, which counts its own.
     """
 
-    def __init__(self, model: Model, program: Program, rest: Model, images: Tensor) -> None:
-        self._model, self._program, self._rest = model, program, rest
+    def __init__(
+        self, model: Model, program: Program, rest: Model, images: Tensor, asked: Callable[[Tensor], object] = len
+    ) -> None:
+        self._model, self._program, self._rest, self._tell = model, program, rest, asked
         self._images = images.detach().clone(memory_format=torch.contiguous_format)
         self._state, self._kept = program.empty(len(images))
         self._pool = ThreadPoolExecutor(torch.get_num_threads())
@@ -50,6 +53,8 @@ class ChangedAnswers:
         if len(changed):
             logits[changed] = self._rest(self._program.last(self._state, samples[changed]))
         (whole,) = (self._outcome == kernel.TOO_MUCH).nonzero(as_tuple=True)
+        if len(whole) < len(points):
+            self._tell(points[self._outcome != kernel.TOO_MUCH])
         if len(whole):
             logits[whole] = self._model(points[whole])
         self._answers = logits

@@ -10,6 +10,10 @@ import math
 import numba
 import numpy as np
 
+from sparsecode._native.cache_folder import ensure_cache_folder
+
+ensure_cache_folder()
+
 CONVOLUTION, POINTWISE, LARGEST, CROPPED, SIGN_CODES, KEPT = range(6)
 CLIP, LEAKY, SIGMOID, TANH, SILU, GELU = range(6)
 

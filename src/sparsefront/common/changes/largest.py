@@ -1,5 +1,7 @@
 """The largest values of windows."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from sparsefront.common.changes import kernel
@@ -48,8 +50,8 @@ class Largest(Step):
         return [(begin, begin + side) for begin in range(0, size - side + 1, stride)]
 
 
-def _of(setting: int | tuple[int | None, ...] | None, axis: int) -> int | None:
-    return setting[axis] if isinstance(setting, tuple) else setting
+def _of(setting: int | Sequence[int | None] | None, axis: int) -> int | None:
+    return setting[axis] if isinstance(setting, Sequence) else setting
 
 
 def _firsts(windows: list[tuple[int, int]], size: int) -> list[int]:

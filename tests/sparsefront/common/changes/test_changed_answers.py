@@ -148,3 +148,28 @@ def test_a_front_end_that_draws_is_asked_whole():
         randomised = True
 
     assert WhiteBox()(model(Drawing, (1, 12, 12))).nearby(torch.rand(1, 1, 12, 12)) is None
+
+
+def test_every_question_is_counted_once_even_where_it_changes_nothing():
+    defended, counted = model(top_t("small", 4, 2), (1, 14, 14)), []
+
+    def meter(logits):
+        def counting(images):
+            counted.append(len(images))
+            return logits(images)
+
+        return counting
+
+    images = torch.rand(3, 1, 14, 14, dtype=torch.float64)
+    answers = WhiteBox()(defended, meter).nearby(images)
+    counted.clear()
+    for points in (images.clone(), images + 1e-12, 1 - images):  # the last ones are asked about whole
+        answers.ask(torch.arange(3), points)
+        answers.settle(torch.zeros(3, dtype=torch.bool))
+    assert sum(counted) == 9
+
+
+@pytest.mark.parametrize("changed", [lambda images: images.half(), lambda images: images[..., :8, :8]])
+def test_images_that_the_kernel_does_not_take_are_asked_about_whole(changed):
+    images = changed(torch.rand(2, 1, 14, 14, dtype=torch.float64))
+    assert WhiteBox()(model(top_t("small", 4, 2), (1, 14, 14))).nearby(images) is None
