@@ -1,14 +1,16 @@
 """Logits that can be asked about a few changed pixels."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from sparsefront.attacks.views.view import Logits, Meter
-from sparsefront.common.changes.changed_answers import ChangedAnswers
 from sparsefront.common.changes.program import Program
 from sparsefront.common.changes.steps_of import steps_of
+
+if TYPE_CHECKING:
+    from sparsefront.common.changes.changed_answers import ChangedAnswers
 
 _MOST_BYTES = 2 * 2**30  # that are kept of a batch
 _TRIED = 4  # images on which what follows changes is compared with the model
@@ -30,7 +32,7 @@ class LocalLogits:
         """Logits (B, K) of images (B, C, H, W)."""
         return self._logits(images)
 
-    def nearby(self, images: Tensor) -> ChangedAnswers | None:
+    def nearby(self, images: Tensor) -> "ChangedAnswers | None":
         """What answers for images that differ in a few pixels from (B, C, H, W); None where that is no sooner."""
         frontend, classifier = self._model.frontend, self._model.classifier
         steps = getattr(frontend, "change_steps", lambda: None)()
@@ -43,6 +45,8 @@ class LocalLogits:
             steps, rest = [*steps, *more], nn.Sequential(*others)
         if not steps:
             return None
+        from sparsefront.common.changes.changed_answers import ChangedAnswers  # Numba, which an import must not load
+
         with torch.no_grad():
             program = Program(steps, images[:1])
             if program.bytes_of(len(images)) > _MOST_BYTES:
@@ -56,7 +60,7 @@ class LocalLogits:
         return compiled and images.shape[1:] == torch.Size(self._model.frontend.image_shape)
 
     @torch.no_grad()
-    def _agrees(self, answers: ChangedAnswers, images: Tensor) -> bool:
+    def _agrees(self, answers: "ChangedAnswers", images: Tensor) -> bool:
         """Whether the answers are the model's where a few pixels change: a subclass may compute something else."""
         some = images[:_TRIED]
         height, width = max(some.shape[2] // 4, 1), max(some.shape[3] // 4, 1)

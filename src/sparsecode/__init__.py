@@ -9,6 +9,7 @@ from sparsecode.coded import Coded
 from sparsecode.convolutional_consensus import ConsensusConvolutionalDictionary
 from sparsecode.convolutional_dictionary import OnlineConvolutionalDictionary
 from sparsecode.cut_patches import cut_patches, paste_patches
+from sparsecode.ensure_kernel_cache import ensure_kernel_cache
 from sparsecode.factorisation import Factorisation
 from sparsecode.fista import fista
 from sparsecode.full_precision import full_precision
@@ -49,6 +50,7 @@ __all__ = [
     "convolve",
     "correlate",
     "cut_patches",
+    "ensure_kernel_cache",
     "extract_patches",
     "fista",
     "full_precision",

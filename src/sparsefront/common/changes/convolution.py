@@ -4,7 +4,7 @@ from typing import TypeGuard
 
 from torch import Tensor, nn
 
-from sparsefront.common.changes import kernel
+from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Numbers, Step
 
 
@@ -15,7 +15,7 @@ class Convolution(Step):
         layer: a layer that `follows` says can be followed.
     """
 
-    kind = kernel.CONVOLUTION
+    kind = kinds.CONVOLUTION
 
     def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         self.layer = layer

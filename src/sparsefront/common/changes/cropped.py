@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from sparsefront.common.changes import kernel
+from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Numbers, Step
 
 
@@ -14,7 +14,7 @@ class Cropped(Step):
         width: columns that stay.
     """
 
-    kind = kernel.CROPPED
+    kind = kinds.CROPPED
     keeps_output = False
 
     def __init__(self, height: int, width: int) -> None:

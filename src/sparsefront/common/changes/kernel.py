@@ -10,17 +10,33 @@ import math
 import numba
 import numpy as np
 
-from sparsecode._native.cache_folder import ensure_cache_folder
+from sparsecode import ensure_kernel_cache
+from sparsefront.common.changes.kinds import (
+    CLIP,
+    CONVOLUTION,
+    CROPPED,
+    GELU,
+    IN_C,
+    IN_H,
+    IN_W,
+    INPUT,
+    KEPT,
+    KIND,
+    LARGEST,
+    LEAKY,
+    OUT_C,
+    OUT_H,
+    OUT_W,
+    OUTPUT,
+    PLACES,
+    POINTWISE,
+    SETTINGS,
+    SIGMOID,
+    TANH,
+    WEIGHTS,
+)
 
-ensure_cache_folder()
-
-CONVOLUTION, POINTWISE, LARGEST, CROPPED, SIGN_CODES, KEPT = range(6)
-CLIP, LEAKY, SIGMOID, TANH, SILU, GELU = range(6)
-
-# A line of the table: the kind, height, width and channels of the step's input and of its output, where in `state` its
-# input and output are kept (-1: they are not), where its weights and its places begin, and its settings.
-KIND, IN_H, IN_W, IN_C, OUT_H, OUT_W, OUT_C, INPUT, OUTPUT, WEIGHTS, PLACES, SETTINGS = range(12)
-N_SETTINGS = 7
+ensure_kernel_cache()
 
 NOTHING, CHANGED, TOO_MUCH = range(3)
 """What became of a sample: all that follows the chain is as it was, or not, or its log is full and nothing was done."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from sparsefront.common.changes import kernel
+from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Numbers, Step
 
 
@@ -15,7 +15,7 @@ class Largest(Step):
         layer: max pooling that `follows` says can be followed.
     """
 
-    kind = kernel.LARGEST
+    kind = kinds.LARGEST
     keeps_input = True
 
     def __init__(self, layer: nn.Module) -> None:

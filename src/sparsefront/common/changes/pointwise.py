@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from sparsefront.common.changes import kernel
+from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Numbers, Step
 
 
@@ -13,7 +13,7 @@ class Pointwise(Step):
         layer: one of those that `follows` knows.
     """
 
-    kind = kernel.POINTWISE
+    kind = kinds.POINTWISE
     keeps_output = False
 
     def __init__(self, layer: nn.Module) -> None:
@@ -39,17 +39,17 @@ def _known(layer: nn.Module) -> tuple[int, tuple[float, ...]]:
     """The kernel's number of a layer's function, -1 if it has none, and its bounds."""
     match layer:
         case nn.Hardtanh():  # of which ReLU6 is one
-            return kernel.CLIP, (float(layer.min_val), float(layer.max_val))
+            return kinds.CLIP, (float(layer.min_val), float(layer.max_val))
         case nn.ReLU():
-            return kernel.CLIP, (0.0, float("inf"))
+            return kinds.CLIP, (0.0, float("inf"))
         case nn.LeakyReLU():
-            return kernel.LEAKY, (float(layer.negative_slope),)
+            return kinds.LEAKY, (float(layer.negative_slope),)
         case nn.Sigmoid():
-            return kernel.SIGMOID, ()
+            return kinds.SIGMOID, ()
         case nn.Tanh():
-            return kernel.TANH, ()
+            return kinds.TANH, ()
         case nn.SiLU():
-            return kernel.SILU, ()
+            return kinds.SILU, ()
         case nn.GELU() if layer.approximate == "none":
-            return kernel.GELU, ()
+            return kinds.GELU, ()
     return -1, ()

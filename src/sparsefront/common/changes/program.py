@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparsefront.common.changes import kernel
+from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Step
 
 _LOGGED = 0.5  # share of what is kept of a sample that a change may overwrite; beyond, the whole is no dearer
@@ -37,7 +37,7 @@ class Program:
             made = step.whole(maps)
             numbers = step.numbers(*maps.shape[1:3])
             where = self._keep(maps, step.keeps_input), self._keep(made, step.keeps_output)
-            settings = [*numbers.settings, *[0] * (kernel.N_SETTINGS - len(numbers.settings))]
+            settings = [*numbers.settings, *[0] * (kinds.N_SETTINGS - len(numbers.settings))]
             begins = sum(map(len, weights)), len(places)
             rows.append([step.kind, *maps.shape[1:], *made.shape[1:], *where, *begins, *settings])
             bounds.append([*numbers.bounds, *[0.0] * (2 - len(numbers.bounds))])
@@ -46,7 +46,7 @@ class Program:
             self._places.append(where)
             maps = made
         self._last_shape, self._last = maps.shape[1:], self._keep(maps, True)
-        rows.append([kernel.KEPT, *maps.shape[1:], *maps.shape[1:], -1, self._last, *[0] * (2 + kernel.N_SETTINGS)])
+        rows.append([kinds.KEPT, *maps.shape[1:], *maps.shape[1:], -1, self._last, *[0] * (2 + kinds.N_SETTINGS)])
         bounds.append([0.0, 0.0])
         self.chain = (
             np.array(rows, dtype=np.int64),

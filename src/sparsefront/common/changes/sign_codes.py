@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sparsefront.common.changes import kernel
+from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Numbers, Step
 
 
@@ -20,7 +20,7 @@ class SignCodes(Step):
         limits: (L,) what |projection| must reach not to become 0; absent: they stay as they are.
     """
 
-    kind = kernel.SIGN_CODES
+    kind = kinds.SIGN_CODES
     keeps_input = True
 
     def __init__(
