@@ -187,9 +187,8 @@ def test_a_front_end_that_is_no_class_is_refused(front_end):
 def test_an_attack_that_is_not_built_is_refused_with_the_mend():
     with pytest.raises(ValueError, match=r"^`attack` must be an Attack, found the class PGD; write PGD\(\.\.\.\)"):
         NamedAttack("p", PGD)
-    with pytest.raises(
-        ValueError, match=r"^`attacks` must be a list, each entry a NamedAttack or one of quick, standard, thorough, "
-    ):
+    entries = "a NamedAttack or a Standard or one of quick, standard, thorough, "
+    with pytest.raises(ValueError, match=f"^`attacks` must be a list, each entry {entries}"):
         RobustEvaluation([PGD()])
 
 
