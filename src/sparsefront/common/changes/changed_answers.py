@@ -11,7 +11,7 @@ from sparsefront.common.changes import kernel
 from sparsefront.common.changes.program import Program
 
 Model = Callable[[Tensor], Tensor]
-ANEW = 1000  # questions after which all is computed anew, so that no rounding gathers
+ANEW = 1000  # questions about a sample after which all of it is computed anew, so that no rounding gathers
 _FEWEST = 8  # samples that another thread is worth
 
 
@@ -37,7 +37,7 @@ class ChangedAnswers:
         self._state, self._kept = program.empty(len(images))
         self._pool = ThreadPoolExecutor(torch.get_num_threads())
         self._buffers = [program.buffers() for _ in range(torch.get_num_threads())]
-        self._asked = 0
+        self._asked = torch.zeros(len(images), dtype=torch.int64)
         self._take(torch.arange(len(images)), self._images)
 
     @torch.no_grad()
@@ -66,10 +66,8 @@ class ChangedAnswers:
         arrays = self._samples.numpy(), accepted.numpy(), self._images.numpy(), self._points.numpy()
         kernel.settle_changes(*arrays, self._kept)
         self._logits[self._samples[accepted]] = self._answers[accepted]
-        self._asked += 1
-        anew = accepted & (self._outcome == kernel.TOO_MUCH)
-        if self._asked % ANEW == 0:
-            anew = torch.ones_like(anew)
+        self._asked[self._samples] += 1
+        anew = accepted & (self._outcome == kernel.TOO_MUCH) | (self._asked[self._samples] % ANEW == 0)
         if anew.any():
             self._take(self._samples[anew], self._images[self._samples[anew]])
 

@@ -3,6 +3,8 @@
 A chain is a table of numbers, a line a step (`Program`). What a step keeps of its maps lies in one line of `state` for
 each sample, position by position with the channels side by side. What is overwritten there goes to a log first, so that
 a change can be taken back.
+
+All in one file: Numba's cache of a kernel does not notice a change of what it calls in another.
 """
 
 import math
@@ -146,10 +148,8 @@ def _step(step, row, count, chain, kept, buffers):
         changed = _convolve(line, row, count, chain[3], kept, buffers)
     elif not _write(line[INPUT], line[IN_C], row, count, kept, buffers):
         return -1
-    elif kind == LARGEST:
-        changed = _largest(line, row, count, chain[2], kept, buffers)
     else:
-        changed = _sign_codes(line, row, count, chain[3], kept, buffers)
+        changed = _windowed(line, row, count, chain, kept, buffers)
     channels = line[OUT_C]
     at, new, old, at_made, new_made, old_made = buffers[0], buffers[2], buffers[3], buffers[1], buffers[4], buffers[5]
     for i in range(changed):
@@ -332,11 +332,11 @@ def _put(line, row, place, made, changed, kept, buffers):
     return changed + 1
 
 
-@numba.njit(cache=True, nogil=True)
-def _largest(line, row, count, places, kept, buffers):
-    """The largest values of the windows that changed positions belong to."""
-    at, marks, stamp, largest = buffers[0], buffers[6], buffers[7], buffers[9]
-    state, channels = kept[0][row], line[IN_C]
+@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
+def _windowed(line, row, count, chain, kept, buffers):
+    """What a step makes of the windows that changed positions belong to."""
+    at, marks, stamp, made = buffers[0], buffers[6], buffers[7], buffers[9]
+    state, places = kept[0][row], chain[2]
     down, along = line[PLACES], line[PLACES] + 2 * line[OUT_H]
     firsts = along + 2 * line[OUT_W]
     stamp[0] += 1
@@ -345,58 +345,45 @@ def _largest(line, row, count, places, kept, buffers):
         y, x = at[i] // line[IN_W], at[i] % line[IN_W]
         r = places[firsts + y]
         while r < line[OUT_H] and places[down + 2 * r] <= y:
-            top, bottom = places[down + 2 * r], places[down + 2 * r + 1]
-            r += 1
             q = places[firsts + line[IN_H] + x]
             while q < line[OUT_W] and places[along + 2 * q] <= x:
-                left, right = places[along + 2 * q], places[along + 2 * q + 1]
-                place = (r - 1) * line[OUT_W] + q
-                q += 1
-                if marks[place] == stamp[0]:
-                    continue
-                marks[place] = stamp[0]
-                for c in range(channels):
-                    largest[c] = -np.inf
-                for v in range(top, bottom):
-                    for u in range(left, right):
-                        base = line[INPUT] + (v * line[IN_W] + u) * channels
-                        values = state[base : base + channels]
-                        for c in range(channels):
-                            if values[c] > largest[c]:
-                                largest[c] = values[c]
-                changed = _put(line, row, place, largest, changed, kept, buffers)
-                if changed < 0:
-                    return -1
-    return changed
-
-
-@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
-def _sign_codes(line, row, count, weights, kept, buffers):
-    """The codes of the patches that changed pixels belong to."""
-    at, marks, stamp, codes = buffers[0], buffers[6], buffers[7], buffers[9]
-    size, stride = line[SETTINGS], line[SETTINGS + 1]
-    stamp[0] += 1
-    changed = 0
-    for i in range(count):
-        y, x = at[i] // line[IN_W], at[i] % line[IN_W]
-        for r in range(max(-(-(y - size + 1) // stride), 0), min(y // stride, line[OUT_H] - 1) + 1):
-            for q in range(max(-(-(x - size + 1) // stride), 0), min(x // stride, line[OUT_W] - 1) + 1):
                 place = r * line[OUT_W] + q
-                if marks[place] == stamp[0]:
-                    continue
-                marks[place] = stamp[0]
-                _code(line, kept[0][row], r * stride, q * stride, weights, buffers)
-                changed = _put(line, row, place, codes, changed, kept, buffers)
-                if changed < 0:
-                    return -1
+                if marks[place] != stamp[0]:
+                    marks[place] = stamp[0]
+                    top, left = places[down + 2 * r], places[along + 2 * q]
+                    if line[KIND] == LARGEST:
+                        bottom, right = places[down + 2 * r + 1], places[along + 2 * q + 1]
+                        _maximum(line, state, top, bottom, left, right, made)
+                    else:
+                        _code(line, state, top, left, chain[3], buffers)
+                    changed = _put(line, row, place, made, changed, kept, buffers)
+                    if changed < 0:
+                        return -1
+                q += 1
+            r += 1
     return changed
+
+
+@numba.njit(cache=True, nogil=True)
+def _maximum(line, state, top, bottom, left, right, largest):
+    """The largest value of each channel in one window."""
+    channels = line[IN_C]
+    for c in range(channels):
+        largest[c] = -np.inf
+    for v in range(top, bottom):
+        for u in range(left, right):
+            base = line[INPUT] + (v * line[IN_W] + u) * channels
+            values = state[base : base + channels]
+            for c in range(channels):
+                if values[c] > largest[c]:
+                    largest[c] = values[c]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
 def _code(line, state, top, left, weights, buffers):
     """Project one patch, choose the largest projections, and quantise them, into the buffer of values."""
     index, codes = buffers[8], buffers[9]
-    size, top_t, quantises = line[SETTINGS], line[SETTINGS + 2], line[SETTINGS + 3]
+    size, top_t, quantises = line[SETTINGS], line[SETTINGS + 1], line[SETTINGS + 2]
     channels, atoms = line[IN_C], line[OUT_C]
     projections = buffers[10]
     for k in range(atoms):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Numbers, Step
+from sparsefront.common.changes.windows import Edges, window_places
 
 
 class Largest(Step):
@@ -36,12 +37,11 @@ class Largest(Step):
         return made.permute(0, 2, 3, 1)
 
     def numbers(self, height: int, width: int) -> Numbers:
-        """Where each line of windows begins and ends, and each column; the first window that a line or column is in."""
+        """Where the windows are."""
         down, along = (self._windows(size, axis) for axis, size in enumerate((height, width)))
-        edges = tuple(edge for window in (*down, *along) for edge in window)
-        return Numbers(places=(*edges, *_firsts(down, height), *_firsts(along, width)))
+        return Numbers(places=window_places(down, height, along, width))
 
-    def _windows(self, size: int, axis: int) -> list[tuple[int, int]]:
+    def _windows(self, size: int, axis: int) -> Edges:
         if isinstance(self.layer, nn.AdaptiveMaxPool2d):
             wanted = _of(self.layer.output_size, axis)
             count = size if wanted is None else wanted
@@ -52,8 +52,3 @@ class Largest(Step):
 
 def _of(setting: int | Sequence[int | None] | None, axis: int) -> int | None:
     return setting[axis] if isinstance(setting, Sequence) else setting
-
-
-def _firsts(windows: list[tuple[int, int]], size: int) -> list[int]:
-    """The first window that ends behind each of `size` places; windows follow one another."""
-    return [sum(end <= place for _, end in windows) for place in range(size)]

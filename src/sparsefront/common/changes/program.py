@@ -30,7 +30,7 @@ class Program:
         self._steps = list(steps)
         self._dtype = image.dtype
         self._places: list[tuple[int, int]] = []  # where inputs and outputs are kept, -1 where they are not
-        self.size = self._entries = self._largest = self._widest = 0
+        self.size = self._entries = self._largest = self._longest = self._widest = 0
         rows, bounds, places, weights = [], [], list[int](), [image.new_empty(0)]
         maps = image.permute(0, 2, 3, 1)
         for step in self._steps:
@@ -58,7 +58,7 @@ class Program:
     def _keep(self, maps: Tensor, kept: bool) -> int:
         """Where maps (1, H, W, C) begin among what is kept of a sample."""
         self._largest = max(self._largest, maps.numel())
-        self._widest = max(self._widest, maps.shape[3])
+        self._longest, self._widest = max(self._longest, maps[..., 0].numel()), max(self._widest, maps.shape[3])
         if not kept:
             return -1
         begin = self.size
@@ -68,7 +68,8 @@ class Program:
 
     def bytes_of(self, count: int) -> int:
         """What is kept of so many samples takes so much."""
-        return int(count * self.size * (1 + _LOGGED) * self._dtype.itemsize)
+        of_entries = 2 * np.dtype(np.int32).itemsize * self._entries
+        return int(count * (self.size * (1 + _LOGGED) * self._dtype.itemsize + of_entries))
 
     def empty(self, count: int) -> tuple[Tensor, _Kept]:
         """Memory for what is kept of so many samples (B, `size`), and it beside its log as the kernel takes them."""
@@ -79,9 +80,9 @@ class Program:
 
     def buffers(self) -> _Kept:
         """Memory for one thread."""
-        places = [np.empty(self._largest, dtype=np.int64) for _ in range(2)]
+        places = [np.empty(self._longest, dtype=np.int64) for _ in range(2)]
         values = [torch.empty(self._largest, dtype=self._dtype).numpy() for _ in range(4)]
-        marks, stamp = np.zeros(self._largest, dtype=np.int64), np.zeros(1, dtype=np.int64)
+        marks, stamp = np.zeros(self._longest, dtype=np.int64), np.zeros(1, dtype=np.int64)
         index = np.empty(self._widest, dtype=np.int64)
         ends = [torch.empty(self._widest, dtype=self._dtype).numpy() for _ in range(2)]
         return (*places, *values, marks, stamp, index, *ends)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Numbers, Step
+from sparsefront.common.changes.windows import window_places
 
 
 class SignCodes(Step):
@@ -42,10 +43,12 @@ class SignCodes(Step):
         return codes
 
     def numbers(self, height: int, width: int) -> Numbers:
-        """Patch size, stride and T, and the dictionary as (n^2, C, L), the atoms' l1 norms and limits behind it."""
+        """Patch size, T, where patches are; the dictionary as (n^2, C, L), the atoms' l1 norms and limits behind it."""
         size, count = self.patch_size, self.dictionary.shape[1]
         atoms = self.dictionary.view(-1, size * size, count).transpose(0, 1).flatten()
         norms = self.dictionary.abs().sum(dim=0)
         limits = norms.new_full((count,), -1) if self.limits is None else self.limits
         quantises = int(self.limits is not None)
-        return Numbers((size, self.stride, self.top_t, quantises), weights=torch.cat([atoms, norms, limits]))
+        down, along = ([(at, at + size) for at in range(0, side - size + 1, self.stride)] for side in (height, width))
+        places = window_places(down, height, along, width)
+        return Numbers((size, self.top_t, quantises), places=places, weights=torch.cat([atoms, norms, limits]))
