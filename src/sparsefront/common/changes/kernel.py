@@ -41,7 +41,7 @@ from sparsefront.common.changes.kinds import (
 ensure_kernel_cache()
 
 NOTHING, CHANGED, TOO_MUCH = range(3)
-"""What became of a sample: all that follows the chain is as it was, or not, or its log is full and nothing was done."""
+"""What became of a sample: all that follows the chain is as it was, or not, or the log was full before the end."""
 
 _MATH = {"contract", "reassoc", "nsz"}  # bounds may be infinite
 
@@ -85,8 +85,6 @@ def follow_changes(first, last, rows, images, points, chain, kept, buffers, outc
             if count <= 0:
                 break
             count = _step(step, row, count, chain, kept, buffers)
-        if count < 0:
-            take_back(row, kept)
         outcome[s] = TOO_MUCH if count < 0 else CHANGED if count > 0 else NOTHING
 
 

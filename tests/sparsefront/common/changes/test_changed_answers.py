@@ -173,3 +173,38 @@ def test_every_question_is_counted_once_even_where_it_changes_nothing():
 def test_images_that_the_kernel_does_not_take_are_asked_about_whole(changed):
     images = changed(torch.rand(2, 1, 14, 14, dtype=torch.float64))
     assert WhiteBox()(model(top_t("small", 4, 2), (1, 14, 14))).nearby(images) is None
+
+
+CHAINS = {
+    "wide padding": [nn.Conv2d(2, 3, 5, padding=2), nn.LeakyReLU(0.1), nn.MaxPool2d(3, 2)],
+    "strides": [nn.Conv2d(2, 3, (3, 2), stride=(2, 3), padding=(2, 1)), nn.GELU(), nn.AdaptiveMaxPool2d((7, 2))],
+    "transposed": [nn.ConvTranspose2d(2, 3, 4, stride=(3, 2), padding=(2, 1)), nn.SiLU(), nn.MaxPool2d((2, 3))],
+    "pools with gaps": [nn.MaxPool2d(2, 3), nn.Tanh(), nn.Conv2d(2, 2, 3, padding=1), nn.Sigmoid()],
+    "pools of parts": [nn.AdaptiveMaxPool2d(5), nn.Hardtanh(0.2, 0.7), nn.Conv2d(2, 2, 1), nn.ReLU6()],
+}
+
+
+@pytest.mark.parametrize("layers", CHAINS.values(), ids=CHAINS)
+def test_layers_of_any_shape_are_followed(layers):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(4, 2, 12, 11, dtype=torch.float64, generator=generator)
+    steps, rest = steps_of([nn.Sequential(*layers).double().eval()])
+    assert not rest
+    network = nn.Sequential(*layers, nn.Flatten()).double().eval()
+    with torch.no_grad():
+        answers = ChangedAnswers(network, Program(steps, images[:1]), nn.Flatten(), images)
+        walked(answers, network, images, generator, queries=40)
+
+
+def test_what_was_accepted_is_what_an_unchanged_image_is_answered_with():
+    defended = model(top_t("small", 4, 2), (1, 14, 14))
+    images = torch.rand(2, 1, 14, 14, dtype=torch.float64)
+    logits, points = WhiteBox()(defended), images.clone()
+    points[:, :, 3:6, 3:6] = 1 - points[:, :, 3:6, 3:6]
+    answers, both = logits.nearby(images), torch.arange(2)
+    first = answers.ask(both, points)
+    assert not torch.allclose(first, logits(images))
+    answers.settle(torch.tensor([True, False]))
+    torch.testing.assert_close(
+        answers.ask(both, torch.stack([points[0], images[1]])), torch.stack([first[0], logits(images)[1]])
+    )
