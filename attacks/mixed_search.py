@@ -1,6 +1,6 @@
 """Random search by moves of several kinds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, improve
+from sparsefront.attacks.parts.compiled_walk import CompiledRules, compiled_walk
 from sparsefront.attacks.parts.crossing import rounding
 from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.mixed_moves import mixed_linf_move, mixed_window_move
@@ -61,10 +62,11 @@ class MixedSearch(Bounded):
         loss: `cw` (margin), `ce` (cross entropy) or `dlr` (difference of logits ratio).
         targeted: labels are the classes aimed at.
         eot_iter: passes through a randomised model that are averaged into one answer.
-        n_queries: images that the model is asked about at most, a sample and walk; rectangles shrink over them.
-        patience: queries without a rise of a sample's loss after which its walk ends; absent: a quarter of `n_queries`,
-            since rises become as rare as the rectangles become small.
+        n_queries: images that the model is asked about at most in a sample's first walk; rectangles shrink over them.
+        patience: queries without a rise of a sample's loss after which its walk ends; absent: a quarter of the
+            walk's queries, since rises become as rare as the rectangles small.
         n_walks: walks a sample; only samples still standing get another one.
+        growth: how many times as many queries each walk has as the one before.
         early_stop: ask no more about a sample that has fallen. Wrong for a surrogate.
         seed: of the proposals, which depend on (seed, sample, walk, query) alone.
 
@@ -79,12 +81,13 @@ class MixedSearch(Bounded):
     n_queries: int = 10000
     patience: int | None = None
     n_walks: int = 2
+    growth: int = 1
     early_stop: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = ["n_queries", "n_walks", *(["patience"] if self.patience is not None else [])]
+        names = ["n_queries", "n_walks", "growth", *(["patience"] if self.patience is not None else [])]
         check_rules(at_least(1, **settings_of(self, *names)))
 
     def perturb(self, model: Model, images: Tensor, labels: Tensor, indices: Tensor) -> Tensor:
@@ -109,17 +112,17 @@ class MixedSearch(Bounded):
                 return found
             rows = rows[searched]
             centres, eps, samples = images[rows], self.radii(images[rows]), indices[rows]
-            stream = number * self.n_queries
+            longer, stream = self._walks[number]
             worth = torch.full_like(clean.losses[rows], -torch.inf)
             if number == 0 and starts is not None:
                 start = self.score(model, starts[rows], goal[rows])
-                if min(self.n_queries, self._patience) > self._trial:
+                if min(longer.n_queries, longer._patience) > longer._trial:
                     worth = start.losses + _WORTH * (start.losses - clean.losses[rows])
             else:
                 points = first_points(centres, eps, self.norm, samples, seed=self.seed, stream=stream)
                 start = self.score(model, points, goal[rows])
             walk = _Search(all_rows(centres), centres, eps, goal[rows], samples, torch.zeros_like(samples), worth)
-            best = self._walk(model, start, walk, stream)
+            best = longer._walk(model, start, walk, stream)
             at_the_top[rows] = best.losses < worth
             for kept, new in zip(found, best, strict=True):
                 kept[searched] = new
@@ -127,6 +130,15 @@ class MixedSearch(Bounded):
 
         fallen = clean.fallen if self.early_stop else None
         return best_of_attempts(attempt, images, self.n_walks, self.early_stop, fallen)
+
+    @property
+    def _walks(self) -> list[tuple["MixedSearch", int]]:
+        """Each walk by itself, and the first stream of its draws."""
+        walks, stream = [], 0
+        for number in range(self.n_walks):
+            walks.append((replace(self, n_queries=self.n_queries * self.growth**number), stream))
+            stream += walks[-1][0].n_queries
+        return walks
 
     @property
     def _patience(self) -> int:
@@ -142,6 +154,9 @@ class MixedSearch(Bounded):
         asked = Nearby(
             model, best.images, self.eot_iter, local=self.norm == "Linf"
         )  # others spend what is left anywhere
+        if asked.compiled is not None and self.loss == "cw" and self.early_stop and walk.goal.labels is None:
+            rules = CompiledRules(self.n_queries, self._patience, self._trial, self.seed, first)
+            return compiled_walk(asked, best, walk.clean, walk.eps, walk.goal, walk.indices, walk.worth, rules)
         for query in range(1, self.n_queries):
             done = query - walk.risen > self._patience
             if query > self._trial:

@@ -5,6 +5,8 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.losses import margin
 
+RESOLUTION = 64  # roundings: differences of logits below say nothing
+
 
 def lead_of(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:
     """How far the logits (B, K) are beyond the decision boundary, from the label or into the target: (B,).
@@ -18,4 +20,4 @@ def lead_of(logits: Tensor, labels: Tensor, targeted: bool = False) -> Tensor:
 
 def rounding(logits: Tensor) -> Tensor:
     """A difference between logits (B, K) that says nothing: (B,)."""
-    return 64 * torch.finfo(logits.dtype).eps * logits.abs().amax(dim=1)
+    return RESOLUTION * torch.finfo(logits.dtype).eps * logits.abs().amax(dim=1)

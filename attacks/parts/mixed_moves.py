@@ -37,18 +37,21 @@ def mixed_linf_move(
     Returns:
         (B, C, H, W) images in the balls.
     """
-    count, channels = images.shape[:2]
-    tall, wide = _rectangle(square_side(*queries, P_INIT, images, "Linf"), images, seed, stream)
-    draws = uniform(indices, torch.Size([3 + channels + images[0].numel()]), seed=seed, stream=stream)
+    channels = images.shape[1]
+    tall, wide = rectangle_of(queries, images, seed=seed, stream=stream)
+    few = 3 + channels
+    draws = uniform(indices, torch.Size([few]), seed=seed, stream=stream)
     top = (draws[:, 0] * (images.shape[2] - tall + 1)).long()
     left = (draws[:, 1] * (images.shape[3] - wide + 1)).long()
     windows = torch.stack([top, left, torch.full_like(top, tall), torch.full_like(top, wide)], dim=1)
-    kinds = draws[:, 2].view(count, 1, 1, 1)
-    one_sign = random_signs(draws[:, 3 : 3 + channels])[..., None, None]
-    scattered = random_signs(draws[:, 3 + channels :]).view_as(images)
-    signs = torch.where(kinds < SCATTERED, scattered, one_sign).to(images)
+    kinds = draws[:, 2]
+    signs = random_signs(draws[:, 3:]).to(images)[..., None, None].expand_as(images).clone()
+    (scattered,) = (kinds < SCATTERED).nonzero(as_tuple=True)
+    if len(scattered):
+        more = uniform(indices[scattered], torch.Size([few + images[0].numel()]), seed=seed, stream=stream)
+        signs[scattered] = random_signs(more[:, few:]).to(images).view_as(images[scattered])
     moved = (images + eps[:, None, None, None] * signs).clamp(0, 1)
-    moved = torch.where(kinds >= 1 - RESETS, images, moved)
+    moved = torch.where((kinds >= 1 - RESETS).view(-1, 1, 1, 1), images, moved)
     return torch.where(rectangle_mask(windows, images), moved, best)
 
 
@@ -73,13 +76,14 @@ def mixed_window_move(
     return torch.where((draws[:, 0] < WINDOW_RESETS)[:, None, None, None], emptied, moved)
 
 
-def _rectangle(side: int, images: Tensor, seed: int, stream: int) -> tuple[int, int]:
-    """Height and width of one query's rectangles, up to twice as long one way as a square of the same area.
+def rectangle_of(queries: tuple[int, int], images: Tensor, *, seed: int, stream: int) -> tuple[int, int]:
+    """Height and width of one Linf query's rectangles, up to twice as long one way as a square of the same area.
 
-    Some follow the schedule's `side`; the sizes of the others are spread evenly over the orders of magnitude. They are
+    Some follow the schedule; the sizes of the others are spread evenly over the orders of magnitude. They are
     the same for all samples of a query.
     """
     height, width = images.shape[2:]
+    side = square_side(*queries, P_INIT, images, "Linf")
     draws = uniform(torch.tensor([FOR_ALL]), torch.Size([6]), seed=seed, stream=stream).squeeze(0).tolist()
     if draws[0] < PIXELS:
         return 1, 1

@@ -24,6 +24,11 @@ class Nearby:
         same_precision = getattr(model, "dtype", points.dtype) == points.dtype
         self._answers = nearby(points) if nearby and local and same_precision and eot_iter == 1 else None
 
+    @property
+    def compiled(self) -> Any:
+        """What searches by compiled code (`ChangedAnswers`), where the whole model can be followed; None elsewhere."""
+        return self._answers if self._answers is not None and self._answers.ends_in_logits else None
+
     def ask(self, rows: Tensor, points: Tensor) -> Tensor:
         """Logits (S, K) of points (S, C, H, W) in the place of the kept ones of some samples; `settle` comes next.
 

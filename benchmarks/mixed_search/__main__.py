@@ -34,6 +34,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--number", type=int, default=100, help="test digits, the first ones")
     parser.add_argument("--n_queries", type=int, default=2000, help="of a walk")
     parser.add_argument("--n_walks", type=int, default=1)
+    parser.add_argument("--growth", type=int, default=1, help="of `mixed`: each walk has so many times as many")
     parser.add_argument("--from_apgd", action="store_true", help="begin the first walk of `mixed` where APGD ends")
     parser.add_argument("--whole", action="store_true", help="compute whole images anew where only a few pixels change")
     parser.add_argument("--seed", type=int, default=0)
@@ -56,7 +57,7 @@ def search_of(name: str, options: argparse.Namespace) -> Attack:
     settings = {name: getattr(options, name) for name in ("norm", "eps", "n_queries", "seed")}
     if name == "square":
         return Square(**settings, n_restarts=options.n_walks)
-    return MixedSearch(**settings, n_walks=options.n_walks)
+    return MixedSearch(**settings, n_walks=options.n_walks, growth=options.growth)
 
 
 def held(name: str, options: argparse.Namespace) -> dict[str, Any]:

@@ -142,6 +142,8 @@ def test_what_rounding_alone_changes_is_a_tie(conv_net):
 class Followed:
     """A model that answers for points near kept ones, and checks what it is told about these."""
 
+    ends_in_logits = False
+
     def __init__(self, model):
         self.model, self.n_asked = model, 0
 
@@ -280,3 +282,15 @@ def test_impatience_is_no_trial():
     spy = AskedModel(partial(rising_to, 0.5))
     MixedSearch(eps=0.1, n_queries=400, patience=5, n_walks=5)(spy, GREY, ZERO, starts=starts)
     assert len(torch.cat(spy.asked)) > 20
+
+
+def test_walks_become_longer_by_their_growth():
+    counts, points = [], []
+    for growth in (1, 3):
+        spy = AskedModel(constant)
+        MixedSearch(eps=0.1, n_queries=40, patience=1000, n_walks=2, growth=growth)(spy, GREY, ZERO)
+        counts.append(len(spy.asked))
+        points.append(torch.cat(spy.asked[1:]))
+    assert counts[0] <= 1 + 40 + 40 < 120 < counts[1] <= 1 + 40 + 120
+    assert torch.equal(points[0][:20], points[1][:20])
+    assert not torch.equal(points[0][-20:], points[1][-20:])

@@ -32,6 +32,11 @@ def normal(indices: Tensor, shape: torch.Size, *, seed: int, stream: int) -> Ten
     return radius * torch.cos(2 * torch.pi * uniform(indices, shape, seed=seed, stream=-2 * stream - 2))
 
 
+def key_of(seed: int) -> int:
+    """What the hashes of a seed begin with, as 64 bits without a sign, for compiled code that draws the same."""
+    return int(_mix(torch.tensor([seed]))) % 2**64
+
+
 def _mix(words: Tensor) -> Tensor:
     """SplitMix64's output function on int64 words; products wrap, shifts are made logical by a mask."""
     words = words + -7046029254386353131  # 0x9E3779B97F4A7C15

@@ -15,7 +15,7 @@ def metered(model: Model, cost: Cost, asked: Callable[[], None] = lambda: None) 
     """The same model, which adds to `cost` each image that goes through it forward and backward, and says `asked`."""
 
     def run(images: Tensor) -> Tensor:
-        poll()  # every query of every attack passes here
+        poll()  # every attack passes here again and again
         asked()
         cost.forwards += len(images)
         logits = model(images)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparsefront.common.changes import kernel
 from sparsefront.common.changes.program import Program
@@ -26,8 +28,10 @@ class ChangedAnswers:
         program: its first parts, from the image on.
         rest: what follows them: maps (S, L, h, w) -> logits (S, K).
         images: (B, C, H, W), the first that are kept.
-        asked: told of the points that are answered without the model, which counts its own.
+        asked: told of as many points as are answered without the model, which counts its own.
     """
+
+    ENDED, UNJUDGED = kernel.ENDED, kernel.UNJUDGED
 
     def __init__(
         self, model: Model, program: Program, rest: Model, images: Tensor, asked: Callable[[Tensor], object] = len
@@ -54,7 +58,7 @@ class ChangedAnswers:
             logits[changed] = self._rest(self._program.last(self._state, samples[changed]))
         (whole,) = (self._outcome == kernel.TOO_MUCH).nonzero(as_tuple=True)
         if len(whole) < len(points):
-            self._tell(points[self._outcome != kernel.TOO_MUCH])
+            self._tell(points[: len(points) - len(whole)])  # their number is all that counts; to pick them is slow
         if len(whole):
             logits[whole] = self._model(points[whole])
         self._answers = logits
@@ -70,6 +74,49 @@ class ChangedAnswers:
         anew = accepted & (self._outcome == kernel.TOO_MUCH) | (self._asked[self._samples] % ANEW == 0)
         if anew.any():
             self._take(self._samples[anew], self._images[self._samples[anew]])
+
+    @property
+    def ends_in_logits(self) -> bool:
+        """Whether the program holds the whole model, so that searches can be compiled."""
+        flattens = isinstance(self._rest, nn.Sequential) and all(isinstance(layer, nn.Flatten) for layer in self._rest)
+        return flattens and self._program.ends_in_a_vector and self._logits.ndim == 2
+
+    @property
+    def images(self) -> Tensor:
+        """What is kept (B, C, H, W); not to be written to."""
+        return self._images
+
+    def search(
+        self, samples: Tensor, begin: int, sizes: Tensor, points: Tensor, moves: Any, rules: Any, walk: Any
+    ) -> Tensor:
+        """Let `kernel.search_changes`, which says what the rest is, walk samples (S,) on; what became of each (S,)."""
+        settings = begin, sizes.numpy(), moves, rules, walk, points.numpy()
+        data = self._images.numpy(), self._program.chain, self._kept
+        free: SimpleQueue[Any] = SimpleQueue()
+        for buffers in self._buffers:
+            free.put(buffers)
+
+        def search(sample: int) -> int:
+            buffers = free.get()
+            try:
+                became: int = kernel.search_changes(sample, *settings, *data, buffers)
+            finally:
+                free.put(buffers)  # or the others wait for it for ever
+            return became
+
+        asked = walk[-1]
+        before = int(asked.sum())
+        became = torch.tensor(list(self._pool.map(search, samples.tolist())), dtype=torch.int8)
+        if count := int(asked.sum()) - before:
+            self._tell(points[:1].expand(count, -1, -1, -1))
+        return became
+
+    @torch.no_grad()
+    def take(self, samples: Tensor, images: Tensor | None = None) -> None:
+        """Keep images (S, C, H, W) of some samples (S,), or what is kept, and compute all of them anew."""
+        if images is not None:
+            self._images[samples] = images
+        self._take(samples, self._images[samples])
 
     def _follow(self) -> "np.ndarray[tuple[int], np.dtype[np.int8]]":
         """Follow all changes, and say what became of each."""

@@ -42,6 +42,8 @@ ensure_kernel_cache()
 
 NOTHING, CHANGED, TOO_MUCH = range(3)
 """What became of a sample: all that follows the chain is as it was, or not, or the log was full before the end."""
+WALKED, ENDED, UNJUDGED = range(3)
+"""Of a search: it came to the last of these queries, or ended before, or the model itself has to judge a point."""
 
 _MATH = {"contract", "reassoc", "nsz"}  # bounds may be infinite
 
@@ -63,11 +65,9 @@ def follow_changes(first, last, rows, images, points, chain, kept, buffers, outc
             channels, and values of channels, twice.
         outcome: (S,) int8, what became of the sample.
     """
-    table = chain[0]
     channels, height, width = images.shape[1:]
     for s in range(first, last):
         row = rows[s]
-        kept[4][row, 0] = kept[4][row, 1] = 0
         at, new, old = buffers[0], buffers[2], buffers[3]
         count = 0
         for y in range(height):
@@ -81,11 +81,152 @@ def follow_changes(first, last, rows, images, points, chain, kept, buffers, outc
                         new[count * channels + c] = points[s, c, y, x]
                         old[count * channels + c] = images[row, c, y, x]
                     count += 1
-        for step in range(len(table)):
-            if count <= 0:
-                break
-            count = _step(step, row, count, chain, kept, buffers)
+        count = _follow(row, count, chain, kept, buffers)
         outcome[s] = TOO_MUCH if count < 0 else CHANGED if count > 0 else NOTHING
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_MATH, error_model="numpy")
+def _follow(row, count, chain, kept, buffers):
+    """Follow one sample's changes, of so many pixels in the buffers; how many of the last step, -1: the log is full."""
+    kept[4][row, 0] = kept[4][row, 1] = 0
+    for step in range(len(chain[0])):
+        if count <= 0:
+            break
+        count = _step(step, row, count, chain, kept, buffers)
+    return count
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def search_changes(row, begin, sizes, moves, rules, walk, points, images, chain, kept, buffers):
+    """Walk on from images[row] by rectangles, and keep each that does not lower the margin; the chain ends in logits.
+
+    Args:
+        row: the sample.
+        begin: the query that `sizes` begins with; the sample may be further.
+        sizes: (Q, 2) int64, height and width of the rectangle of each query.
+        moves: (key of the draws, their first stream, share of rectangles with a sign for each pixel, and of those that
+            hand the clean pixels back), see `mixed_linf_move`.
+        rules: (queries without a rise after which a walk ends, queries after which it must be `worth` it, what is left
+            open of logits by rounding as a multiple of the largest, whether classes are aimed at).
+        walk: of all samples (B, ...): clean images, radii, numbers, classes, highest losses, what these must reach,
+            queries of their last rises, next queries, and how often the model was asked.
+        points: (B, C, H, W), where a point that the model has to judge is left.
+        images: (B, C, H, W) what is kept.
+        chain: as of `follow_changes`.
+        kept: likewise.
+        buffers: likewise.
+    """
+    _, _, _, classes, losses, worth, risen, queries, asked = walk
+    patience, trial, resolution, targeted = rules
+    channels, height, width = images.shape[1:]
+    last = chain[0][len(chain[0]) - 1]
+    logits = kept[0][row, last[OUTPUT] : last[OUTPUT] + last[OUT_C]]
+    at = np.empty(height * width, dtype=np.int64)
+    to = np.empty((height * width, channels), dtype=images.dtype)
+    for query in range(queries[row], begin + len(sizes)):
+        if query - risen[row] > patience or (query > trial and losses[row] < worth[row]):
+            return ENDED
+        queries[row] = query + 1
+        changed = _propose(row, query, sizes[query - begin], moves, walk, images, at, to, buffers)
+        if changed == 0:
+            continue
+        asked[row] += 1
+        count = _follow(row, changed, chain, kept, buffers)
+        loss, largest, unknown, predicted = _margin(logits, classes[row], targeted)
+        if count < 0:
+            asked[row] -= 1  # the model counts it
+        if count < 0 or (predicted == classes[row]) == targeted or unknown:
+            take_back(row, kept)
+            points[row] = images[row]
+            _put_pixels(points[row], changed, at, to)
+            return UNJUDGED
+        tie = resolution * largest
+        if loss >= losses[row] - tie:
+            _put_pixels(images[row], changed, at, to)
+            if loss > losses[row] + tie:
+                risen[row] = query
+            losses[row] = max(losses[row], loss)
+        else:
+            take_back(row, kept)
+    return WALKED
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _propose(row, query, size, moves, walk, images, at, to, buffers):
+    """Where a rectangle changes pixels, and to what: into (at, to) and into the buffers; how many pixels these are."""
+    clean, eps, numbers = walk[0], walk[1], walk[2]
+    key, stream, scattered, resets = moves
+    channels, height, width = images.shape[1:]
+    tall, wide = size[0], size[1]
+    field = _mix(_mix(np.uint64(numbers[row]) + key) + _mix(np.uint64(stream + query) ^ np.uint64(0x5851F42D4C957F2D)))
+    top = int(_drawn(field, 0) * np.float32(height - tall + 1))
+    left = int(_drawn(field, 1) * np.float32(width - wide + 1))
+    kind = _drawn(field, 2)
+    count = 0
+    for y in range(top, top + tall):
+        for x in range(left, left + wide):
+            differs = False
+            for c in range(channels):
+                value = clean[row, c, y, x]
+                if kind < scattered:
+                    draw = _drawn(field, 3 + channels + (c * height + y) * width + x)
+                else:
+                    draw = _drawn(field, 3 + c)
+                if kind < np.float32(1 - resets):
+                    moved = value - eps[row] if draw < 0.5 else value + eps[row]
+                    value = min(max(moved, type(value)(0)), type(value)(1))
+                to[count, c] = value
+                differs |= value != images[row, c, y, x]
+            if differs:
+                at[count] = y * width + x
+                buffers[0][count] = at[count]
+                for c in range(channels):
+                    buffers[2][count * channels + c] = to[count, c]
+                    buffers[3][count * channels + c] = images[row, c, y, x]
+                count += 1
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def _put_pixels(image, count, at, to):
+    """Write pixels into an image (C, H, W)."""
+    channels, _, width = image.shape
+    for i in range(count):
+        for c in range(channels):
+            image[c, at[i] // width, at[i] % width] = to[i, c]
+
+
+@numba.njit(cache=True, nogil=True)
+def _margin(logits, label, targeted):
+    """The margin (for a target: its lead), the largest magnitude, whether one is not finite, the class predicted."""
+    other = largest = type(logits[0])(-np.inf)
+    unknown = False
+    predicted = 0
+    for k in range(len(logits)):
+        largest = max(largest, abs(logits[k]))
+        unknown |= not np.isfinite(logits[k])
+        if k != label:
+            other = max(other, logits[k])
+        if logits[k] > logits[predicted]:
+            predicted = k
+    margin = other - logits[label]
+    return -margin if targeted else margin, largest, unknown, predicted
+
+
+@numba.njit(cache=True, nogil=True)
+def _drawn(field, position):
+    """A number of `common.noise.uniform`."""
+    word = _mix(field + _mix(np.uint64(position) + np.uint64(0x632BE59BD9B4E019)))
+    return np.float32((word >> np.uint64(40)) & np.uint64(0xFFFFFF)) / np.float32(2**24)
+
+
+@numba.njit(cache=True, nogil=True)
+def _mix(word):
+    """Its mixing of words."""
+    word += np.uint64(0x9E3779B97F4A7C15)
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Step
 
-_LOGGED = 0.5  # share of what is kept of a sample that a change may overwrite; beyond, the whole is no dearer
+_LOGGED = 0.9  # share of what is kept of a sample that a change may overwrite; beyond, the whole is computed
 _Kept = Any  # arrays, see `kernel.follow_changes`
 
 
@@ -54,6 +54,11 @@ class Program:
             np.array(places, dtype=np.int64),
             torch.cat(weights).numpy(),
         )
+
+    @property
+    def ends_in_a_vector(self) -> bool:
+        """Whether the last maps have one position."""
+        return self._last_shape[:2] == (1, 1)
 
     def _keep(self, maps: Tensor, kept: bool) -> int:
         """Where maps (1, H, W, C) begin among what is kept of a sample."""

@@ -80,12 +80,12 @@ def test_answers_to_changes_are_those_to_whole_images(frontend, height, width, c
 
 def test_layers_that_cannot_be_followed_compute_the_whole():
     torch.manual_seed(0)
-    layers = [nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Conv2d(2, 3, 3, stride=2), nn.Flatten(), nn.LazyLinear(3)]
-    network = nn.Sequential(*layers).double().eval()
+    begin = [nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Conv2d(2, 3, 3, stride=2)]
+    network = nn.Sequential(*begin, nn.Flatten(), nn.Softmax(dim=1), nn.LazyLinear(3)).double().eval()
     images = torch.rand(2, 1, 12, 12, dtype=torch.float64)
     network(images)
     steps, rest = steps_of([network])
-    assert (len(steps), len(rest)) == (3, 2)
+    assert (len(steps), len(rest)) == (3, 3)
     with torch.no_grad():
         walked(
             ChangedAnswers(network, Program(steps, images[:1]), nn.Sequential(*rest), images),
@@ -93,6 +93,19 @@ def test_layers_that_cannot_be_followed_compute_the_whole():
             images,
             torch.Generator(),
         )
+
+
+@pytest.mark.parametrize("last", [[], [nn.Softmax(dim=1)]], ids=["followed to its end", "as far as it goes"])
+def test_linear_layers_of_flattened_maps_are_followed(last):
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(210, 7), nn.GELU(), nn.Linear(7, 4), *last]
+    network = nn.Sequential(*layers).double().eval()
+    images = torch.rand(3, 2, 9, 12, dtype=torch.float64)
+    steps, rest = steps_of([network])
+    assert len(steps) == 5
+    with torch.no_grad():
+        answers = ChangedAnswers(network, Program(steps, images[:1]), nn.Sequential(*rest), images)
+        walked(answers, network, images, torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("decoder", ["deep", "resize"])
