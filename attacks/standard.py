@@ -48,8 +48,8 @@ class _Effort:
         restarts: of the first of them.
         classes: that the second aims at.
         passes: that a gradient or an answer is averaged over where anything is random.
-        queries: of a walk of random search, at most.
-        walks: of random search.
+        queries: of the first walk of random search, at most.
+        walks: of random search, each twice as long as the one before.
         rays: that a search by decisions begins along.
         directions: of a fine estimate of a gradient from answers; 0: none is made.
         points: that an averaged gradient is averaged over.
@@ -74,11 +74,11 @@ _EFFORTS: dict[Effort, _Effort] = {
         rays=2, directions=0, points=8, fits=False,
     ),
     "standard": _Effort(
-        steps=100, restarts=1, classes=9, passes=10, queries=20000, walks=5,
+        steps=100, restarts=1, classes=9, passes=10, queries=10000, walks=5,
         rays=10, directions=200, points=20, fits=True,
     ),
     "thorough": _Effort(
-        steps=100, restarts=5, classes=9, passes=20, queries=50000, walks=8,
+        steps=100, restarts=5, classes=9, passes=20, queries=10000, walks=7,
         rays=20, directions=400, points=40, fits=True,
     ),
 }  # fmt: skip
@@ -111,7 +111,8 @@ class Standard(Protocol):
     Args:
         eps: radius of the ball in [0, 1] pixel units; `8/255` is read.
         norm: of the ball.
-        effort: `quick` for curves while training, which fits no networks, `standard`, or `thorough`.
+        effort: `quick` for curves while training, which fits no networks and leaves dear remedies to samples without
+            any gradient, `standard`, or `thorough`.
         cascade: run each attack on what those before it left; false gives every attack every sample, at many times the
             cost, and leaves out the last, which begins from what the others found.
         seed: of all random numbers.
@@ -178,7 +179,8 @@ class Standard(Protocol):
         rescaled = RescaledLogits(_DEPLOYED)
         averaged = Neighbourhood(rescaled, radius=radius, n_samples=points, seed=self.seed, mirrored=True)
         yield make("averaged", make.ascent("cw"), averaged, ("rippled", "differences_disagree", "loss_does_not_rise"))
-        yield make("differences", make.differences(), rescaled, ("zero_gradients", "differences_disagree"))
+        others: tuple[Sign, ...] = ("differences_disagree",) if make.effort.directions else ()
+        yield make("differences", make.differences(), rescaled, ("zero_gradients", *others))
         if make.effort.directions:
             fine = make.differences(n_directions=make.effort.directions)
             yield make("fine_differences", fine, rescaled, ("zero_gradients",))
@@ -195,7 +197,8 @@ class Standard(Protocol):
         if self.norm == "Linf":
             start: Literal["nearest", "noise"] = "nearest" if make.effort.fits else "noise"
             rays = RayS(eps=float(self.eps), n_walks=make.effort.rays, start=start, seed=self.seed)
-            signs: tuple[Sign, ...] = ("answers_without_scores", "zero_gradients", "loss_does_not_rise")
+            others: tuple[Sign, ...] = ("loss_does_not_rise",) if make.effort.fits else ()
+            signs: tuple[Sign, ...] = ("answers_without_scores", "zero_gradients", *others)
             yield make("decisions", rays, where=signs, start="best")
         elif self.norm == "L2":
             walk = HopSkipJump(norm="L2", eps=float(self.eps), seed=self.seed)
@@ -259,5 +262,5 @@ class _Maker:
 
     def search(self) -> MixedSearch:
         effort = self.effort
-        walks: dict[str, Any] = {"n_queries": effort.queries, "n_walks": effort.walks}
+        walks: dict[str, Any] = {"n_queries": effort.queries, "n_walks": effort.walks, "growth": 2}
         return MixedSearch(**self._common, **walks)
