@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from sparsefront.report.protocol_rows import one_row_a_protocol
 from sparsefront.report.row import CLEAN, WORST, Row, rows_of
 from sparsefront.report.seed_mean import SeedMean
 from sparsefront.report.system_table import SystemTable
@@ -25,7 +26,7 @@ class SeedRow:
     """One attack on one system, or none, or a worst case, over seeds.
 
     Attributes:
-        attack: name as in the rows of each seed; `CLEAN` without attack.
+        attack: name as in the rows of each seed, or the protocol's; `CLEAN` without attack.
         right: the share of all samples right.
         in_worst_case: whether the attack enters the worst case.
     """
@@ -60,7 +61,7 @@ def over_seeds(runs: Sequence[Run]) -> list[SystemOverSeeds]:
 
 
 def _seed_rows(runs: Sequence[Run]) -> tuple[SeedRow, ...]:
-    rows_of_runs = [rows_of(run) for run in runs]
+    rows_of_runs = [one_row_a_protocol(rows_of(run)) for run in runs]
     rows_by_attack: dict[str, list[Row]] = {}
     # The worst case first: a narrow terminal leaves out columns from the right.
     for row in sorted(chain(*rows_of_runs), key=lambda row: (row.attack != WORST, row.is_worst)):

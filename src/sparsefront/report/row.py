@@ -43,6 +43,7 @@ class Row:
         is_worst: whether this is a worst case.
         in_worst_case: whether the attack enters the worst case.
         attacked: count of the samples that the attack met; None of a worst case or an attack that failed.
+        chain: attacks of one chain met only what those before them left; None of one that met all, and of a worst case.
         lacking: what a worst case over all adversaries, or over those inside a ball, does not rest on.
     """
 
@@ -66,6 +67,7 @@ class Row:
     is_worst: bool = False
     in_worst_case: bool = True
     attacked: int | None = None
+    chain: str | None = None
     lacking: tuple[str, ...] = ()
 
     @property
@@ -124,6 +126,7 @@ def _attack_row(run: Run, attack: AttackRecord) -> Row:
         forwards=attack.forwards_each,
         backwards=attack.backwards_each,
         in_worst_case=attack.in_worst_case,
+        chain=attack.chain,
     )
     if attack.error is not None:
         return replace(row, error=attack.error)

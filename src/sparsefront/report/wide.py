@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 
 from sparsefront.report.markdown import markdown_line
+from sparsefront.report.protocol_rows import one_row_a_protocol
 from sparsefront.report.row import Row
 from sparsefront.report.table import NOTHING
 
 
 def to_wide_markdown(rows: Mapping[str, Sequence[Row]], first: str, psnr: bool = False) -> str:
-    """A line a system, a column an attack or worst case, in %.
+    """A line a system, a column an attack, protocol or worst case, in %.
 
     Args:
         rows: of the report (`rows_of`), by what the first column says of their system.
         first: heading of the first column.
         psnr: add columns of the PSNR of what the classifier sees, clean and under each attack, where it is known.
     """
+    rows = {name: one_row_a_protocol(some) for name, some in rows.items()}
     attacks = dict.fromkeys(row.attack for some in rows.values() for row in some if not row.is_worst)
     worst = dict.fromkeys(row.attack for some in rows.values() for row in some if row.is_worst)
     last = next(iter(rows.values()))[-1].attack

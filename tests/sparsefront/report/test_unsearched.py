@@ -115,7 +115,7 @@ def test_the_shipped_studies_and_the_demo_have_a_black_box_and_diagnostics():
     for file in files:
         found = yaml.safe_load(file.read_text())
         found = found.get("settings", found)
-        assert any(entry["attack"]["class_path"] == "sparsefront.attacks.Square" for entry in found["attacks"]), file
+        assert any(entry["attack"]["class_path"] == "sparsefront.attacks.Standard" for entry in found["attacks"]), file
         assert found["evaluation"]["diagnostics"] > 0, file
 
 

@@ -21,6 +21,19 @@ def test_a_wide_table_has_a_line_a_system_and_a_column_an_attack_with_the_worst_
     ]
 
 
+def test_a_protocol_has_one_column_of_what_is_left_in_the_end():
+    def row(attack, hits, **more):
+        return Row("system", attack, "white_box", "", Share(9, 10), robust=Share(hits, 10), **more)
+
+    unmet = Row("system", "quick.last", "black_box", "", Share(9, 10), attacked=0, chain="quick")
+    linked = [row("quick.apgd", 5, chain="quick"), row("quick.search", 3, chain="quick"), unmet]
+    rows = {"jpeg": [row("fgsm", 7), *linked, row("worst case", 3, is_worst=True)]}
+    assert to_wide_markdown(rows, "front end").splitlines()[:3:2] == [
+        "| front end | n | clean | fgsm | quick | worst case |",
+        "| jpeg | 10 | 90.0 | 70.0 | 30.0 | 30.0 |",
+    ]
+
+
 def test_quality_of_what_the_classifier_sees_has_columns_where_it_is_known():
     share = Share(9, 10)
     seen = Row("a", "pgd", "gray_box", "", share, robust=Share(3, 10), psnr=(30.0, 25.04))
