@@ -6,6 +6,7 @@ from torch import nn
 
 from sparsefront import DefendedClassifier
 from sparsefront.attacks import MixedSearch, WhiteBox
+from sparsefront.attacks.parts import compiled_walk, crossing
 from sparsefront.attacks.parts.nearby import Nearby
 from sparsefront.attacks.parts.squares import first_points
 from sparsefront.classifiers import ConvNet
@@ -42,6 +43,9 @@ def searched(model, attack, batch, monkeypatch, compiled, **starts):
         return lambda points: asked.append(len(points)) or logits(points)
 
     with monkeypatch.context() as patched:
+        # These networks' logits nearly cancel, so that more of their digits are rounding: no tie may hang on it.
+        patched.setattr(compiled_walk, "RESOLUTION", 2**20)
+        patched.setattr(crossing, "RESOLUTION", 2**20)
         if not compiled:
             patched.setattr(Nearby, "compiled", None)
         return attack(WhiteBox()(model, meter), *batch, **starts), sum(asked)
@@ -75,7 +79,7 @@ def test_it_is_the_search_query_by_query(frontend, targeted, monkeypatch):
 def test_from_given_points_it_ends_where_the_search_query_by_query_does(monkeypatch):
     model = defended(quantised)
     batch, _ = batch_of(model)
-    attack = MixedSearch(eps=EPS, n_queries=4800, patience=200, n_walks=1, seed=2)
+    attack = MixedSearch(eps=EPS, n_queries=4400, patience=150, n_walks=1, seed=2)
     starts = first_points(batch[0], torch.full((12,), EPS).double(), "Linf", batch[2], seed=9, stream=9)
     made, asked = searched(model, attack, batch, monkeypatch, True, starts=starts)
     expected, counted = searched(model, attack, batch, monkeypatch, False, starts=starts)
@@ -132,13 +136,17 @@ def test_a_point_that_the_model_itself_does_not_find_wrong_is_no_end(monkeypatch
     model = defended(quantised)
     batch, _ = batch_of(model)
 
-    def stubborn(self, points):
-        return torch.nn.functional.one_hot(self.labels[: len(points)], 4).double() * 1e3
-
-    monkeypatch.setattr(Nearby, "labels", batch[1][:1], raising=False)
-    monkeypatch.setattr(Nearby, "ask_whole", stubborn)
-    one = tuple(part[:1] for part in batch)
     attack = MixedSearch(eps=EPS, n_queries=300, patience=300, n_walks=1)
+    images, labels, numbers = batch
+    start = first_points(images, torch.full((len(images),), EPS).double(), "Linf", numbers, seed=0, stream=0)
+    fell = model(attack(WhiteBox()(model), *batch)).argmax(dim=1) != labels
+    row = (fell & (model(start).argmax(dim=1) == labels)).nonzero()[0]
+    one = tuple(part[row] for part in batch)
+
+    def stubborn(self, points):
+        return torch.nn.functional.one_hot(one[1].expand(len(points)), 4).double() * 1e3
+
+    monkeypatch.setattr(Nearby, "ask_whole", stubborn)
     made, asked = searched(model, attack, one, monkeypatch, True)
     expected, _ = searched(model, attack, one, monkeypatch, False)
     torch.testing.assert_close(made, expected, rtol=0, atol=0)

@@ -13,7 +13,7 @@ from sparsefront.common.changes import kernel
 from sparsefront.common.changes.program import Program
 
 Model = Callable[[Tensor], Tensor]
-ANEW = 1000  # questions about a sample after which all of it is computed anew, so that no rounding gathers
+ANEW = 200  # questions about a sample after which all of it is computed anew, so that no rounding gathers
 _FEWEST = 8  # samples that another thread is worth
 
 
