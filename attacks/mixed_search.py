@@ -9,7 +9,7 @@ from torch import Tensor
 from sparsefront.attacks.parts.bounded import Bounded
 from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, improve
 from sparsefront.attacks.parts.compiled_walk import CompiledRules, compiled_walk
-from sparsefront.attacks.parts.crossing import rounding
+from sparsefront.attacks.parts.crossing import with_ties
 from sparsefront.attacks.parts.losses import Goal, Loss
 from sparsefront.attacks.parts.mixed_moves import mixed_linf_move, mixed_window_move
 from sparsefront.attacks.parts.model import Model
@@ -112,7 +112,8 @@ class MixedSearch(Bounded):
                 return found
             rows = rows[searched]
             centres, eps, samples = images[rows], self.radii(images[rows]), indices[rows]
-            longer, stream = self._walks[number]
+            longer = replace(self, n_queries=self.n_queries * self.growth**number)
+            stream = sum(self.n_queries * self.growth**before for before in range(number))
             worth = torch.full_like(clean.losses[rows], -torch.inf)
             if number == 0 and starts is not None:
                 start = self.score(model, starts[rows], goal[rows])
@@ -132,22 +133,13 @@ class MixedSearch(Bounded):
         return best_of_attempts(attempt, images, self.n_walks, self.early_stop, fallen)
 
     @property
-    def _walks(self) -> list[tuple["MixedSearch", int]]:
-        """Each walk by itself, and the first stream of its draws."""
-        walks, stream = [], 0
-        for number in range(self.n_walks):
-            walks.append((replace(self, n_queries=self.n_queries * self.growth**number), stream))
-            stream += walks[-1][0].n_queries
-        return walks
-
-    @property
     def _patience(self) -> int:
         return max(self.n_queries // 4, 1) if self.patience is None else self.patience
 
     @property
     def _trial(self) -> float:
         """Queries in which a walk from a given start must show that it is worth it."""
-        return max(self.n_queries * _TRIAL, _SHORTEST_TRIAL)
+        return max(self.n_queries * _TRIAL, float(_SHORTEST_TRIAL))
 
     def _walk(self, model: Model, best: Candidates, walk: _Search, first: int) -> Candidates:
         """The best of one walk from points as the model judges them; its draws are of the streams from `first` on."""
@@ -187,9 +179,8 @@ class MixedSearch(Bounded):
 
     def _judge(self, asked: Nearby, rows: Tensor, points: Tensor, goal: Goal) -> tuple[Candidates, Tensor]:
         """Points (S, C, H, W) of samples `rows` (S,), and the differences (S,) between losses that rounding makes."""
-        logits = checked_logits(asked.ask(rows, points), goal.classes)
-        fallen = goal.reached(logits)
-        if fallen.any():
-            logits[fallen] = asked.ask_whole(points[fallen])
-        candidates = Candidates(points, goal.losses(logits).to(points.dtype), goal.reached(logits))
-        return candidates, rounding(logits).to(points.dtype)
+        logits, followed = asked.ask(rows, points)
+        doubtful = goal.reached(checked_logits(logits, goal.classes)) & followed
+        if doubtful.any():
+            logits[doubtful] = asked.ask_whole(points[doubtful])
+        return with_ties(points, logits, goal)

@@ -7,14 +7,12 @@ import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.candidates import Candidates, improve
-from sparsefront.attacks.parts.crossing import RESOLUTION, rounding
+from sparsefront.attacks.parts.crossing import RESOLUTION, with_ties
 from sparsefront.attacks.parts.losses import Goal
-from sparsefront.attacks.parts.mixed_moves import RESETS, SCATTERED, rectangle_of
+from sparsefront.attacks.parts.mixed_moves import RESETS, SCATTERED, rectangles_of
 from sparsefront.attacks.parts.nearby import Nearby
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.common.noise import key_of
-
-_SPAN = 200  # queries of all samples between two looks at a stop request, after which all is computed anew
 
 
 class CompiledRules(NamedTuple):
@@ -64,21 +62,18 @@ def compiled_walk(
     walk = tuple(tensor.numpy() for tensor in (*given, best.losses, worth, risen, queries, counts))
     resolution = best.losses.numpy().dtype.type(RESOLUTION * torch.finfo(best.losses.dtype).eps)
     moves = np.uint64(key_of(rules.seed)), rules.stream, np.float32(SCATTERED), np.float32(RESETS)
-    until = int(rules.patience), float(rules.trial), resolution, bool(goal.targeted)
+    until = rules.patience, rules.trial, resolution, goal.targeted
     (standing,) = (~best.fallen).nonzero(as_tuple=True)
-    for begin in range(1, rules.n_queries, _SPAN):
+    for begin in range(1, rules.n_queries, answers.ANEW):
         if not len(standing):
             break
-        spanned = range(begin, min(begin + _SPAN, rules.n_queries))
-        places = [(query - 1, rules.n_queries) for query in spanned]
-        sizes = [
-            rectangle_of(place, clean, seed=rules.seed, stream=rules.stream + query)
-            for place, query in zip(places, spanned, strict=True)
-        ]
+        spanned = torch.arange(begin, min(begin + answers.ANEW, rules.n_queries))
+        streams = rules.stream + spanned
+        sizes = rectangles_of(spanned - 1, rules.n_queries, clean, seed=rules.seed, streams=streams)
         on = standing
         ended = torch.zeros(count, dtype=torch.bool)
         while len(on):
-            became = answers.search(on, begin, torch.tensor(sizes), points, moves, until, walk)
+            became = answers.search(on, begin, sizes, points, moves, until, walk)
             ended[on[became == answers.ENDED]] = True
             on = on[became == answers.UNJUDGED]
             if len(on):
@@ -96,8 +91,7 @@ def _judge(
 ) -> None:
     """Ask the model itself about points (S, C, H, W) of samples, and take those that are no worse."""
     logits = checked_logits(asked.ask_whole(points), goal.classes)
-    candidates = Candidates(points, goal.losses(logits).to(points.dtype), goal.reached(logits))
-    ties = rounding(logits).to(points.dtype)
+    candidates, ties = with_ties(points, logits, goal)
     rose = candidates.losses > best.losses[rows] + ties
     risen[rows[rose]] = queries[rows[rose]] - 1
     taken = improve(best, rows, candidates, ties)

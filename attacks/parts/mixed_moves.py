@@ -38,7 +38,9 @@ def mixed_linf_move(
         (B, C, H, W) images in the balls.
     """
     channels = images.shape[1]
-    tall, wide = rectangle_of(queries, images, seed=seed, stream=stream)
+    number, n_queries = queries
+    sizes = rectangles_of(torch.tensor([number]), n_queries, images, seed=seed, streams=torch.tensor([stream]))
+    tall, wide = sizes.squeeze(0).tolist()
     few = 3 + channels
     draws = uniform(indices, torch.Size([few]), seed=seed, stream=stream)
     top = (draws[:, 0] * (images.shape[2] - tall + 1)).long()
@@ -76,19 +78,24 @@ def mixed_window_move(
     return torch.where((draws[:, 0] < WINDOW_RESETS)[:, None, None, None], emptied, moved)
 
 
-def rectangle_of(queries: tuple[int, int], images: Tensor, *, seed: int, stream: int) -> tuple[int, int]:
-    """Height and width of one Linf query's rectangles, up to twice as long one way as a square of the same area.
+def rectangles_of(queries: Tensor, n_queries: int, images: Tensor, *, seed: int, streams: Tensor) -> Tensor:
+    """Height and width (Q, 2) of the rectangles of Linf queries, up to twice as long one way as a square of their area.
 
-    Some follow the schedule; the sizes of the others are spread evenly over the orders of magnitude. They are
-    the same for all samples of a query.
+    Some follow the schedule; the sizes of the others are spread evenly over the orders of magnitude. They are the same
+    for all samples of a query.
+
+    Args:
+        queries: (Q,) int64, numbers of the queries, from 0.
+        n_queries: how many there are, by which rectangles shrink.
+        images: (B, C, H, W), for their size.
+        seed: of the draws.
+        streams: (Q,) int64, which of them are each query's.
     """
-    height, width = images.shape[2:]
-    side = square_side(*queries, P_INIT, images, "Linf")
-    draws = uniform(torch.tensor([FOR_ALL]), torch.Size([6]), seed=seed, stream=stream).squeeze(0).tolist()
-    if draws[0] < PIXELS:
-        return 1, 1
-    longest = max(LONGEST * min(height, width), 1)
-    size = longest ** draws[2] if draws[1] < OFF_SCHEDULE else side
-    stretch = 2 ** (2 * draws[3] - 1)
-    tall, wide = int(size * stretch + draws[4]), int(size / stretch + draws[5])
-    return min(max(tall, 1), height), min(max(wide, 1), width)
+    sides = torch.tensor(images.shape[2:])
+    draws = uniform(torch.full_like(queries, FOR_ALL), torch.Size([6]), seed=seed, stream=streams).double()
+    scheduled = [square_side(query, n_queries, P_INIT, images, "Linf") for query in queries.tolist()]
+    longest = max(LONGEST * int(sides.min()), 1)
+    size = torch.where(draws[:, 1] < OFF_SCHEDULE, longest ** draws[:, 2], torch.tensor(scheduled).double())
+    stretch = 2 ** (2 * draws[:, 3] - 1)
+    drawn = torch.stack([size * stretch + draws[:, 4], size / stretch + draws[:, 5]], dim=1).long()
+    return torch.where(draws[:, :1] < PIXELS, 1, drawn.clamp_min(1).minimum(sides))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.model import Model
@@ -29,15 +30,15 @@ class Nearby:
         """What searches by compiled code (`ChangedAnswers`), where the whole model can be followed; None elsewhere."""
         return self._answers if self._answers is not None and self._answers.ends_in_logits else None
 
-    def ask(self, rows: Tensor, points: Tensor) -> Tensor:
+    def ask(self, rows: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (S, K) of points (S, C, H, W) in the place of the kept ones of some samples; `settle` comes next.
 
-        They may differ from the model's own by what rounding gathers: take no verdict from here.
+        Where the second, bool (S,), says so, changes were followed, and logits may differ from the model's own by what
+        rounding gathers: take no verdict from these.
         """
         if self._answers is None:
-            return self.ask_whole(points)
-        logits: Tensor = self._answers.ask(rows, points)
-        return logits
+            return self.ask_whole(points), torch.zeros_like(rows, dtype=torch.bool)
+        return self._answers.ask(rows, points), self._answers.followed
 
     def ask_whole(self, points: Tensor) -> Tensor:
         """The model's own logits (S, K) of points (S, C, H, W)."""

@@ -159,6 +159,7 @@ class Followed:
         assert (points != self.kept[samples]).flatten(1).any(dim=1).all()
         assert samples.unique().equal(samples)
         self.pending = samples, points
+        self.followed = torch.ones_like(samples, dtype=torch.bool)
         return self.model(points) + 1e-14  # rounding
 
     def settle(self, accepted):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def uniform(indices: Tensor, shape: torch.Size, *, seed: int, stream: int) -> Tensor:
+def uniform(indices: Tensor, shape: torch.Size, *, seed: int, stream: int | Tensor) -> Tensor:
     """Numbers in [0, 1) with 24 random bits, float32 (B, *shape), a function of (seed, index, stream, position) alone.
 
     The same on every device and in every batch: position p of sample i gets the hash of its own counter (the output
@@ -14,11 +14,11 @@ def uniform(indices: Tensor, shape: torch.Size, *, seed: int, stream: int) -> Te
         indices: (B,) int64 numbers of the samples.
         shape: of one sample's numbers.
         seed: of the experiment.
-        stream: which of several independent fields of numbers, e.g. the number of the restart.
+        stream: which of several independent fields of numbers, e.g. the number of the restart; (B,) for one a sample.
     """
     positions = torch.arange(shape.numel(), device=indices.device)
-    key = torch.tensor([seed, stream], device=indices.device)
-    state = _mix(_mix(indices + _mix(key[:1])) + _mix(key[1:] ^ 0x5851F42D4C957F2D))
+    key, streams = _mix(torch.tensor([seed], device=indices.device)), torch.as_tensor(stream, device=indices.device)
+    state = _mix(_mix(indices + key) + _mix(streams ^ 0x5851F42D4C957F2D))
     words = _mix(state[:, None] + _mix(positions + 0x632BE59BD9B4E019))
     return ((words >> 40) & 0xFFFFFF).float().div(2**24).view(len(indices), *shape)
 

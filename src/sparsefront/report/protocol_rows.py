@@ -21,6 +21,5 @@ def one_row_a_protocol(rows: Iterable[Row]) -> list[Row]:
             continue
         first = kept.setdefault(protocol, replace(row, attack=protocol))
         if row.error is not None or (first.error is None and row.robust is not None):
-            robust = row.robust if row.error is None else None
-            kept[protocol] = replace(first, robust=robust, error=row.error, attacked=first.attacked)
+            kept[protocol] = replace(first, robust=row.robust, error=row.error)
     return list(kept.values())

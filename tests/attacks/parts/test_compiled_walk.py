@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from sparsefront import DefendedClassifier
-from sparsefront.attacks import MixedSearch, WhiteBox
+from sparsefront.attacks import APGD, MixedSearch, WhiteBox
 from sparsefront.attacks.parts import compiled_walk, crossing
 from sparsefront.attacks.parts.nearby import Nearby
 from sparsefront.attacks.parts.squares import first_points
 from sparsefront.classifiers import ConvNet
-from sparsefront.common.changes import kernel
+from sparsefront.common.changes import kernel, program
 from sparsefront.frontends import Identity, TopT
 
 EPS = 0.01
@@ -35,7 +35,7 @@ def quantised(shape):
     return TopT(shape, n_atoms=12, patch_size=5, stride=2, top_t=3, decoder="small")
 
 
-def searched(model, attack, batch, monkeypatch, compiled, **starts):
+def searched(model, attack, batch, monkeypatch, compiled, resolution=2**20, **starts):
     """What an attack makes of a batch (images, labels, numbers), and how many images it asked about."""
     asked = []
 
@@ -44,8 +44,8 @@ def searched(model, attack, batch, monkeypatch, compiled, **starts):
 
     with monkeypatch.context() as patched:
         # These networks' logits nearly cancel, so that more of their digits are rounding: no tie may hang on it.
-        patched.setattr(compiled_walk, "RESOLUTION", 2**20)
-        patched.setattr(crossing, "RESOLUTION", 2**20)
+        patched.setattr(compiled_walk, "RESOLUTION", resolution)
+        patched.setattr(crossing, "RESOLUTION", resolution)
         if not compiled:
             patched.setattr(Nearby, "compiled", None)
         return attack(WhiteBox()(model, meter), *batch, **starts), sum(asked)
@@ -61,9 +61,11 @@ def batch_of(model, easy=6, hard=6):
     return (images[chosen], labels.contiguous(), chosen * 7 + 3), others.contiguous()
 
 
+@pytest.mark.parametrize("logged", [0.9, 0.2], ids=["followed", "large changes asked about whole"])
 @pytest.mark.parametrize("frontend", [Identity, quantised])
 @pytest.mark.parametrize("targeted", [False, True])
-def test_it_is_the_search_query_by_query(frontend, targeted, monkeypatch):
+def test_it_is_the_search_query_by_query(frontend, targeted, logged, monkeypatch):
+    monkeypatch.setattr(program, "_LOGGED", logged)
     model = defended(frontend)
     (images, labels, numbers), others = batch_of(model)
     goal = others if targeted else labels
@@ -87,6 +89,26 @@ def test_from_given_points_it_ends_where_the_search_query_by_query_does(monkeypa
     assert asked == counted
 
 
+def test_where_gradients_led_to_the_top_it_ends_after_the_trial(monkeypatch):
+    model = defended(Identity)
+    batch, _ = batch_of(model, easy=0, hard=4)
+    top = APGD(eps=EPS / 10, loss="cw")(WhiteBox()(model), *batch)
+    attack = MixedSearch(eps=EPS / 10, n_queries=4000, n_walks=1)
+    made, asked = searched(model, attack, batch, monkeypatch, True, starts=top)
+    expected, counted = searched(model, attack, batch, monkeypatch, False, starts=top)
+    torch.testing.assert_close(made, expected, rtol=0, atol=0)
+    assert asked == counted < 4 * 120
+
+
+def test_many_ties_do_not_lower_what_the_next_is_compared_with(monkeypatch):
+    model = defended(Identity)
+    batch, _ = batch_of(model)
+    attack = MixedSearch(eps=EPS / 4, n_queries=300, patience=300, n_walks=1)
+    made, _ = searched(model, attack, batch, monkeypatch, True, resolution=2**44)
+    expected, _ = searched(model, attack, batch, monkeypatch, False, resolution=2**44)
+    torch.testing.assert_close(made, expected, rtol=0, atol=0)
+
+
 def test_what_becomes_of_a_sample_depends_on_no_other(monkeypatch):
     model = defended(quantised)
     batch, _ = batch_of(model)
@@ -108,17 +130,17 @@ def test_logits_that_are_not_finite_are_refused_on_the_way():
     images, numbers = torch.full((1, 2, 13, 14), 0.5, dtype=torch.float64), torch.zeros(1, dtype=torch.int64)
     start = first_points(images, torch.full((1,), 0.15).double(), "Linf", numbers, seed=0, stream=0)
     low = (start[0, 0, 0] < 0.5).nonzero()[0]
-    network = Linear(nn.Flatten(), nn.Linear(2 * 13 * 14, 1), nn.ReLU(), nn.Linear(1, 2)).double()
+    network = Linear(nn.Flatten(), nn.Linear(2 * 13 * 14, 2), nn.ReLU(), nn.Linear(2, 2)).double()
     for parameter in network.parameters():
         parameter.data.zero_()
-    network[1].weight.data.view(2, 13, 14)[0, 10, low] = 1e300
+    network[1].weight.data.view(2, 2, 13, 14)[:, 0, 10, low] = 1e300
     network[1].bias.data.fill_(-0.55e300)  # silent until this pixel is raised
-    network[3].weight.data[1] = 1e300
+    network[3].weight.data[0] = torch.tensor([1e300, -1e300], dtype=torch.float64)  # NaN of the label, which is no fall
     network[3].bias.data[0] = 1.0
     model = DefendedClassifier(lambda c, k: network, Identity, (2, 13, 14), num_classes=2).eval().requires_grad_(False)
     assert WhiteBox()(model).nearby(start) is not None
     with pytest.raises(ValueError, match="must return finite logits"):
-        MixedSearch(eps=0.15, n_queries=400, patience=400)(WhiteBox()(model), images, numbers, numbers)
+        MixedSearch(eps=0.15, n_queries=400, n_walks=1)(WhiteBox()(model), images, numbers, numbers)
 
 
 def test_a_model_that_hands_out_flattened_maps_is_searched_query_by_query():

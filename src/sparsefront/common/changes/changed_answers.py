@@ -13,7 +13,6 @@ from sparsefront.common.changes import kernel
 from sparsefront.common.changes.program import Program
 
 Model = Callable[[Tensor], Tensor]
-ANEW = 200  # questions about a sample after which all of it is computed anew, so that no rounding gathers
 _FEWEST = 8  # samples that another thread is worth
 
 
@@ -31,7 +30,10 @@ class ChangedAnswers:
         asked: told of as many points as are answered without the model, which counts its own.
     """
 
+    ANEW = 200
+    """Questions about a sample after which all of it is computed anew, so that no rounding gathers."""
     ENDED, UNJUDGED = kernel.ENDED, kernel.UNJUDGED
+    """What became of a sample that was searched for."""
 
     def __init__(
         self, model: Model, program: Program, rest: Model, images: Tensor, asked: Callable[[Tensor], object] = len
@@ -56,13 +58,18 @@ class ChangedAnswers:
         (changed,) = (self._outcome == kernel.CHANGED).nonzero(as_tuple=True)
         if len(changed):
             logits[changed] = self._rest(self._program.last(self._state, samples[changed]))
-        (whole,) = (self._outcome == kernel.TOO_MUCH).nonzero(as_tuple=True)
+        (whole,) = (~self.followed).nonzero(as_tuple=True)
         if len(whole) < len(points):
             self._tell(points[: len(points) - len(whole)])  # their number is all that counts; to pick them is slow
         if len(whole):
             logits[whole] = self._model(points[whole])
         self._answers = logits
         return logits.clone()
+
+    @property
+    def followed(self) -> Tensor:
+        """Bool (S,): which of the points asked about last were answered without the model."""
+        return self._outcome != kernel.TOO_MUCH
 
     @torch.no_grad()
     def settle(self, accepted: Tensor) -> None:
@@ -71,7 +78,7 @@ class ChangedAnswers:
         kernel.settle_changes(*arrays, self._kept)
         self._logits[self._samples[accepted]] = self._answers[accepted]
         self._asked[self._samples] += 1
-        anew = accepted & (self._outcome == kernel.TOO_MUCH) | (self._asked[self._samples] % ANEW == 0)
+        anew = accepted & ~self.followed | (self._asked[self._samples] % self.ANEW == 0)
         if anew.any():
             self._take(self._samples[anew], self._images[self._samples[anew]])
 
@@ -79,7 +86,7 @@ class ChangedAnswers:
     def ends_in_logits(self) -> bool:
         """Whether the program holds the whole model, so that searches can be compiled."""
         flattens = isinstance(self._rest, nn.Sequential) and all(isinstance(layer, nn.Flatten) for layer in self._rest)
-        return flattens and self._program.ends_in_a_vector and self._logits.ndim == 2
+        return flattens and self._program.ends_in_a_vector
 
     @property
     def images(self) -> Tensor:

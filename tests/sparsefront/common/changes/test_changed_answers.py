@@ -108,13 +108,25 @@ def test_linear_layers_of_flattened_maps_are_followed(last):
         walked(answers, network, images, torch.Generator().manual_seed(0))
 
 
+class Doubled(nn.Linear):
+    """Computes something else than its base."""
+
+    def forward(self, values):
+        return 2 * super().forward(values)
+
+
+def test_a_linear_layer_that_computes_something_else_is_not_followed():
+    steps, rest = steps_of([nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), Doubled(8, 3))])
+    assert (len(steps), len(rest)) == (1, 2)
+
+
 @pytest.mark.parametrize("decoder", ["deep", "resize"])
 def test_a_decoder_that_resizes_has_no_stages(decoder):
     assert model(top_t(decoder, 4, 2), (1, 16, 16)).frontend.change_steps() is None
 
 
 def test_answers_computed_anew_now_and_then_are_the_same(monkeypatch):
-    monkeypatch.setattr("sparsefront.common.changes.changed_answers.ANEW", 1)
+    monkeypatch.setattr("sparsefront.common.changes.changed_answers.ChangedAnswers.ANEW", 1)
     defended = model(top_t("small", 4, 2), (1, 14, 14))
     images = torch.rand(3, 1, 14, 14, dtype=torch.float64)
     logits = WhiteBox()(defended)
