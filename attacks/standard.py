@@ -53,7 +53,8 @@ class _Effort:
         rays: that a search by decisions begins along.
         directions: of a fine estimate of a gradient from answers; 0: none is made.
         points: that an averaged gradient is averaged over.
-        fits: whether networks are fitted to the front end and to the model's answers, which takes a while.
+        dear: whether what takes a while is tried: networks fitted to the front end and to the model's answers, and
+            answers asked for where gradients are there, but mislead.
     """
 
     steps: int
@@ -65,21 +66,21 @@ class _Effort:
     rays: int
     directions: int
     points: int
-    fits: bool
+    dear: bool
 
 
 _EFFORTS: dict[Effort, _Effort] = {
     "quick": _Effort(
         steps=20, restarts=1, classes=3, passes=5, queries=300, walks=1,
-        rays=2, directions=0, points=8, fits=False,
+        rays=2, directions=0, points=8, dear=False,
     ),
     "standard": _Effort(
         steps=100, restarts=1, classes=9, passes=10, queries=10000, walks=5,
-        rays=10, directions=200, points=20, fits=True,
+        rays=10, directions=200, points=20, dear=True,
     ),
     "thorough": _Effort(
         steps=100, restarts=5, classes=9, passes=20, queries=10000, walks=7,
-        rays=20, directions=400, points=40, fits=True,
+        rays=20, directions=400, points=40, dear=True,
     ),
 }  # fmt: skip
 
@@ -164,7 +165,7 @@ class Standard(Protocol):
                 yield make(f"apgd_{mode}", make.ascent("ce"), WhiteBox(mode, zero_where_none=True))
         if make.frontend.returns_images:
             yield make("gray_box", make.ascent("ce", early_stop=False), GrayBox())
-        if make.frontend.returns_images and make.effort.fits:
+        if make.frontend.returns_images and make.effort.dear:
             yield make("surrogate", make.ascent("ce"), FittedSurrogate(radius=make.pixel_size, seed=self.seed))
 
     def _other_directions(self, make: "_Maker") -> Iterator[NamedAttack]:
@@ -179,12 +180,12 @@ class Standard(Protocol):
         rescaled = RescaledLogits(_DEPLOYED)
         averaged = Neighbourhood(rescaled, radius=radius, n_samples=points, seed=self.seed, mirrored=True)
         yield make("averaged", make.ascent("cw"), averaged, ("rippled", "differences_disagree", "loss_does_not_rise"))
-        others: tuple[Sign, ...] = ("differences_disagree",) if make.effort.directions else ()
+        others: tuple[Sign, ...] = ("differences_disagree",) if make.effort.dear else ()
         yield make("differences", make.differences(), rescaled, ("zero_gradients", *others))
         if make.effort.directions:
             fine = make.differences(n_directions=make.effort.directions)
             yield make("fine_differences", fine, rescaled, ("zero_gradients",))
-        if make.effort.fits:
+        if make.effort.dear:
             fitted = FittedModel(radius=make.pixel_size, seed=self.seed)
             signs: tuple[Sign, ...] = ("zero_gradients", "answers_without_scores")
             yield make("fitted", make.ascent("ce", early_stop=False), fitted, signs)
@@ -195,9 +196,9 @@ class Standard(Protocol):
     def _by_decisions(self, make: "_Maker") -> Iterator[NamedAttack]:
         """By labels alone, in the norms that are searched so; in Linf cheaply enough for answers of few values too."""
         if self.norm == "Linf":
-            start: Literal["nearest", "noise"] = "nearest" if make.effort.fits else "noise"
+            start: Literal["nearest", "noise"] = "nearest" if make.effort.dear else "noise"
             rays = RayS(eps=float(self.eps), n_walks=make.effort.rays, start=start, seed=self.seed)
-            others: tuple[Sign, ...] = ("loss_does_not_rise",) if make.effort.fits else ()
+            others: tuple[Sign, ...] = ("loss_does_not_rise",) if make.effort.dear else ()
             signs: tuple[Sign, ...] = ("answers_without_scores", "zero_gradients", *others)
             yield make("decisions", rays, where=signs, start="best")
         elif self.norm == "L2":
