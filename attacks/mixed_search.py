@@ -11,7 +11,12 @@ from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts, i
 from sparsefront.attacks.parts.compiled_walk import CompiledRules, compiled_walk
 from sparsefront.attacks.parts.crossing import with_ties
 from sparsefront.attacks.parts.losses import Goal, Loss
-from sparsefront.attacks.parts.mixed_moves import mixed_linf_move, mixed_window_move
+from sparsefront.attacks.parts.mixed_moves import (
+    compiled_linf_move,
+    mixed_linf_move,
+    mixed_window_move,
+    rectangles_in_turn,
+)
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.nearby import Nearby
 from sparsefront.attacks.parts.queries import checked_logits
@@ -149,7 +154,8 @@ class MixedSearch(Bounded):
         if asked.compiled is not None and self.loss == "cw" and self.early_stop and walk.goal.labels is None:
             rules = CompiledRules(self.n_queries, self._patience, self._trial, self.seed, first)
             return compiled_walk(asked, best, walk.clean, walk.eps, walk.goal, walk.indices, walk.worth, rules)
-        for query in range(1, self.n_queries):
+        sizes = rectangles_in_turn(self.n_queries, best.images, seed=self.seed, stream=first)
+        for query, size in enumerate(sizes, start=1):
             done = query - walk.risen > self._patience
             if query > self._trial:
                 done |= best.losses[walk.rows] < walk.worth
@@ -158,7 +164,7 @@ class MixedSearch(Bounded):
             if not walk.drop(done):
                 break
             here = best.images[walk.rows]
-            points = self._propose(here, walk, query, first + query)
+            points = self._propose(here, walk, query, size, first + query)
             (moved,) = (points != here).flatten(1).any(dim=1).nonzero(as_tuple=True)
             if not len(moved):
                 continue
@@ -168,14 +174,15 @@ class MixedSearch(Bounded):
             asked.settle(improve(best, rows, candidates, ties if self.norm == "Linf" else None))
         return best
 
-    def _propose(self, here: Tensor, walk: _Search, query: int, stream: int) -> Tensor:
+    def _propose(self, here: Tensor, walk: _Search, query: int, size: Tensor, stream: int) -> Tensor:
         """Points (S, C, H, W) near the best ones."""
-        queries = query - 1, self.n_queries  # the start is no proposal
+        draws = {"seed": self.seed, "stream": stream}
         if self.norm == "Linf":
-            return mixed_linf_move(here, walk.clean, walk.eps, walk.indices, queries, seed=self.seed, stream=stream)
-        return mixed_window_move(
-            here, walk.clean, walk.eps, self.norm, walk.indices, queries, seed=self.seed, stream=stream
-        )
+            compiles = here.device.type == "cpu" and here.dtype in (torch.float32, torch.float64)
+            move = compiled_linf_move if compiles else mixed_linf_move
+            return move(here, walk.clean, walk.eps, walk.indices, size, **draws)
+        queries = query - 1, self.n_queries  # the start is no proposal
+        return mixed_window_move(here, walk.clean, walk.eps, self.norm, walk.indices, queries, **draws)
 
     def _judge(self, asked: Nearby, rows: Tensor, points: Tensor, goal: Goal) -> tuple[Candidates, Tensor]:
         """Points (S, C, H, W) of samples `rows` (S,), and the differences (S,) between losses that rounding makes."""

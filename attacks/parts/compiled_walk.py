@@ -2,17 +2,15 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.candidates import Candidates, improve
 from sparsefront.attacks.parts.crossing import RESOLUTION, with_ties
 from sparsefront.attacks.parts.losses import Goal
-from sparsefront.attacks.parts.mixed_moves import RESETS, SCATTERED, rectangles_of
+from sparsefront.attacks.parts.mixed_moves import compiled_moves, rectangles_of
 from sparsefront.attacks.parts.nearby import Nearby
 from sparsefront.attacks.parts.queries import checked_logits
-from sparsefront.common.noise import key_of
 
 
 class CompiledRules(NamedTuple):
@@ -61,7 +59,7 @@ def compiled_walk(
     given = (tensor.contiguous() for tensor in (clean, eps, indices, goal.classes))  # or another kernel is compiled
     walk = tuple(tensor.numpy() for tensor in (*given, best.losses, worth, risen, queries, counts))
     resolution = best.losses.numpy().dtype.type(RESOLUTION * torch.finfo(best.losses.dtype).eps)
-    moves = np.uint64(key_of(rules.seed)), rules.stream, np.float32(SCATTERED), np.float32(RESETS)
+    moves = compiled_moves(rules.seed, rules.stream)
     until = rules.patience, rules.trial, resolution, goal.targeted
     (standing,) = (~best.fallen).nonzero(as_tuple=True)
     for begin in range(1, rules.n_queries, answers.ANEW):

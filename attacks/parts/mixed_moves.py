@@ -1,12 +1,16 @@
 """Proposals of several kinds, by which a random search in a ball leaves the plateaus of a quantiser."""
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.norms import Norm
 from sparsefront.attacks.parts.squares import moved_square, random_signs, spending_all, square_side
 from sparsefront.attacks.parts.windows import random_places, rectangle_mask, square_mask
-from sparsefront.common.noise import uniform
+from sparsefront.common.noise import key_of, uniform
 
 # Chosen by trial on quantised digits.
 SCATTERED, RESETS = 0.2, 0.05  # of the Linf proposals
@@ -15,11 +19,12 @@ OFF_SCHEDULE = 0.5  # of the queries have a size of their own
 LONGEST = 0.36  # of the image's shorter side, of those
 WINDOW_RESETS = 0.1  # of the L2 and L1 proposals
 P_INIT = 0.8  # share of the image that the first squares cover (Andriushchenko et al. 2020)
+_AT_ONCE = 200  # sizes that are drawn
 FOR_ALL = -1  # no sample's number: of draws that all samples share
 
 
 def mixed_linf_move(
-    best: Tensor, images: Tensor, eps: Tensor, indices: Tensor, queries: tuple[int, int], *, seed: int, stream: int
+    best: Tensor, images: Tensor, eps: Tensor, indices: Tensor, size: Tensor, *, seed: int, stream: int
 ) -> Tensor:
     """One proposal a sample: a rectangle of the best point is moved within +-eps of the image.
 
@@ -30,17 +35,15 @@ def mixed_linf_move(
         images: (B, C, H, W), the centres.
         eps: (B,) the radii.
         indices: (B,) int64, the samples' numbers.
-        queries: the number of the query, from 0, and how many there are, by which the rectangles shrink.
-        seed: of the draws, which depend on (seed, sample, stream) alone, the rectangles' size on (seed, stream).
+        size: (2,) int64, height and width of the rectangles.
+        seed: of the draws, which depend on (seed, sample, stream) alone.
         stream: which of the proposals.
 
     Returns:
         (B, C, H, W) images in the balls.
     """
     channels = images.shape[1]
-    number, n_queries = queries
-    sizes = rectangles_of(torch.tensor([number]), n_queries, images, seed=seed, streams=torch.tensor([stream]))
-    tall, wide = sizes.squeeze(0).tolist()
+    tall, wide = size.tolist()
     few = 3 + channels
     draws = uniform(indices, torch.Size([few]), seed=seed, stream=stream)
     top = (draws[:, 0] * (images.shape[2] - tall + 1)).long()
@@ -55,6 +58,23 @@ def mixed_linf_move(
     moved = (images + eps[:, None, None, None] * signs).clamp(0, 1)
     moved = torch.where((kinds >= 1 - RESETS).view(-1, 1, 1, 1), images, moved)
     return torch.where(rectangle_mask(windows, images), moved, best)
+
+
+def compiled_linf_move(
+    best: Tensor, images: Tensor, eps: Tensor, indices: Tensor, size: Tensor, *, seed: int, stream: int
+) -> Tensor:
+    """The same, sooner, on the processor and in single or double precision."""
+    from sparsefront.common.changes import kernel  # Numba, which an import must not load
+
+    points = best.clone(memory_format=torch.contiguous_format)
+    given = (tensor.contiguous().numpy() for tensor in (images, eps, indices))  # or another kernel is compiled
+    kernel.move_points(points.numpy(), 0, size.numpy(), compiled_moves(seed, stream), *given)
+    return points
+
+
+def compiled_moves(seed: int, stream: int) -> tuple[Any, ...]:
+    """What the kernel is told of these moves: the key of the draws, their first stream, and the shares."""
+    return np.uint64(key_of(seed)), stream, np.float32(SCATTERED), np.float32(RESETS)
 
 
 def mixed_window_move(
@@ -99,3 +119,10 @@ def rectangles_of(queries: Tensor, n_queries: int, images: Tensor, *, seed: int,
     stretch = 2 ** (2 * draws[:, 3] - 1)
     drawn = torch.stack([size * stretch + draws[:, 4], size / stretch + draws[:, 5]], dim=1).long()
     return torch.where(draws[:, :1] < PIXELS, 1, drawn.clamp_min(1).minimum(sides))
+
+
+def rectangles_in_turn(n_queries: int, images: Tensor, *, seed: int, stream: int) -> Iterator[Tensor]:
+    """Their sizes (2,) query by query after the first of a walk, whose streams begin at `stream`; drawn many at once."""
+    for begin in range(1, n_queries, _AT_ONCE):
+        queries = torch.arange(begin, min(begin + _AT_ONCE, n_queries))
+        yield from rectangles_of(queries - 1, n_queries, images, seed=seed, streams=stream + queries)

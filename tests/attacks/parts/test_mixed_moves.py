@@ -4,7 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparsefront.attacks.parts.balls import confine
-from sparsefront.attacks.parts.mixed_moves import PIXELS, RESETS, SCATTERED, mixed_linf_move, mixed_window_move
+from sparsefront.attacks.parts.mixed_moves import (
+    PIXELS,
+    RESETS,
+    SCATTERED,
+    compiled_linf_move,
+    mixed_linf_move,
+    mixed_window_move,
+    rectangles_in_turn,
+    rectangles_of,
+)
 from sparsefront.attacks.parts.norms import perturbation_norm
 from sparsefront.attacks.parts.squares import first_points
 
@@ -15,6 +24,13 @@ def a_walk(shape, norm, size, count=3, seed=0):
     images, points = torch.rand(2, count, *shape, dtype=torch.float64, generator=generator)
     eps = torch.full((count,), size, dtype=torch.float64)
     return images, confine(points, images, eps, norm), eps
+
+
+def linf_move(best, images, eps, indices, queries, *, seed, stream, move=mixed_linf_move):
+    """A move by a rectangle of the size that the query has."""
+    number, n_queries = queries
+    sizes = rectangles_of(torch.tensor([number]), n_queries, images, seed=seed, streams=torch.tensor([stream]))
+    return move(best, images, eps, indices, sizes[0], seed=seed, stream=stream)
 
 
 SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 12), st.integers(1, 12))
@@ -31,7 +47,7 @@ def window(after, before):
 @settings(deadline=None, max_examples=60)
 def test_a_linf_move_sets_a_rectangle_to_corners_of_the_ball_or_to_the_image(shape, query, seed, eps):
     images, best, radii = a_walk(shape, "Linf", eps, seed=seed)
-    points = mixed_linf_move(best, images, radii, torch.tensor([4, 2**40, 0]), (query, 100), seed=seed, stream=query)
+    points = linf_move(best, images, radii, torch.tensor([4, 2**40, 0]), (query, 100), seed=seed, stream=query)
     for image, before, after in zip(images, best, points, strict=True):
         if torch.equal(after, before):
             continue
@@ -39,6 +55,32 @@ def test_a_linf_move_sets_a_rectangle_to_corners_of_the_ball_or_to_the_image(sha
         corners = [(image + eps).clamp(0, 1), (image - eps).clamp(0, 1), image]
         moved = torch.stack([after == corner for corner in corners]).any(dim=0)
         assert moved[:, lines, columns].all()
+
+
+@given(
+    shape=SHAPES,
+    query=st.integers(0, 99),
+    seed=st.integers(0, 2**32),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+@settings(deadline=None, max_examples=60)
+def test_compiled_moves_are_the_same_to_the_last_bit(shape, query, seed, dtype):
+    images, best, radii = (tensor.to(dtype) for tensor in a_walk(shape, "Linf", 0.1, count=9, seed=seed))
+    given, indices = best.clone(), torch.tensor([4, 2**40, *range(7)])
+    settings = {"seed": seed, "stream": query * 3}
+    expected = linf_move(best, images, radii, indices, (query, 100), **settings)
+    moved = linf_move(best.mT.contiguous().mT, images, radii, indices, (query, 100), move=compiled_linf_move, **settings)
+    assert torch.equal(moved, expected)
+    assert torch.equal(best, given)
+
+
+def test_sizes_come_in_the_order_of_the_queries_also_where_many_are_drawn_at_once():
+    images = torch.zeros(1, 1, 28, 28)
+    sizes = list(rectangles_in_turn(450, images, seed=3, stream=1000))
+    assert len(sizes) == 449
+    for query in (1, 200, 201, 449):
+        drawn = rectangles_of(torch.tensor([query - 1]), 450, images, seed=3, streams=torch.tensor([1000 + query]))
+        assert torch.equal(sizes[query - 1], drawn[0])
 
 
 @given(shape=SHAPES, query=st.integers(0, 99), norm=st.sampled_from(["L2", "L1"]), eps=st.sampled_from([0.0, 0.5, 9.0]))
@@ -57,7 +99,7 @@ def test_moves_depend_on_the_sample_and_the_stream_alone(norm):
     def move(rows, seed=3, stream=5):
         arguments = best[rows], images[rows], eps[rows]
         if norm == "Linf":
-            return mixed_linf_move(*arguments, torch.arange(6)[rows], (7, 100), seed=seed, stream=stream)
+            return linf_move(*arguments, torch.arange(6)[rows], (7, 100), seed=seed, stream=stream)
         return mixed_window_move(*arguments, norm, torch.arange(6)[rows], (7, 100), seed=seed, stream=stream)
 
     every = torch.arange(6)
@@ -71,7 +113,7 @@ def test_every_kind_of_move_has_its_share():
     count = 4000
     images = torch.full((count, 1, 20, 20), 0.5)
     best, eps = images + 0.03, torch.full((count,), 0.1)
-    points = mixed_linf_move(best, images, eps, torch.arange(count), (1, 10000), seed=0, stream=1)
+    points = linf_move(best, images, eps, torch.arange(count), (1, 10000), seed=0, stream=1)
     values = [after[after != before].sub(0.5).unique().tolist() for after, before in zip(points, best, strict=True)]
     scattered = sum(len(one) == 2 for one in values) / count
     reset = sum(one == [0.0] for one in values) / count
@@ -88,7 +130,7 @@ def test_sizes_are_one_for_all_samples_and_only_half_of_them_follow_the_schedule
     for query in (0, 9000):
         counts = torch.stack(
             [
-                (mixed_linf_move(best, images, eps, torch.arange(5), (query, 10000), seed=0, stream=stream) != best)
+                (linf_move(best, images, eps, torch.arange(5), (query, 10000), seed=0, stream=stream) != best)
                 .flatten(1)
                 .sum(dim=1)
                 for stream in range(400)
@@ -107,7 +149,7 @@ def test_rectangles_lie_anywhere_and_either_way():
     best, eps = images + 0.03, torch.full((300,), 0.1)
     heights, changed = set(), torch.zeros(9, 9)
     for stream in range(30):
-        points = mixed_linf_move(best, images, eps, torch.arange(300), (9000, 10000), seed=0, stream=stream)
+        points = linf_move(best, images, eps, torch.arange(300), (9000, 10000), seed=0, stream=stream)
         changed += (points != best).sum(dim=0)[0]
         lines, columns = window(points[0], best[0])
         heights.add((lines.stop - lines.start) - (columns.stop - columns.start))

@@ -116,7 +116,7 @@ def search_changes(row, begin, sizes, moves, rules, walk, points, images, chain,
         kept: likewise.
         buffers: likewise.
     """
-    _, _, _, classes, losses, worth, risen, queries, asked = walk
+    clean, eps, numbers, classes, losses, worth, risen, queries, asked = walk
     patience, trial, resolution, targeted = rules
     channels, height, width = images.shape[1:]
     last = chain[0][len(chain[0]) - 1]
@@ -127,9 +127,11 @@ def search_changes(row, begin, sizes, moves, rules, walk, points, images, chain,
         if query - risen[row] > patience or (query > trial and losses[row] < worth[row]):
             return ENDED
         queries[row] = query + 1
-        changed = _propose(row, query, sizes[query - begin], moves, walk, images, at, to, buffers)
+        sample = clean[row], eps[row], numbers[row]
+        changed = _propose(*sample, query, sizes[query - begin], moves, images[row], at, to)
         if changed == 0:
             continue
+        _hand_on(changed, at, to, images[row], buffers)
         asked[row] += 1
         count = _follow(row, changed, chain, kept, buffers)
         loss, largest, unknown, predicted = _margin(logits, classes[row], targeted)
@@ -152,13 +154,23 @@ def search_changes(row, begin, sizes, moves, rules, walk, points, images, chain,
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _propose(row, query, size, moves, walk, images, at, to, buffers):
-    """Where a rectangle changes pixels, and to what: into (at, to) and into the buffers; how many pixels these are."""
-    clean, eps, numbers = walk[0], walk[1], walk[2]
+def move_points(points, query, size, moves, clean, eps, numbers):
+    """Change points (S, C, H, W) by a rectangle each, as `search_changes` does."""
+    channels, height, width = points.shape[1:]
+    at = np.empty(height * width, dtype=np.int64)
+    to = np.empty((height * width, channels), dtype=points.dtype)
+    for s in range(len(points)):
+        changed = _propose(clean[s], eps[s], numbers[s], query, size, moves, points[s], at, to)
+        _put_pixels(points[s], changed, at, to)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _propose(clean, eps, number, query, size, moves, image, at, to):
+    """Where a rectangle changes pixels of an image, and to what: into (at, to); how many pixels these are."""
     key, stream, scattered, resets = moves
-    channels, height, width = images.shape[1:]
+    channels, height, width = image.shape
     tall, wide = size[0], size[1]
-    field = _mix(_mix(np.uint64(numbers[row]) + key) + _mix(np.uint64(stream + query) ^ np.uint64(0x5851F42D4C957F2D)))
+    field = _mix(_mix(np.uint64(number) + key) + _mix(np.uint64(stream + query) ^ np.uint64(0x5851F42D4C957F2D)))
     top = int(_drawn(field, 0) * np.float32(height - tall + 1))
     left = int(_drawn(field, 1) * np.float32(width - wide + 1))
     kind = _drawn(field, 2)
@@ -167,24 +179,31 @@ def _propose(row, query, size, moves, walk, images, at, to, buffers):
         for x in range(left, left + wide):
             differs = False
             for c in range(channels):
-                value = clean[row, c, y, x]
+                value = clean[c, y, x]
                 if kind < scattered:
                     draw = _drawn(field, 3 + channels + (c * height + y) * width + x)
                 else:
                     draw = _drawn(field, 3 + c)
                 if kind < np.float32(1 - resets):
-                    moved = value - eps[row] if draw < 0.5 else value + eps[row]
+                    moved = value - eps if draw < 0.5 else value + eps
                     value = min(max(moved, type(value)(0)), type(value)(1))
                 to[count, c] = value
-                differs |= value != images[row, c, y, x]
+                differs |= value != image[c, y, x]
             if differs:
                 at[count] = y * width + x
-                buffers[0][count] = at[count]
-                for c in range(channels):
-                    buffers[2][count * channels + c] = to[count, c]
-                    buffers[3][count * channels + c] = images[row, c, y, x]
                 count += 1
     return count
+
+
+@numba.njit(cache=True, nogil=True)
+def _hand_on(count, at, to, image, buffers):
+    """Hand changed pixels of an image (C, H, W) to the first step."""
+    channels, _, width = image.shape
+    for i in range(count):
+        buffers[0][i] = at[i]
+        for c in range(channels):
+            buffers[2][i * channels + c] = to[i, c]
+            buffers[3][i * channels + c] = image[c, at[i] // width, at[i] % width]
 
 
 @numba.njit(cache=True, nogil=True)
