@@ -22,6 +22,7 @@ from sparsecode import (
     value_with_gradient_of,
 )
 from sparsefront.common.bounded_memory import map_runs, split_by_memory
+from sparsefront.common.changes.step import Step
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import (
     at_least,
@@ -34,6 +35,7 @@ from sparsefront.common.rules import (
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.factorisation_learner import FactorisationLearner
 from sparsefront.frontends.parts.first_atoms import first_atoms, without_flat
+from sparsefront.frontends.parts.patch_code_steps import patch_code_steps
 from sparsefront.frontends.parts.patch_learner import PatchLearner
 from sparsefront.frontends.parts.zero_tiny_patches import zero_tiny_patches
 from sparsefront.frontends.settings.ddl_learning import DDLLearning
@@ -41,6 +43,7 @@ from sparsefront.frontends.settings.ddl_learning import DDLLearning
 _LEARNING = DDLLearning()
 _MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
 _N_NONZERO_COEFS = 2  # the default
+_FOLLOWED = 2  # nonzeros at most where changes are
 
 
 class DDL(FrontEnd):
@@ -206,6 +209,15 @@ class DDL(FrontEnd):
         if self.factors == "nmf":
             return lasso(patches, dictionary, self.lmbda, positive=True, tolerance=1e-4, gradient=gradient)
         return omp(patches, dictionary, self.n_nonzero_coefs, rule=self.rule, gradient=gradient, max_bytes=_MAX_BYTES)
+
+    def change_steps(self) -> list[Step] | None:
+        """Correlations, codes, and the mean of the patches; None but of one or two atoms in patches on a whole grid."""
+        off_grid = any((side - self.patch_size) % self.stride for side in self.image_shape[1:])
+        if self.factors != "dictionary" or self.n_nonzero_coefs > _FOLLOWED or off_grid:
+            return None
+        self.check_learned()
+        dictionary = F.normalize(self.dictionary, dim=0)
+        return patch_code_steps(dictionary, self.image_shape, self.stride, self.n_nonzero_coefs, self.rule == "ormp")
 
     def atoms(self) -> Tensor:
         """The dictionary as pictures (L, C, n, n)."""

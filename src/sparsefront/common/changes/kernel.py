@@ -32,6 +32,8 @@ from sparsefront.common.changes.kinds import (
     OUTPUT,
     PLACES,
     POINTWISE,
+    PURSUIT,
+    SCALED,
     SETTINGS,
     SIGMOID,
     TANH,
@@ -300,10 +302,14 @@ def _step(step, row, count, chain, kept, buffers):
         return _pointwise(line, chain[1][step], count, buffers)
     if kind == CROPPED:
         return _crop(line, count, buffers)
+    if kind == SCALED:
+        return _scale(line, count, chain[3], buffers)
     if kind == KEPT:
         return count if _write(line[OUTPUT], line[OUT_C], row, count, kept, buffers) else -1
     if kind == CONVOLUTION:
         changed = _convolve(line, row, count, chain[3], kept, buffers)
+    elif kind == PURSUIT:
+        changed = _pursue(line, chain[1][step], row, count, chain[3], kept, buffers)
     elif not _write(line[INPUT], line[IN_C], row, count, kept, buffers):
         return -1
     else:
@@ -467,6 +473,60 @@ def _crop(line, count, buffers):
                 new[inside * channels + c], old[inside * channels + c] = new[i * channels + c], old[i * channels + c]
             inside += 1
     return inside
+
+
+@numba.njit(cache=True, nogil=True)
+def _scale(line, count, weights, buffers):
+    """The same change times the position's number."""
+    at, new, old = buffers[0], buffers[2], buffers[3]
+    channels = line[IN_C]
+    for i in range(count):
+        factor = weights[line[WEIGHTS] + at[i]]
+        for entry in range(i * channels, (i + 1) * channels):
+            new[entry] *= factor
+            old[entry] *= factor
+    return count
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _pursue(line, bounds, row, count, weights, kept, buffers):
+    """Codes of one or two atoms where correlations changed; the last channel is handed on."""
+    at, new, made = buffers[0], buffers[2], buffers[9]
+    atoms = line[IN_C] - 1
+    changed = 0
+    for i in range(count):
+        correlations = new[i * (atoms + 1) : (i + 1) * (atoms + 1)]
+        first = 0
+        for j in range(atoms):
+            made[j] = 0
+            if abs(correlations[j]) > abs(correlations[first]):
+                first = j
+        made[atoms], lead = correlations[atoms], correlations[first]
+        base = line[WEIGHTS] + first * atoms
+        coupling = weights[base : base + atoms]
+        second = _second(correlations, coupling, first, line[SETTINGS + 1], bounds[0]) if line[SETTINGS] > 1 else first
+        if second != first:
+            g = coupling[second]
+            made[second] = (correlations[second] - g * lead) / (1 - g * g)
+            lead -= g * made[second]
+        made[first] = lead
+        changed = _put(line, row, at[i], made, changed, kept, buffers)
+        if changed < 0:
+            return -1
+    return changed
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _second(correlations, coupling, first, order_recursive, least):
+    """The atom chosen after the first; the first where there is none."""
+    second, highest = first, type(correlations[0])(0)
+    for j in range(len(coupling)):
+        outside = 1 - coupling[j] * coupling[j]
+        residual = correlations[j] - coupling[j] * correlations[first]
+        score = residual * residual / outside if order_recursive else abs(residual)
+        if score > highest and outside > least and j != first:
+            second, highest = j, score
+    return second
 
 
 @numba.njit(cache=True, nogil=True)

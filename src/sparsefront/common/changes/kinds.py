@@ -1,6 +1,6 @@
 """Kinds of steps and of functions, and the columns of a chain's table: what the kernel and its callers agree on."""
 
-CONVOLUTION, POINTWISE, LARGEST, CROPPED, SIGN_CODES, KEPT = range(6)
+CONVOLUTION, POINTWISE, LARGEST, CROPPED, SIGN_CODES, PURSUIT, SCALED, KEPT = range(8)
 CLIP, LEAKY, SIGMOID, TANH, SILU, GELU = range(6)
 
 # A line of the table: the kind, height, width and channels of the step's input and of its output, where in `state` its

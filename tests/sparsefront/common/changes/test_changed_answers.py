@@ -12,13 +12,13 @@ from sparsefront.classifiers import ConvNet
 from sparsefront.common.changes.changed_answers import ChangedAnswers
 from sparsefront.common.changes.program import Program
 from sparsefront.common.changes.steps_of import steps_of
-from sparsefront.frontends import Identity, TopT
+from sparsefront.frontends import DDL, Identity, TopT
 
 
 def model(frontend, image_shape):
     torch.manual_seed(0)
     defended = DefendedClassifier(lambda c, k: ConvNet(c, k, width=4, hidden=8), frontend, image_shape, num_classes=3)
-    if isinstance(defended.frontend, TopT):
+    if isinstance(defended.frontend, TopT | DDL):
         atoms = torch.randn_like(defended.frontend.dictionary)
         defended.frontend.dictionary.copy_(atoms / atoms.norm(dim=0))
         defended.frontend.learned.fill_(True)
@@ -27,6 +27,10 @@ def model(frontend, image_shape):
 
 def top_t(decoder, patch_size, stride):
     return lambda shape: TopT(shape, n_atoms=12, patch_size=patch_size, stride=stride, top_t=3, decoder=decoder)
+
+
+def ddl(patch_size=3, **given):
+    return lambda shape: DDL(shape, n_atoms=12, patch_size=patch_size, **given)
 
 
 def walked(answers, logits, images, generator, queries=12):
@@ -60,6 +64,10 @@ FRONT_ENDS = {
     "odd": top_t("small", 5, 2),
     "dense": top_t("small", 3, 1),
     "codes": top_t("identity", 4, 2),
+    "patches": ddl(),
+    "patches of one atom": ddl(n_nonzero_coefs=1, rule="omp"),
+    "patches with gaps": ddl(patch_size=4, stride=3),
+    "correlated patches": ddl(rule="omp"),
 }
 
 
@@ -123,6 +131,15 @@ def test_a_linear_layer_that_computes_something_else_is_not_followed():
 @pytest.mark.parametrize("decoder", ["deep", "resize"])
 def test_a_decoder_that_resizes_has_no_stages(decoder):
     assert model(top_t(decoder, 4, 2), (1, 16, 16)).frontend.change_steps() is None
+
+
+@pytest.mark.parametrize(
+    "given", [{"n_nonzero_coefs": 3}, {"factors": "pca", "n_atoms": 4}, {"stride": 2}], ids=lambda given: [*given][0]
+)
+def test_patches_of_many_atoms_of_other_factors_or_off_the_grid_are_asked_whole(given):
+    settings = {"n_atoms": 12, "patch_size": 3, **given}
+    defended = model(lambda shape: DDL(shape, **settings), (1, 14, 14))
+    assert WhiteBox()(defended).nearby(torch.rand(2, 1, 14, 14, dtype=torch.float64)) is None
 
 
 def test_answers_computed_anew_now_and_then_are_the_same(monkeypatch):
