@@ -26,6 +26,7 @@ from sparsefront.common.rules import at_least, check_rules, settings_of
 
 _SHORTEST_TRIAL = 100  # queries
 _TRIAL, _WORTH = 1 / 40, 0.01  # of the queries, and of the rise from the image to its start
+_HOPE = 2  # as much again as the margin rose so far; half of it after each walk
 
 
 @dataclass
@@ -56,6 +57,8 @@ class MixedSearch(Bounded):
     - The first walk begins from `starts`, if there are any: the best points that other attacks found. Where a fortieth
       of its queries (but 100 at least) raises the loss by less than a hundredth of what lies between the image and its
       start, gradients have led to the top, and the sample is searched no more.
+    - Nor is it (`loss: cw`) where its margin is further from 0 after a walk than twice what it has risen since the
+      clean image; than once after the second, half of it after the third, and so on: each walk brings less.
 
     A proposal that changes nothing is not asked about. A sample that is wrong already is returned as it is, one that no
     query fools at its highest loss.
@@ -108,11 +111,11 @@ class MixedSearch(Bounded):
     ) -> Tensor:
         goal = self.goal(labels)
         clean = self.score(model, images, goal)
-        at_the_top = torch.zeros_like(clean.fallen)
+        given_up, highest = torch.zeros_like(clean.fallen), clean.losses.clone()
 
         def attempt(number: int, rows: Tensor) -> Candidates:
             found = Candidates(images[rows], clean.losses[rows], clean.fallen[rows])
-            searched = (~at_the_top[rows]).nonzero().squeeze(1)
+            searched = (~given_up[rows]).nonzero().squeeze(1)
             if not len(searched):
                 return found
             rows = rows[searched]
@@ -129,13 +132,20 @@ class MixedSearch(Bounded):
                 start = self.score(model, points, goal[rows])
             walk = _Search(all_rows(centres), centres, eps, goal[rows], samples, torch.zeros_like(samples), worth)
             best = longer._walk(model, start, walk, stream)
-            at_the_top[rows] = best.losses < worth
+            highest[rows] = highest[rows].maximum(best.losses)
+            given_up[rows] = (best.losses < worth) | self._hopeless(clean.losses[rows], highest[rows], number)
             for kept, new in zip(found, best, strict=True):
                 kept[searched] = new
             return found
 
         fallen = clean.fallen if self.early_stop else None
         return best_of_attempts(attempt, images, self.n_walks, self.early_stop, fallen)
+
+    def _hopeless(self, clean: Tensor, highest: Tensor, number: int) -> Tensor:
+        """Whether (S,) more is left to climb after a walk than another one may be hoped to bring."""
+        if self.loss != "cw":
+            return torch.zeros_like(clean, dtype=torch.bool)  # where others end nobody knows
+        return -highest > (highest - clean) * _HOPE / 2**number
 
     @property
     def _patience(self) -> int:
