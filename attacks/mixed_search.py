@@ -57,8 +57,8 @@ class MixedSearch(Bounded):
     - The first walk begins from `starts`, if there are any: the best points that other attacks found. Where a fortieth
       of its queries (but 100 at least) raises the loss by less than a hundredth of what lies between the image and its
       start, gradients have led to the top, and the sample is searched no more.
-    - Nor is it (`loss: cw`) where its margin is further from 0 after a walk than twice what it has risen since the
-      clean image; than once after the second, half of it after the third, and so on: each walk brings less.
+    - Where walks grow, nor is a sample (`loss: cw`) whose margin is further from 0 after a walk than twice what it has
+      risen since the clean image; than once after the second, half of it after the third, and so on: each brings less.
 
     A proposal that changes nothing is not asked about. A sample that is wrong already is returned as it is, one that no
     query fools at its highest loss.
@@ -74,7 +74,7 @@ class MixedSearch(Bounded):
         patience: queries without a rise of a sample's loss after which its walk ends; absent: a quarter of the
             walk's queries, since rises become as rare as the rectangles small.
         n_walks: walks a sample; only samples still standing get another one.
-        growth: how many times as many queries each walk has as the one before.
+        growth: how many times as many queries each walk has as the one before; above 1, walks are made by need.
         early_stop: ask no more about a sample that has fallen. Wrong for a surrogate.
         seed: of the proposals, which depend on (seed, sample, walk, query) alone.
 
@@ -143,8 +143,8 @@ class MixedSearch(Bounded):
 
     def _hopeless(self, clean: Tensor, highest: Tensor, number: int) -> Tensor:
         """Whether (S,) more is left to climb after a walk than another one may be hoped to bring."""
-        if self.loss != "cw":
-            return torch.zeros_like(clean, dtype=torch.bool)  # where others end nobody knows
+        if self.growth == 1 or self.loss != "cw":  # where other losses have to get nobody knows
+            return torch.zeros_like(clean, dtype=torch.bool)
         return -highest > (highest - clean) * _HOPE / 2**number
 
     @property

@@ -253,10 +253,10 @@ def test_bad_settings_are_named(settings, message):
         MixedSearch(**settings)
 
 
-def rising_to(top, images):
-    """Logits whose margin is the share of pixels above the middle, cut at `top`, less 2: never fooled."""
+def rising_to(top, images, left=1.0):
+    """Logits whose margin is twice the share of pixels above the middle, cut at `top`, and at most -2 `left`."""
     above = (images > 0.5).flatten(1).double().mean(dim=1).clamp_max(top)
-    return torch.stack([2 - above, above], dim=1)
+    return torch.stack([top + left - above, above - top - left], dim=1)
 
 
 @pytest.mark.parametrize(("top", "goes_on"), [(0.5, False), (1.0, True)])
@@ -288,10 +288,25 @@ def test_impatience_is_no_trial():
 def test_walks_become_longer_by_their_growth():
     counts, points = [], []
     for growth in (1, 3):
-        spy = AskedModel(constant)
+        spy = AskedModel(partial(rising_to, 0.4, left=0.01))
         MixedSearch(eps=0.1, n_queries=40, patience=1000, n_walks=2, growth=growth)(spy, GREY, ZERO)
-        counts.append(len(spy.asked))
+        counts.append(len(torch.cat(spy.asked)))
         points.append(torch.cat(spy.asked[1:]))
     assert counts[0] <= 1 + 40 + 40 < 120 < counts[1] <= 1 + 40 + 120
     assert torch.equal(points[0][:20], points[1][:20])
     assert not torch.equal(points[0][-20:], points[1][-20:])
+
+
+@pytest.mark.parametrize(("ratio", "walks"), [(2.2, 1), (1.8, 2), (1.1, 2), (0.9, 3), (0.6, 3), (0.4, 4)])
+def test_walks_that_grow_go_on_while_what_is_left_to_climb_is_little_beside_what_was_climbed(ratio, walks):
+    spy = AskedModel(partial(rising_to, 0.4, left=0.4 * ratio))
+    MixedSearch(eps=0.1, n_queries=40, patience=1000, n_walks=4, growth=2)(spy, GREY, ZERO)
+    most = [40 * (2**count - 1) for count in range(5)]
+    assert most[walks - 1] + 1 < len(torch.cat(spy.asked)) <= most[walks] + 1
+
+
+def test_equal_walks_and_other_losses_are_not_given_up():
+    for settings in ({"growth": 1}, {"growth": 2, "loss": "ce"}):
+        spy = AskedModel(partial(rising_to, 0.4, left=4.0))
+        MixedSearch(eps=0.1, n_queries=40, patience=1000, n_walks=2, **settings)(spy, GREY, ZERO)
+        assert len(torch.cat(spy.asked)) > 1 + 40
