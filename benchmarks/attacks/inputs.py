@@ -52,15 +52,15 @@ class Inputs:
         return net, Batch(images[:number], labels[:number], torch.arange(number))
 
     def digits(self, number: int) -> tuple[nn.Module, Batch]:
-        """A `ConvNet` trained for a minute, and digits that it gets right."""
-        return self._digits(number, 7, 200, None)
+        """A `ConvNet` trained for a minute, and digits that it gets right, taken evenly over all."""
+        return self._digits(number, 200, None)
 
     def robust_digits(self, number: int, eps: float) -> tuple[nn.Module, Batch]:
-        """One trained on what PGD makes of the digits within Linf `eps`, and digits taken evenly over all."""
-        return self._digits(number, max(len(mnist_data()[1]) * 4 // (5 * number), 1), 600, PGD(eps=eps, steps=7))
+        """Likewise, one trained on what PGD makes of the digits within Linf `eps`."""
+        return self._digits(number, 600, PGD(eps=eps, steps=7))
 
     @cache  # noqa: B019
-    def _digits(self, number: int, step: int, n_iterations: int, adversary: Attack | None) -> tuple[nn.Module, Batch]:
+    def _digits(self, number: int, n_iterations: int, adversary: Attack | None) -> tuple[nn.Module, Batch]:
         pixels, labels = mnist_data()
         images = torch.from_numpy(pixels).float().view(-1, 1, 28, 28) / 255
         targets = torch.from_numpy(labels).long()
@@ -74,6 +74,7 @@ class Inputs:
             nn.functional.cross_entropy(net(seen), targets[chosen]).backward()
             optimizer.step()
         net.eval().requires_grad_(False)
+        step = max(len(images) * 4 // (5 * number), 1)  # sorted by class; not all are right
         return net, _right(net, images[::step], targets[::step], number)
 
 
