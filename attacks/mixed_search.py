@@ -145,7 +145,8 @@ class MixedSearch(Bounded):
         """Whether (S,) more is left to climb after a walk than another one may be hoped to bring."""
         if self.growth == 1 or self.loss != "cw":  # where other losses have to get nobody knows
             return torch.zeros_like(clean, dtype=torch.bool)
-        return -highest > (highest - clean) * _HOPE / 2**number
+        hoped_for = (highest - clean) * (_HOPE * 0.5**number)
+        return highest < -hoped_for
 
     @property
     def _patience(self) -> int:

@@ -122,7 +122,7 @@ def rectangles_of(queries: Tensor, n_queries: int, images: Tensor, *, seed: int,
 
 
 def rectangles_in_turn(n_queries: int, images: Tensor, *, seed: int, stream: int) -> Iterator[Tensor]:
-    """Their sizes (2,) query by query after the first of a walk, whose streams begin at `stream`; drawn many at once."""
+    """Their sizes (2,), query by query after a walk's first, which has the stream `stream`; drawn many at once."""
     for begin in range(1, n_queries, _AT_ONCE):
         queries = torch.arange(begin, min(begin + _AT_ONCE, n_queries))
         yield from rectangles_of(queries - 1, n_queries, images, seed=seed, streams=stream + queries)

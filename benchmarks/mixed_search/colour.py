@@ -78,7 +78,12 @@ def main() -> None:
     options = parser.parse_args()
     held = partial(contests, number=options.number, n_queries=options.n_queries)
     hold_all(
-        "benchmarks.mixed_search.colour", options.paths, held, options.results, options.threads, ("torch", "sparsefront")
+        "benchmarks.mixed_search.colour",
+        options.paths,
+        held,
+        options.results,
+        options.threads,
+        ("torch", "sparsefront"),
     )
 
 

@@ -155,7 +155,9 @@ def test_a_derivative_that_raises_keeps_from_a_model_none_but_those_who_follow_i
     bare, model = (planted.around(network("mlp")) for planted in (PLAIN["bare"], RAISING))
     batch = right_digits(bare, 24)
     attacked_samples, errors = attacked(model, batch, 0.05)
-    assert {name.removeprefix("s.") for name in errors}.isdisjoint({"apgd_identity", "search", "differences", "decisions"})
+    assert {name.removeprefix("s.") for name in errors}.isdisjoint(
+        {"apgd_identity", "search", "differences", "decisions"}
+    )
     assert "s.apgd_ce" in errors
     assert int(attacked_samples.worst().sum()) <= standing(bare, batch, 0.05) + 1
 

@@ -69,7 +69,9 @@ def test_compiled_moves_are_the_same_to_the_last_bit(shape, query, seed, dtype):
     given, indices = best.clone(), torch.tensor([4, 2**40, *range(7)])
     settings = {"seed": seed, "stream": query * 3}
     expected = linf_move(best, images, radii, indices, (query, 100), **settings)
-    moved = linf_move(best.mT.contiguous().mT, images, radii, indices, (query, 100), move=compiled_linf_move, **settings)
+    moved = linf_move(
+        best.mT.contiguous().mT, images, radii, indices, (query, 100), move=compiled_linf_move, **settings
+    )
     assert torch.equal(moved, expected)
     assert torch.equal(best, given)
 

@@ -16,8 +16,8 @@ class Pursuit(Step):
     Args:
         dictionary: (m, L), of unit norm.
         atoms: that are chosen at most, 1 or 2.
-        order_recursive: whether the second is the one that lowers the residual most, by (c_j - g c_i)^2 / (1 - g^2), not
-            the one most correlated with what the first leaves, by |c_j - g c_i|.
+        order_recursive: whether the second is the one that lowers the residual most, by (c_j - g c_i)^2 / (1 - g^2),
+            not the one most correlated with what the first leaves, by |c_j - g c_i|.
     """
 
     kind = kinds.PURSUIT

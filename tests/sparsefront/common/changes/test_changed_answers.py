@@ -134,7 +134,9 @@ def test_a_decoder_that_resizes_has_no_stages(decoder):
 
 
 @pytest.mark.parametrize(
-    "given", [{"n_nonzero_coefs": 3}, {"factors": "pca", "n_atoms": 4}, {"stride": 2}], ids=lambda given: [*given][0]
+    "given",
+    [{"n_nonzero_coefs": 3}, {"factors": "pca", "n_atoms": 4}, {"stride": 2}],
+    ids=["atoms", "factors", "stride"],
 )
 def test_patches_of_many_atoms_of_other_factors_or_off_the_grid_are_asked_whole(given):
     settings = {"n_atoms": 12, "patch_size": 3, **given}
