@@ -52,7 +52,7 @@ class Inputs:
         return net, Batch(images[:number], labels[:number], torch.arange(number))
 
     def digits(self, number: int) -> tuple[nn.Module, Batch]:
-        """A `ConvNet` trained for a minute, and digits that it gets right, taken evenly over all."""
+        """A `ConvNet` trained for a minute, and digits of all classes that it gets right."""
         return self._digits(number, 200, None)
 
     def robust_digits(self, number: int, eps: float) -> tuple[nn.Module, Batch]:
@@ -74,8 +74,8 @@ class Inputs:
             nn.functional.cross_entropy(net(seen), targets[chosen]).backward()
             optimizer.step()
         net.eval().requires_grad_(False)
-        step = max(len(images) * 4 // (5 * number), 1)  # sorted by class; not all are right
-        return net, _right(net, images[::step], targets[::step], number)
+        mixed = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))  # they are sorted by class
+        return net, _right(net, images[mixed], targets[mixed], number)
 
 
 class _Pictures:
