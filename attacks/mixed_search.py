@@ -26,7 +26,9 @@ from sparsefront.common.rules import at_least, check_rules, settings_of
 
 _SHORTEST_TRIAL = 100  # queries
 _TRIAL, _WORTH = 1 / 40, 0.01  # of the queries, and of the rise from the image to its start
-_HOPE = 2  # as much again as the margin rose so far; half of it after each walk
+# Of another walk: so many times what the margin rose so far, half of it after each walk. Not a round number, which what
+# a quantised margin rose by would meet exactly, so that rounding decided.
+_HOPE = 2.001
 
 
 @dataclass

@@ -215,7 +215,6 @@ class DDL(FrontEnd):
         off_grid = any((side - self.patch_size) % self.stride for side in self.image_shape[1:])
         if self.factors != "dictionary" or self.n_nonzero_coefs > _FOLLOWED or off_grid:
             return None
-        self.check_learned()
         dictionary = F.normalize(self.dictionary, dim=0)
         return patch_code_steps(dictionary, self.image_shape, self.stride, self.n_nonzero_coefs, self.rule == "ormp")
 

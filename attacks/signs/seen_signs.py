@@ -45,15 +45,6 @@ class SeenSigns:
         new = chosen & column.isnan()
         if new.any():
             column = column.clone()
-            column[new] = self._looked_for(sign, model, new).to(column)
+            column[new] = SIGNS[sign](model, *(tensor[new] for tensor in self._batch)).to(column)
             self._columns[sign] = column
         return column == 1
-
-    def _looked_for(self, sign: Sign, model: Model, chosen: Tensor) -> Tensor:
-        images, labels, indices = (tensor[chosen] for tensor in self._batch)
-        try:
-            return SIGNS[sign](model, images, labels, indices)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError:  # a derivative that raises is one that is not there
-            return torch.full_like(labels, sign == "zero_gradients")

@@ -35,8 +35,10 @@ class LocalLogits:
     def nearby(self, images: Tensor) -> "ChangedAnswers | None":
         """What answers for images that differ in a few pixels from (B, C, H, W); None where that is no sooner."""
         frontend, classifier = self._model.frontend, self._model.classifier
+        if frontend.randomised or frontend.n_copies > 1 or not self._can_be_followed(images):
+            return None
         steps = getattr(frontend, "change_steps", lambda: None)()
-        if steps is None or frontend.randomised or frontend.n_copies > 1 or not self._can_be_followed(images):
+        if steps is None:
             return None
         layers = getattr(classifier, "change_layers", None)
         rest: Logits = self._model.logits_from
@@ -55,9 +57,12 @@ class LocalLogits:
         return answers if self._agrees(answers, images) else None
 
     def _can_be_followed(self, images: Tensor) -> bool:
-        """Whether the kernel takes such images (B, C, H, W): on the processor, and of the front end's shape."""
+        """Whether the kernel takes such images (B, C, H, W): on the processor, of the front end's shape and precision."""
+        frontend = self._model.frontend
+        tensors = [*frontend.parameters(), *frontend.buffers()]
+        mixed = any(tensor.is_floating_point() and tensor.dtype != images.dtype for tensor in tensors)
         compiled = images.device.type == "cpu" and images.dtype in (torch.float32, torch.float64)
-        return compiled and images.shape[1:] == torch.Size(self._model.frontend.image_shape)
+        return compiled and not mixed and images.shape[1:] == torch.Size(frontend.image_shape)
 
     @torch.no_grad()
     def _agrees(self, answers: "ChangedAnswers", images: Tensor) -> bool:

@@ -1,5 +1,7 @@
 """How a change is followed through codes of overlapping patches."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,8 +33,9 @@ def patch_code_steps(
     ones = torch.ones_like(dictionary[:, :1])
     analysis = torch.cat([dictionary - dictionary.mean(dim=0), ones / len(ones)], dim=1)
     synthesis = torch.cat([dictionary, ones], dim=1)
-    cut = nn.Conv2d(channels, analysis.shape[1], size, stride, bias=False)
-    joined = nn.ConvTranspose2d(analysis.shape[1], channels, size, stride, bias=False)
+    shape: dict[str, Any] = {"kernel_size": size, "stride": stride, "bias": False}  # and no random weights are drawn
+    cut = nn.utils.skip_init(nn.Conv2d, channels, analysis.shape[1], **shape)
+    joined = nn.utils.skip_init(nn.ConvTranspose2d, analysis.shape[1], channels, **shape)
     for layer, matrix in ((cut, analysis), (joined, synthesis)):
         layer.weight = nn.Parameter(matrix.T.reshape(-1, channels, size, size).contiguous(), requires_grad=False)
     height, width = ((side - size) // stride + 1 for side in image_shape[1:])

@@ -310,3 +310,39 @@ def test_equal_walks_and_other_losses_are_not_given_up():
         spy = AskedModel(partial(rising_to, 0.4, left=4.0))
         MixedSearch(eps=0.1, n_queries=40, patience=1000, n_walks=2, **settings)(spy, GREY, ZERO)
         assert len(torch.cat(spy.asked)) > 1 + 40
+
+
+def test_a_sample_is_given_up_by_its_own_margin_whatever_its_batch_mates():
+    """The nearest a grey level from the top, the others further and further."""
+    lefts = 0.4 * torch.tensor([0.3, 0.8, 1.5, 3.0], dtype=torch.float64)
+
+    def model(images):
+        """Of each sample by its darkest pixel, which no move inside the ball reaches."""
+        left = lefts[(images[:, 0, 0, 0] * 10).round().long()][:, None]
+        above = (images[:, :, 1:] > 0.5).flatten(1).double().mean(dim=1, keepdim=True).clamp_max(0.4)
+        return torch.cat([0.4 + left - above, above - 0.4 - left], dim=1)
+
+    images = GREY.repeat(4, 1, 1, 1)
+    images[:, 0, 0, 0] = torch.arange(4) / 10
+    settings = {"eps": 0.01, "n_queries": 40, "patience": 1000, "n_walks": 4, "growth": 2}
+    spy, labels = AskedModel(model), torch.zeros(4, dtype=torch.int64)
+    MixedSearch(**settings)(spy, images, labels, torch.arange(4))
+    together = (torch.cat(spy.asked)[:, 0, 0, 0] * 10).round().long().bincount()
+    for sample in range(4):
+        alone = AskedModel(model)
+        one = slice(sample, sample + 1)
+        MixedSearch(**settings)(alone, images[one], labels[one], torch.tensor([sample]))
+        assert len(torch.cat(alone.asked)) == together[sample]
+    most = torch.tensor([40 * (2**walks - 1) + 1 for walks in (4, 3, 2, 1)])
+    assert (together <= most).all()
+    assert (together[:-1] > most[1:]).all()
+
+
+def test_what_the_best_walk_reached_decides_not_the_last_one():
+    """From a start nearly at the top; no walk from stripes comes near."""
+    starts = GREY + 0.1
+    spy = AskedModel(lambda images: rising_to(1.0, images, left=0.001))
+    MixedSearch(eps=0.1, n_queries=40, patience=20, n_walks=4, growth=2)(spy, GREY, ZERO, starts=starts)
+    points = torch.cat(spy.asked)
+    striped = (points == points[..., :1, :]).flatten(1).all(dim=1) & (points != points[..., :1]).flatten(1).any(dim=1)
+    assert striped.sum() >= 3

@@ -153,25 +153,6 @@ class NotANumber(FrontEnd):
         return _OtherGradient.apply(images, lambda gradient: gradient * torch.nan)
 
 
-class _NoDerivative(torch.autograd.Function):
-    """The images, and an error in the place of a gradient."""
-
-    @staticmethod
-    def forward(ctx, images):
-        return images.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        raise RuntimeError("this has no derivative")
-
-
-class Raising(FrontEnd):
-    """Hands the images on, and raises where a gradient is asked for."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return _NoDerivative.apply(images)
-
-
 class DeadBranch(FrontEnd):
     """Hands the images on, whose graph leads through a branch that counts for nothing."""
 
@@ -275,4 +256,3 @@ HIDING = {
     "misleading": Planted(Misleading),
     "faint": Planted(Faint),
 }
-RAISING = Planted(Raising)

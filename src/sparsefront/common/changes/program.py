@@ -11,6 +11,7 @@ from sparsefront.common.changes import kinds
 from sparsefront.common.changes.step import Step
 
 _LOGGED = 0.9  # share of what is kept of a sample that a change may overwrite; beyond, the whole is computed
+_AT_ONCE = 16  # samples whose maps are computed; more need memory, and are no sooner
 _Kept = Any  # arrays, see `kernel.follow_changes`
 
 
@@ -94,6 +95,10 @@ class Program:
 
     def take(self, state: Tensor, samples: Tensor, images: Tensor) -> None:
         """Compute all maps of images (S, C, H, W) of these samples (S,), and keep what is kept of them."""
+        for rows, some in zip(samples.split(_AT_ONCE), images.split(_AT_ONCE), strict=True):
+            self._take(state, rows, some)
+
+    def _take(self, state: Tensor, samples: Tensor, images: Tensor) -> None:
         maps = images.permute(0, 2, 3, 1)
         for step, (inputs, outputs) in zip(self._steps, self._places, strict=True):
             made = step.whole(maps)

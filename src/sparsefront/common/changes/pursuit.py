@@ -10,6 +10,8 @@ from sparsefront.common.changes.step import Numbers, Step
 class Pursuit(Step):
     """Codes of one or two atoms at each position, from its correlations with all: those of `sparsecode.omp`.
 
+    Only where next to nothing is left for the second atom they differ: `omp` stops below what rounding leaves.
+
     Of the two, the second's coefficient is b = (c_j - g c_i) / (1 - g^2) and the first's c_i - g b, c the correlations
     and g = <d_i, d_j>.
 

@@ -20,7 +20,8 @@ def model(frontend, image_shape):
     defended = DefendedClassifier(lambda c, k: ConvNet(c, k, width=4, hidden=8), frontend, image_shape, num_classes=3)
     if isinstance(defended.frontend, TopT | DDL):
         atoms = torch.randn_like(defended.frontend.dictionary)
-        defended.frontend.dictionary.copy_(atoms / atoms.norm(dim=0))
+        lengths = atoms.norm(dim=0) if isinstance(defended.frontend, TopT) else 1  # DDL takes care of its own
+        defended.frontend.dictionary.copy_(atoms / lengths)
         defended.frontend.learned.fill_(True)
     return defended.eval().requires_grad_(False).double()
 
@@ -142,6 +143,27 @@ def test_patches_of_many_atoms_of_other_factors_or_off_the_grid_are_asked_whole(
     settings = {"n_atoms": 12, "patch_size": 3, **given}
     defended = model(lambda shape: DDL(shape, **settings), (1, 14, 14))
     assert WhiteBox()(defended).nearby(torch.rand(2, 1, 14, 14, dtype=torch.float64)) is None
+
+
+def test_following_leaves_no_trace_on_random_states():
+    defended, images = model(ddl(), (1, 14, 14)), torch.rand(2, 1, 14, 14, dtype=torch.float64)
+    before = torch.get_rng_state()
+    assert WhiteBox()(defended).nearby(images) is not None
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("frontend", [ddl(), top_t("small", 4, 2)], ids=["DDL", "TopT"])
+def test_images_in_another_precision_than_the_front_ends_are_asked_about_whole(frontend):
+    defended = model(frontend, (1, 14, 14)).float()
+    assert WhiteBox()(defended).nearby(torch.rand(2, 1, 14, 14)) is not None
+    assert WhiteBox()(defended).nearby(torch.rand(2, 1, 14, 14, dtype=torch.float64)) is None
+
+
+def test_many_samples_are_followed_as_few_are():
+    defended, generator = model(ddl(), (1, 12, 12)), torch.Generator().manual_seed(0)
+    images = torch.rand(35, 1, 12, 12, generator=generator, dtype=torch.float64)
+    logits = WhiteBox()(defended)
+    walked(logits.nearby(images), logits, images, generator, queries=35)
 
 
 def test_answers_computed_anew_now_and_then_are_the_same(monkeypatch):
