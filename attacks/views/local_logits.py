@@ -57,7 +57,7 @@ class LocalLogits:
         return answers if self._agrees(answers, images) else None
 
     def _can_be_followed(self, images: Tensor) -> bool:
-        """Whether the kernel takes such images (B, C, H, W): on the processor, of the front end's shape and precision."""
+        """Whether the kernel takes images (B, C, H, W): on the processor, of the front end's shape and precision."""
         frontend = self._model.frontend
         tensors = [*frontend.parameters(), *frontend.buffers()]
         mixed = any(tensor.is_floating_point() and tensor.dtype != images.dtype for tensor in tensors)
