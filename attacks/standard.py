@@ -183,7 +183,8 @@ class Standard(Protocol):
         others: tuple[Sign, ...] = ("differences_disagree",) if make.effort.dear else ()
         yield make("differences", make.differences(), rescaled, ("zero_gradients", *others))
         if make.effort.directions:
-            fine = make.differences(n_directions=make.effort.directions)
+            # Twice the steps, each estimate a small part of the average: what is left is near the boundary.
+            fine = make.differences(n_directions=make.effort.directions, steps=2 * make.effort.steps, momentum=0.97)
             yield make("fine_differences", fine, rescaled, ("zero_gradients",))
         if make.effort.dear:
             fitted = FittedModel(radius=make.pixel_size, seed=self.seed)
