@@ -14,9 +14,9 @@ def correlated(dtype, atoms=20, length=9):
     """Atoms of unit norm, some of which are nearly the same, and signals (300, m)."""
     generator = torch.Generator().manual_seed(0)
     dictionary = torch.randn(length, atoms, generator=generator, dtype=torch.float64)
-    dictionary[:, 1] = dictionary[:, 0] + 1e-9 * dictionary[:, 1]  # for both rules the same atom
-    dictionary[:, 2] = 3 * dictionary[:, 0] + 0.2 * dictionary[:, 2]
-    dictionary[:, 3] = -dictionary[:, 0]
+    for atom, apart in enumerate([1e-9, 1e-5, 3e-3, 0.1], start=1):  # to `ormp` the first is the same atom, and
+        dictionary[:, atom] = dictionary[:, 0] + apart * dictionary[:, atom]  # in either precision one more
+    dictionary[:, 5] = -dictionary[:, 0]
     signals = torch.randn(300, length, generator=generator, dtype=torch.float64)
     signals[:100] += 4 * dictionary[:, 0]
     return nn.functional.normalize(dictionary, dim=0).to(dtype), signals.to(dtype)
@@ -53,5 +53,5 @@ def test_changes_of_correlations_are_followed(atoms, order_recursive):
     for line in range(5):
         changed = images.clone()
         changed[:, :, line] = points[:, :, line]
-        torch.testing.assert_close(answers.ask(torch.arange(5), changed), whole(changed), rtol=0, atol=1e-9)
+        torch.testing.assert_close(answers.ask(torch.arange(5), changed), whole(changed), rtol=1e-9, atol=1e-9)
         answers.settle(torch.zeros(5, dtype=torch.bool))
