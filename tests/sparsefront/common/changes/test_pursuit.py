@@ -42,7 +42,7 @@ def test_what_codes_restore_is_what_the_solvers_codes_do(rule, atoms, dtype):
 def test_changes_of_correlations_are_followed(atoms, order_recursive):
     dictionary, signals = correlated(torch.float64)
     step = Pursuit(dictionary, atoms, order_recursive)
-    given, others = (torch.cat([part @ dictionary, part[:, :1]], dim=1) for part in signals.split(150))
+    others, given = (torch.cat([part @ dictionary, part[:, :1]], dim=1) for part in signals.split(150))
     images, points = (part.view(5, 5, 6, -1).permute(0, 3, 1, 2).contiguous() for part in (given, others))
     rest = nn.Flatten()
 
