@@ -63,7 +63,7 @@ def mixed_linf_move(
 def compiled_linf_move(
     best: Tensor, images: Tensor, eps: Tensor, indices: Tensor, size: Tensor, *, seed: int, stream: int
 ) -> Tensor:
-    """The same, sooner, on the processor and in single or double precision."""
+    """The same, sooner: all on the processor and floating tensors all in single or all in double precision."""
     from sparsefront.common.changes import kernel  # Numba, which an import must not load
 
     points = best.clone(memory_format=torch.contiguous_format)
@@ -122,7 +122,14 @@ def rectangles_of(queries: Tensor, n_queries: int, images: Tensor, *, seed: int,
 
 
 def rectangles_in_turn(n_queries: int, images: Tensor, *, seed: int, stream: int) -> Iterator[Tensor]:
-    """Their sizes (2,), query by query after a walk's first, which has the stream `stream`; drawn many at once."""
+    """Heights and widths (2,) of rectangles as `rectangles_of` has them, one query of a walk after the other.
+
+    Args:
+        n_queries: of the walk; the first begins it and has no rectangle.
+        images: (B, C, H, W), for their size.
+        seed: of the draws.
+        stream: the first query's; each has the next one.
+    """
     for begin in range(1, n_queries, _AT_ONCE):
         queries = torch.arange(begin, min(begin + _AT_ONCE, n_queries))
         yield from rectangles_of(queries - 1, n_queries, images, seed=seed, streams=stream + queries)

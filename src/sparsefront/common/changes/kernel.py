@@ -157,7 +157,17 @@ def search_changes(row, begin, sizes, moves, rules, walk, points, images, chain,
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def move_points(points, query, size, moves, clean, eps, numbers):
-    """Change points (S, C, H, W) by a rectangle each, as `search_changes` does."""
+    """Change points by a rectangle each, as `search_changes` does.
+
+    Args:
+        points: (S, C, H, W), changed in place.
+        query: whose draws these are.
+        size: (2,) int64, height and width of the rectangles.
+        moves: as of `search_changes`.
+        clean: (S, C, H, W), the images that the points are near.
+        eps: (S,), the radii, in the points' precision.
+        numbers: (S,) int64, of the samples.
+    """
     channels, height, width = points.shape[1:]
     at = np.empty(height * width, dtype=np.int64)
     to = np.empty((height * width, channels), dtype=points.dtype)
