@@ -35,9 +35,9 @@ class LocalLogits:
     def nearby(self, images: Tensor) -> "ChangedAnswers | None":
         """What answers for images that differ in a few pixels from (B, C, H, W); None where that is no sooner."""
         frontend, classifier = self._model.frontend, self._model.classifier
-        if frontend.randomised or frontend.n_copies > 1 or not self._can_be_followed(images):
+        if not hasattr(frontend, "change_steps") or frontend.randomised or frontend.n_copies > 1:
             return None
-        steps = getattr(frontend, "change_steps", lambda: None)()
+        steps = frontend.change_steps() if self._can_be_followed(images) else None
         if steps is None:
             return None
         layers = getattr(classifier, "change_layers", None)
