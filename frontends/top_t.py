@@ -10,6 +10,7 @@ from torch import Tensor
 from sparsecode import (
     OnlineDictionary,
     extract_patches,
+    largest_magnitudes,
     lasso,
     overcomplete_dct,
     sample_patches,
@@ -22,12 +23,13 @@ from sparsefront.common.random import generator_of
 from sparsefront.common.rules import at_least, between, check_rules, fitting, positive
 from sparsefront.frontends.base import FrontEnd, ImageMap
 from sparsefront.frontends.parts.decoders import Decoder, build_decoder
+from sparsefront.frontends.parts.decoded_nonzeros import decoded_nonzeros, decodes_nonzeros
 from sparsefront.frontends.parts.first_atoms import first_atoms
 from sparsefront.frontends.parts.patch_learner import PatchLearner
 from sparsefront.frontends.settings.top_t_learning import TopTLearning
 from sparsefront.frontends.settings.top_t_quantizer import TopTQuantizer
 
-Slope = Callable[[Tensor, Tensor], Tensor | float]
+Slope = Callable[[Tensor, Tensor], Tensor]
 
 _LEARNING, _QUANTIZER = TopTLearning(), TopTQuantizer()
 
@@ -137,19 +139,15 @@ class TopT(FrontEnd):
         return modes if self.quantizer is None else {**modes, "smooth": partial(self._smooth, self.quantizer)}
 
     def _exact(self) -> ImageMap:
-        slope: Slope = (lambda _x, kept: kept) if self.quantizer is None else (lambda _x, _kept: 0.0)
-        return self._with_slope(slope, self.top_t)
+        constant = torch.ones_like if self.quantizer is None else torch.zeros_like
+        return self._with_slope(lambda survivors, _norms: constant(survivors), self.top_t)
 
     def _identity(self, top_u: int | None = None) -> ImageMap:
-        return self._with_slope(lambda _x, passing: passing, self._checked_top_u(top_u))
+        return self._with_slope(lambda survivors, _norms: torch.ones_like(survivors), self._checked_top_u(top_u))
 
     def _smooth(self, quantizer: TopTQuantizer, steepness: float = 4.0, top_u: int | None = None) -> ImageMap:
         check_rules(positive("the paper's is 4", steepness=steepness))
-
-        def slope(survivors: Tensor, passing: Tensor) -> Tensor:
-            return passing * quantizer.smooth_slope(survivors, self._l1_norms(), steepness)
-
-        return self._with_slope(slope, self._checked_top_u(top_u))
+        return self._with_slope(partial(quantizer.smooth_slope, steepness=steepness), self._checked_top_u(top_u))
 
     def _checked_top_u(self, top_u: int | None) -> int:
         top_u = min(2 * self.top_t, self.n_atoms) if top_u is None else top_u
@@ -158,19 +156,18 @@ class TopT(FrontEnd):
         return top_u
 
     def _with_slope(self, slope: Slope, top_u: int) -> ImageMap:
-        """The front end with d code / d projection = slope(survivors, mask of the `top_u` largest)."""
+        """The front end with d code / d projection = slope(survivors, l1 norms) at the `top_u` largest, 0 elsewhere."""
 
         def run(images: Tensor) -> Tensor:
             projections = self.project(images)
-            kept = self._largest(projections, self.top_t)
-            survivors = projections * kept
-            codes = self._activate(survivors)
-            if projections.requires_grad:
-                with torch.no_grad():
-                    passing = kept if top_u == self.top_t else self._largest(projections, top_u)
-                    slopes = slope(survivors, passing)
-                codes = value_with_gradient_of(slopes * projections, codes.detach())
-            return self._decode(codes, images)
+            if not projections.requires_grad:
+                return self._decode(*self._coded(projections), images)
+            index = self._largest(projections, top_u)
+            passing, norms = projections.gather(-1, index), self._l1_norms()[index]
+            with torch.no_grad():
+                survivors = passing * (torch.arange(top_u, device=index.device) < self.top_t)
+                codes, slopes = self._activate(survivors, norms), slope(survivors, norms)
+            return self._decode(index, value_with_gradient_of(slopes * passing, codes), images)
 
         return run
 
@@ -184,24 +181,35 @@ class TopT(FrontEnd):
         return self.dictionary.detach().abs().sum(dim=0)
 
     def _largest(self, projections: Tensor, count: int) -> Tensor:
-        """Mask (B, P, L) of the `count` entries of largest magnitude a patch."""
-        if count == self.n_atoms:
-            return torch.ones_like(projections)
-        chosen = projections.detach().abs().topk(count, dim=-1, sorted=False).indices
-        return torch.zeros_like(projections).scatter_(-1, chosen, 1.0)
+        """Indices (B, P, `count`) of the projections of largest magnitude of each patch, in descending order."""
+        if count == self.top_t == self.n_atoms:
+            return torch.arange(count, device=projections.device).expand_as(projections)  # their order is of no meaning
+        return largest_magnitudes(projections, count)
 
-    def _activate(self, survivors: Tensor) -> Tensor:
-        return survivors if self.quantizer is None else self.quantizer(survivors, self._l1_norms())
+    def _coded(self, projections: Tensor) -> tuple[Tensor, Tensor]:
+        """Indices (B, P, T) of the atoms that survive, and their codes (B, P, T)."""
+        index = self._largest(projections, self.top_t)
+        return index, self._activate(projections.gather(-1, index), self._l1_norms()[index])
+
+    def _activate(self, survivors: Tensor, norms: Tensor) -> Tensor:
+        return survivors if self.quantizer is None else self.quantizer(survivors, norms)
 
     def codes(self, images: Tensor) -> Tensor:
         """Quantised codes (B, P, L) of (B, C, H, W) images: equation 3."""
-        projections = self.project(images)
-        return self._activate(projections * self._largest(projections, self.top_t))
+        return self._spread_out(*self._coded(self.project(images)))
 
-    def _decode(self, codes: Tensor, images: Tensor) -> Tensor:
+    def _spread_out(self, index: Tensor, codes: Tensor) -> Tensor:
+        """Codes (B, P, L) of those at some atoms (B, P, T)."""
+        return codes.new_zeros(*codes.shape[:-1], self.n_atoms).scatter(-1, index, codes)
+
+    def _decode(self, index: Tensor, codes: Tensor, images: Tensor) -> Tensor:
+        """Decode codes (B, P, T) at some atoms (B, P, T)."""
         rows = (images.shape[-2] - self.patch_size) // self.stride + 1
+        if decodes_nonzeros(self.decoder, codes):
+            return decoded_nonzeros(self.decoder, index.unflatten(1, (rows, -1)), codes.unflatten(1, (rows, -1)))
         # (B, P, L) is already the channels-last layout that convolutions are fastest in.
-        decoded: Tensor = self.decoder(codes.unflatten(1, (rows, -1)).permute(0, 3, 1, 2))
+        spread = self._spread_out(index, codes).unflatten(1, (rows, -1)).permute(0, 3, 1, 2)
+        decoded: Tensor = self.decoder(spread)
         return decoded
 
     def change_steps(self) -> list[Step] | None:

@@ -14,6 +14,7 @@ from sparsecode.factorisation import Factorisation
 from sparsecode.fista import fista
 from sparsecode.full_precision import full_precision
 from sparsecode.l1_ball import constrained_lasso, project_onto_l1_ball
+from sparsecode.largest_magnitudes import largest_magnitudes
 from sparsecode.lasso import lasso
 from sparsecode.lca import lca
 from sparsecode.method_of_optimal_directions import MethodOfOptimalDirections
@@ -24,6 +25,7 @@ from sparsecode.overcomplete_dct import overcomplete_dct
 from sparsecode.patch_grid import PatchGrid
 from sparsecode.patches import average_patches, extract_patches
 from sparsecode.sample_patches import sample_patches
+from sparsecode.sparse_conv_transpose2d import sparse_conv_transpose2d
 from sparsecode.tikhonov import tikhonov_split
 from sparsecode.update_atoms import update_atoms
 from sparsecode.value_with_gradient_of import value_with_gradient_of
@@ -54,6 +56,7 @@ __all__ = [
     "extract_patches",
     "fista",
     "full_precision",
+    "largest_magnitudes",
     "lasso",
     "lca",
     "omp",
@@ -61,6 +64,7 @@ __all__ = [
     "paste_patches",
     "project_onto_l1_ball",
     "sample_patches",
+    "sparse_conv_transpose2d",
     "tikhonov_split",
     "update_atoms",
     "value_with_gradient_of",

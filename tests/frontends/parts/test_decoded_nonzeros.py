@@ -1,0 +1,64 @@
+"""When a decoder reads nonzeros alone, and that it reads the same."""
+
+import pytest
+import torch
+from torch import nn
+
+from sparsefront.frontends import TopT
+from sparsefront.frontends.parts import decoded_nonzeros
+
+
+def top_t(**settings):
+    torch.manual_seed(0)
+    frontend = TopT((3, 12, 12), n_atoms=40, **{"top_t": 4, "decoder": "small", **settings}).eval()
+    frontend.dictionary.copy_(nn.functional.normalize(torch.randn_like(frontend.dictionary), dim=0))
+    frontend.learned.fill_(True)
+    return frontend
+
+
+def reads_nonzeros(frontend, codes=None):
+    codes = torch.zeros(2, 9, 4) if codes is None else codes
+    return decoded_nonzeros.decodes_nonzeros(frontend.decoder, codes)
+
+
+@pytest.mark.parametrize("decoder", ["transposed", "small", "deep", "resize"])
+@pytest.mark.parametrize("mode", ["exact", "smooth", "identity"])
+def test_images_and_gradients_are_those_of_codes_with_their_zeros(monkeypatch, decoder, mode):
+    frontend = top_t(decoder=decoder).double()
+    assert reads_nonzeros(frontend, torch.zeros(2, 9, 4, dtype=torch.float64))
+    images = torch.rand(2, 3, 12, 12, dtype=torch.float64, requires_grad=True)
+    found = []
+    for sparse in (True, False):
+        if not sparse:
+            monkeypatch.setattr("sparsefront.frontends.top_t.decodes_nonzeros", lambda *_: False)
+        decoded = frontend.stand_in(mode)(images)
+        weights = [layer.weight for layer in frontend.decoder if isinstance(layer, nn.ConvTranspose2d)]
+        found.append((decoded, *torch.autograd.grad(decoded.square().sum(), [images, *weights])))
+    for of_nonzeros, of_all in zip(*found, strict=True):
+        torch.testing.assert_close(of_nonzeros, of_all)
+
+
+def test_hooks_on_the_layer_are_called():
+    frontend, called = top_t(), []
+    frontend.decoder[0].register_forward_hook(lambda *_: called.append(1))
+    assert not reads_nonzeros(frontend)
+    frontend(torch.rand(1, 3, 12, 12))
+    assert called
+
+
+def test_a_layer_of_another_class_computes_what_it_computes():
+    class Doubled(nn.ConvTranspose2d):
+        def forward(self, codes, output_size=None):
+            return 2 * super().forward(codes, output_size)
+
+    frontend = top_t()
+    frontend.decoder[0].__class__ = Doubled
+    assert not reads_nonzeros(frontend)
+
+
+def test_many_codes_half_precision_and_autocast_are_read_with_their_zeros():
+    assert not reads_nonzeros(top_t(), torch.zeros(2, 9, 6))
+    assert reads_nonzeros(top_t(), torch.zeros(2, 9, 5))
+    assert not reads_nonzeros(top_t().bfloat16(), torch.zeros(2, 9, 4, dtype=torch.bfloat16))
+    with torch.autocast("cpu"):
+        assert not reads_nonzeros(top_t())
