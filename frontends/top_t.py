@@ -22,8 +22,8 @@ from sparsefront.common.changes.steps_of import steps_of
 from sparsefront.common.random import generator_of
 from sparsefront.common.rules import at_least, between, check_rules, fitting, positive
 from sparsefront.frontends.base import FrontEnd, ImageMap
-from sparsefront.frontends.parts.decoders import Decoder, build_decoder
 from sparsefront.frontends.parts.decoded_nonzeros import decoded_nonzeros, decodes_nonzeros
+from sparsefront.frontends.parts.decoders import Decoder, build_decoder
 from sparsefront.frontends.parts.first_atoms import first_atoms
 from sparsefront.frontends.parts.patch_learner import PatchLearner
 from sparsefront.frontends.settings.top_t_learning import TopTLearning

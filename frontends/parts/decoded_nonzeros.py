@@ -1,5 +1,7 @@
 """A decoder's maps from the few codes that are not zero."""
 
+from typing import Any, TypeGuard
+
 import torch
 from torch import Tensor, nn
 
@@ -8,7 +10,7 @@ from sparsecode import sparse_conv_transpose2d
 _LARGEST_SHARE = 1 / 8  # of the atoms that have a code; beyond it a dense product is sooner
 
 
-def decodes_nonzeros(decoder: nn.Module, codes: Tensor) -> bool:
+def decodes_nonzeros(decoder: nn.Module, codes: Tensor) -> TypeGuard[nn.Sequential]:
     """Whether a decoder's first layer need not read the zeros beside codes (B, P, T): on a CPU, in full precision.
 
     What would not be noticed in its place, such as a hook on the layer, keeps it from being left out.
@@ -27,8 +29,8 @@ def decodes_nonzeros(decoder: nn.Module, codes: Tensor) -> bool:
 
 def decoded_nonzeros(decoder: nn.Sequential, index: Tensor, codes: Tensor) -> Tensor:
     """Images (B, C, H, W) of codes (B, h, w, T) at some atoms (B, h, w, T), see `sparse_conv_transpose2d`."""
-    first, *others = decoder
+    first: Any = decoder[0]
     maps = sparse_conv_transpose2d(index, codes, first.weight, first.bias, first.stride[0])
-    for layer in others:
+    for layer in decoder[1:]:
         maps = layer(maps)
     return maps

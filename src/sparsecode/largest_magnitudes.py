@@ -8,7 +8,6 @@ from torch import Tensor
 from sparsecode._choices import Backend, default_backend
 from sparsecode._named_kinds import named_kinds
 
-
 _FEW = 64  # that insertion sorts sooner than torch
 
 

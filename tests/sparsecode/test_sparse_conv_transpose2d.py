@@ -1,5 +1,7 @@
 """The sparse layer beside torch's own of the same codes with their zeros."""
 
+from unittest import mock
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -34,14 +36,23 @@ SIZES = {
 }
 
 
-@given(sizes=st.fixed_dictionaries(SIZES), count=st.integers(1, 14), stride=st.integers(1, 5), seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=60)
-def test_maps_and_all_derivatives_are_those_of_the_dense_layer(sizes, count, stride, seed):
+@given(
+    sizes=st.fixed_dictionaries(SIZES),
+    count=st.integers(1, 14),
+    stride=st.integers(1, 5),
+    cache=st.sampled_from([0, 2**19]),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=80)
+def test_maps_and_all_derivatives_are_those_of_the_dense_layer(sizes, count, stride, cache, seed):
+    """Whether a line's weights are added up at once or, as they must be in a small cache, entry by entry."""
     given = drawn(**sizes, atoms=15, count=count, seed=seed)
-    found, expected = (layer(*given, stride) for layer in (sparse_conv_transpose2d, dense))
-    torch.testing.assert_close(found, expected)
+    expected = dense(*given, stride)
     weights = torch.randn(expected.shape, dtype=expected.dtype, generator=torch.Generator().manual_seed(seed))
-    derivatives = (torch.autograd.grad(maps, given[1:], weights) for maps in (found, expected))
+    with mock.patch("sparsecode.sparse_conv_transpose2d._CACHE", cache):
+        found = sparse_conv_transpose2d(*given, stride)
+        derivatives = [torch.autograd.grad(maps, given[1:], weights) for maps in (found, expected)]
+    torch.testing.assert_close(found, expected)
     for of_sparse, of_dense in zip(*derivatives, strict=True):
         torch.testing.assert_close(of_sparse, of_dense)
 
@@ -76,3 +87,35 @@ def test_a_second_derivative_is_refused():
     (slopes,) = torch.autograd.grad(maps.square().sum(), values, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         slopes.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"index": torch.full((1, 2, 2, 3), 5)}, "`index` must be from 0 to the last of 5 channels, found 5 to 5"),
+        ({"index": torch.full((1, 2, 2, 3), -1)}, "found -1 to -1"),
+        (
+            {"index": torch.zeros(1, 2, 2, 2, dtype=torch.int64)},
+            r"`index` must be int64 .* found torch.int64 \(1, 2, 2, 2\)",
+        ),
+        ({"index": torch.zeros(1, 2, 2, 3)}, "found torch.float32"),
+        ({"weight": torch.zeros(5, 2, 3, 2)}, r"`weight` must be \(L, O, k, k\) .* found \(5, 2, 3, 2\)"),
+        ({"bias": torch.zeros(3)}, r"`bias` \(O,\) or None, found .* and \(3,\)"),
+        (
+            {"weight": torch.zeros(5, 2, 3, 3).double()},
+            "must be all float32 or all float64, found torch.float32, torch.float64",
+        ),
+        ({"values": torch.zeros(1, 2, 2, 3, device="meta")}, "must be on a CPU"),
+        ({"stride": 0}, "`stride` must be"),
+    ],
+)
+def test_what_does_not_fit_is_named(changed, message):
+    given = {
+        "index": torch.zeros(1, 2, 2, 3, dtype=torch.int64),
+        "values": torch.zeros(1, 2, 2, 3),
+        "weight": torch.zeros(5, 2, 3, 3),
+        "bias": torch.zeros(2),
+        "stride": 1,
+    }
+    with pytest.raises(ValueError, match=message):
+        sparse_conv_transpose2d(**{**given, **changed})

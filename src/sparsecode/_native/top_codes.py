@@ -10,8 +10,8 @@ _FAST = {"contract", "reassoc", "nsz"}
 def largest(values, chosen, first, last):
     """Where the largest magnitudes of rows first..last are, in descending order.
 
-    Every row is dealt out to lanes, at least as many as are chosen. As many magnitudes as there are lanes reach the
-    least of the lanes' largest ones, so that no other can be among the largest: few are left to be sorted.
+    A row is dealt out to lanes, twice as many as are chosen. The T-th of the lanes' peaks is reached by T magnitudes at
+    least, so that those below are not among the T largest, and few are left to be sorted.
 
     Args:
         values: (N, L).
@@ -53,11 +53,11 @@ def largest(values, chosen, first, last):
 def _sort(sizes, order, count):
     """Put the `count` largest of the sizes at these places first, in descending order, by insertion: there are few."""
     for t in range(1, len(order)):
-        j, place = order[t], min(t, count)
-        if t >= count and not sizes[j] > sizes[order[count - 1]]:
-            continue
+        j, place = order[t], t
         if t >= count:
             place = count - 1
+            if not sizes[j] > sizes[order[place]]:
+                continue
         while place > 0 and sizes[order[place - 1]] < sizes[j]:
             order[place] = order[place - 1]
             place -= 1
@@ -68,19 +68,18 @@ def _sort(sizes, order, count):
 def spread(index, values, weights, stride, maps, first, last):
     """Add the layer of the codes of images first..last to their maps.
 
-    Entry by entry of the kernel, so that the weights of one stay in the second cache over all positions.
+    Piece by piece of the kernel, so that the weights of one stay in the second cache over all positions.
 
     Args:
         index: (B, h, w, T) int64, channels of the codes.
         values: (B, h, w, T).
-        weights: (L, k, k, O).
-        stride: of the layer.
-        maps: (B, H, W, O).
+        weights: (L, k, P, N), each line of the kernel in P pieces of so many entries times outputs.
+        stride: of the layer, in entries times outputs.
+        maps: (B, H, W O).
         first: of the images.
         last: of the images, excluded.
     """
     _, height, width, count = index.shape
-    size = weights.shape[1]
     shape = last - first, height, width, count
     channels, factors, terms = np.empty(shape, np.int64), np.empty(shape, values.dtype), np.empty(shape[:3], np.int64)
     for b in range(first, last):
@@ -88,13 +87,14 @@ def spread(index, values, weights, stride, maps, first, last):
             for x in range(width):
                 at = b - first, y, x
                 terms[at] = _without_zeros(index[b, y, x], values[b, y, x], channels[at], factors[at])
-    for v in range(size):
-        for u in range(size):
+    _, lines, pieces, length = weights.shape
+    for v in range(lines):
+        for u in range(pieces):
             for b in range(first, last):
                 for y in range(height):
                     for x in range(width):
-                        at = b - first, y, x
-                        place = maps[b, y * stride + v, x * stride + u]
+                        at, begin = (b - first, y, x), x * stride[1] + u * length
+                        place = maps[b, y * stride[0] + v, begin : begin + length]
                         _add(place, weights, v, u, channels[at], factors[at], terms[at])
 
 
@@ -111,7 +111,7 @@ def _without_zeros(index, values, channels, factors):
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _add(sums, weights, v, u, index, values, terms):
-    """Add the weights of some channels in one entry of the kernel, times values; eight, four or one channel a sweep."""
+    """Add the weights of some channels in one piece of the kernel, times values; eight, four or one channel a sweep."""
     t = 0
     while t + 8 <= terms:
         p0, p1, p2, p3 = values[t], values[t + 1], values[t + 2], values[t + 3]
@@ -146,27 +146,28 @@ def gather(index, weights, stride, gradient, slopes, first, last):
 
     Args:
         index: (B, h, w, T) int64.
-        weights: (L, k, k, O).
-        stride: of the layer.
-        gradient: (B, H, W, O), of the maps.
+        weights: as of `spread`.
+        stride: likewise.
+        gradient: (B, H, W O), of the maps.
         slopes: (B, h, w, T), zeros; filled.
         first: of the images.
         last: of the images, excluded.
     """
-    _, height, width, count = index.shape
-    size = weights.shape[1]
-    for v in range(size):
-        for u in range(size):
+    _, height, width, _ = index.shape
+    _, lines, pieces, length = weights.shape
+    for v in range(lines):
+        for u in range(pieces):
             for b in range(first, last):
                 for y in range(height):
                     for x in range(width):
-                        place = gradient[b, y * stride + v, x * stride + u]
+                        begin = x * stride[1] + u * length
+                        place = gradient[b, y * stride[0] + v, begin : begin + length]
                         _multiply(place, weights, v, u, index[b, y, x], slopes[b, y, x])
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _multiply(place, weights, v, u, index, sums):
-    """Add the products of a place with the weights of some channels in one entry of the kernel; four a sweep."""
+    """Add the products of a place with the weights of some channels in one piece of the kernel; four a sweep."""
     t, count = 0, len(index)
     zero = type(place[0])(0)
     while t + 4 <= count:
@@ -198,23 +199,24 @@ def weigh(index, values, stride, gradient, sums, first, last):
     Args:
         index: (B, h, w, T) int64.
         values: (B, h, w, T).
-        stride: of the layer.
-        gradient: (B, H, W, O), of the maps.
-        sums: (L, k, k, O), of this thread alone.
+        stride: as of `spread`.
+        gradient: (B, H, W O), of the maps.
+        sums: (L, k, P, N), of this thread alone.
         first: of the images.
         last: of the images, excluded.
     """
     _, height, width, count = index.shape
-    size = sums.shape[1]
-    for v in range(size):
-        for u in range(size):
+    _, lines, pieces, length = sums.shape
+    for v in range(lines):
+        for u in range(pieces):
             for b in range(first, last):
                 for y in range(height):
                     for x in range(width):
-                        place = gradient[b, y * stride + v, x * stride + u]
+                        begin = x * stride[1] + u * length
+                        place = gradient[b, y * stride[0] + v, begin : begin + length]
                         for t in range(count):
                             value = values[b, y, x, t]
                             if value != 0:
                                 here = sums[index[b, y, x, t], v, u]
-                                for o in range(len(place)):
+                                for o in range(length):
                                     here[o] += value * place[o]

@@ -1,0 +1,1 @@
+"""The top-T front end beside the same network in plain torch."""
