@@ -14,8 +14,9 @@ import pytest
 import safetensors.torch
 import torch
 
+from benchmarks.__main__ import results
 from benchmarks.demo_results import with_rows
-from benchmarks.table import tables
+from benchmarks.table import table, tables
 from sparsefront.cli.command import main
 from sparsefront.report import load_runs, rows_of
 from sparsefront.report.table import HEADER
@@ -97,6 +98,10 @@ CONTESTS = {
 @pytest.mark.parametrize("path", CONTESTS, ids=lambda path: path.stem)
 def test_a_benchmarks_table_is_that_of_its_results_file(path):
     assert (path.parents[1] / "README.md").read_text().endswith(tables(CONTESTS[path]))
+
+
+def test_the_page_of_benchmarks_has_all_results():
+    assert (ROOT / "docs/benchmarks.md").read_text().endswith(f"\n\n{table(results())}")
 
 
 def test_every_file_that_the_readme_names_is_there():
