@@ -74,7 +74,7 @@ def spread(index, values, weights, stride, maps, first, last):
         index: (B, h, w, T) int64, channels of the codes.
         values: (B, h, w, T).
         weights: (L, k, P, N), each line of the kernel in P pieces of so many entries times outputs.
-        stride: of the layer, in entries times outputs.
+        stride: of the layer in lines, and in entries times outputs.
         maps: (B, H, W O).
         first: of the images.
         last: of the images, excluded.
