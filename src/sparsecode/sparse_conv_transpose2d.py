@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sparsecode._native.parallel import over_signals
+from sparsecode._named_kinds import named_kinds
 from sparsecode.checks import check_positive
 
 
+@named_kinds
 def sparse_conv_transpose2d(index: Tensor, values: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     """`torch.nn.functional.conv_transpose2d` of codes with few nonzeros a position, from these alone. On a CPU.
 
@@ -65,6 +66,7 @@ _CACHE = 2**19  # bytes of weights that stay in it beside the maps
 class _SparseConvTranspose2d(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, index: Tensor, values: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+        from sparsecode._native.parallel import over_signals
         from sparsecode._native.top_codes import spread
 
         index, values = index.contiguous(), values.contiguous()
@@ -83,6 +85,7 @@ class _SparseConvTranspose2d(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor | None, Tensor | None, None]:
+        from sparsecode._native.parallel import over_signals
         from sparsecode._native.top_codes import gather, weigh
 
         index, values, weight = ctx.saved_tensors

@@ -20,7 +20,8 @@ GIVEN = {
     "patches": torch.ones(2, 36, 9), "image_size": (8, 8), "a": torch.eye(6), "b": torch.ones(4, 6),
     "operator": sparsecode.Dense(normalize(torch.ones(4, 6), dim=0)), "n_nonzero_coefs": 2,
     "start": torch.rand(3, 4), "n_kept": 2, "kind": "pca", "seed": 0, "n_atoms": 9, "channels": 1,
-    "places": torch.zeros(1, 3, dtype=torch.long),
+    "places": torch.zeros(1, 3, dtype=torch.long), "values": torch.ones(1, 2, 2, 1), "count": 1,
+    "index": torch.zeros(1, 2, 2, 1, dtype=torch.long), "weight": torch.ones(4, 2, 3, 3), "bias": None,
 }  # fmt: skip
 WRONG = [None, "x", "", [1], {}, object(), 3j, int, math.nan]
 NUMBERS = (int, float, bool)

@@ -62,3 +62,26 @@ def test_many_codes_half_precision_and_autocast_are_read_with_their_zeros():
     assert not reads_nonzeros(top_t().bfloat16(), torch.zeros(2, 9, 4, dtype=torch.bfloat16))
     with torch.autocast("cpu"):
         assert not reads_nonzeros(top_t())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel_size": 4, "padding": 1},
+        {"kernel_size": 4, "stride": 2, "output_padding": 1},
+        {"kernel_size": 4, "groups": 2},
+        {"kernel_size": 4, "dilation": 2},
+        {"kernel_size": (4, 3)},
+        {"kernel_size": 4, "stride": (1, 2)},
+    ],
+    ids=lambda settings: [*settings][-1],
+)
+def test_a_first_layer_of_another_kind_is_computed_by_itself(settings):
+    decoder = nn.Sequential(nn.ConvTranspose2d(40, 6, **settings), nn.ReLU())
+    assert not decoded_nonzeros.decodes_nonzeros(decoder, torch.zeros(2, 9, 4))
+    assert decoded_nonzeros.decodes_nonzeros(nn.Sequential(nn.ConvTranspose2d(40, 6, 4, 2)), torch.zeros(2, 9, 4))
+
+
+def test_a_decoder_that_is_no_chain_of_layers_is_computed_by_itself():
+    assert not decoded_nonzeros.decodes_nonzeros(nn.Identity(), torch.zeros(2, 9, 4))
+    assert not decoded_nonzeros.decodes_nonzeros(nn.Sequential(nn.ReLU()), torch.zeros(2, 9, 4))
