@@ -28,7 +28,7 @@ _SHORTEST_TRIAL = 100  # queries
 _TRIAL, _WORTH = 1 / 40, 0.01  # of the queries, and of the rise from the image to its start
 # Of another walk: so many times what the margin rose so far, half of it after each walk. Not a round number, which what
 # a quantised margin rose by would meet exactly, so that rounding decided.
-_HOPE = 2.001
+_HOPE = 5.001
 
 
 @dataclass
@@ -59,8 +59,8 @@ class MixedSearch(Bounded):
     - The first walk begins from `starts`, if there are any: the best points that other attacks found. Where a fortieth
       of its queries (but 100 at least) raises the loss by less than a hundredth of what lies between the image and its
       start, gradients have led to the top, and the sample is searched no more.
-    - Where walks grow, nor is a sample (`loss: cw`) whose margin is further from 0 after a walk than twice what it has
-      risen since the clean image; than once after the second, half of it after the third, and so on: each brings less.
+    - Where walks grow, nor is a sample (`loss: cw`) whose margin is further from 0 after a walk than five times what it
+      has risen since the clean image; half as many times after the second, and so on: each brings less.
 
     A proposal that changes nothing is not asked about. A sample that is wrong already is returned as it is, one that no
     query fools at its highest loss.

@@ -297,7 +297,7 @@ def test_walks_become_longer_by_their_growth():
     assert not torch.equal(points[0][-20:], points[1][-20:])
 
 
-@pytest.mark.parametrize(("ratio", "walks"), [(2.2, 1), (1.8, 2), (1.1, 2), (0.9, 3), (0.6, 3), (0.4, 4)])
+@pytest.mark.parametrize(("ratio", "walks"), [(5.5, 1), (4.5, 2), (2.7, 2), (2.3, 3), (1.4, 3), (1.1, 4)])
 def test_walks_that_grow_go_on_while_what_is_left_to_climb_is_little_beside_what_was_climbed(ratio, walks):
     spy = AskedModel(partial(rising_to, 0.4, left=0.4 * ratio))
     MixedSearch(eps=0.1, n_queries=40, patience=1000, n_walks=4, growth=2)(spy, GREY, ZERO)
@@ -314,7 +314,7 @@ def test_equal_walks_and_other_losses_are_not_given_up():
 
 def test_a_sample_is_given_up_by_its_own_margin_whatever_its_batch_mates():
     """The nearest a grey level from the top, the others further and further."""
-    lefts = 0.4 * torch.tensor([0.3, 0.8, 1.5, 3.0], dtype=torch.float64)
+    lefts = 0.4 * torch.tensor([1.0, 2.0, 4.0, 6.0], dtype=torch.float64)
 
     def model(images):
         """Of each sample by its darkest pixel, which no move inside the ball reaches."""
