@@ -164,7 +164,10 @@ def test_the_record_says_in_which_form_was_searched(tmp_path):
 )
 @settings(deadline=None, max_examples=30)
 def test_any_wiring_of_convolutions_and_norms_is_folded_faithfully(data, depth, seed):
-    """Draws which of two convolutions and three norms each layer calls, and whether what is between them is kept."""
+    """Draws which of two convolutions and three norms each layer calls, and whether what is between them is kept.
+
+    In double precision: in single, now and then a rectifier is so near its kink that rounding alone turns its slope.
+    """
     plan = [
         (data.draw(st.integers(0, 1)), data.draw(st.sampled_from([None, 0, 1, 2])), data.draw(st.booleans()))
         for _ in range(depth)
@@ -186,11 +189,11 @@ def test_any_wiring_of_convolutions_and_norms_is_folded_faithfully(data, depth, 
             return self.fc(x.mean((2, 3)))
 
     torch.manual_seed(seed)
-    model = defended(Wired)
-    images = torch.rand(3, *SHAPE)
+    model = defended(Wired).double()
+    images = torch.rand(3, *SHAPE, dtype=torch.float64)
     found, expected = (asked(one, images) for one in (search_form(model, images=images), model))
     for one, other in zip(found, expected, strict=True):
-        assert (one - other).norm() <= 2e-3 * other.norm() + 1e-7
+        assert (one - other).norm() <= 1e-9 * other.norm() + 1e-12
 
 
 def test_ties_in_a_maximum_speak_against_no_form():
