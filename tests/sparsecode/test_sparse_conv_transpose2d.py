@@ -98,9 +98,12 @@ def test_a_second_derivative_is_refused():
             {"index": torch.zeros(1, 2, 2, 2, dtype=torch.int64)},
             r"`index` must be int64 .* found torch.int64 \(1, 2, 2, 2\)",
         ),
-        ({"index": torch.zeros(1, 2, 2, 3)}, "found torch.float32"),
-        ({"weight": torch.zeros(5, 2, 3, 2)}, r"`weight` must be \(L, O, k, k\) .* found \(5, 2, 3, 2\)"),
-        ({"bias": torch.zeros(3)}, r"`bias` \(O,\) or None, found .* and \(3,\)"),
+        ({"index": torch.zeros(1, 2, 2, 3, dtype=torch.float32)}, "found torch.float32"),
+        (
+            {"weight": torch.zeros(5, 2, 3, 2, dtype=torch.float32)},
+            r"`weight` must be \(L, O, k, k\) .* found \(5, 2, 3, 2\)",
+        ),
+        ({"bias": torch.zeros(3, dtype=torch.float32)}, r"`bias` \(O,\) or None, found .* and \(3,\)"),
         (
             {"weight": torch.zeros(5, 2, 3, 3).double()},
             "must be all float32 or all float64, found torch.float32, torch.float64",
@@ -112,9 +115,9 @@ def test_a_second_derivative_is_refused():
 def test_what_does_not_fit_is_named(changed, message):
     given = {
         "index": torch.zeros(1, 2, 2, 3, dtype=torch.int64),
-        "values": torch.zeros(1, 2, 2, 3),
-        "weight": torch.zeros(5, 2, 3, 3),
-        "bias": torch.zeros(2),
+        "values": torch.zeros(1, 2, 2, 3, dtype=torch.float32),
+        "weight": torch.zeros(5, 2, 3, 3, dtype=torch.float32),
+        "bias": torch.zeros(2, dtype=torch.float32),
         "stride": 1,
     }
     with pytest.raises(ValueError, match=message):
