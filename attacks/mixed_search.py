@@ -22,6 +22,7 @@ from sparsefront.attacks.parts.nearby import Nearby
 from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.parts.squares import first_points
 from sparsefront.attacks.parts.walk import Walk, all_rows
+from sparsefront.common.compiles_for import compiles_for
 from sparsefront.common.rules import at_least, check_rules, settings_of
 
 _SHORTEST_TRIAL = 100  # queries
@@ -191,8 +192,7 @@ class MixedSearch(Bounded):
         """Points (S, C, H, W) near the best ones."""
         draws = {"seed": self.seed, "stream": stream}
         if self.norm == "Linf":
-            compiles = here.device.type == "cpu" and here.dtype in (torch.float32, torch.float64)
-            move = compiled_linf_move if compiles else mixed_linf_move
+            move = compiled_linf_move if compiles_for(here) else mixed_linf_move
             return move(here, walk.clean, walk.eps, walk.indices, size, **draws)
         queries = query - 1, self.n_queries  # the start is no proposal
         return mixed_window_move(here, walk.clean, walk.eps, self.norm, walk.indices, queries, **draws)

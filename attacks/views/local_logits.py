@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from sparsefront.attacks.views.view import Logits, Meter
 from sparsefront.common.changes.program import Program
 from sparsefront.common.changes.steps_of import steps_of
+from sparsefront.common.compiles_for import compiles_for
 
 if TYPE_CHECKING:
     from sparsefront.common.changes.changed_answers import ChangedAnswers
@@ -61,8 +62,7 @@ class LocalLogits:
         frontend = self._model.frontend
         tensors = [*frontend.parameters(), *frontend.buffers()]
         mixed = any(tensor.is_floating_point() and tensor.dtype != images.dtype for tensor in tensors)
-        compiled = images.device.type == "cpu" and images.dtype in (torch.float32, torch.float64)
-        return compiled and not mixed and images.shape[1:] == torch.Size(frontend.image_shape)
+        return compiles_for(images) and not mixed and images.shape[1:] == torch.Size(frontend.image_shape)
 
     @torch.no_grad()
     def _agrees(self, answers: "ChangedAnswers", images: Tensor) -> bool:

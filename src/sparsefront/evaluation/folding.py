@@ -9,6 +9,7 @@ from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from sparsefront.classifiers.parts.normalize import Normalize
+from sparsefront.common.bare_layer import is_bare
 
 
 def folded(classifier: nn.Module) -> nn.Module | None:
@@ -64,10 +65,8 @@ def _calls(traced: fx.GraphModule, node: fx.Node, kind: type[nn.Module]) -> bool
     if node.op != "call_module":
         return False
     module = traced.get_submodule(str(node.target))
-    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     # A weight that is no parameter is computed from others whenever the module is called.
-    plain = "forward" not in vars(module) and "weight" in module._parameters
-    return type(module) is kind and not module.training and plain and not any(hooks)
+    return is_bare(module, kind) and not module.training and "weight" in module._parameters
 
 
 @torch.no_grad()

@@ -38,12 +38,25 @@ def test_images_and_gradients_are_those_of_codes_with_their_zeros(monkeypatch, d
         torch.testing.assert_close(of_nonzeros, of_all)
 
 
-def test_hooks_on_the_layer_are_called():
+@pytest.mark.parametrize("hooked", [lambda decoder: decoder, lambda decoder: decoder[0]], ids=["decoder", "layer"])
+@pytest.mark.parametrize("kind", ["forward_hook", "forward_pre_hook", "full_backward_hook"])
+def test_hooks_on_the_decoder_and_on_its_first_layer_are_called(hooked, kind):
     frontend, called = top_t(), []
-    frontend.decoder[0].register_forward_hook(lambda *_: called.append(1))
+    getattr(hooked(frontend.decoder), f"register_{kind}")(lambda *_: called.append(1))
     assert not reads_nonzeros(frontend)
-    frontend(torch.rand(1, 3, 12, 12))
+    frontend.stand_in("smooth")(torch.rand(1, 3, 12, 12, requires_grad=True)).sum().backward()
     assert called
+
+
+def test_a_decoder_with_a_forward_of_its_own_computes_what_it_computes():
+    class Doubled(nn.Sequential):
+        def forward(self, codes):
+            return 2 * super().forward(codes)
+
+    frontend = top_t()
+    assert reads_nonzeros(frontend)
+    frontend.decoder.__class__ = Doubled
+    assert not reads_nonzeros(frontend)
 
 
 def test_a_layer_of_another_class_computes_what_it_computes():
