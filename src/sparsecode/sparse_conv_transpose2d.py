@@ -70,15 +70,16 @@ class _SparseConvTranspose2d(torch.autograd.Function):
         from sparsecode._native.top_codes import spread
 
         index, values = index.contiguous(), values.contiguous()
-        ctx.save_for_backward(index, values, weight)
-        ctx.stride = stride, stride * weight.shape[1]
+        pieces = _in_pieces(weight)
+        ctx.save_for_backward(index, values, pieces)
+        ctx.stride, ctx.weight_shape = (stride, stride * weight.shape[1]), weight.shape
         batch, height, width, _ = index.shape
         sides = ((side - 1) * stride + weight.shape[-1] for side in (height, width))
         maps = values.new_zeros(batch, *sides, weight.shape[1])
         if bias is not None:
             maps += bias.detach()
-        pieces = _in_pieces(weight).numpy()
-        run = partial(spread, index.numpy(), values.detach().numpy(), pieces, ctx.stride, maps.flatten(2).numpy())
+        arrays = index.numpy(), values.detach().numpy(), pieces.numpy(), ctx.stride, maps.flatten(2).numpy()
+        run = partial(spread, *arrays)
         over_signals(run, batch, 1)
         return maps.permute(0, 3, 1, 2)
 
@@ -88,9 +89,8 @@ class _SparseConvTranspose2d(torch.autograd.Function):
         from sparsecode._native.parallel import over_signals
         from sparsecode._native.top_codes import gather, weigh
 
-        index, values, weight = ctx.saved_tensors
+        index, values, pieces = ctx.saved_tensors
         by_line = gradient.permute(0, 2, 3, 1).contiguous().flatten(2).numpy()
-        pieces = _in_pieces(weight)
         slopes = of_weight = None
         if ctx.needs_input_grad[1]:
             slopes = torch.zeros_like(values)
@@ -104,7 +104,7 @@ class _SparseConvTranspose2d(torch.autograd.Function):
                 weigh(index.numpy(), values.numpy(), ctx.stride, by_line, parts[first // run].numpy(), first, last)
 
             over_signals(sum_up, len(index), run)
-            channels, made, *sides = weight.shape
+            channels, made, *sides = ctx.weight_shape
             of_weight = parts.sum(dim=0).view(channels, *sides, made).permute(0, 3, 1, 2)
         of_bias = gradient.sum(dim=(0, 2, 3)) if ctx.needs_input_grad[3] else None
         return None, slopes, of_weight, of_bias, None
