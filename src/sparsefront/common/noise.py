@@ -1,5 +1,7 @@
 """Random numbers that depend on the sample, not on the batch."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -32,6 +34,7 @@ def normal(indices: Tensor, shape: torch.Size, *, seed: int, stream: int) -> Ten
     return radius * torch.cos(2 * torch.pi * uniform(indices, shape, seed=seed, stream=-2 * stream - 2))
 
 
+@cache
 def key_of(seed: int) -> int:
     """What the hashes of a seed begin with, as 64 bits without a sign, for compiled code that draws the same."""
     return int(_mix(torch.tensor([seed]))) % 2**64
