@@ -44,6 +44,7 @@ def results() -> list[dict[str, Any]]:
     """All contests that ask for a ratio, in the order of the folders."""
     files = [path for folder in FOLDERS for path in sorted((HERE / folder / "results").glob("*.json"))]
     found = (json.loads(path.read_text()).get("contests", []) for path in files)
+    # Without paces: each folder counts something else.
     return [{**contest, "unit": ""} for contests in found for contest in contests if contest["ratios"]]
 
 
