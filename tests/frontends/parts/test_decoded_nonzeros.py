@@ -59,6 +59,15 @@ def test_a_decoder_with_a_forward_of_its_own_computes_what_it_computes():
     assert not reads_nonzeros(frontend)
 
 
+def test_a_forward_that_was_put_in_the_layers_place_is_called():
+    frontend = top_t()
+    expected = frontend(images := torch.rand(1, 3, 12, 12))
+    first = frontend.decoder[0]
+    first.forward = lambda codes: nn.ConvTranspose2d.forward(first, 2 * codes)
+    assert not reads_nonzeros(frontend)
+    assert not torch.allclose(frontend(images), expected)
+
+
 def test_a_layer_of_another_class_computes_what_it_computes():
     class Doubled(nn.ConvTranspose2d):
         def forward(self, codes, output_size=None):
