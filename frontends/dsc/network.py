@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +79,7 @@ class DSCNetwork(nn.Module):
         for index, plan in enumerate(self.plans):
             self.register_buffer(f"dictionary_{index}", torch.zeros(plan.atoms_shape))
         self.register_buffer("bounds", torch.zeros(len(self.plans)))
+        self._built: tuple[object, Hierarchy, list[Tensor]] | None = None
 
     def dictionary(self, index: int) -> Tensor:
         """The unit-norm atoms of a layer, (K, C, n, n) or (K, m), in the order of `plans`."""
@@ -91,7 +92,23 @@ class DSCNetwork(nn.Module):
         self.bounds[index] = eigenvalue_bound(self.dictionary(index), plan.shape, plan.layer.stride, plan.padding)
 
     def hierarchy(self, image: bool = True, second: bool = False, dtype: torch.dtype = torch.float32) -> Hierarchy:
-        """The layers that take part where these modalities are present, with atoms in this precision."""
+        """The layers that take part where these modalities are present, with atoms in this precision.
+
+        The same as the last time, with the tables it has made since, while the dictionaries are.
+        """
+        buffers = [self.bounds, *(self.dictionary(index) for index in range(len(self.plans)))]
+        if any(buffer.is_inference() for buffer in buffers):  # which say nothing of changes
+            return self._build(image, second, dtype)
+        state = (image, second, dtype, *((id(buffer), buffer.data_ptr(), buffer._version) for buffer in buffers))
+        if self._built is None or self._built[0] != state:
+            self._built = state, self._build(image, second, dtype), buffers  # kept: their ids stay theirs
+        return self._built[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the layers that were built, which a copy builds of its own dictionaries."""
+        return self.__dict__ | {"_built": None}
+
+    def _build(self, image: bool, second: bool, dtype: torch.dtype) -> Hierarchy:
         top = len(self.plans) - 1
         branches = [(image, range(self.n_image_layers)), (second, range(self.n_image_layers, top))]
         lower = [index for is_there, branch in branches if is_there for index in branch]

@@ -8,15 +8,16 @@ import torch
 from torch import Tensor
 
 from sparsecode.checks import warn_unless
-from sparsecode.hierarchy import Euler, Hierarchy, Proximal
+from sparsecode.hierarchy import CoordinateDescent, Euler, Hierarchy, Proximal
 from sparsefront.common.bounded_memory import split_by_memory
 from sparsefront.common.rules import at_least, check_rules, one_of, positive
 from sparsefront.common.settings import checked_settings
 
-Method = Literal["proximal", "euler"]
+Method = Literal["coordinate", "proximal", "euler"]
 Signals = list[Tensor | None]
 
 _MAX_BYTES = 2**28  # of working memory; images are taken in runs to keep it
+_MAX_TABLES = 2**28  # bytes of tables of overlaps
 _MAPS = 6  # of the size of codes, twice, and of what they reconstruct that an image of a run needs at once
 
 
@@ -26,17 +27,18 @@ class DSCSolver:
     """Brings the codes of a `Hierarchy` to rest, image by image, and gives them a gradient there.
 
     Attributes:
-        method: `proximal`, accelerated proximal steps to the least energy, or `euler`, the published dynamics, which
-            end at the same codes much later.
+        method: to the least energy by `coordinate`, one code after the other, compiled, on a CPU, and where that cannot
+            work as `proximal`; by `proximal`, accelerated steps in all codes together; or `euler`, the published
+            dynamics, which end at the same codes much later.
         tolerance: of rest, in thresholds: no code would move by more if its potential were in balance.
-        max_steps: most steps.
+        max_steps: most steps, of `coordinate` rounds through all codes.
         tau: time constant of `euler`, in steps; absent: the shortest that is sure to be stable.
 
     Raises:
         ValueError: a setting out of range.
     """
 
-    method: Method = "proximal"
+    method: Method = "coordinate"
     tolerance: float = 1e-2
     max_steps: int = 5000
     tau: float | None = None
@@ -49,7 +51,7 @@ class DSCSolver:
             *(positive(tau=self.tau) if self.tau is not None else []),
             (
                 self.tau is None or self.method == "euler",
-                f"`tau` must be left out with `method: proximal`, which has no time, found {self.tau}.",
+                f"`tau` must be left out with `method: {self.method}`, which has no time, found {self.tau}.",
             ),
         ]
         check_rules(rules)
@@ -71,7 +73,7 @@ class DSCSolver:
         Returns:
             Codes (N, sum of `sizes`), and bool (N,): which rest.
         """
-        if self.method == "proximal":
+        if self.method != "euler":
             return self.minimise(hierarchy, signals, self.tolerance, start)
         potentials = _blank(hierarchy, signals) if start is None else hierarchy.balance(start, signals)
         return Euler(hierarchy, self.tau).settle(potentials, signals, self.tolerance, self.max_steps)
@@ -79,8 +81,10 @@ class DSCSolver:
     def minimise(
         self, hierarchy: Hierarchy, signals: Signals, tolerance: float, start: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """As `solve`, by proximal steps whatever the method, up to another tolerance."""
+        """As `solve`, to the least energy whatever the method, up to another tolerance."""
         start = _blank(hierarchy, signals) if start is None else start
+        if self.method != "proximal" and hierarchy.can_be_compiled(_MAX_TABLES):
+            return CoordinateDescent(hierarchy).minimise(start, signals, tolerance, self.max_steps)
         return Proximal(hierarchy, _MAX_BYTES).minimise(start, signals, tolerance, self.max_steps)
 
     def differentiate(self, hierarchy: Hierarchy, codes: Tensor, signals: Signals, steps: int | None) -> Tensor:

@@ -12,6 +12,8 @@ from sparsecode._newton_step import support_system
 from sparsecode.checks import warn_unless, whole_number
 from sparsecode.operators import Dense, Operator
 
+Solve = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
 # Wider supports than this are solved by conjugate gradients, which touch no (w, w) matrix.
 _WIDEST_DIRECT = 256
 
@@ -32,6 +34,7 @@ def differentiate_implicitly(
     pull: Tensor | None = None,
     bounded: Tensor | None = None,
     max_bytes: int = 2**28,
+    solve: Solve | None = None,
 ) -> Tensor:
     """Give codes the gradient of the conditions that they meet, with respect to signals and dictionary.
 
@@ -48,6 +51,8 @@ def differentiate_implicitly(
         pull: p, of the codes' shape.
         bounded: (N,) bool, the codes on the boundary of an l1 ball.
         max_bytes: working memory of the backward pass.
+        solve: (right sides, codes) -> H^-1 of each on its code's support, 0 off it, and bool (N,): where it is that;
+            absent: by products with the operator.
 
     Returns:
         The same codes, once differentiable.
@@ -57,18 +62,20 @@ def differentiate_implicitly(
         slack = slack + pull
     constant = operator.detached()
 
-    def solve(target: Tensor) -> tuple[Tensor, Tensor]:
+    def inverse(target: Tensor) -> tuple[Tensor, Tensor]:
+        if solve is not None:
+            return solve(target, codes)
         if isinstance(constant, Dense):
             return _solve(target, codes, constant, ridge, max_bytes)
         return _conjugate_gradients(target, codes, constant, ridge)
 
     def adjoint(grad: Tensor) -> Tensor:
-        solved, converged = solve(grad)
+        solved, converged = inverse(grad)
         if bounded is None:
             _warn_unless(converged)
             return solved
         signs = codes.sign()
-        along, also_converged = solve(signs)
+        along, also_converged = inverse(signs)
         _warn_unless(converged & also_converged)
         rates = (signs * solved).sum(dim=1) / (signs * along).sum(dim=1).clamp_min(torch.finfo(grad.dtype).tiny)
         return solved - torch.where(bounded, rates, 0.0)[:, None] * along

@@ -1,11 +1,13 @@
 """The energy of stacked layers of locally competing neurons."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from math import prod
 
 import torch
 from torch import Tensor
 
+from sparsecode.hierarchy.overlaps import Overlaps
 from sparsecode.hierarchy.solved_layer import SolvedLayer
 from sparsecode.lca_dynamics import FeedbackOn
 
@@ -77,10 +79,37 @@ class Hierarchy:
                 tops[index] = tops[self.parents[index]]
         return [[index for index, top in enumerate(tops) if top == group] for group in sorted(set(tops))]
 
+    def can_be_compiled(self, max_bytes: int) -> bool:
+        """Whether kernels can work with these layers, on a CPU in single or double precision, in so many bytes."""
+        atoms = self.levels[0].atoms
+        plain = all(len(level.below) < 2 or level.atoms.ndim == 2 for level in self.levels)
+        known = atoms.device.type == "cpu" and atoms.dtype in (torch.float32, torch.float64)
+        return plain and known and Overlaps.n_bytes(self.levels) <= max_bytes
+
+    @cached_property
+    def overlaps(self) -> list[Overlaps]:
+        """What the kernels know of each group; made when first asked for."""
+        return [
+            Overlaps(self.levels, group, self.slots, self.pulls, self.masses, self.positive) for group in self.groups
+        ]
+
     def split(self, codes: Tensor) -> list[Tensor]:
         """(N, sum of `sizes`) -> (N, *code_shape) of each level, views."""
         flat = codes.split(self.sizes, dim=1)
         return [code.unflatten(1, operator.code_shape) for code, operator in zip(flat, self.operators, strict=True)]
+
+    def atoms_last(self, levels: Sequence[int], codes: Tensor) -> Tensor:
+        """Flat codes of some levels side by side, (K, h, w) each, as kernels have them: (h, w, K) each."""
+        return self._turned(levels, codes, lambda n_atoms: (n_atoms, -1))
+
+    def atoms_first(self, levels: Sequence[int], codes: Tensor) -> Tensor:
+        """Back."""
+        return self._turned(levels, codes, lambda n_atoms: (-1, n_atoms))
+
+    def _turned(self, levels: Sequence[int], codes: Tensor, shape: Callable[[int], tuple[int, int]]) -> Tensor:
+        parts = zip(levels, codes.split([self.sizes[n] for n in levels], dim=1), strict=True)
+        turned = [part.view(len(part), *shape(self.operators[n].code_shape[0])).transpose(1, 2) for n, part in parts]
+        return torch.cat([part.flatten(1) for part in turned], dim=1)
 
     def given(self, signals: Sequence[Tensor]) -> list[Tensor | None]:
         """Signals in the order of the levels that read them -> one entry a level, None for those with levels below."""

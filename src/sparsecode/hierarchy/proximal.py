@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from sparsecode.hierarchy.hierarchy import Hierarchy
 from sparsecode.hierarchy.joint_operator import JointOperator
 from sparsecode.value_with_gradient_of import value_with_gradient_of
 
+_MOST_STEPS = 1000  # of conjugate gradients
 _AT_LEAST = 16  # signals whose products are taken together: a large dictionary is read as often for one
 
 
@@ -25,7 +27,7 @@ class Proximal:
     def __init__(self, model: Hierarchy, max_bytes: int = 2**28) -> None:
         self.model = model
         self.max_bytes = max_bytes
-        self.groups = [_Group(model, group) for group in model.groups]
+        self.groups = [_Group(model, number) for number in range(len(model.groups))]
 
     @torch.no_grad()
     def minimise(
@@ -79,7 +81,8 @@ class Proximal:
             target = group.target(by_level, signals)
             b = group.scaled(by_level)
             if steps is None:
-                b = differentiate_implicitly(b, target, group.operator, max_bytes=self.max_bytes)
+                solve = group.solve if self.model.can_be_compiled(self.max_bytes) else None
+                b = differentiate_implicitly(b, target, group.operator, max_bytes=self.max_bytes, solve=solve)
             else:
                 b = unroll(b, target, group.operator, group.prox, steps)
             for index, code in group.unscaled(b):
@@ -96,9 +99,10 @@ class _Group:
     steepest directions of a level, such as the mean that many atoms share; a little less serves better.
     """
 
-    def __init__(self, model: Hierarchy, levels: Sequence[int]) -> None:
+    def __init__(self, model: Hierarchy, number: int) -> None:
         self.model = model
-        self.levels = levels
+        self.number = number
+        self.levels = levels = model.groups[number]
         self.roots = [model.weights[n] ** 0.5 for n in levels]
         bounds = [model.levels[n].bound + model.pulls[n] for n in levels]
         self.scales = [root * bound**0.4 for root, bound in zip(self.roots, bounds, strict=True)]
@@ -142,6 +146,28 @@ class _Group:
     def unscaled(self, codes: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Of b, (number of the level, codes) of each."""
         return self._divided(codes, self.scales)
+
+    def solve(self, right: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Solve operator^T operator x = right on the supports of b, x 0 off them, compiled; bool (N,): where it did."""
+        from sparsecode._native.hierarchy_support import solve_on_support
+        from sparsecode._native.parallel import over_signals
+
+        support, target = (self.model.atoms_last(self.levels, flat).numpy() for flat in (codes, right))
+        overlaps = self.model.overlaps[self.number]
+        # b = c a, so that E bends by b as by a, over c each time.
+        weights = np.array([[self.model.weights[n], 1 / c] for n, c in zip(self.levels, self.scales, strict=True)])
+        tables = overlaps.levels, overlaps.links, overlaps.kinds, overlaps.tables, overlaps.reals, weights
+        solved, done = torch.zeros_like(right), torch.zeros(len(right), dtype=torch.bool)
+        results = solved.numpy(), done.numpy()
+        precision = torch.finfo(right.dtype).eps ** 0.75
+        over_signals(
+            lambda first, last: solve_on_support(
+                *tables, support, target, precision, _MOST_STEPS, *results, first, last
+            ),
+            len(right),
+            smallest=1,
+        )
+        return self.model.atoms_first(self.levels, solved), done
 
     def _divided(self, codes: Tensor, by: Sequence[float]) -> Iterator[tuple[int, Tensor]]:
         by_level = codes.split([self.model.sizes[n] for n in self.levels], dim=1)

@@ -1,5 +1,8 @@
 """DSC: what it rebuilds, and the codes that it returns."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -89,3 +92,27 @@ def test_splitting_a_batch_to_bound_memory_changes_nothing(monkeypatch):
     for name, run in maps.items():
         gradient = torch.autograd.grad(run(images).square().sum(), images)[0]
         torch.testing.assert_close(gradient, before[name], atol=1e-3, rtol=1e-3)
+
+
+def test_layers_are_built_again_where_a_dictionary_has_changed():
+    network = like().network
+    before = network.hierarchy()
+    assert network.hierarchy() is before
+    assert network.hierarchy(dtype=torch.float64) is not before
+    copied, sent = copy.deepcopy(network), pickle.loads(pickle.dumps(network))
+    with torch.no_grad():
+        network.dictionary(1).add_(0.1)
+    after = network.hierarchy()
+    assert not torch.equal(after.levels[1].atoms, before.levels[1].atoms)
+    for other in (copied, sent):
+        assert torch.equal(other.hierarchy().levels[1].atoms, before.levels[1].atoms)
+    network.load_state_dict(copied.state_dict())
+    assert torch.equal(network.hierarchy().levels[1].atoms, before.levels[1].atoms)
+
+
+def test_images_are_coded_alike_by_dictionaries_made_in_inference_mode():
+    images = pictures(2)
+    expected = like()(images)
+    with torch.inference_mode():
+        frontend = like()
+        assert torch.equal(frontend(images), expected)

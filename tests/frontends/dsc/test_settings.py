@@ -34,8 +34,9 @@ def test_settings_that_cannot_be_are_named(settings, message):
 @pytest.mark.parametrize(
     ("group", "settings", "message"),
     [
-        (DSCSolver, {"method": "lasso"}, "`method` must be one of proximal, euler"),
-        (DSCSolver, {"tau": 10.0}, "`tau` must be left out with `method: proximal`"),
+        (DSCSolver, {"method": "lasso"}, "`method` must be one of coordinate, proximal, euler"),
+        (DSCSolver, {"tau": 10.0}, "`tau` must be left out with `method: coordinate`"),
+        (DSCSolver, {"tau": 10.0, "method": "proximal"}, "`tau` must be left out with `method: proximal`"),
         (DSCSolver, {"tau": 0.0, "method": "euler"}, "`tau` must be positive"),
         (DSCSolver, {"tolerance": 0.0}, "`tolerance` must be positive and finite, found 0"),
         (DSCSolver, {"max_steps": 0}, "`max_steps` must be at least 1, found 0"),

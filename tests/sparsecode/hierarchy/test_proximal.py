@@ -12,6 +12,8 @@ from sklearn.linear_model import Lasso
 from sparsecode.hierarchy import Euler, Hierarchy, Proximal
 from tests.helpers.small_hierarchies import level, matrix, minimum, signals, stack, two_branches, unit
 
+ANY = 2**28  # bytes
+
 
 @pytest.mark.parametrize("positive", [True, False])
 def test_one_layer_rests_at_scikit_learns_lasso_and_at_the_optimality_conditions(positive):
@@ -97,6 +99,7 @@ def test_without_feedback_each_layer_is_the_single_layer_one_on_the_code_below()
     "model", [stack(), stack((0.0, 1.0), positive=False), stack((2.0, 0.0), feedback_on="code"), two_branches()]
 )
 def test_the_implicit_derivative_is_that_of_finite_differences(model):
+    assert model.can_be_compiled(ANY)
     given = signals(model, 2)
     own = [part for part in given if part is not None]
     start = minimum(model, given, 1e-11)
@@ -115,6 +118,26 @@ def test_the_implicit_derivative_is_that_of_finite_differences(model):
         slope = ((above - below) * weights).sum() / 2e-6
         expected = sum((gradient * move).sum() for gradient, move in zip(gradients, moves, strict=True))
         torch.testing.assert_close(slope, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("positive", [True, False])
+@pytest.mark.parametrize("make", [stack, two_branches])
+def test_the_compiled_system_is_that_of_the_products(make, positive, monkeypatch):
+    model = make((1.0, 0.5), positive)
+    given = signals(model, 3)
+    codes = minimum(model, given, 1e-9)
+    codes[2] = 0
+    weights = torch.rand(codes.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+
+    def gradients():
+        own = [part.clone().requires_grad_() for part in given if part is not None]
+        found = Proximal(model).differentiate(codes, model.given(own), None)
+        return torch.autograd.grad((found * weights).sum(), own)
+
+    compiled = gradients()
+    monkeypatch.setattr(Hierarchy, "can_be_compiled", lambda *_: False)
+    torch.testing.assert_close(compiled, gradients(), atol=1e-9, rtol=1e-9)
+    assert all(gradient[:2].any() and not gradient[2].any() for gradient in compiled)
 
 
 @pytest.mark.slow
