@@ -1,8 +1,8 @@
-"""From an image to codes at rest, by both solvers, cold and between the steps of an attack."""
+"""From images to codes at rest, and back from their gradient: today's solver, steps in all codes, the dynamics."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import partial
-from math import prod
 from typing import Any
 from unittest.mock import patch
 
@@ -12,34 +12,47 @@ from tqdm import tqdm
 
 from benchmarks.contest import Check, Contest, Goal
 from benchmarks.frontends.cost import pictures
-from sparsecode.hierarchy import Euler, Hierarchy, JointOperator, Proximal
+from sparsecode.hierarchy import CoordinateDescent, Euler, Hierarchy, Proximal
 from sparsefront.frontends import DSC
+from sparsefront.frontends.dsc import DSCSolver
 from sparsefront.frontends.dsc.dsc import FACES
 from sparsefront.frontends.dsc.layer import DSCLayer
 
+PATHS = ("published", "cold", "warm", "gradient", "learning")
 TOLERANCE = 1e-2  # of rest, the front end's own
 LAYERS = {
     32: (DSCLayer(64, 8, 4, 1.0), DSCLayer(128, 4, 4, 0.3), DSCLayer(256, lmbda=0.1)),
     64: FACES,
+    224: (DSCLayer(128, 8, 4, 1.0), DSCLayer(256, 4, 4, 0.3), DSCLayer(512, 3, 2, lmbda=0.1)),
 }
+ASKED = {32: 4.0, 64: 3.0, 224: 0.0}
 LEARNING = {"images": 64, "batch": 16, "steps": 30}
 STEP = 2 / 255  # of an attack
 MOST = 60_000  # steps
+NUMBERS = {32: 16, 64: 16, 224: 2}  # images in a batch
+PUBLISHED = 4  # with the dynamics, which take minutes
 
 
-def contests(number: int) -> Iterator[Contest]:
-    """At 32 and 64 pixels; three layers with feedback 1, learned from other crops of the same photographs."""
-    for side, layers in LAYERS.items():
-        shape = (3, side, side)
-        frontend = learned(side, layers, pictures(LEARNING["images"], shape, seed=1))
-        field = Field(frontend, pictures(number, shape))
-        yield cold(field)
-        yield warm(field)
+def contests(path: str, sides: list[int]) -> Iterator[Contest]:
+    """At 32, 64 and 224 pixels; three layers with feedback 1, learned from other crops of the same photographs."""
+    for side in sides:
+        if path == "published" and side == 224:
+            continue  # hours
+        frontend = learned(side)
+        images = pictures(PUBLISHED if path == "published" else NUMBERS[side], (3, side, side))
+        if path == "gradient":
+            yield gradient(frontend, images)
+        elif path == "learning":
+            yield learning(frontend, side)
+        else:
+            yield Field(frontend, images).contest(path)
 
 
-def learned(side: int, layers: tuple[DSCLayer, ...], images: Tensor) -> DSC:
+def learned(side: int) -> DSC:
     """A front end after a few learning steps."""
-    frontend, generator = DSC((3, side, side), layers), torch.Generator().manual_seed(0)
+    shape = (3, side, side)
+    images = pictures(LEARNING["images"], shape, seed=1)
+    frontend, generator = DSC(shape, LAYERS[side]), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for _ in tqdm(range(LEARNING["steps"]), desc=f"learning at {side} pixels", leave=False):
             chosen = torch.randperm(len(images), generator=generator)[: LEARNING["batch"]]
@@ -48,33 +61,11 @@ def learned(side: int, layers: tuple[DSCLayer, ...], images: Tensor) -> DSC:
     return frontend.eval()
 
 
-def products_flops(model: Hierarchy) -> float:
-    """Of bringing one image's signals to codes, or back."""
-    return sum(
-        2.0 * prod(operator.code_shape) * level.atoms[0].numel()
-        for level, operator in zip(model.levels, model.operators, strict=True)
-    )
-
-
-def count_products(run: Callable[[], Any]) -> int:
-    """How many a run of the default solver takes."""
-    analyse, synthesise = JointOperator.analyse, JointOperator.synthesise
-    products = 0
-
-    def counting(product: Callable[[JointOperator, Tensor], Tensor]) -> Callable[[JointOperator, Tensor], Tensor]:
-        def counted(operator: JointOperator, signals: Tensor) -> Tensor:
-            nonlocal products
-            products += len(signals)
-            return product(operator, signals)
-
-        return counted
-
-    with (
-        patch.object(JointOperator, "analyse", counting(analyse)),
-        patch.object(JointOperator, "synthesise", counting(synthesise)),
-    ):
-        run()
-    return products
+def setting(frontend: DSC, number: int) -> str:
+    """Its sizes in words."""
+    atoms = "+".join(str(plan.layer.n_atoms) for plan in frontend.network.plans)
+    _, height, width = frontend.image_shape
+    return f"{number} images of {height}x{width}, {atoms} atoms"
 
 
 class Field:
@@ -86,18 +77,60 @@ class Field:
     """
 
     def __init__(self, frontend: DSC, images: Tensor) -> None:
+        self.side = images.shape[-1]
         self.model = frontend.network.hierarchy()
         steps = torch.randn(images.shape, generator=torch.Generator().manual_seed(0)).sign()
         self.here = self.model.given(frontend.network.signals(images))
         self.moved = self.model.given(frontend.network.signals((images + STEP * steps).clamp(0, 1)))
         self.blank = images.new_zeros(len(images), sum(self.model.sizes))
-        atoms = "+".join(str(layer.n_atoms) for layer in (plan.layer for plan in frontend.network.plans))
-        self.setting = f"{len(images)} images of {images.shape[-1]}x{images.shape[-1]}, {atoms} atoms"
+        self.setting = setting(frontend, len(images))
+
+    def contest(self, path: str) -> Contest:
+        """From nothing, beside the dynamics or steps in all codes; or from the codes of the images before.
+
+        `Euler` has the shortest time constant that is sure to be stable, `Euler, half tau` the shortest that can be on
+        all inputs. No published run says how it chose its own.
+        """
+        coordinate, proximal = CoordinateDescent(self.model).minimise, Proximal(self.model).minimise
+        if path == "published":
+            runs: dict[str, Callable[[], Tensor]] = {
+                "Euler": partial(self.euler, 1.0),
+                "Euler, half tau": partial(self.euler, 0.5),
+                "coordinate": partial(self.solve, coordinate, self.blank, self.here),
+            }
+            goals = [Goal("coordinate", "Euler", 10), Goal("coordinate", "Euler, half tau", 10)]
+        elif path == "cold":
+            runs = {
+                "proximal": partial(self.solve, proximal, self.blank, self.here),
+                "coordinate": partial(self.solve, coordinate, self.blank, self.here),
+            }
+            goals = [Goal("coordinate", "proximal", ASKED[self.side])]
+        else:
+            before = self.solve(coordinate, self.blank, self.here)
+            runs = {
+                "proximal, warm": partial(self.solve, proximal, before, self.moved),
+                "from nothing": partial(self.solve, coordinate, self.blank, self.moved),
+                "coordinate, warm": partial(self.solve, coordinate, before, self.moved),
+            }
+            goals = [Goal("coordinate, warm", "proximal, warm", 1), Goal("coordinate, warm", "from nothing", 1)]
+        signals = self.moved if path == "warm" else self.here
+        return Contest(
+            path=path,
+            setting=self.setting,
+            signals=len(self.blank),
+            runs=runs,
+            goals=goals,
+            checks=partial(self.checks, signals, goals[0].rival),
+            rounds=1 if path == "published" else 5,
+            unit="images",
+        )
 
     @torch.no_grad()
-    def default(self, start: Tensor, signals: list[Tensor | None]) -> Tensor:
-        """Codes by the default solver."""
-        return Proximal(self.model).minimise(start, signals, TOLERANCE, MOST)[0]
+    def solve(
+        self, minimise: Callable[..., tuple[Tensor, Tensor]], start: Tensor, signals: list[Tensor | None]
+    ) -> Tensor:
+        """Codes by one of the ways to the least energy."""
+        return minimise(start, signals, TOLERANCE, MOST)[0]
 
     @torch.no_grad()
     def euler(self, share: float) -> Tensor:
@@ -120,43 +153,64 @@ class Field:
             found[f"energy over the rival's, relative, {name}"] = Check(excess, most=1e-4)
         return found
 
-    def contest(self, path: str, runs: dict[str, Callable[[], Any]], goals: Sequence[Goal], ours: str) -> Contest:
-        """One, whose floor is that of our own run."""
-        signals = self.here if path == "cold" else self.moved
-        return Contest(
-            path=path,
-            setting=self.setting,
-            signals=len(self.blank),
-            runs=runs,
-            goals=goals,
-            checks=partial(self.checks, signals, goals[0].rival),
-            flops=count_products(runs[ours]) * products_flops(self.model),
-            rounds=1 if path == "cold" else 5,
-            unit="images",
-        )
 
+def gradient(frontend: DSC, images: Tensor) -> Contest:
+    """The front end and its implicit derivative, as an attack's step takes it; the rival's system by products."""
+    rival = other(frontend, DSCSolver("proximal"))
 
-def cold(field: Field) -> Contest:
-    """Both solvers from nothing to the same rest.
+    def run(by: DSC) -> Tensor:
+        x = images.clone().requires_grad_()
+        value = by.stand_in("implicit")(x)
+        return torch.autograd.grad((value * (1 + value.detach())).sum(), x)[0]
 
-    `Euler` has the shortest time constant that is sure to be stable, `Euler, half tau` the shortest that can be on all
-    inputs. No published run says how it chose its own.
-    """
-    runs = {
-        "Euler": lambda: field.euler(1.0),
-        "Euler, half tau": lambda: field.euler(0.5),
-        "default": lambda: field.default(field.blank, field.here),
-    }
-    return field.contest(
-        "cold", runs, (Goal("default", "Euler", 10), Goal("default", "Euler, half tau", 10)), "default"
+    def by_products() -> Tensor:
+        with patch.object(Hierarchy, "can_be_compiled", lambda *_: False):
+            return run(rival)
+
+    def checks(results: dict[str, Tensor]) -> dict[str, Check]:
+        these, those = results["coordinate"], results["proximal"]
+        distance = ((these - those).flatten(1).norm(dim=1) / those.flatten(1).norm(dim=1)).median().item()
+        return {"median distance of gradients, relative": Check(distance, most=0.05)}
+
+    return Contest(
+        path="gradient",
+        setting=setting(frontend, len(images)),
+        signals=len(images),
+        runs={"proximal": by_products, "coordinate": partial(run, frontend)},
+        goals=[Goal("coordinate", "proximal", 1)],
+        checks=checks,
+        rounds=3,
+        unit="images",
     )
 
 
-def warm(field: Field) -> Contest:
-    """The default solver on images that have moved, from the codes of those before and from nothing."""
-    before = field.default(field.blank, field.here)
-    runs = {
-        "from nothing": lambda: field.default(field.blank, field.moved),
-        "warm": lambda: field.default(before, field.moved),
-    }
-    return field.contest("warm", runs, (Goal("warm", "from nothing", 1),), "warm")
+def learning(frontend: DSC, side: int) -> Contest:
+    """A learning step on a batch, from the same atoms each time."""
+    number = LEARNING["batch"] if side < 224 else NUMBERS[side]
+    images, rival = pictures(number, frontend.image_shape, seed=2), other(frontend, DSCSolver("proximal"))
+
+    @torch.no_grad()
+    def run(by: DSC) -> float:
+        return deepcopy(by).learn_from(images)["energy"]
+
+    def checks(results: dict[str, float]) -> dict[str, Check]:
+        excess = results["coordinate"] / results["proximal"] - 1
+        return {"energy over the rival's, relative": Check(excess, most=1e-3)}  # of codes that rest but roughly
+
+    return Contest(
+        path="learning",
+        setting=setting(frontend, number),
+        signals=number,
+        runs={"proximal": partial(run, rival), "coordinate": partial(run, frontend)},
+        goals=[Goal("coordinate", "proximal", 1)],
+        checks=checks,
+        rounds=3,
+        unit="images",
+    )
+
+
+def other(frontend: DSC, solver: DSCSolver) -> DSC:
+    """The same with another solver."""
+    found = deepcopy(frontend)
+    found.network.solver = solver
+    return found

@@ -159,11 +159,9 @@ class _Group:
         tables = overlaps.levels, overlaps.links, overlaps.kinds, overlaps.tables, overlaps.reals, weights
         solved, done = torch.zeros_like(right), torch.zeros(len(right), dtype=torch.bool)
         results = solved.numpy(), done.numpy()
-        precision = torch.finfo(right.dtype).eps ** 0.75
+        precise = torch.finfo(right.dtype).eps ** 0.75
         over_signals(
-            lambda first, last: solve_on_support(
-                *tables, support, target, precision, _MOST_STEPS, *results, first, last
-            ),
+            lambda first, last: solve_on_support(*tables, support, target, precise, _MOST_STEPS, *results, first, last),
             len(right),
             smallest=1,
         )
