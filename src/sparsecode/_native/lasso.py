@@ -5,7 +5,7 @@ import math
 import numba
 import numpy as np
 
-from sparsecode._native.tournament import winner
+from sparsecode._native.largest_magnitude import LANES, largest_magnitude
 
 _SHARE = 0.85  # of the largest excess over lambda: the atoms above it join together with the largest
 _APART = 0.85  # cosine with the largest up to which they do: of parallel atoms all but one would soon leave again
@@ -40,7 +40,7 @@ def solve(gram, correlations, energies, starts, lmbda, tolerance, max_steps, pos
     factor = np.empty(n_atoms * (n_atoms + 1) // 2, dtype)  # rows end to end: at whole strides they share cache sets
     active, inside = np.empty(n_atoms, np.int64), np.zeros(n_atoms, np.bool_)
     signs, values, moves = np.empty(n_atoms, dtype), np.empty(n_atoms, dtype), np.empty(n_atoms, dtype)
-    slack, scores = np.empty(n_atoms, dtype), np.empty(2 * n_atoms + 64, dtype)
+    slack, scores, lanes = np.empty(n_atoms, dtype), np.empty(n_atoms, dtype), np.empty(LANES, dtype)
     for n in range(first, last):
         corr, code = correlations[n], codes[n]
         count = _nonzeros(starts[n], positive, active, values) if len(starts) else 0
@@ -66,8 +66,8 @@ def solve(gram, correlations, energies, starts, lmbda, tolerance, max_steps, pos
                     factored = stopped
             _slack(gram, corr, active, values, count, slack)
             for j in range(n_atoms):
-                scores[j] = slack[j] if positive else abs(slack[j])
-            best = winner(scores, n_atoms)
+                scores[j] = max(slack[j], 0 * slack[j]) if positive else abs(slack[j])
+            best = largest_magnitude(scores, lanes)
             most = scores[best]
             gaps[n] = _gap(energies[n], corr, slack, active, values, count, most, lmbda)
             if gaps[n] <= tolerance or steps >= max_steps or idle == _IDLE_ROUNDS:

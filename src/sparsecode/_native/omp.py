@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from sparsecode._native.gram_schmidt import orthogonalise
-from sparsecode._native.tournament import winner
+from sparsecode._native.largest_magnitude import LANES, largest_magnitude
 
 _OUT = 1e30  # in the place of the squared norm of a part that is never chosen; infinity is not for fast mathematics
 
@@ -33,7 +33,7 @@ def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, leas
     n_atoms = gram.shape[0]
     rows = np.empty((atoms, n_atoms), gram.dtype)
     left = np.empty(n_atoms, gram.dtype)  # squared norm of each atom's part outside the chosen ones' span
-    scores = np.empty(2 * n_atoms + 64, gram.dtype)
+    scores, lanes = np.empty(n_atoms, gram.dtype), np.empty(LANES, gram.dtype)
     support = np.empty(atoms, np.int64)
     norms = np.empty(atoms, gram.dtype)
     steps = np.empty(atoms, gram.dtype)
@@ -53,7 +53,7 @@ def pursue(gram, correlations, energies, atoms, tolerance, order_recursive, leas
                 orthogonalise(gram[support[chosen - 1]], rows, chosen - 1, support[chosen - 1], row)
                 _take_out(corr, left, row, one / norms[chosen - 1], steps[chosen - 1], order_recursive, least)
                 left[support[chosen - 1]] = _OUT  # never chosen twice
-            pick = _pick(corr, left, order_recursive, scores)
+            pick = _pick(corr, left, order_recursive, scores, lanes)
             if order_recursive:
                 rest = left[pick]
                 noise = epsilon * energies[n] * rest
@@ -95,12 +95,10 @@ def _take_out(corr, left, row, scale, step, order_recursive, least):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _pick(corr, left, order_recursive, scores):
+def _pick(corr, left, order_recursive, scores, lanes):
     """The most correlated atom, or the one that lowers the residual most: squared correlation over new squared norm."""
-    if order_recursive:
-        for j in range(len(corr)):
-            scores[j] = corr[j] * corr[j] / left[j]
-    else:
-        for j in range(len(corr)):
-            scores[j] = abs(corr[j])
-    return winner(scores, len(corr))
+    if not order_recursive:
+        return largest_magnitude(corr, lanes)
+    for j in range(len(corr)):
+        scores[j] = corr[j] * corr[j] / left[j]
+    return largest_magnitude(scores, lanes)
