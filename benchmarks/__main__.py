@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: hold the contests of all folders, one after the other, and write one table of all results."""
+"""`python -m benchmarks`: hold all folders' contests, one after the other, and write the tables of their results."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.table import HEAD, table
+from benchmarks.table import TABLE, table, tables
 from sparsefront.common.atomic_file import write_atomically
 
 HERE = Path(__file__).parent
@@ -25,6 +25,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--images", help="a folder of 32x32 pictures by class, for those that take one; absent: CIFAR-10"
     )
+    parser.add_argument("--threads", type=int, help="of torch; absent: each folder's own")
     parser.add_argument("--weights", help="of an adversarially trained ResNet32, for `attacks`")
     return parser.parse_args()
 
@@ -33,11 +34,19 @@ def main() -> None:
     """Hold them, each in a process of its own; one that fails keeps none of the others from theirs."""
     options = parse()
     failed = [folder for folder in options.folders if subprocess.run(_command(folder, options), check=False).returncode]
-    head, _, _ = PAGE.read_text().partition(HEAD.split("{}")[0])
-    write_atomically(PAGE, head + table(results()))
+    for path in sorted(HERE.glob("*/results/*.json")):
+        if contests := json.loads(path.read_text()).get("contests"):
+            _end(path.parents[1] / "README.md", tables(contests))
+    _end(PAGE, table(results()))
     print(table(results()), end="")
     if failed:
         sys.exit(f"benchmarks: {', '.join(failed)} failed, see above.")
+
+
+def _end(page: Path, rows: str) -> None:
+    """Put the rows in the place of the table that a page ends with."""
+    text, _, _ = page.read_text().partition(TABLE)
+    write_atomically(page, text + rows)
 
 
 def results() -> list[dict[str, Any]]:
@@ -51,7 +60,8 @@ def results() -> list[dict[str, Any]]:
 def _command(folder: str, options: argparse.Namespace) -> list[str]:
     images = ["--images", options.images] if options.images and folder in ("cpu", "stl", "attacks") else []
     weights = ["--weights", options.weights] if options.weights and folder == "attacks" else []
-    return [sys.executable, "-m", MODULES.get(folder, f"benchmarks.{folder}"), *images, *weights]
+    threads = ["--threads", str(options.threads)] if options.threads else []
+    return [sys.executable, "-m", MODULES.get(folder, f"benchmarks.{folder}"), *images, *weights, *threads]
 
 
 if __name__ == "__main__":

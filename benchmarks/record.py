@@ -42,6 +42,11 @@ def show(entry: dict[str, Any], console: Console) -> None:
         console.print(f"  {'' if check['met'] else 'NOT MET: '}{name}: {check['value']:.4g}", highlight=False)
 
 
+def n_threads(entry: dict[str, Any]) -> int:
+    """Of torch, in a contest's results."""
+    return int(entry["machine"].split(", ")[-1].removesuffix(" threads"))
+
+
 def hold_all(
     module: str,
     paths: Sequence[str],
@@ -54,7 +59,7 @@ def hold_all(
 
     Args:
         module: that was run, for the command kept with the results.
-        paths: to hold; their earlier results are replaced, others' stay.
+        paths: to hold; their earlier results on as many threads are replaced, others stay.
         contests: of a path.
         results: the file.
         threads: of torch.
@@ -64,7 +69,7 @@ def hold_all(
     console, rate = Console(), gemm_rate()
     done = json.loads(results.read_text())["contests"] if results.exists() else []
     for path in paths:
-        done = [entry for entry in done if entry["path"] != path]
+        done = [entry for entry in done if (entry["path"], n_threads(entry)) != (path, threads)]
         for contest in contests(path):
             entry = hold(contest, rate) | {
                 "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),

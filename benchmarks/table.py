@@ -5,8 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HEAD = """| path | setting | ours | ms |{} share of the floor | against | times as fast | asked | quality |
-|---|---|---|---:|{}---:|---|---:|---:|---|
+from benchmarks.record import n_threads
+
+TABLE = "| path | setting |"  # how one begins
+HEAD = """| path | setting | threads | ours | ms |{} share of the floor | against | times as fast | asked | quality |
+|---|---|---:|---|---:|{}---:|---|---:|---:|---|
 """
 
 
@@ -24,8 +27,8 @@ def table(contests: list[dict[str, Any]]) -> str:
             share = f"{entry['floor_seconds'] / seconds:.0%}" if entry["floor_seconds"] else ""
             pace = [f"{entry['signals'] / seconds:.3g}" if "unit" in entry else ""] if unit else []
             cells = [
-                entry["path"], entry["setting"], ratio["ours"], f"{1000 * seconds:.1f}", *pace, share, ratio["rival"],
-                f"{ratio['ratio']:.2f}", f"{ratio['goal']:g}", "; ".join(failed) or "met",
+                entry["path"], entry["setting"], str(n_threads(entry)), ratio["ours"], f"{1000 * seconds:.1f}", *pace,
+                share, ratio["rival"], f"{ratio['ratio']:.2f}", f"{ratio['goal']:g}", "; ".join(failed) or "met",
             ]  # fmt: skip
             rows.append("| " + " | ".join(cells) + " |\n")
     return HEAD.format(*((f" {unit}/s |", "---:|") if unit else ("", ""))) + "".join(rows)

@@ -30,7 +30,9 @@ def test_runs_on_a_walk_meet_the_same_images_each_a_step_from_the_last():
 def test_a_table_says_how_many_a_second_where_there_is_a_unit(unit):
     ratio = {"ours": "a", "rival": "b", "ratio": 2.0, "goal": 1.0}
     entry = {"path": "p", "setting": "s", "signals": 6, "seconds": {"a": 2.0}, "floor_seconds": 0, "checks": {}}
+    entry |= {"machine": "Linux x86_64, one, two, 7 threads"}
     head, _, row = table([entry | {"ratios": [ratio]} | ({"unit": unit} if unit else {})]).splitlines()
     assert ("images/s" in head) == bool(unit)
     assert ("| 3 |" in row) == bool(unit)
+    assert "| s | 7 | a |" in row
     assert head.count("|") == row.count("|")
