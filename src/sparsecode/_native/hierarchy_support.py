@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 
+from sparsecode._native.conjugate_gradients import conjugate_gradients
 from sparsecode._native.hierarchy_descent import (
     ABOVE,
     ACROSS,
@@ -56,29 +57,13 @@ def solve_on_support(
     for n in range(first, last):
         begins, members, owners = _support(levels, codes[n])
         starts, others, entries = _rows(levels, links, kinds, tables, reals, weights, begins, members, owners)
-        number = len(members)
-        solution, rest = np.zeros(number), np.empty(number)  # in double precision, of which they need little
-        for e in range(number):
-            rest[e] = right[n, members[e]]
-        image, direction = np.empty(number), rest.copy()
-        energy = np.sum(rest * rest)
-        goal = energy * precision * precision
-        for _ in range(max_steps):
-            if energy <= goal:
-                break
-            for e in range(number):
-                total = 0.0
-                for at in range(starts[e], starts[e + 1]):
-                    total += entries[at] * direction[others[at]]
-                image[e] = total
-            along = energy / np.sum(direction * image)
-            solution += along * direction
-            rest -= along * image
-            before = energy
-            energy = np.sum(rest * rest)
-            direction = rest + energy / before * direction
-        done[n] = energy <= goal
-        for e in range(number):
+        target = np.empty(len(members))
+        for e in range(len(members)):
+            target[e] = right[n, members[e]]
+        solution, done[n] = conjugate_gradients(
+            starts[:-1], starts[1:], others, entries, 0.0, target, precision, max_steps
+        )
+        for e in range(len(members)):
             solved[n, members[e]] = solution[e]
 
 

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 
+from sparsecode._native.conjugate_gradients import conjugate_gradients
 from sparsecode._native.lgcd import _COLUMN, _FILTER, _ROW, _SIZE, _START, _link, _longer
 
 
@@ -40,28 +41,11 @@ def solve_on_support(codes, gram, right, ridge, precision, max_steps, solved, do
         heads[:] = -1
         others, weights = np.empty(1024, np.int32), np.empty(1024, gram.dtype)
         others, weights, _ = _link(np.int64(0), number, table, others, weights, np.int64(0), heads, gram)
-        solution, image = np.zeros(number), np.empty(number)  # in double precision, of which they need little
-        rest = np.empty(number)
+        target = np.empty(number)
         for e in range(number):
-            rest[e] = right[n, table[e, _FILTER], table[e, _ROW], table[e, _COLUMN]]
-        direction = rest.copy()
-        energy = np.sum(rest * rest)
-        goal = energy * precision * precision
-        for _ in range(max_steps):
-            if energy <= goal:
-                break
-            for e in range(number):
-                total = ridge * direction[e]
-                start = table[e, _START]
-                for at in range(start, start + table[e, _SIZE]):
-                    total += weights[at] * direction[others[at]]
-                image[e] = total
-            along = energy / np.sum(direction * image)
-            solution += along * direction
-            rest -= along * image
-            before = energy
-            energy = np.sum(rest * rest)
-            direction = rest + energy / before * direction
-        done[n] = energy <= goal
+            target[e] = right[n, table[e, _FILTER], table[e, _ROW], table[e, _COLUMN]]
+        starts = table[:number, _START].copy()
+        ends = starts + table[:number, _SIZE]
+        solution, done[n] = conjugate_gradients(starts, ends, others, weights, ridge, target, precision, max_steps)
         for e in range(number):
             solved[n, table[e, _FILTER], table[e, _ROW], table[e, _COLUMN]] = solution[e]
