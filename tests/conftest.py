@@ -5,13 +5,22 @@ import pytest
 import pytorch_lightning  # noqa: F401  before scikit-learn, see classifiers/linear_svm.py
 import torch
 
-from tests.helpers.precision import DTYPE
+from tests.helpers.precision import DEVICE, DTYPE, check_environment
 
 torch.set_default_dtype(DTYPE)
 torch.set_num_threads(1)  # small tensors: threads cost more than they bring, above all on a busy machine
+if DEVICE.type == "cuda":
+    torch.backends.cudnn.allow_tf32 = False  # torch's default, whose 1e-3 would hide what a contract is about
 
 # A shell in the background leaves SIGINT ignored, which what the tests start and interrupt would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure():
+    try:
+        check_environment()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture

@@ -48,6 +48,8 @@ from sparsefront.attacks.parts.queries import checked_logits
 from sparsefront.attacks.saved_images import save_images
 from tests.helpers.precision import DTYPE, placed
 
+pytestmark = pytest.mark.cuda
+
 
 class ShortAutoAttack(AutoAttack):
     """AutoAttack with fewer steps and queries."""

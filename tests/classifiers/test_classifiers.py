@@ -23,6 +23,7 @@ NORMALISING = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.cuda
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 33, 47), (20, 15, 15)])
 def test_logits_have_their_shape_each_image_its_own_and_a_gradient_reaches_the_pixels(build, shape):

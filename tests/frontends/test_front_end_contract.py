@@ -42,8 +42,15 @@ from sparsefront.frontends.settings import (
     TopTLearning,
 )
 from sparsefront.frontends.stl import STLClusterSettings, STLCodeSettings, STLLearningSettings
-from tests.helpers.front_end_contract import assert_devices_agree, assert_keeps_the_contract, fitted
-from tests.helpers.precision import placed
+from tests.helpers.front_end_contract import (
+    assert_devices_agree,
+    assert_half_precision_works_or_is_refused,
+    assert_keeps_the_contract,
+    fitted,
+)
+from tests.helpers.precision import HALF, placed
+
+pytestmark = pytest.mark.cuda
 
 TWO_BATCHES = DSCLearningSettings(n_iterations=2)
 THREE_LAYERS = [DSCLayer(8, 5, 2, 0.3), DSCLayer(10, 3, 2, 0.1), DSCLayer(12, lmbda=0.05)]
@@ -131,6 +138,14 @@ def test_keeps_the_contract(name, shape):
 
     frontend = placed(fitted(build(), images(shape, seed=1)))
     assert_keeps_the_contract(frontend, placed(images(shape)), build)
+
+
+@pytest.mark.skipif(HALF is None, reason="SPARSEFRONT_TEST_DTYPE names no half precision")
+@pytest.mark.parametrize("name", FRONT_ENDS)
+def test_half_precision_is_claimed_or_refused(name, record_property):
+    frontend = placed(fitted(FRONT_ENDS[name](SHAPES[0]), images(SHAPES[0], seed=1)))
+    if refusal := assert_half_precision_works_or_is_refused(frontend, placed(images(SHAPES[0])), HALF):
+        record_property("refused", refusal)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

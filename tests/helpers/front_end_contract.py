@@ -71,11 +71,16 @@ def assert_returns_what_it_says(frontend: FrontEnd, images: torch.Tensor) -> Non
 
 
 def assert_draws_only_if_it_says_so(frontend: FrontEnd, images: torch.Tensor) -> None:
-    state = torch.get_rng_state()
+    states = random_states()
     first, again = frontend(images), frontend(images)
     assert torch.equal(first, again) != frontend.randomised
-    assert torch.equal(torch.get_rng_state(), state) != frontend.randomised
+    assert all(map(torch.equal, random_states(), states)) != frontend.randomised
     assert torch.equal(seeded(frontend, images), seeded(frontend, images))
+
+
+def random_states() -> list[torch.Tensor]:
+    """Of torch's global random numbers, on every device."""
+    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
 
 
 def assert_no_dependence_on_batch_mates(frontend: FrontEnd, images: torch.Tensor) -> None:
@@ -161,22 +166,28 @@ def assert_survives_extremes(frontend: FrontEnd, images: torch.Tensor) -> None:
 
 
 def assert_lower_precision_works_or_is_refused(frontend: FrontEnd, images: torch.Tensor) -> None:
-    expected = seeded(frontend, images)
     with torch.autocast(images.device.type, torch.bfloat16):
         mixed = seeded(frontend, images)
     assert mixed.isfinite().all()
-    state = {name: tensor.clone() for name, tensor in frontend.state_dict().items()}
     for dtype in (torch.float16, torch.bfloat16):
-        refusal, out = "", expected
-        try:
-            out = seeded(frontend.to(dtype), images.to(dtype))
-        except ValueError as error:
-            refusal = str(error)
-        frontend.to(images.dtype).load_state_dict(state)
-        assert "float32" in refusal or (not refusal and out.dtype == dtype)
-        assert out.isfinite().all()
-        if frontend.returns_images:  # codes may flip where two are nearly equal
-            assert (out.float() - expected).abs().mean() < 0.05
+        assert_half_precision_works_or_is_refused(frontend, images, dtype)
+
+
+def assert_half_precision_works_or_is_refused(frontend: FrontEnd, images: torch.Tensor, dtype: torch.dtype) -> str:
+    """Check it; return the sentence of the refusal, "" where there is none."""
+    expected = seeded(frontend, images)
+    state = {name: tensor.clone() for name, tensor in frontend.state_dict().items()}
+    refusal, out = "", expected
+    try:
+        out = seeded(frontend.to(dtype), images.to(dtype))
+    except ValueError as error:
+        refusal = str(error)
+    frontend.to(images.dtype).load_state_dict(state)
+    assert "float32" in refusal or (not refusal and out.dtype == dtype)
+    assert out.isfinite().all()
+    if frontend.returns_images:  # codes may flip where two are nearly equal
+        assert (out.float() - expected).abs().mean() < 0.05
+    return refusal
 
 
 def assert_checkpoint_round_trip(

@@ -1,6 +1,7 @@
 """The precision and the device that tests run in, as the environment says.
 
 `SPARSEFRONT_TEST_DTYPE` (float32, float64) is what torch makes tensors of where nothing else is said, in every test;
+bfloat16 and float16 leave that at float32 and are what the tests of half precision run in.
 `SPARSEFRONT_TEST_DEVICE` (cpu, cuda, ...) is where the tests of contracts put images and parts.
 """
 
@@ -12,9 +13,23 @@ import torch
 from torch import Tensor, nn
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-DTYPE = DTYPES[os.environ.get("SPARSEFRONT_TEST_DTYPE", "float32")]
+HALVES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+_ASKED = os.environ.get("SPARSEFRONT_TEST_DTYPE", "float32")
+DTYPE = DTYPES.get(_ASKED, torch.float32)
+HALF = HALVES.get(_ASKED)
 DEVICE = torch.device(os.environ.get("SPARSEFRONT_TEST_DEVICE", "cpu"))
 Part = TypeVar("Part", Tensor, nn.Module)
+
+
+def check_environment() -> None:
+    """Raise a ValueError if the environment asks for a precision that is none of these, or a device that is not there."""
+    if _ASKED not in {**DTYPES, **HALVES}:
+        known = ", ".join([*DTYPES, *HALVES])
+        raise ValueError(f"`SPARSEFRONT_TEST_DTYPE` must be one of {known}, found {_ASKED!r}.")
+    if DEVICE.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"`SPARSEFRONT_TEST_DEVICE` is {str(DEVICE)!r}, but torch sees no GPU here; leave it out to test on the CPU."
+        )
 
 
 def in_single_precision(reason: str) -> pytest.MarkDecorator:

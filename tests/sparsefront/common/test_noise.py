@@ -70,6 +70,7 @@ def test_the_global_generator_is_left_alone(draw):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU at hand")
 def test_every_device_draws_the_same():
     indices = torch.arange(50)
