@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.frontends.__main__ import sentence
-from benchmarks.frontends.cost import fill
+from benchmarks.frontends.built import fill
 from sparsefront.frontends import D3
 from tests.helpers.places import ROOT
 

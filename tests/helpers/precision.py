@@ -22,13 +22,13 @@ Part = TypeVar("Part", Tensor, nn.Module)
 
 
 def check_environment() -> None:
-    """Raise a ValueError if the environment asks for a precision that is none of these, or a device that is not there."""
+    """Raise a ValueError if the environment names a precision that is none of these, or a device that is not there."""
     if _ASKED not in {**DTYPES, **HALVES}:
         known = ", ".join([*DTYPES, *HALVES])
         raise ValueError(f"`SPARSEFRONT_TEST_DTYPE` must be one of {known}, found {_ASKED!r}.")
     if DEVICE.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            f"`SPARSEFRONT_TEST_DEVICE` is {str(DEVICE)!r}, but torch sees no GPU here; leave it out to test on the CPU."
+            f"`SPARSEFRONT_TEST_DEVICE` is {str(DEVICE)!r}, but torch sees no GPU; leave it out to test on the CPU."
         )
 
 

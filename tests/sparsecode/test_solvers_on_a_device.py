@@ -30,7 +30,7 @@ def settings(tolerance, backend):
     return {"gradient": "implicit", "tolerance": tolerance} | ({} if backend is None else {"backend": backend})
 
 
-# (what is coded, with what, signals and atoms and backend -> codes, how near); codes that are not unique are none of them.
+# (What is coded, with what, signals and atoms and backend -> codes, how near); all have codes that are unique.
 SOLVERS = {
     "omp": (signals, dictionary, lambda y, d, b: omp(y, d, 4, gradient="implicit", backend=b), 1e-4),
     "ormp": (signals, dictionary, lambda y, d, b: omp(y, d, 4, rule="ormp", gradient="implicit", backend=b), 1e-4),
