@@ -1,0 +1,56 @@
+"""A plugin of pytest: every test's outcome as a line of JSON, and tests that have one already are left out.
+
+`SPARSEFRONT_GPU_OUTCOMES` names the file. It is whole line by line, so that a run may be killed and gone on from.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+VARIABLE = "SPARSEFRONT_GPU_OUTCOMES"
+
+
+def read_outcomes(path: Path) -> dict[str, dict[str, Any]]:
+    """By the tests' names; a line that was cut off does not count."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            outcome = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        found[outcome.pop("test")] = outcome
+    return found
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what was run before."""
+    known = read_outcomes(Path(os.environ[VARIABLE]))
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in known])
+    items[:] = [item for item in items if item.nodeid not in known]
+
+
+class Outcomes:
+    """Writes them; of pytest-xdist, in the process that hears from all others."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test that was called, or that failed or was skipped before or after it."""
+        if report.when != "call" and report.passed:
+            return
+        outcome = {"test": report.nodeid, "outcome": report.outcome, "seconds": round(report.duration, 3)}
+        if report.failed:
+            outcome["why"] = report.longreprtext.strip().splitlines()[-1] if report.longreprtext else ""
+            outcome["error"] = next(
+                (line[1:].strip() for line in report.longreprtext.splitlines() if line.startswith("E ")), ""
+            )
+        outcome |= {name: str(value) for name, value in report.user_properties}
+        with Path(os.environ[VARIABLE]).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(outcome) + "\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Write where tests are not run for another process."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Outcomes())

@@ -1,0 +1,92 @@
+"""Part 1: the tests that are marked `cuda`, on the device, in single, half and double precision."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu.outcomes import VARIABLE, read_outcomes
+from benchmarks.gpu.part import Entry, Part
+from benchmarks.gpu.where_from import ROOT
+
+DTYPES = {"float32": "not half_precision", "bfloat16": "half_precision", "float16": "half_precision", "float64": ""}
+TOY = {"float32": "Identity and keeps_the_contract", "bfloat16": "Identity and half_precision"}
+_LAST = ("tests/attacks",)  # thousands of tiny calls, the longest of them
+_WORKERS = 4  # where pytest-xdist is there: tests wait for launches more than for the device
+_NOTHING_LEFT = 5  # pytest's exit code
+
+
+def run(part: Part) -> None:
+    """Run them in one precision after the other; what failed is a result, not an error."""
+    for dtype, chosen in (TOY if part.options.toy else DTYPES).items():
+        part.do(dtype, partial(_run, part, dtype, chosen))
+
+
+def marked_files() -> list[str]:
+    """The files with such tests: others might need packages that are not there."""
+    files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").rglob("test_*.py")) if _is_marked(path)]
+    return sorted(files, key=lambda name: name.startswith(_LAST))
+
+
+def _is_marked(path: Path) -> bool:
+    return "pytest.mark.cuda" in path.read_text(encoding="utf-8")
+
+
+def _run(part: Part, dtype: str, chosen: str, entry: Entry) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "outcomes.jsonl"
+        lines.write_text(entry.get("lines", ""), encoding="utf-8")
+        environment = {
+            "SPARSEFRONT_TEST_DEVICE": part.options.device,
+            "SPARSEFRONT_TEST_DTYPE": dtype,
+            VARIABLE: str(lines),
+        }
+        log = Path(folder) / "log.txt"
+        try:
+            with log.open("w") as output:
+                code = _waited_for(_command(chosen, part.options.toy), os.environ | environment, output)
+            if code not in (0, 1, _NOTHING_LEFT):
+                raise RuntimeError(f"pytest ended with {code}: " + "\n".join(log.read_text().splitlines()[-15:]))
+            entry.pop("lines", None)
+        except BaseException:
+            entry["lines"] = lines.read_text(encoding="utf-8")
+            raise
+        finally:
+            entry |= _summary(read_outcomes(lines))
+    print(f"  {dtype}: " + ", ".join(f"{entry[kind]} {kind}" for kind in ("passed", "failed", "skipped")), flush=True)
+
+
+def _command(chosen: str, toy: bool) -> list[str]:
+    files = marked_files()
+    side_by_side = ["-n", str(_WORKERS)] if importlib.util.find_spec("xdist") and not toy else []
+    # Warnings of other versions of packages than the project's are no failures.
+    return [
+        sys.executable, "-m", "pytest", *files, "-o", "addopts=", "-o", "filterwarnings=default", "-m", "cuda",
+        "--import-mode=importlib", "-p", "benchmarks.gpu.outcomes", "-p", "no:cacheprovider", "-q", "--tb=short",
+        *(["-k", chosen] if chosen else []), *side_by_side,
+    ]  # fmt: skip
+
+
+def _waited_for(command: list[str], environment: dict[str, str], output: Any) -> int:
+    """The exit code; killed where this process is asked to end: what it has noted by then stands."""
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        return process.wait()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _summary(outcomes: dict[str, dict[str, Any]]) -> Entry:
+    counts = {
+        kind: sum(one["outcome"] == kind for one in outcomes.values()) for kind in ("passed", "failed", "skipped")
+    }
+    return {
+        **counts,
+        "failures": {name: one["error"] or one["why"] for name, one in outcomes.items() if one["outcome"] == "failed"},
+        "refused": {name: one["refused"] for name, one in outcomes.items() if "refused" in one},
+    }

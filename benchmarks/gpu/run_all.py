@@ -1,0 +1,92 @@
+"""Do all that needs a GPU, the most worthwhile first, in a given time; the same call goes on where it stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]  # a checkout will do; nothing need be installed
+
+from benchmarks.gpu.options import Options  # noqa: E402  found by the line above
+from benchmarks.gpu.packed import unpacked_wheels  # noqa: E402
+
+# Of the seconds that are left, what each part may take at first; what is over goes to those that were not finished.
+SHARES = {"tests": 0.25, "cifar10": 0.65, "solvers": 0.6, "throughput": 1.0}
+GRACE = 10.0  # seconds that a part has to end in
+LEAST = 5.0  # seconds without which none is begun
+LATE = 3
+
+
+def main() -> int:
+    """Do the parts; return 0 if all are whole."""
+    options = Options.parsed(sys.argv[1:], __doc__)
+    end = time.monotonic() + options.seconds
+    packages = [] if options.packed is None else [unpacked_wheels(options.packed)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [*map(str, [*packages, ROOT / "src", ROOT]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    sys.path[:0] = list(map(str, packages))
+    return do_all(options, sys.argv[1:], end)
+
+
+def do_all(options: Options, arguments: list[str], end: float) -> int:
+    """Do every part in its share of the time until `end`, then those that were stopped in what is left.
+
+    Returns:
+        0 if all are whole, else 1.
+    """
+    from benchmarks.gpu.part_file import is_whole
+
+    files = {name: options.out / f"{name}.json" for name in options.parts}
+    codes = dict.fromkeys(options.parts, LATE)
+    for share_of in (SHARES, dict.fromkeys(SHARES, 1.0)):
+        for name in [name for name, code in codes.items() if code == LATE]:
+            left = end - time.monotonic() - GRACE
+            if is_whole(files[name]):
+                codes[name] = 0
+            elif left >= LEAST:
+                codes[name] = _do_part(name, arguments, max(LEAST, share_of[name] * left), files[name])
+    missing = [name for name, path in files.items() if not is_whole(path)]
+    for name in options.parts:
+        state = (
+            "whole" if name not in missing else "stopped, go on with the same call" if codes[name] == LATE else "FAILED"
+        )
+        print(f"{name}: {state}: {files[name]}")
+    return 1 if missing else 0
+
+
+def _do_part(name: str, arguments: list[str], seconds: float, file: Path) -> int:
+    """Do a part in a process of its own, whose end it notes where the process could not; return its exit code."""
+    from benchmarks.gpu.part_file import note_error
+
+    command = [sys.executable, "-m", "benchmarks.gpu.part", name, *arguments, "--seconds", f"{seconds:.1f}"]
+    print(f"== {name}, at most {seconds:.0f} s", flush=True)
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        code = process.wait(seconds + GRACE)
+    except subprocess.TimeoutExpired:
+        code = None
+    finally:
+        _end(process)
+    if code is None:
+        note_error(file, name, f"did not stop within {GRACE:g} s and was killed")
+        return LATE
+    if code not in (0, 1, LATE):
+        note_error(file, name, f"ended with code {code}, see what it printed")
+    return code
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Nothing of a part outlives it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
