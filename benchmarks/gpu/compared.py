@@ -52,9 +52,7 @@ def compared(subject: Subject, device: torch.device, rates: Rates) -> dict[str, 
     """
     few = subject.inputs[: subject.on_cpu]
     cpu = torch.device("cpu")
-    known = {
-        name: (call(few), seconds_of(lambda call=call: call(few), cpu)) for name, call in subject.calls(cpu).items()
-    }
+    known = {name: (call(few), seconds_of(partial(call, few), cpu)) for name, call in subject.calls(cpu).items()}
     entry: dict[str, Any] = {"batch": len(subject.inputs), "cpu_batch": len(few)}
     inputs = subject.inputs.to(device)
     for name, call in subject.calls(device).items():

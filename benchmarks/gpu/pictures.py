@@ -18,7 +18,7 @@ from benchmarks.gpu.packed import PICTURES
 
 SIDE, N_CLASSES = 32, 10
 N_ATTACKED = 1000
-N_MADE_UP = {"train": 96, "test": 12}
+N_TOY = {"train": 96, "test": 12}
 File = tuple[str, bytes]  # class and content
 
 
@@ -43,6 +43,7 @@ class Pictures:
 
 def training_pictures(options: Options, number: int | None = None) -> Pictures:
     """The first so many training pictures, class by class in turn; all if absent."""
+    number = N_TOY["train"] if options.toy else number
     if options.image_folder is not None:
         return _decoded(_in_turn(options.image_folder / "train"), number, f"{options.image_folder.name}/train")
     if options.packed is not None:
@@ -52,11 +53,12 @@ def training_pictures(options: Options, number: int | None = None) -> Pictures:
 
 def test_pictures(options: Options) -> Pictures:
     """The first 1,000 test pictures, class by class in turn: lossless ones where they are named."""
+    number = N_TOY["test"] if options.toy else N_ATTACKED
     folder = options.lossless or options.image_folder
     if folder is not None:
-        return _decoded(_in_turn(folder / "test"), N_ATTACKED, f"{folder.name}/test")
+        return _decoded(_in_turn(folder / "test"), number, f"{folder.name}/test")
     if options.packed is not None:
-        return _decoded(_of_archive(options.packed / PICTURES["test"]), N_ATTACKED, PICTURES["test"])
+        return _decoded(_of_archive(options.packed / PICTURES["test"]), number, PICTURES["test"])
     return _made_up(options, "test")
 
 
@@ -102,7 +104,7 @@ def _made_up(options: Options, part: str) -> Pictures:
     """
     if not options.toy:
         raise ValueError("`--image_folder` or `--packed` must name pictures of CIFAR-10, found neither; see pack.py.")
-    number = N_MADE_UP[part]
+    number = N_TOY[part]
     labels = torch.arange(number) % N_CLASSES
     generator = torch.Generator().manual_seed(len(part))
     noise = torch.randint(0, 60, (number, 3, SIDE, SIDE), generator=generator)
