@@ -69,7 +69,7 @@ class _SparseConvTranspose2d(torch.autograd.Function):
         from sparsecode._native.parallel import over_signals
         from sparsecode._native.top_codes import spread
 
-        index, values = index.contiguous(), values.contiguous()
+        index, values = index.contiguous(), values.detach().contiguous()  # threads of Python would see a graph
         pieces = _in_pieces(weight)
         ctx.save_for_backward(index, values, pieces)
         ctx.stride, ctx.weight_shape = (stride, stride * weight.shape[1]), weight.shape
@@ -78,7 +78,7 @@ class _SparseConvTranspose2d(torch.autograd.Function):
         maps = values.new_zeros(batch, *sides, weight.shape[1])
         if bias is not None:
             maps += bias.detach()
-        arrays = index.numpy(), values.detach().numpy(), pieces.numpy(), ctx.stride, maps.flatten(2).numpy()
+        arrays = index.numpy(), values.numpy(), pieces.numpy(), ctx.stride, maps.flatten(2).numpy()
         run = partial(spread, *arrays)
         over_signals(run, batch, 1)
         return maps.permute(0, 3, 1, 2)

@@ -73,6 +73,15 @@ def test_threads_and_layouts_change_nothing_but_rounding(monkeypatch):
     torch.testing.assert_close(torch.autograd.grad(maps.square().sum(), other)[0], of_weight)
 
 
+def test_threads_derive_by_codes_and_weights_at_once(monkeypatch):
+    index, *tensors = drawn(4, 3, 3, atoms=9, count=4, made=3, size=2)
+    expected = torch.autograd.grad(sparse_conv_transpose2d(index, *tensors, 2).square().sum(), tensors)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    found = torch.autograd.grad(sparse_conv_transpose2d(index, *tensors, 2).square().sum(), tensors)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_what_needs_no_derivative_gets_none():
     index, values, weight, _ = drawn(2, 2, 2, atoms=5, count=3, made=2, size=2)
     maps = sparse_conv_transpose2d(index, values.detach(), weight, None, 1)
