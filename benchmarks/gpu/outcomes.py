@@ -51,6 +51,11 @@ class Outcomes:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Write where tests are not run for another process."""
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Outcomes())
+    """Write where tests are not run for another process, on a line of its own if one was cut off."""
+    if hasattr(config, "workerinput"):
+        return
+    path = Path(os.environ[VARIABLE])
+    if path.exists() and not path.read_text(encoding="utf-8").endswith("\n"):
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")
+    config.pluginmanager.register(Outcomes())

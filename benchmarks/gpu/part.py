@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.options import Options
-from benchmarks.gpu.part_file import PartFile
+from benchmarks.gpu.part_file import PartFile, note_error
 from benchmarks.gpu.rates import Rates
 from benchmarks.gpu.where_from import where_from
 from sparsefront.common import stopping
@@ -106,8 +106,14 @@ def do_part(options: Options, name: str) -> int:
 
 
 def main() -> int:
-    """Do the part that the first argument names."""
-    return do_part(Options.parsed(sys.argv[2:], __doc__), sys.argv[1])
+    """Do the part that the first argument names; what kept it from beginning is noted in its file."""
+    name, options = sys.argv[1], Options.parsed(sys.argv[2:], __doc__)
+    try:
+        return do_part(options, name)
+    except Exception as error:
+        traceback.print_exc()
+        note_error(options.out / f"{name}.json", name, f"{type(error).__name__}: {error}")
+        return FAILED
 
 
 if __name__ == "__main__":

@@ -31,9 +31,15 @@ def where_from(options: Options, name: str) -> dict[str, Any]:
 
 
 def device(kind: str) -> dict[str, Any]:
-    """What the device says of itself."""
+    """What the device says of itself.
+
+    Raises:
+        ValueError: there is none.
+    """
     if kind == "cpu":
         return {"kind": "cpu"}
+    if not torch.cuda.is_available():
+        raise ValueError("`--device` is cuda, but torch sees no GPU here; `--device cpu --toy` tries the way.")
     found = torch.cuda.get_device_properties(0)
     return {
         "kind": "cuda",

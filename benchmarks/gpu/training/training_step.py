@@ -83,7 +83,8 @@ class TrainingStep:
                 if kind == "compiled":
                     self.objective = torch.compile(lambda images, labels: objective(images, labels))
                 if kind != "plain":
-                    self._run = self._captured()
+                    with _fastest_convolutions():
+                        self._run = self._captured()
                     self.kind = kind
             except Exception as error:  # the compiler's, the driver's, or a model's that looks at a value
                 self.objective, self._run, self.kind = objective, self.plainly, "plain"
@@ -121,3 +122,13 @@ class TrainingStep:
         with torch.cuda.graph(graph):
             self.plainly()
         return graph.replay
+
+
+@contextmanager
+def _fastest_convolutions() -> Iterator[None]:
+    """Inside, cuDNN tries its algorithms, which a captured step then keeps to."""
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

@@ -1,0 +1,103 @@
+"""What is packed for a machine without network, and what is read there."""
+
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks.gpu import pack, packed
+from benchmarks.gpu.options import Options
+from benchmarks.gpu.packed import PICTURES, unpacked_wheels
+from benchmarks.gpu.pictures import test_pictures as pictures_to_attack
+from benchmarks.gpu.pictures import training_pictures
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Five pictures of each of two classes for training, two for testing; pixel values tell them apart."""
+    folder = tmp_path / "tree"
+    for part, number in (("train", 5), ("test", 2)):
+        for label, name in enumerate(("cat", "dog")):
+            (folder / part / name).mkdir(parents=True)
+            for place in range(number):
+                picture = np.full((32, 32, 3), 100 * label + 10 * place + (part == "test"), np.uint8)
+                Image.fromarray(picture).save(folder / part / name / f"{place:04}.png")
+    return folder
+
+
+def options(tmp_path, *more):
+    return Options.parsed(["--out", str(tmp_path), *map(str, more)], None)
+
+
+def test_pictures_come_class_by_class_in_turn_from_a_tree_and_from_a_pack(tmp_path, tree):
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    for part, name in PICTURES.items():
+        pack.pack_pictures(tree / part, folder / name)
+    of_tree = options(tmp_path, "--image_folder", tree)
+    of_pack = options(tmp_path, "--packed", folder)
+    for one in (of_tree, of_pack):
+        found = training_pictures(one)
+        assert found.labels.tolist() == [0, 1] * 5
+        assert found.images[:, 2, 31, 0].tolist() == [0, 100, 10, 110, 20, 120, 30, 130, 40, 140]
+        assert found.images.shape == (10, 3, 32, 32)
+        assert "10 pictures" in found.source
+        assert training_pictures(one, 3).labels.tolist() == [0, 1, 0]
+        assert pictures_to_attack(one).images[:, 0, 0, 0].tolist() == [1, 101, 11, 111]
+    torch.testing.assert_close(found.as_floats(torch.device("cpu"), 2)[1], torch.full((3, 32, 32), 100 / 255))
+
+
+def test_lossless_pictures_are_attacked_in_the_place_of_others(tmp_path, tree):
+    other = tmp_path / "lossless" / "test" / "cat"
+    other.mkdir(parents=True)
+    Image.fromarray(np.full((32, 32, 3), 77, np.uint8)).save(other / "0.png")
+    found = pictures_to_attack(options(tmp_path, "--image_folder", tree, "--lossless", tmp_path / "lossless"))
+    assert found.images.unique().tolist() == [77]
+    assert found.source == "lossless/test, 1 pictures"
+
+
+def test_none_are_made_up_for_results(tmp_path):
+    with pytest.raises(ValueError, match="`--image_folder` or `--packed` must name pictures of CIFAR-10"):
+        training_pictures(options(tmp_path))
+    assert training_pictures(options(tmp_path, "--toy")).source == "made up"
+    with pytest.raises(FileNotFoundError, match=r"pictures must lie in .*empty/train/CLASS/, found none"):
+        training_pictures(options(tmp_path, "--image_folder", tmp_path / "empty"))
+
+
+def test_a_pack_that_is_too_large_is_refused_and_its_sizes_said(tmp_path):
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "one.whl").write_bytes(bytes(3 * 2**20))
+    (tmp_path / "two").write_bytes(bytes(2**19))
+    table = pack.weighed(tmp_path, most=4 * 2**20)
+    assert table.splitlines() == ["    0.50 MiB  two", "    3.00 MiB  wheels/one.whl", "    3.50 MiB  in all"]
+    with pytest.raises(SystemExit, match=r"3\.50 MiB  in all\npack: .* must hold at most 3 MiB\."):
+        pack.weighed(tmp_path, most=3 * 2**20)
+    assert pack.MOST < 64 * 2**20
+
+
+def test_packages_are_taken_in_the_projects_own_versions():
+    found = pack.requirements()
+    assert len(found) == 2
+    assert found[0].startswith("jsonargparse>=")
+    assert "," in found[0]
+    assert found[1].startswith("hypothesis>=")
+
+
+def test_wheels_are_unpacked_once_and_anew_when_they_are_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    with pytest.raises(FileNotFoundError, match="`--packed` must be a folder that"):
+        unpacked_wheels(tmp_path)
+    sites = []
+    for content in ("value = 1", "value = 1", "value = 200"):
+        (tmp_path / "wheels").mkdir(exist_ok=True)
+        with zipfile.ZipFile(tmp_path / "wheels" / "packed_here-1-py3-none-any.whl", "w") as archive:
+            archive.writestr("packed_here.py", content)
+        sites.append(unpacked_wheels(tmp_path))
+    assert sites[0] == sites[1] != sites[2]
+    monkeypatch.setattr(sys, "path", [str(sites[2]), *sys.path])
+    import packed_here
+
+    assert packed_here.value == 200

@@ -1,0 +1,227 @@
+"""How parts are done: entry by entry, in time, and on from where they were."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.gpu import part as part_module
+from benchmarks.gpu import run_all
+from benchmarks.gpu.options import PARTS, Options
+from benchmarks.gpu.part import DONE, FAILED, LATE, do_part
+from benchmarks.gpu.part_file import PartFile, is_whole
+from tests.helpers.places import ROOT
+
+FACTS = {"part": "stub", "device": {"kind": "cpu"}, "toy": True}
+
+
+def options(out, *more):
+    return Options.parsed(["--out", str(out), "--device", "cpu", "--toy", *more], None)
+
+
+def done(monkeypatch, out, run):
+    """The code and the file of a part that is this function."""
+    monkeypatch.setitem(sys.modules, "benchmarks.gpu.parts.stub", SimpleNamespace(run=run))
+    code = do_part(options(out), "stub")
+    return code, json.loads((out / "stub.json").read_text())
+
+
+def test_what_is_whole_is_not_done_again_and_what_failed_is(monkeypatch, tmp_path):
+    calls = []
+
+    def run(part):
+        for name in ("one", "two", "three"):
+            part.do(name, lambda entry, name=name: work(name, entry))
+
+    def work(name, entry):
+        calls.append(name)
+        entry["value"] = len(calls)
+        if calls == ["one", "two"]:
+            raise ValueError("broken")
+
+    code, content = done(monkeypatch, tmp_path, run)
+    assert code == FAILED
+    assert calls == ["one", "two", "three"]
+    assert content["entries"]["two"]["error"] == "ValueError: broken"
+    assert not content["whole"]
+    code, content = done(monkeypatch, tmp_path, run)
+    assert code == DONE
+    assert calls == ["one", "two", "three", "two"]
+    assert content["whole"]
+    assert "error" not in content["entries"]["two"]
+    assert {name: entry["value"] for name, entry in content["entries"].items()} == {"one": 1, "two": 4, "three": 3}
+
+
+def test_a_part_that_cannot_begin_says_so(monkeypatch, tmp_path):
+    def run(part):
+        part.do("one", lambda entry: None)
+        raise OSError("no pictures")
+
+    code, content = done(monkeypatch, tmp_path, run)
+    assert code == FAILED
+    assert content["error"] == "OSError: no pictures"
+    assert content["entries"]["one"]["whole"]
+    assert not content["whole"]
+
+
+def test_results_say_where_they_are_from(monkeypatch, tmp_path):
+    code, content = done(monkeypatch, tmp_path, lambda part: part.do("one", lambda entry: None))
+    assert code == DONE
+    assert content["device"] == {"kind": "cpu"}
+    assert content["toy"] is True
+    assert content["command"].startswith("python benchmarks/gpu/run_all.py")
+    assert {"python", "torch", "numba"} <= content["versions"].keys()
+    assert content["seconds"] >= 0
+    assert content.keys() >= {"part", "machine", "commit", "whole", "error", "entries"}
+
+
+def test_results_of_another_device_are_not_gone_on_from(tmp_path):
+    path = tmp_path / "stub.json"
+    PartFile(path, FACTS).write()
+    with pytest.raises(ValueError, match="`--out` must be a folder of this part, device and size, found"):
+        PartFile(path, FACTS | {"device": {"kind": "cuda", "name": "another"}})
+
+
+def test_a_gpu_that_is_not_there_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["part", "tests", "--out", str(tmp_path)])
+    assert part_module.main() == FAILED
+    error = json.loads((tmp_path / "tests.json").read_text())["error"]
+    assert error.startswith("ValueError: `--device` is cuda, but torch sees no GPU here")
+
+
+STOPPED = """
+import sys, time
+from types import SimpleNamespace
+from benchmarks.gpu.options import Options
+from benchmarks.gpu.part import do_part
+
+def work(entry):
+    for step in range(entry.get("steps", 0), 4):
+        time.sleep(0.4)
+        entry["steps"] = step + 1
+    entry["seen"] = entry.get("seen", 0) + 1
+
+def run(part):
+    for name in ("one", "two"):
+        part.do(name, work)
+
+sys.modules["benchmarks.gpu.parts.stub"] = SimpleNamespace(run=run)
+options = Options.parsed(["--device", "cpu", "--toy", "--seconds", sys.argv[1], "--out", sys.argv[2]], None)
+sys.exit(do_part(options, "stub"))
+"""
+
+
+def test_a_part_stops_in_time_and_the_next_call_goes_on(tmp_path):
+    def call(seconds):
+        return subprocess.run([sys.executable, "-c", STOPPED, str(seconds), str(tmp_path)], cwd=ROOT).returncode
+
+    assert call(2.5) == LATE
+    content = json.loads((tmp_path / "stub.json").read_text())
+    assert content["entries"]["one"]["whole"]
+    assert 1 <= content["entries"]["two"]["steps"] <= 3
+    assert "whole" not in content["entries"]["two"]
+    assert not content["whole"]
+    assert call(60) == DONE
+    entries = json.loads((tmp_path / "stub.json").read_text())["entries"]
+    assert {name: entry["seen"] for name, entry in entries.items()} == {"one": 1, "two": 1}
+
+
+@pytest.fixture
+def shares(monkeypatch, tmp_path):
+    """What each part is given of 100 seconds on a clock that moves with them, and what its calls end with."""
+    now, given, endings = [0.0], [], {}
+
+    def do_part(name, arguments, seconds, file):
+        given.append((name, round(seconds, 1)))
+        code, used = endings.get(name, [(DONE, 1.0)]).pop(0)
+        now[0] += used
+        if code == DONE:
+            file.write_text(json.dumps({"whole": True}))
+        return code
+
+    monkeypatch.setattr(run_all, "_do_part", do_part)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return given, endings
+
+
+def test_parts_have_their_share_in_the_order_of_their_worth_and_then_what_is_left(shares, tmp_path):
+    given, endings = shares
+    endings |= {name: [(DONE, 1.0)] for name in PARTS}
+    endings["cifar10"] = [(LATE, 30.0), (DONE, 1.0)]
+    assert run_all.do_all(options(tmp_path), [], end=100 + run_all.GRACE) == 0
+    assert given == [("tests", 25.0), ("cifar10", 64.4), ("solvers", 41.4), ("throughput", 68.0), ("cifar10", 67.0)]
+    given.clear()
+    assert run_all.do_all(options(tmp_path), [], end=100) == 0
+    assert not given
+
+
+def test_a_failed_part_keeps_none_from_its_turn_and_has_no_second_one(shares, tmp_path):
+    given, endings = shares
+    endings |= {name: [(DONE, 1.0)] for name in PARTS} | {"tests": [(FAILED, 1.0)], "solvers": [(-11, 1.0)]}
+    assert run_all.do_all(options(tmp_path), [], end=100) == 1
+    assert [name for name, _ in given] == list(PARTS)
+
+
+def test_none_begins_that_could_not_end(shares, tmp_path):
+    given, _ = shares
+    assert run_all.do_all(options(tmp_path), [], end=run_all.GRACE + run_all.LEAST - 1) == 1
+    assert not given
+
+
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        ("trap '' TERM; echo $$ > pid; sleep 60", "did not stop within 0.3 s and was killed"),
+        ("exit 139", "ended with code 139, see what it printed"),
+    ],
+)
+def test_a_part_that_hangs_or_crashes_is_ended_and_noted(monkeypatch, tmp_path, program, error):
+    stub = tmp_path / "python"
+    stub.write_text(f"#!/bin/sh\ncd {tmp_path}\n{program}\n")
+    stub.chmod(0o755)
+    monkeypatch.setattr(run_all.sys, "executable", str(stub))
+    monkeypatch.setattr(run_all, "GRACE", 0.3)
+    file = tmp_path / "tests.json"
+    file.write_text(json.dumps(FACTS | {"whole": False, "entries": {"kept": {"whole": True}}}))
+    start = time.monotonic()
+    run_all._do_part("tests", [], 0.3, file)
+    assert time.monotonic() - start < 20
+    content = json.loads(file.read_text())
+    assert content["error"] == error
+    assert content["entries"] == {"kept": {"whole": True}}
+    assert not is_whole(file)
+    if (tmp_path / "pid").exists():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.slow
+def test_all_parts_are_done_at_toy_size(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks/gpu/run_all.py", "--toy", "--device", "cpu", "--seconds", "500"]
+    ran = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True, timeout=600)
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    contents = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in PARTS}
+    assert all(content["whole"] for content in contents.values())
+    tests = contents["tests"]["entries"]
+    assert all(entry["passed"] and not entry["failed"] for entry in tests.values())
+    trained = contents["cifar10"]["entries"]
+    for name in ("natural", "top_t", "pgd_at"):
+        assert trained[f"{name}/training"]["images_per_second"] > 0
+        assert trained[f"{name}/worst"]["worst"] <= trained[f"{name}/pgd_linf"]["robust_acc"]
+        assert (tmp_path / f"{name}.safetensors").exists()
+        assert f"auto_attack on {name}" in contents["throughput"]["entries"]
+    assert all(entry["forward"]["difference"] == 0 for entry in contents["solvers"]["entries"].values())
+    again = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True, timeout=60)
+    assert again.returncode == 0
+    assert "==" not in again.stdout
+
+
+def test_a_part_names_a_module():
+    for name in PARTS:
+        assert Path(ROOT / f"benchmarks/gpu/parts/{name}.py").exists()
