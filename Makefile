@@ -45,8 +45,8 @@ check: $(STAMP)  ## lint, format, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-gpu: $(STAMP)  ## paper 001 on CIFAR-10, see benchmarks/gpu
-	$(BIN)/python benchmarks/gpu/top_t_cifar10.py
+gpu: $(STAMP)  ## all that needs a GPU, see benchmarks/gpu: make gpu GPU='--image_folder FOLDER'
+	$(BIN)/python benchmarks/gpu/run_all.py --out runs/gpu_all $(GPU)
 
 clean:
 	rm -rf $(VENV) $(LOWEST) runs

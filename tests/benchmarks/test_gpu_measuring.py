@@ -44,7 +44,9 @@ def test_rates_are_measured_and_written():
 
 
 def test_devices_are_compared_on_the_inputs_that_both_have():
-    entry = compared(Subject(torch.rand(6, 5), 2, lambda device: with_gradient(torch.sin)), CPU, RATES)
+    entry = compared(
+        Subject(torch.rand(6, 5, dtype=torch.float32), 2, lambda device: with_gradient(torch.sin)), CPU, RATES
+    )
     assert (entry["batch"], entry["cpu_batch"]) == (6, 2)
     for name in ("forward", "gradient"):
         assert entry[name]["difference"] == 0

@@ -47,7 +47,9 @@ def test_pictures_come_class_by_class_in_turn_from_a_tree_and_from_a_pack(tmp_pa
         assert "10 pictures" in found.source
         assert training_pictures(one, 3).labels.tolist() == [0, 1, 0]
         assert pictures_to_attack(one).images[:, 0, 0, 0].tolist() == [1, 101, 11, 111]
-    torch.testing.assert_close(found.as_floats(torch.device("cpu"), 2)[1], torch.full((3, 32, 32), 100 / 255))
+    torch.testing.assert_close(
+        found.as_floats(torch.device("cpu"), 2)[1], torch.full((3, 32, 32), 100 / 255, dtype=torch.float32)
+    )
 
 
 def test_lossless_pictures_are_attacked_in_the_place_of_others(tmp_path, tree):
