@@ -1,12 +1,15 @@
 """Training with the data on the device: what is drawn, stepped and counted."""
 
 from functools import partial
+from importlib import import_module
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.gpu.systems import systems
 from benchmarks.gpu.training.augmented import augmented, padded
 from benchmarks.gpu.training.fitting import draws, epochs, one_cycle
 from benchmarks.gpu.training.momentum_sgd import MomentumSGD
@@ -144,6 +147,40 @@ def test_operations_are_counted_and_leave_the_model_alone():
     before = copies(step.state())
     assert step.flops() == 8 * (2 * 2 * 36 * 4 * 27 + 3 * 2 * 144 * 2)
     assert_same(step.state(), before)
+
+
+class LooksAtValues(TorchDispatchMode):
+    """Notes operations whose result, or its size, must be known to the CPU: none can be captured."""
+
+    NAMES = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "is_nonzero")
+
+    def __init__(self, known):
+        super().__init__()
+        self.known, self.found = known, []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func._schema.name.removeprefix("aten::")
+        if name.startswith(self.NAMES) and not any(arg is self.known for arg in args):
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["natural", "top_t", "pgd_at"])
+def test_a_step_looks_at_no_value_so_that_it_can_be_captured(monkeypatch, name):
+    """On a GPU, whose way of choosing the largest codes is taken; whether something is learned lies on the CPU."""
+    on_a_gpu = import_module("sparsecode.largest_magnitudes")
+    monkeypatch.setattr(on_a_gpu, "default_backend", lambda *_: "torch")
+    system = systems(toy=True)[name]
+    model = system.model().train()
+    model.frontend.learned.fill_(True)
+    optimizer = MomentumSGD([parameter for parameter in model.parameters() if parameter.requires_grad])
+    step = TrainingStep(model, system.objective(model), learnable(side=32), optimizer, batch_size=4)
+    with LooksAtValues(model.frontend.learned) as looks:
+        step.plainly()
+    assert looks.found == []
+    with LooksAtValues(None) as looks:
+        step.total.item()
+    assert looks.found == ["_local_scalar_dense"]
 
 
 def defended(frontend):
