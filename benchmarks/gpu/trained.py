@@ -30,13 +30,29 @@ _LEARNED_FROM = 20_000  # images at most: 256 patches of every batch are looked 
 
 
 def train(
-    name: str, system: System, pictures: Pictures, rates: Rates, *, step: StepKind, device: torch.device, folder: Path
-) -> dict[str, Any]:
+    name: str,
+    system: System,
+    pictures: Pictures,
+    rates: Rates,
+    entry: dict[str, Any],
+    *,
+    step: StepKind,
+    device: torch.device,
+    folder: Path,
+) -> None:
     """Train a system or go on with it; its weights come to lie in a folder.
 
-    Returns:
-        What was measured: `images_per_second` over the epochs alone, `share_of_floor` of the products of a step at the
-        device's rate in bfloat16, the seconds before the first epoch, the losses of the epochs of this call.
+    Args:
+        name: of the weights.
+        system: what is trained and how.
+        pictures: to train on.
+        rates: of the device.
+        entry: filled, also where time is up: `losses` of all epochs, the seconds before the first of them
+            (`learning_seconds`, `readying_seconds`) and, of the epochs of this call, `images_per_second` and the
+            `share_of_floor`, of the products of a step at the device's rate in bfloat16.
+        step: how a step is run.
+        device: to train on.
+        folder: of the weights.
 
     Raises:
         Stopped: time is up; the last whole epoch is kept in the folder.
@@ -57,19 +73,24 @@ def train(
     flops = ready.flops()
     start = time.perf_counter()
     ready.readied(step)
-    entry = {
+    entry |= {
         "pictures": pictures.source,
         "epochs": system.epochs,
         "batch": system.batch,
         "peak_rate": system.peak,
         "step": ready.kind,
         "step_refused": ready.refused,
-        "learning_seconds": round(learning, 2),
+        "learning_seconds": round(entry.get("learning_seconds", 0.0) + learning, 2),
         "readying_seconds": round(time.perf_counter() - start, 2),
         "flops_a_step": flops,
+        "losses": entry.get("losses", [])[: first or 0],
     }
-    done = _fit(name, system, ready, first or 0, folder)
-    return entry | _pace(done, system.batch, flops / rates.bfloat16)
+    done: list[Epoch] = []
+    try:
+        _fit(name, system, ready, first or 0, folder, done)
+    finally:
+        entry["losses"] += [round(epoch.loss, 4) for epoch in done]
+        entry |= _pace(done, system.batch, flops / rates.bfloat16)
 
 
 def _learn(frontend: FrontEnd, pictures: Pictures) -> None:
@@ -89,15 +110,17 @@ def _learn(frontend: FrontEnd, pictures: Pictures) -> None:
     stopping.poll()
 
 
-def _fit(name: str, system: System, step: TrainingStep, first: int, folder: Path) -> list[Epoch]:
-    """Train from after epoch `first`; keep what was reached every so often, at the end and when time is up."""
+def _fit(name: str, system: System, step: TrainingStep, first: int, folder: Path, done: list[Epoch]) -> None:
+    """Train from after epoch `first`; keep what was reached every so often, at the end and when time is up.
+
+    Epochs are put to those that are `done`.
+    """
     model, velocities = step.model, step.optimizer.velocities
 
     def keep(epoch: int) -> None:
         with stopping.undisturbed():
             weights.save(folder, name, model, velocities, epoch, system.epochs)
 
-    done: list[Epoch] = []
     last = first, [tensor.clone() for tensor in step.state()]
     try:
         for epoch in epochs(step, first + 1, system.epochs, system.peak):
@@ -113,11 +136,10 @@ def _fit(name: str, system: System, step: TrainingStep, first: int, folder: Path
                 tensor.copy_(value)
         keep(last[0])
         raise
-    return done
 
 
 def _pace(done: list[Epoch], batch: int, floor: float) -> dict[str, Any]:
-    """Of the epochs of this call; none where all had been done before."""
+    """Of some epochs; nothing of none."""
     if not done:
         return {}
     step = statistics.median(epoch.seconds * batch / epoch.images for epoch in done)
@@ -125,7 +147,6 @@ def _pace(done: list[Epoch], batch: int, floor: float) -> dict[str, Any]:
         "images_per_second": round(batch / step, 1),
         "milliseconds_a_step": round(1000 * step, 3),
         "share_of_floor": float(f"{floor / step:.3g}"),
-        "losses": [round(epoch.loss, 4) for epoch in done],
     }
 
 

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -220,8 +219,3 @@ def test_all_parts_are_done_at_toy_size(tmp_path):
     again = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True, timeout=60)
     assert again.returncode == 0
     assert "==" not in again.stdout
-
-
-def test_a_part_names_a_module():
-    for name in PARTS:
-        assert Path(ROOT / f"benchmarks/gpu/parts/{name}.py").exists()

@@ -28,10 +28,10 @@ def pictures(tmp_path):
     return training_pictures(Options.parsed(["--toy", "--out", str(tmp_path)], None))
 
 
-def train(name, system, folder):
+def train(name, system, folder, entry):
     found = pictures(folder)
     few = Pictures(found.images[:32], found.labels[:32], found.source)
-    return trained.train(name, system, few, RATES, step="graph", device=CPU, folder=folder)
+    trained.train(name, system, few, RATES, entry, step="graph", device=CPU, folder=folder)
 
 
 def weights_of(folder, name, system):
@@ -43,7 +43,8 @@ def test_training_that_was_stopped_goes_on_to_the_same_weights(monkeypatch, tmp_
     system = systems(toy=True)[name]
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
-    entry = train(name, system, tmp_path / "whole")
+    entry, left = {}, {}
+    train(name, system, tmp_path / "whole", entry)
     assert len(entry["losses"]) == system.epochs == entry["epochs"]
     assert entry["step"] == "plain"
     assert "only a GPU captures graphs" in entry["step_refused"]
@@ -60,11 +61,14 @@ def test_training_that_was_stopped_goes_on_to_the_same_weights(monkeypatch, tmp_
     epochs = trained.epochs
     monkeypatch.setattr(trained, "epochs", stopped)
     with pytest.raises(stopping.Stopped):
-        train(name, system, tmp_path / "parts")
+        train(name, system, tmp_path / "parts", left)
+    assert left["losses"] == entry["losses"][:1]
+    assert left["images_per_second"] > 0
     assert weights.reached(tmp_path / "parts", name) == 1
     assert not weights.is_trained(tmp_path / "parts", name)
     monkeypatch.setattr(trained, "epochs", epochs)
-    assert len(train(name, system, tmp_path / "parts")["losses"]) == system.epochs - 1
+    train(name, system, tmp_path / "parts", left)
+    assert left["losses"] == pytest.approx(entry["losses"], abs=1e-3)
     expected = weights_of(tmp_path / "whole", name, system)
     for key, tensor in weights_of(tmp_path / "parts", name, system).items():
         torch.testing.assert_close(tensor, expected[key], msg=key)

@@ -36,7 +36,7 @@ def _without_validation(pictures: Pictures, toy: bool) -> Pictures:
 def _train(part: Part, name: str, system: System, pictures: Callable[[], Pictures], entry: Entry) -> None:
     options = part.options
     options.out.mkdir(parents=True, exist_ok=True)
-    entry |= train(name, system, pictures(), part.rates, step=options.step, device=part.device, folder=options.out)
+    train(name, system, pictures(), part.rates, entry, step=options.step, device=part.device, folder=options.out)
 
 
 def _attack(part: Part, name: str, system: System) -> None:
