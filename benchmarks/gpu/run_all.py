@@ -23,6 +23,7 @@ LATE = 3
 def main() -> int:
     """Do the parts; return 0 if all are whole."""
     options = Options.parsed(sys.argv[1:], __doc__)
+    signal.signal(signal.SIGTERM, lambda signum, _frame: sys.exit(128 + signum))  # so that a part ends with this
     end = time.monotonic() + options.seconds
     packages = [] if options.packed is None else [unpacked_wheels(options.packed)]
     os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -64,7 +65,7 @@ def _do_part(name: str, arguments: list[str], seconds: float, file: Path) -> int
 
     command = [sys.executable, "-m", "benchmarks.gpu.part", name, *arguments, "--seconds", f"{seconds:.1f}"]
     print(f"== {name}, at most {seconds:.0f} s", flush=True)
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    process = subprocess.Popen(command, cwd=ROOT, process_group=0)
     try:
         code = process.wait(seconds + GRACE)
     except subprocess.TimeoutExpired:

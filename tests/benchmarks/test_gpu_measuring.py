@@ -11,9 +11,10 @@ import torch
 from benchmarks.gpu.compared import Subject, compared, with_gradient
 from benchmarks.gpu.floor import counted, floor_seconds
 from benchmarks.gpu.outcomes import VARIABLE, read_outcomes
-from benchmarks.gpu.parts.tests import marked_files
+from benchmarks.gpu.parts.tests import RUNS, marked_files
 from benchmarks.gpu.rates import Rates
 from tests.helpers.places import ROOT
+from tests.helpers.precision import DTYPES, HALVES
 
 RATES = Rates(bytes=1e6, float32=1e9, convolution=4e9, bfloat16=1e9)
 CPU = torch.device("cpu")
@@ -72,7 +73,6 @@ def test_what_differs_is_measured_unless_it_is_drawn():
 
 TESTS = """
 import pytest
-pytestmark = pytest.mark.cuda
 def test_good(record_property):
     record_property("refused", "float32 alone")
 def test_bad():
@@ -101,7 +101,10 @@ def test_outcomes_are_noted_line_by_line_and_those_known_not_run_again(tmp_path)
     assert found["test_these.py::test_bad"]["error"] == "assert 1 == 2"
 
 
-def test_marked_files_end_with_the_longest():
+def test_files_with_marked_tests_are_found_and_every_one_is_chosen_once():
     found = marked_files()
-    assert "tests/frontends/test_front_end_contract.py" in found
-    assert found[-1].startswith("tests/attacks")
+    assert {"tests/frontends/test_front_end_contract.py", "tests/attacks/test_attack_contract.py"} < set(found)
+    assert "tests/benchmarks/test_gpu_measuring.py" not in found
+    float32 = [chosen for dtype, chosen in RUNS.values() if dtype == "float32"]
+    assert float32 == ["not half_precision and not attack_contract", "attack_contract"]
+    assert {dtype for dtype, _ in RUNS.values()} == {*DTYPES, *HALVES}

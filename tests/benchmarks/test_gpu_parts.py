@@ -200,6 +200,27 @@ def test_a_part_that_hangs_or_crashes_is_ended_and_noted(monkeypatch, tmp_path, 
             os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
+def test_a_part_ends_with_the_call(tmp_path):
+    stub = tmp_path / "python"
+    stub.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid; exec sleep 60\n")
+    stub.chmod(0o755)
+    program = f"""
+import runpy, sys
+sys.executable = {str(stub)!r}
+sys.argv = ["run_all.py", "--toy", "--device", "cpu", "--out", {str(tmp_path / "out")!r}]
+runpy.run_path({str(ROOT / "benchmarks/gpu/run_all.py")!r}, run_name="__main__")
+"""
+    call = subprocess.Popen([sys.executable, "-c", program])
+    for _ in range(600):
+        if (tmp_path / "pid").exists() and (pid := (tmp_path / "pid").read_text().strip()):
+            break
+        time.sleep(0.05)
+    call.terminate()
+    assert call.wait(20) == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
 @pytest.mark.slow
 def test_all_parts_are_done_at_toy_size(tmp_path):
     command = [sys.executable, ROOT / "benchmarks/gpu/run_all.py", "--toy", "--device", "cpu", "--seconds", "500"]
