@@ -55,7 +55,7 @@ def _compared(
 
 def of_patches(solve: Solve, images: Tensor, toy: bool) -> Subject:
     """Codes of 8x8 patches of mean 0 and unit norm on such patches as atoms."""
-    number, few, n_atoms = (64, 16, 32) if toy else (10_000, 1000, 256)
+    number, few, n_atoms = (64, 16, 32) if toy else (10_000, 200, 256)
     cut = sample_patches(images, 8, 1, 2 * (number + n_atoms), torch.Generator().manual_seed(0))
     cut = cut - cut.mean(dim=1, keepdim=True)
     signals = normalize(cut[cut.norm(dim=1) > 0.1], dim=1)
