@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from sparsecode._native.copy_row import copy_row
+
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def conjugate_gradients(starts, ends, others, weights, ridge, right, precision, max_steps):
@@ -22,8 +24,9 @@ def conjugate_gradients(starts, ends, others, weights, ridge, right, precision, 
         v (n,) float64, and whether it is done.
     """
     number = len(right)
-    solution, image, direction = np.zeros(number), np.empty(number), right.copy()
-    energy = np.sum(right * right)
+    solution, image, direction = np.zeros(number), np.empty(number), np.empty(number)
+    copy_row(right, direction)
+    energy = _product(right, right)
     goal = energy * precision * precision
     for _ in range(max_steps):
         if energy <= goal:
@@ -33,10 +36,20 @@ def conjugate_gradients(starts, ends, others, weights, ridge, right, precision, 
             for at in range(starts[e], ends[e]):
                 total += weights[at] * direction[others[at]]
             image[e] = total
-        along = energy / np.sum(direction * image)
-        solution += along * direction
-        right -= along * image
+        along = energy / _product(direction, image)
+        for e in range(number):
+            solution[e] += along * direction[e]
+            right[e] -= along * image[e]
         before = energy
-        energy = np.sum(right * right)
-        direction = right + energy / before * direction
+        energy = _product(right, right)
+        for e in range(number):
+            direction[e] = right[e] + energy / before * direction[e]
     return solution, energy <= goal
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _product(these, those):
+    total = 0.0
+    for e in range(len(these)):
+        total += these[e] * those[e]
+    return total

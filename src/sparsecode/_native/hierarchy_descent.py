@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from sparsecode._native.copy_row import copy_row
+
 _SHARE = 0.5  # of the worst unrest: codes that are nearer to rest wait for a later round
 _WITHIN = 0.3  # share of that at which a code that was chosen is left as it is
 _SWEEPS = 5  # over the chosen codes before all are looked at again
@@ -70,7 +72,7 @@ def descend(levels, links, kinds, tables, reals, bends, given, tolerance, max_ro
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _drive(levels, links, kinds, tables, reals, given, code, drive):
     """What drives each code, from all of them."""
-    drive[:] = given
+    copy_row(given, drive)
     for number in range(len(levels)):
         level = levels[number]
         for j in range(level[ROWS] * level[COLUMNS] * level[ATOMS]):

@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from sparsecode._native.conjugate_gradients import conjugate_gradients
+from sparsecode._native.copy_row import copy_row
 from sparsecode._native.hierarchy_descent import (
     ABOVE,
     ACROSS,
@@ -75,11 +76,13 @@ def _support(levels, code):
         Of each position of each level, one after the other, the first of its members, then their number; the members'
         places among all codes; and their levels.
     """
-    positions = 0
+    positions, number_of = 0, 0
     for number in range(len(levels)):
         positions += levels[number, ROWS] * levels[number, COLUMNS]
+    for at in range(len(code)):
+        number_of += code[at] != 0
     begins = np.empty(positions + 1, np.int64)
-    members, owners = np.empty(np.count_nonzero(code), np.int64), np.empty(np.count_nonzero(code), np.int64)
+    members, owners = np.empty(number_of, np.int64), np.empty(number_of, np.int64)
     count, position = 0, 0
     for number in range(len(levels)):
         level = levels[number]
@@ -174,5 +177,5 @@ def _rows(levels, links, kinds, tables, reals, weights, begins, members, owners)
 def _longer(array, more):
     """With room for more, twice as long at least."""
     longer = np.empty(2 * len(array) + more, array.dtype)
-    longer[: len(array)] = array
+    copy_row(array, longer)
     return longer

@@ -5,6 +5,8 @@ import math
 import numba
 import numpy as np
 
+from sparsecode._native.copy_row import copy_row
+
 _SEGMENT = 4  # side of the squares of pixels in which coefficients are chosen together
 _CHOICES = 2  # coefficients chosen in a segment before all chosen ones are solved for again
 _SWEEPS = 1000  # over the chosen coefficients before the residual is computed afresh
@@ -43,7 +45,8 @@ def descend(images, filters, gram, lmbda, tolerance, max_rounds, codes, done, fi
     height, width = images.shape[2:]
     zero = images.dtype.type(0)
     bank = np.zeros((-(-n_filters // 4) * 4, channels * tall * wide), images.dtype)  # rows in fours, for `_correlate`
-    bank[:n_filters] = filters.reshape(n_filters, -1)
+    for k in range(n_filters):
+        _cut(filters[k], 0, 0, tall, wide, bank[k])
     residual = np.empty((channels, height + tall - 1, width + wide - 1), images.dtype)
     before = np.empty_like(residual)
     bound = np.empty((height, width), images.dtype)  # on the largest |slack| of a pixel's coefficients not chosen
@@ -67,7 +70,7 @@ def descend(images, filters, gram, lmbda, tolerance, max_rounds, codes, done, fi
                         number += 1
         worst = zero
         _residual(images[n], filters, table, values, number, residual)
-        before[:] = residual
+        _copy(residual, before)
         for _ in range(max_rounds):
             others, weights, used = _link(linked, number, table, others, weights, used, heads, gram)
             linked = number
@@ -85,7 +88,7 @@ def descend(images, filters, gram, lmbda, tolerance, max_rounds, codes, done, fi
                         top, left, residual, bank, gram, lmbda, tolerance, bound, slacks, chosen, table, values, number
                     )
                     worst = max(worst, violation)
-            before[:] = residual
+            _copy(residual, before)
             if number == linked and settled and precision <= tolerance:
                 done[n] = True
                 break
@@ -98,8 +101,15 @@ def descend(images, filters, gram, lmbda, tolerance, max_rounds, codes, done, fi
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _longer(array):
     longer = np.empty((2 * array.shape[0], *array.shape[1:]), array.dtype)
-    longer[: len(array)] = array
+    copy_row(array.reshape(array.size), longer.reshape(longer.size))
     return longer
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _copy(source, to):
+    for c in range(len(source)):
+        for y in range(source.shape[1]):
+            copy_row(source[c, y], to[c, y])
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from sparsecode._native.copy_row import copy_row
+
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def count_nonzeros(codes):
@@ -36,7 +38,7 @@ def add_products(signals, atoms, codes, a, b, counts, errors):
         for j in range(n_atoms):
             support[size] = j
             size += code[j] != 0
-        residual[:] = signal
+        copy_row(signal, residual)
         for s in range(size):
             value, atom, into, row = code[support[s]], atoms[support[s]], b[support[s]], a[support[s]]
             for t in range(m):

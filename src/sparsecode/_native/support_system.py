@@ -44,8 +44,9 @@ def solve_on_support(codes, gram, right, ridge, precision, max_steps, solved, do
         target = np.empty(number)
         for e in range(number):
             target[e] = right[n, table[e, _FILTER], table[e, _ROW], table[e, _COLUMN]]
-        starts = table[:number, _START].copy()
-        ends = starts + table[:number, _SIZE]
+        starts, ends = np.empty(number, np.int64), np.empty(number, np.int64)
+        for e in range(number):
+            starts[e], ends[e] = table[e, _START], table[e, _START] + table[e, _SIZE]
         solution, done[n] = conjugate_gradients(starts, ends, others, weights, ridge, target, precision, max_steps)
         for e in range(number):
             solved[n, table[e, _FILTER], table[e, _ROW], table[e, _COLUMN]] = solution[e]

@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from sparsecode._native.copy_row import copy_row
+
 _FAST = {"contract", "reassoc", "nsz"}
 
 
@@ -46,7 +48,7 @@ def largest(values, chosen, first, last):
                 order[left] = j
                 left += 1
         _sort(sizes, order[:left], count)
-        chosen[n] = order[:count]
+        copy_row(order[:count], chosen[n])
 
 
 @numba.njit(cache=True, nogil=True)

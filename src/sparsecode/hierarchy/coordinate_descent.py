@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from sparsecode.hierarchy._overlaps import Overlaps
 from sparsecode.hierarchy.hierarchy import Hierarchy
-from sparsecode.hierarchy.overlaps import Overlaps
 
 
 class CoordinateDescent:

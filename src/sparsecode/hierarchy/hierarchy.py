@@ -7,7 +7,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from sparsecode.hierarchy.overlaps import Overlaps
+from sparsecode.hierarchy._overlaps import Overlaps
 from sparsecode.hierarchy.solved_layer import SolvedLayer
 from sparsecode.lca_dynamics import FeedbackOn
 

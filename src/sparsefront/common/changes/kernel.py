@@ -71,7 +71,7 @@ def follow_changes(first, last, rows, images, points, chain, kept, buffers, outc
     for s in range(first, last):
         row = rows[s]
         at, new, old = buffers[0], buffers[2], buffers[3]
-        count = 0
+        count = np.int64(0)  # not a literal 0, for which Numba would compile the whole chain twice
         for y in range(height):
             for x in range(width):
                 differs = False
@@ -141,7 +141,7 @@ def search_changes(row, begin, sizes, moves, rules, walk, points, images, chain,
             asked[row] -= 1  # the model counts it
         if count < 0 or (predicted == classes[row]) == targeted or unknown:
             take_back(row, kept)
-            points[row] = images[row]
+            _copy(images[row], points[row])
             _put_pixels(points[row], changed, at, to)
             return UNJUDGED
         tie = resolution * largest
@@ -228,6 +228,16 @@ def _put_pixels(image, count, at, to):
 
 
 @numba.njit(cache=True, nogil=True)
+def _copy(image, to):
+    """Fill an image with another; an assignment to a slice would compile a message about shapes, for seconds."""
+    channels, height, width = image.shape
+    for c in range(channels):
+        for y in range(height):
+            for x in range(width):
+                to[c, y, x] = image[c, y, x]
+
+
+@numba.njit(cache=True, nogil=True)
 def _margin(logits, label, targeted):
     """The margin (for a target: its lead), the largest magnitude, whether one is not finite, the class predicted."""
     other = largest = type(logits[0])(-np.inf)
@@ -265,7 +275,7 @@ def settle_changes(rows, accepted, images, points, kept):
     """Keep the points of the accepted samples, take back what was changed for the others."""
     for s in range(len(rows)):
         if accepted[s]:
-            images[rows[s]] = points[s]
+            _copy(points[s], images[rows[s]])
         else:
             take_back(rows[s], kept)
 
