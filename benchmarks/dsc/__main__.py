@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks.dsc.solvers import LAYERS, PATHS, contests
+from benchmarks.dsc.solvers import PATHS, contests
 from benchmarks.record import hold_all
 
 PACKAGES = ("torch", "numpy", "numba", "sparsefront")
@@ -13,16 +13,13 @@ def main() -> None:
     """Hold the contests asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dsc", description=__doc__)
     parser.add_argument("--paths", nargs="+", default=list(PATHS), choices=PATHS)
-    parser.add_argument(
-        "--sides", nargs="+", type=int, default=list(LAYERS), choices=LAYERS, help="of images, in pixels"
-    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "dsc.json")
     options = parser.parse_args()
     hold_all(
         "benchmarks.dsc",
         options.paths,
-        lambda path: contests(path, options.sides),
+        contests,
         options.results,
         options.threads,
         PACKAGES,

@@ -33,9 +33,9 @@ NUMBERS = {32: 16, 64: 16, 224: 2}  # images in a batch
 PUBLISHED = 4  # with the dynamics, which take minutes
 
 
-def contests(path: str, sides: list[int]) -> Iterator[Contest]:
+def contests(path: str) -> Iterator[Contest]:
     """At 32, 64 and 224 pixels; three layers with feedback 1, learned from other crops of the same photographs."""
-    for side in sides:
+    for side in LAYERS:
         if path == "published" and side == 224:
             continue  # hours
         frontend = learned(side)

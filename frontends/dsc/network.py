@@ -56,6 +56,7 @@ class DSCNetwork(nn.Module):
     """
 
     bounds: Tensor
+    _built: tuple[object, Hierarchy, list[Tensor]] | None = None
 
     def __init__(
         self,
@@ -79,7 +80,6 @@ class DSCNetwork(nn.Module):
         for index, plan in enumerate(self.plans):
             self.register_buffer(f"dictionary_{index}", torch.zeros(plan.atoms_shape))
         self.register_buffer("bounds", torch.zeros(len(self.plans)))
-        self._built: tuple[object, Hierarchy, list[Tensor]] | None = None
 
     def dictionary(self, index: int) -> Tensor:
         """The unit-norm atoms of a layer, (K, C, n, n) or (K, m), in the order of `plans`."""
@@ -94,15 +94,20 @@ class DSCNetwork(nn.Module):
     def hierarchy(self, image: bool = True, second: bool = False, dtype: torch.dtype = torch.float32) -> Hierarchy:
         """The layers that take part where these modalities are present, with atoms in this precision.
 
-        The same as the last time, with the tables it has made since, while the dictionaries are.
+        The same as the last time, with the tables it has made since, while the dictionaries are; a change through
+        `.data`, which torch does not count, is not seen.
         """
         buffers = [self.bounds, *(self.dictionary(index) for index in range(len(self.plans)))]
-        if any(buffer.is_inference() for buffer in buffers):  # which say nothing of changes
+        if any(
+            buffer.requires_grad or buffer.is_inference() for buffer in buffers
+        ):  # or a graph, or no count, of changes
             return self._build(image, second, dtype)
-        state = (image, second, dtype, *((id(buffer), buffer.data_ptr(), buffer._version) for buffer in buffers))
-        if self._built is None or self._built[0] != state:
-            self._built = state, self._build(image, second, dtype), buffers  # kept: their ids stay theirs
-        return self._built[1]
+        state = (image, second, dtype, *((id(buffer), buffer._version) for buffer in buffers))
+        built = self._built
+        if built is None or built[0] != state:
+            with torch.inference_mode(False):  # what is made there could not be differentiated later
+                built = self._built = state, self._build(image, second, dtype), buffers  # kept: their ids stay theirs
+        return built[1]
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the layers that were built, which a copy builds of its own dictionaries."""

@@ -63,3 +63,18 @@ def minimum(model, given, tolerance=1e-7, start=None):
     codes, converged = Proximal(model).minimise(start, given, tolerance, 50_000)
     assert converged.all()
     return codes
+
+
+def overlapping(stride=2, padding=(2, 1), taps=(4, 3), positive=True, feedback_on="potential", betas=(1.0, 0.5)):
+    """Filters that meet each other across the border and in both directions, below filters that overlap, too."""
+    generator = torch.Generator().manual_seed(4)
+    first = level(
+        unit(4, 2, *taps, generator=generator), (2, 9, 8), 0.1, feedback=betas[0], stride=stride, padding=padding
+    )
+    shape = first.operator().code_shape
+    second = level(
+        unit(5, 4, 2, 2, generator=generator, positive=True), shape, 0.05, below=(0,), feedback=betas[1], padding=(1, 0)
+    )
+    size = prod(second.operator().code_shape)
+    third = level(unit(6, size, generator=generator, positive=True), (size,), 0.05, below=(1,))
+    return Hierarchy([first, second, third], positive, feedback_on)

@@ -66,7 +66,7 @@ def solve(gram, correlations, energies, starts, lmbda, tolerance, max_steps, pos
                     factored = stopped
             _slack(gram, corr, active, values, count, slack)
             for j in range(n_atoms):
-                scores[j] = max(slack[j], 0 * slack[j]) if positive else abs(slack[j])
+                scores[j] = max(slack[j], dtype.type(0)) if positive else abs(slack[j])
             best = largest_magnitude(scores, lanes)
             most = scores[best]
             gaps[n] = _gap(energies[n], corr, slack, active, values, count, most, lmbda)

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from sparsecode.hierarchy.solved_layer import SolvedLayer
 
-_UNBOUNDED = 1e20  # thresholds; the kernel's arithmetic knows no infinity
-
 
 class Overlaps:
     """Of levels that feedback joins, the tables that compiled kernels work with.
@@ -34,12 +32,12 @@ class Overlaps:
         positive: whether codes are at or above 0.
 
     Attributes:
-        levels: (L, 12) int64, in the columns of `hierarchy_descent`.
+        levels: (L, 12) int64, in the columns of `_native.hierarchy`.
         links: (links, 9) int64, likewise.
         kinds: int64, of every level the kinds of its rows and of its columns.
         tables: flat, of the atoms' precision.
-        reals: (L, 5), of each level its threshold, that times its mass, 1 over its mass, its pull, and the least that a
-            threshold takes off, in thresholds.
+        reals: (L, 5), of each level its threshold, that times its mass, 1 over its mass, its pull, and whether codes
+            are at or above 0.
         bends: (K,), of each code the second derivative of E over its level's weight.
     """
 
@@ -78,11 +76,9 @@ class Overlaps:
         self.kinds = np.array(kinds, np.int64)
         self.tables = torch.cat(self._tables).numpy()
         self._tables.clear()
-        lowest = -_UNBOUNDED if positive else -1.0
-        thresholds = [levels[index].lmbda for index in group]
         of_levels = [
-            [lmbda, masses[index] * lmbda, 1 / masses[index], pulls[index], lowest]
-            for index, lmbda in zip(group, thresholds, strict=True)
+            [levels[index].lmbda, masses[index] * levels[index].lmbda, 1 / masses[index], pulls[index], positive]
+            for index in group
         ]
         self.reals = np.array(of_levels, self.tables.dtype)
         self.bends = torch.cat(bends).numpy()

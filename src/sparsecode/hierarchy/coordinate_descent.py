@@ -51,7 +51,7 @@ class CoordinateDescent:
 
     def _descend(self, overlaps: Overlaps, codes: Tensor, drive: Tensor, tolerance: float, max_rounds: int) -> Tensor:
         """Overwrite codes (N, K), atoms last, by those at rest; bool (N,): which are."""
-        from sparsecode._native.hierarchy_descent import descend
+        from sparsecode._native.hierarchy import descend
         from sparsecode._native.parallel import over_signals
 
         done = torch.zeros(len(codes), dtype=torch.bool)

@@ -1,6 +1,6 @@
 """The energy of stacked layers of locally competing neurons."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from math import prod
 
@@ -100,16 +100,20 @@ class Hierarchy:
 
     def atoms_last(self, levels: Sequence[int], codes: Tensor) -> Tensor:
         """Flat codes of some levels side by side, (K, h, w) each, as kernels have them: (h, w, K) each."""
-        return self._turned(levels, codes, lambda n_atoms: (n_atoms, -1))
+        return self._turned(levels, codes, atoms_first=True)
 
     def atoms_first(self, levels: Sequence[int], codes: Tensor) -> Tensor:
         """Back."""
-        return self._turned(levels, codes, lambda n_atoms: (-1, n_atoms))
+        return self._turned(levels, codes, atoms_first=False)
 
-    def _turned(self, levels: Sequence[int], codes: Tensor, shape: Callable[[int], tuple[int, int]]) -> Tensor:
-        parts = zip(levels, codes.split([self.sizes[n] for n in levels], dim=1), strict=True)
-        turned = [part.view(len(part), *shape(self.operators[n].code_shape[0])).transpose(1, 2) for n, part in parts]
-        return torch.cat([part.flatten(1) for part in turned], dim=1)
+    def _turned(self, levels: Sequence[int], codes: Tensor, atoms_first: bool) -> Tensor:
+        turned = []
+        for index, part in zip(levels, codes.split([self.sizes[n] for n in levels], dim=1), strict=True):
+            n_atoms = self.operators[index].code_shape[0]
+            n_places = self.sizes[index] // n_atoms
+            shape = (n_atoms, n_places) if atoms_first else (n_places, n_atoms)
+            turned.append(part.view(len(part), *shape).transpose(1, 2).flatten(1))
+        return torch.cat(turned, dim=1)
 
     def given(self, signals: Sequence[Tensor]) -> list[Tensor | None]:
         """Signals in the order of the levels that read them -> one entry a level, None for those with levels below."""

@@ -149,7 +149,7 @@ class _Group:
 
     def solve(self, right: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Solve operator^T operator x = right on the supports of b, x 0 off them, compiled; bool (N,): where it did."""
-        from sparsecode._native.hierarchy_support import solve_on_support
+        from sparsecode._native.hierarchy import solve_on_support
         from sparsecode._native.parallel import over_signals
 
         support, target = (self.model.atoms_last(self.levels, flat).numpy() for flat in (codes, right))

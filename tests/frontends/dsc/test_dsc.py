@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from sparsecode import NotConverged
+from sparsecode.hierarchy import CoordinateDescent
 from sparsefront.frontends.dsc import DSCSolver
 from tests.helpers.small_dsc import SHAPE, bimodal_like, like, pictures, to_tolerance
 
@@ -100,14 +101,40 @@ def test_layers_are_built_again_where_a_dictionary_has_changed():
     assert network.hierarchy() is before
     assert network.hierarchy(dtype=torch.float64) is not before
     copied, sent = copy.deepcopy(network), pickle.loads(pickle.dumps(network))
+    assert copied._built is sent._built is None
     with torch.no_grad():
         network.dictionary(1).add_(0.1)
     after = network.hierarchy()
     assert not torch.equal(after.levels[1].atoms, before.levels[1].atoms)
     for other in (copied, sent):
         assert torch.equal(other.hierarchy().levels[1].atoms, before.levels[1].atoms)
-    network.load_state_dict(copied.state_dict())
-    assert torch.equal(network.hierarchy().levels[1].atoms, before.levels[1].atoms)
+    for assign in (False, True):
+        network.load_state_dict(sent.state_dict(), assign=assign)
+        assert torch.equal(network.hierarchy().levels[1].atoms, before.levels[1].atoms)
+        network.load_state_dict({name: 0.9 * tensor for name, tensor in copied.state_dict().items()}, assign=assign)
+        assert network.hierarchy().levels[1].bound < before.levels[1].bound
+    bound = network.hierarchy().levels[1].bound
+    network.bounds[1] = 100
+    assert network.hierarchy().levels[1].bound > bound
+
+
+def test_what_was_coded_in_inference_mode_is_differentiated_afterwards():
+    """As `Trainer.test` does, and an attack after it."""
+    frontend, images = like(), pictures(2)
+    with torch.inference_mode():
+        expected = frontend(images)
+    for name, settings in (("implicit", {}), ("unrolled", {"steps": 2})):
+        x = images.clone().requires_grad_()
+        value = frontend.stand_in(name, **settings)(x)
+        assert torch.equal(value, expected)
+        assert torch.autograd.grad(value.sum(), x)[0].isfinite().all()
+
+
+def test_tables_that_would_not_fit_are_not_made(monkeypatch):
+    images, expected = pictures(2), like()(pictures(2))
+    monkeypatch.setattr("sparsefront.frontends.dsc.solver._MAX_TABLES", 1)
+    monkeypatch.setattr(CoordinateDescent, "minimise", None)
+    torch.testing.assert_close(like()(images), expected, atol=1e-2, rtol=0)
 
 
 def test_images_are_coded_alike_by_dictionaries_made_in_inference_mode():

@@ -10,7 +10,7 @@ import torch
 from sklearn.linear_model import Lasso
 
 from sparsecode.hierarchy import Euler, Hierarchy, Proximal
-from tests.helpers.small_hierarchies import level, matrix, minimum, signals, stack, two_branches, unit
+from tests.helpers.small_hierarchies import level, matrix, minimum, overlapping, signals, stack, two_branches, unit
 
 ANY = 2**28  # bytes
 
@@ -121,9 +121,9 @@ def test_the_implicit_derivative_is_that_of_finite_differences(model):
 
 
 @pytest.mark.parametrize("positive", [True, False])
-@pytest.mark.parametrize("make", [stack, two_branches])
+@pytest.mark.parametrize("make", [stack, two_branches, overlapping])
 def test_the_compiled_system_is_that_of_the_products(make, positive, monkeypatch):
-    model = make((1.0, 0.5), positive)
+    model = make(betas=(1.0, 0.5), positive=positive)
     given = signals(model, 3)
     codes = minimum(model, given, 1e-9)
     codes[2] = 0
