@@ -105,12 +105,25 @@ def hold(contest: Contest, flops_per_second: float) -> dict[str, Any]:
     }
 
 
-def gemm_rate() -> float:
-    """Floating-point operations a second of a large single-precision product on this machine's threads."""
+def flops_rate() -> float:
+    """Floating-point operations a second of this machine's threads in single precision, one after the other.
+
+    Of a large matrix product or of a convolution, whichever is faster: torch leaves them to two libraries.
+    """
     a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
+    maps, filters = torch.rand(50, 64, 16, 16), torch.rand(64, 64, 3, 3)
+    maps, filters = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (maps, filters))
+    product, convolution = 2 * a.numel() * len(b), 2 * maps.numel() * filters[0].numel()
+    return max(
+        product / min(_times(lambda: a @ b, 5)),
+        convolution / min(_times(lambda: torch.conv2d(maps, filters, padding=1), 50)),
+    )
+
+
+def _times(run: Callable[[], Any], number: int) -> list[float]:
     times = []
-    for _ in range(5):
+    for _ in range(number):
         start = time.perf_counter()
-        a @ b
+        run()
         times.append(time.perf_counter() - start)
-    return 2 * 2048**3 / min(times)
+    return times

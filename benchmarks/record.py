@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contest import Contest, gemm_rate, hold
+from benchmarks.contest import Contest, flops_rate, hold
 from sparsefront.common.atomic_file import write_atomically
 
 
@@ -66,7 +66,7 @@ def hold_all(
         packages: whose versions are kept.
     """
     torch.set_num_threads(threads)
-    console, rate = Console(), gemm_rate()
+    console, rate = Console(), flops_rate()
     done = json.loads(results.read_text())["contests"] if results.exists() else []
     for path in paths:
         done = [entry for entry in done if (entry["path"], n_threads(entry)) != (path, threads)]
@@ -74,7 +74,7 @@ def hold_all(
             entry = hold(contest, rate) | {
                 "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
                 "machine": f"{platform.system()} {platform.machine()}, {processor()}, {threads} threads",
-                "gemm_gflops": round(rate / 1e9, 1),
+                "gflops": round(rate / 1e9, 1),
                 "load_average": os.getloadavg()[0],
                 "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
             }
