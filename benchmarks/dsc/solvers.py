@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from unittest.mock import patch
 
@@ -48,8 +48,9 @@ def contests(path: str) -> Iterator[Contest]:
             yield Field(frontend, images).contest(path)
 
 
+@cache
 def learned(side: int) -> DSC:
-    """A front end after a few learning steps."""
+    """A front end after a few learning steps; what runs must not change it."""
     shape = (3, side, side)
     images = pictures(LEARNING["images"], shape, seed=1)
     frontend, generator = DSC(shape, LAYERS[side]), torch.Generator().manual_seed(0)
