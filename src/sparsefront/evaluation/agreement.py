@@ -69,6 +69,22 @@ def difference(answers: Sequence[Answers], expected_answers: Sequence[Answers], 
     return None
 
 
+def differing(answers: Answers, expected: Answers, dtype: torch.dtype) -> Tensor:
+    """Bool (B,): the images of one batch whose answers differ beyond rounding in a precision.
+
+    Both answers have a gradient or neither, and logits of one shape.
+    """
+    rounding = torch.finfo(dtype).eps
+    rows = torch.zeros(len(expected.values[0]), dtype=torch.bool)
+    for logits, right in zip(answers.values, expected.values, strict=True):
+        for place in range(len(right)):
+            rows[place] |= _apart(logits[place : place + 1], right[place : place + 1], rounding) > rounding**0.5
+    if answers.gradient is not None and expected.gradient is not None:
+        gaps = _gaps(answers.gradient, expected.gradient).cpu()
+        rows |= gaps > min(10 * rounding**0.5, COARSEST)
+    return rows
+
+
 def _apart(logits: Tensor, expected: Tensor, rounding: float) -> float:
     """Largest difference of logits over their spread between classes; NaN is like NaN alone."""
     logits, expected = logits.double(), expected.double()
@@ -82,9 +98,14 @@ def _apart(logits: Tensor, expected: Tensor, rounding: float) -> float:
 
 
 def _gradients_apart(gradients: Tensor, expected: Tensor) -> float:
-    """Largest relative L2 difference of an image's gradient; small gradients are measured by the batch's largest."""
+    """Largest relative L2 difference of an image's gradient."""
+    return float(_gaps(gradients, expected).max())
+
+
+def _gaps(gradients: Tensor, expected: Tensor) -> Tensor:
+    """Relative L2 differences (B,) of images' gradients; small gradients are measured by the batch's largest."""
     gradients, expected = gradients.double().flatten(1), expected.double().flatten(1)
     lengths = expected.norm(dim=1)
     gaps = (gradients - expected).norm(dim=1)
     scale = torch.maximum(lengths, 1e-3 * lengths.max())
-    return float(torch.where(gaps > 0, gaps / scale, 0).max())
+    return torch.where(gaps > 0, gaps / scale, 0)

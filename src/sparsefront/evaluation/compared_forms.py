@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from sparsefront.evaluation.agreement import MOST, Answers, answers_of, difference, logits_on
+from sparsefront.evaluation.agreement import MOST, Answers, answers_of, difference, differing, logits_on
 from sparsefront.evaluation.search_classifier import SearchClassifier, with_classifier
 from sparsefront.model.defended import DefendedClassifier
 
@@ -52,21 +52,35 @@ class Compared:
         if reason is None or make is None or precision != torch.float32:
             return reason
         little = difference(answers, self.answers, torch.bfloat16) is None
-        return None if little and self._agrees_in_double(form.form, make) else reason
+        return None if little and self._agrees_in_double(answers, form.form, make) else reason
 
-    def _answers(self, model: Callable[[Tensor], Tensor], dtype: torch.dtype | None = None) -> list[Answers]:
-        """Logits of the first inputs, logits and gradients of those with noise; in their own precision or another."""
-        first, *others = (part.to(dtype) if dtype else part for part in self.inputs)
+    def _answers(self, model: Callable[[Tensor], Tensor], inputs: Sequence[Tensor] | None = None) -> list[Answers]:
+        """Logits of the first inputs, logits and gradients of those with noise; of some of them, or all."""
+        first, *others = self.inputs if inputs is None else inputs
         return [logits_on(model, first), *(answers_of(model, part) for part in others)]
 
-    def _agrees_in_double(self, name: str, make: Callable[[nn.Module], nn.Module | None]) -> bool:
+    def _agrees_in_double(
+        self, answers: Sequence[Answers], name: str, make: Callable[[nn.Module], nn.Module | None]
+    ) -> bool:
+        """Whether the form is the model in double precision, on the images on which its answers were others.
+
+        That is on one image at least of each batch; on all where no answer to one image alone is another.
+        """
+        assert self.answers is not None
+        pairs = zip(answers, self.answers, strict=True)
+        rows = [differing(found, right, torch.float32).to(self.model.device) for found, right in pairs]
+        if any(some.any() for some in rows):
+            rows = [torch.where(some.any(), some, torch.arange(len(some), device=some.device) == 0) for some in rows]
+        else:
+            rows = [~some for some in rows]
+        inputs = [part[some].double() for part, some in zip(self.inputs, rows, strict=True)]
         double = copy.deepcopy(self.model.classifier).double()
         made = make(double)
         if made is None:
             return False
         forms: Sequence[nn.Module] = (SearchClassifier(made, name), double)
-        answers, expected = (self._answers(with_classifier(self.model, one).classify, torch.float64) for one in forms)
-        return difference(answers, expected, torch.float64) is None
+        again, expected = (self._answers(with_classifier(self.model, one).classify, inputs) for one in forms)
+        return difference(again, expected, torch.float64) is None
 
 
 @torch.no_grad()

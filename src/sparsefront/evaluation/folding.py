@@ -12,7 +12,7 @@ from sparsefront.classifiers.parts.normalize import Normalize
 from sparsefront.common.bare_layer import is_bare
 
 
-def folded(classifier: nn.Module) -> nn.Module | None:
+def folded(classifier: nn.Module) -> fx.GraphModule | None:
     """A classifier in evaluation mode that computes the same with fewer steps; None where there is nothing to fold.
 
     A convolution is folded where it is called, if batch normalisation alone reads what it returns there: the modules
