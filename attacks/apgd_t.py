@@ -9,7 +9,7 @@ from sparsefront.attacks.apgd import APGD
 from sparsefront.attacks.parts.candidates import Candidates, best_of_attempts
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
+from sparsefront.attacks.parts.queries import checked_logits, mean_logits
 from sparsefront.common.rules import at_least, check_rules
 
 
@@ -58,8 +58,7 @@ class APGDT(APGD):
         self, model: Model, images: Tensor, labels: Tensor, indices: Tensor, starts: Tensor | None
     ) -> Tensor:
         """Aim at class after class, sample by sample keeping the best; from starts, the first time at each class."""
-        with torch.no_grad():
-            (logits,) = mean_over_passes(lambda: (checked_logits(model(images), labels),), self.eot_iter)
+        logits = checked_logits(mean_logits(model, images, self.eot_iter), labels)
         wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
         n_classes = min(self.n_target_classes, logits.shape[1] - 1)
 

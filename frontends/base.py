@@ -43,6 +43,8 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
         learned: bool buffer, True once there is nothing left to learn; kept in checkpoints.
         default_backward: the backward mode a white-box adversary uses when it names none: the strongest one known.
         randomised: whether two calls on the same images differ; an adversary then needs `eot_iter`.
+        draws_each_image: whether a randomised one draws for each image of a call by itself, so that copies of an image
+            in one batch say as much of its draws as calls of their own; an adversary's `eot_iter` goes through at once.
         hands_images_on: whether `forward` returns its images as they are, so that it is no defense.
         n_copies: what one image becomes, more than one for an ensemble.
         learns_from_original: whether it learns from clean images themselves even where others come before it.
@@ -50,6 +52,7 @@ class FrontEnd(CheckedSettings, pl.LightningModule, ABC):
 
     default_backward: str = "exact"
     randomised: bool = False
+    draws_each_image: bool = False
     hands_images_on: bool = False
     n_copies: int = 1
     n_learning_steps: int = 0

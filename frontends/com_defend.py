@@ -47,6 +47,7 @@ class ComDefend(DescentFrontEnd):
     """
 
     default_backward = "smooth"
+    draws_each_image = True
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ class CropEnsemble(FrontEnd):
     """
 
     randomised = True
+    draws_each_image = True
 
     def __init__(self, image_shape: tuple[int, int, int], n_crops: int = 30, crop: float | str = "90/224") -> None:
         super().__init__(image_shape)

@@ -49,6 +49,7 @@ class ImageQuilting(FrontEnd):
     """
 
     default_backward = "identity"
+    draws_each_image = True
     learns_from_original = True
     database: Tensor
 

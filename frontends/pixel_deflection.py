@@ -54,6 +54,7 @@ class PixelDeflection(FrontEnd):
 
     default_backward = "identity"
     randomised = True
+    draws_each_image = True
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class RandomResizePad(FrontEnd):
     """
 
     randomised = True
+    draws_each_image = True
 
     def __init__(
         self,

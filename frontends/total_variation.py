@@ -49,6 +49,7 @@ class TotalVariation(FrontEnd):
     """
 
     default_backward = "identity"
+    draws_each_image = True
 
     def __init__(
         self, image_shape: tuple[int, int, int], weight: float = 0.03, keep: float = 0.5, n_iterations: int = 100

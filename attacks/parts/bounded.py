@@ -13,7 +13,7 @@ from sparsefront.attacks.parts.differentiation import value_and_gradient
 from sparsefront.attacks.parts.losses import LEAST_CLASSES, Goal, Loss
 from sparsefront.attacks.parts.model import Model
 from sparsefront.attacks.parts.norms import Norm, radii
-from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
+from sparsefront.attacks.parts.queries import checked_logits, mean_logits
 from sparsefront.attacks.parts.reach import radius_rules
 from sparsefront.common.budget import Budget
 from sparsefront.common.noise import normal, uniform
@@ -83,8 +83,7 @@ class Bounded(Attack):
 
     def score(self, model: Model, images: Tensor, goal: Goal) -> Candidates:
         """Images with their losses and whether they reach the goal, by a forward pass without a graph."""
-        with torch.no_grad():
-            (logits,) = mean_over_passes(lambda: (checked_logits(model(images), goal.classes),), self.eot_iter)
+        logits = checked_logits(mean_logits(model, images, self.eot_iter), goal.classes)
         return Candidates(images, goal.losses(logits).to(images.dtype), goal.reached(logits))
 
 

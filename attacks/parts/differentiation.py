@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sparsefront.attacks.parts.guarded import called_parameters
 from sparsefront.attacks.parts.model import Model
-from sparsefront.attacks.parts.queries import checked_logits, mean_over_passes
+from sparsefront.attacks.parts.queries import checked_logits, draws_of_passes, logits_of_draws, mean_over_draws
 from sparsefront.common.gradient_of import gradient_of, retried
 
 
@@ -15,16 +15,18 @@ def value_and_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Logits (B, K) and the gradient of the summed per-sample losses with respect to the images (B, C, H, W).
 
-    Both are means over `eot_iter` passes (expectation over transformation, Athalye et al. 2018): the gradient of the
+    Both are means over `eot_iter` draws (expectation over transformation, Athalye et al. 2018): the gradient of the
     expected loss where the model is randomised.
     """
 
-    def one_pass() -> tuple[Tensor, Tensor]:
+    def one_pass(number: int) -> tuple[Tensor, Tensor]:
         point = images.detach().requires_grad_()
-        logits = checked_logits(model(point), labels)
-        return logits.detach(), input_gradient(loss(logits).sum(), point)
+        first, *others = (checked_logits(drawn, labels) for drawn in logits_of_draws(model, point, number))
+        losses = sum((loss(drawn).sum() for drawn in others), loss(first).sum())
+        return sum((drawn.detach() for drawn in others), first.detach()), input_gradient(losses, point)
 
-    logits, gradient = mean_over_passes(lambda: retried(one_pass), eot_iter)
+    draws = draws_of_passes(model, len(images), eot_iter)
+    logits, gradient = mean_over_draws(lambda number: retried(lambda: one_pass(number)), draws)
     return logits, gradient
 
 

@@ -1,12 +1,14 @@
 """Asking a model for its answers only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from sparsefront.attacks.parts.losses import fooled
 from sparsefront.attacks.parts.model import Model
+
+IMAGES_AT_ONCE = 128  # that several draws of a batch may make together; a batch may be larger itself
 
 
 def checked_logits(logits: Tensor, labels: Tensor) -> Tensor:
@@ -25,18 +27,43 @@ def checked_logits(logits: Tensor, labels: Tensor) -> Tensor:
     return logits
 
 
-def mean_over_passes(one_pass: Callable[[], tuple[Tensor, ...]], eot_iter: int) -> tuple[Tensor, ...]:
-    """Tensors of `eot_iter` passes through a model, averaged: the same as one pass unless the model draws numbers."""
-    sums = one_pass()
-    for _ in range(eot_iter - 1):
-        sums = tuple(total + more for total, more in zip(sums, one_pass(), strict=True))
-    return tuple(total / eot_iter for total in sums)
+def draws_of_passes(model: Model, count: int, eot_iter: int) -> list[int]:
+    """How often each of several calls puts `count` images through a model, `eot_iter` times in all.
+
+    One that says `draws_each_image` draws for copies of an image in a batch as it would in calls of their own: as many
+    go through together as `IMAGES_AT_ONCE` allow. Any other is called once for each draw.
+    """
+    if not getattr(model, "draws_each_image", False):
+        return [1] * eot_iter
+    most = max(IMAGES_AT_ONCE // max(count, 1), 1)
+    whole, rest = divmod(eot_iter, most)
+    return [most] * whole + [rest] * (rest > 0)
+
+
+def mean_over_draws(one_pass: Callable[[int], tuple[Tensor, ...]], draws: Sequence[int]) -> tuple[Tensor, ...]:
+    """Tensors averaged over draws of a model, of which `one_pass` sums so many: without any, the same as one pass."""
+    sums = one_pass(draws[0])
+    for number in draws[1:]:
+        sums = tuple(total + more for total, more in zip(sums, one_pass(number), strict=True))
+    return tuple(total / sum(draws) for total in sums)
+
+
+def logits_of_draws(model: Model, images: Tensor, number: int) -> list[Tensor]:
+    """(B, C, H, W) -> logits (B, K) of each of so many draws in one call."""
+    if number == 1:
+        return [model(images)]
+    return list(model(images.repeat(number, 1, 1, 1)).chunk(number))
 
 
 @torch.no_grad()
 def mean_logits(model: Model, images: Tensor, eot_iter: int) -> Tensor:
-    """(B, C, H, W) -> (B, K), averaged over `eot_iter` passes."""
-    return mean_over_passes(lambda: (model(images),), eot_iter)[0]
+    """(B, C, H, W) -> logits (B, K), averaged over `eot_iter` draws."""
+
+    def one_pass(number: int) -> tuple[Tensor, ...]:
+        first, *others = logits_of_draws(model, images, number)
+        return (sum(others, first),)
+
+    return mean_over_draws(one_pass, draws_of_passes(model, len(images), eot_iter))[0]
 
 
 def in_chunks(model: Model, size: int = 1024) -> Model:

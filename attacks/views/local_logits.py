@@ -33,6 +33,12 @@ class LocalLogits:
         """Logits (B, K) of images (B, C, H, W)."""
         return self._logits(images)
 
+    @property
+    def draws_each_image(self) -> bool:
+        """Whether copies of an image in one batch are drawn for as in calls of their own."""
+        frontend = self._model.frontend
+        return bool(frontend.randomised and getattr(frontend, "draws_each_image", False))
+
     def nearby(self, images: Tensor) -> "ChangedAnswers | None":
         """What answers for images that differ in a few pixels from (B, C, H, W); None where that is no sooner."""
         frontend, classifier = self._model.frontend, self._model.classifier

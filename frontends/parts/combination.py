@@ -38,7 +38,9 @@ class Combination(FrontEnd):
         self.parts = nn.ModuleList(
             build_part("parts", part, {"image_shape": self.image_shape}, FrontEnd) for part in parts
         )
-        self.randomised = any(part.randomised for part in self._parts)
+        drawing = [part for part in self._parts if part.randomised]
+        self.randomised = bool(drawing)
+        self.draws_each_image = all(part.draws_each_image for part in drawing)
         self._learning = [index for index, part in enumerate(self._parts) if not part.learned]
         self._most_steps: float = math.inf
         self.learned.fill_(not self._learning)

@@ -76,6 +76,9 @@ def assert_draws_only_if_it_says_so(frontend: FrontEnd, images: torch.Tensor) ->
     assert torch.equal(first, again) != frontend.randomised
     assert all(map(torch.equal, random_states(), states)) != frontend.randomised
     assert torch.equal(seeded(frontend, images), seeded(frontend, images))
+    if frontend.randomised and frontend.draws_each_image:
+        copies = seeded(frontend, images[:1].repeat(8, 1, 1, 1)).unflatten(0, (8, -1))
+        assert any(not torch.equal(copies[0], other) for other in copies[1:])
 
 
 def random_states() -> list[torch.Tensor]:
