@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor
 
@@ -32,6 +32,10 @@ class View(CheckedSettings, ABC):
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be; their kinds have been looked at before (`CheckedSettings`)."""
+
+    def cold(self) -> Self:
+        """The view whose every answer is as if it were the first: itself where nothing is kept between calls."""
+        return self
 
     def fitted(self, model: Any, images: Tensor, meter: Meter = unmetered) -> "View":
         """The view that has seen training images (N, C, H, W); itself where it needs none. `meter` as in a call."""

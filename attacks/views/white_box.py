@@ -1,7 +1,8 @@
 """The view of an adversary who knows everything."""
 
-from dataclasses import dataclass, field
-from typing import Any
+import inspect
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from torch import Tensor
 
@@ -14,11 +15,16 @@ from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
 class WhiteBox(View):
     """Everything: the front end's value, differentiated in one of its backward modes, then the classifier.
 
+    A front end that solves for codes may have a setting `warm` in its modes, which starts from those of the call before:
+    here it is on, for one step of an attack is near the next. Its value is then the deployed one up to the front end's
+    tolerance, and follows from the calls before; whoever compares answers writes `warm: false`.
+
     Args:
         backward: a backward mode of the front end; its default (the strongest known) if absent.
         settings: that mode's own settings, e.g. `steepness` and `top_u` of TopT's `smooth`.
         zero_where_none: give a sample for which the model has no gradient, or none that is finite, one of 0, in the
             place of an error that ends the attack on its batch mates too.
+        warm: whether a backward mode that can be started from the call before is; `settings` go first.
     """
 
     knowledge = "white_box"
@@ -27,11 +33,12 @@ class WhiteBox(View):
     backward: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     zero_where_none: bool = False
+    warm: bool = True
 
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Compose the stand-in with the classifier."""
         backward = model.frontend.default_backward if self.backward is None else self.backward
-        stand_in = model.frontend.stand_in(backward, **self.settings)
+        stand_in = model.frontend.stand_in(backward, **self._warm_settings(model.frontend, backward))
         by_chance = getattr(model.frontend, "randomised", False)
 
         def logits(images: Tensor) -> Tensor:
@@ -41,3 +48,14 @@ class WhiteBox(View):
 
         usable = with_usable_gradient(logits) if self.zero_where_none else logits
         return LocalLogits(meter(usable), model, meter)
+
+    def cold(self) -> Self:
+        """Each call as if it were the first."""
+        settings = {name: value for name, value in self.settings.items() if name != "warm"}
+        return replace(self, warm=False, settings=settings)
+
+    def _warm_settings(self, frontend: Any, backward: str) -> dict[str, Any]:
+        """The mode's settings, `warm` among them where the mode has it."""
+        modes = getattr(frontend, "backward_modes", dict)() if self.warm else {}
+        has_it = (mode := modes.get(backward)) is not None and "warm" in inspect.signature(mode).parameters
+        return {"warm": True, **self.settings} if has_it else self.settings

@@ -40,6 +40,13 @@ class WrappedView(View):
 
     def fitted(self, model: Any, images: Tensor, meter: Meter = unmetered) -> Self:
         """This view around the fitted inner one."""
+        return self._around(self.view.fitted(model, images, meter))
+
+    def cold(self) -> Self:
+        """This view around the inner one, cold."""
+        return self._around(self.view.cold())
+
+    def _around(self, inner: View) -> Self:
         view = copy.copy(self)
-        object.__setattr__(view, "view", self.view.fitted(model, images, meter))
+        object.__setattr__(view, "view", inner)
         return view

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.attacks.inputs import Inputs
 from benchmarks.record import hold_all
 
-PATHS = ("bounded", "least", "saliency", "undefended", "defaults", "protocol")
+PATHS = ("bounded", "least", "saliency", "warm", "undefended", "defaults", "protocol")
 PACKAGES = ("torch", "foolbox", "adversarial-robustness-toolbox", "pyautoattack", "sparsefront")
 
 
@@ -21,7 +21,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--images", default="", help="a folder of 32x32 test pictures by class; absent: CIFAR-10")
     parser.add_argument("--root", default="data", help="folder of the download")
     parser.add_argument(
-        "--number", type=int, default=20, help="images; 5 times as many for PGD, DeepFool and JSMA, half for AA"
+        "--number",
+        type=int,
+        default=20,
+        help="images; 5 times as many for PGD, DeepFool, JSMA and warm starts, half for AA",
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "attacks.json")

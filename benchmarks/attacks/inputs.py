@@ -100,15 +100,17 @@ class Ours:
     """One of our attacks as the evaluation runs it, its verdict included; called, it returns adversarial images.
 
     Args:
-        net: the network.
+        net: the network, or a whole defended model.
         batch: to attack.
-        attack: its settings.
+        attack: its settings, or with its view.
         settings: of `AttackRun`.
     """
 
-    def __init__(self, net: nn.Module, batch: Batch, attack: Attack, **settings: Any) -> None:
-        self.model = DefendedClassifier(lambda *_sizes: net, image_shape=_shape(batch.image)).eval()
-        self.batch, self.attack, self.settings = batch, NamedAttack("attack", attack), settings
+    def __init__(self, net: nn.Module, batch: Batch, attack: Attack | NamedAttack, **settings: Any) -> None:
+        alone = not isinstance(net, DefendedClassifier)
+        self.model: Any = DefendedClassifier(lambda *_: net, image_shape=_shape(batch.image)).eval() if alone else net
+        self.attack = attack if isinstance(attack, NamedAttack) else NamedAttack("attack", attack)
+        self.batch, self.settings = batch, settings
         self.cost = Cost()
 
     def __call__(self) -> Tensor:

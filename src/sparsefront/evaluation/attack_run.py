@@ -154,7 +154,7 @@ class AttackRun:
         start = time.perf_counter()
         try:
             # Signs are looked for as an adversary of the default backward mode sees the model.
-            plain = WhiteBox()(self.prepared.form(None), self._meter(named))
+            plain = WhiteBox(warm=False)(self.prepared.form(None), self._meter(named))
             tried = seen.showing(named.where, plain, chain.standing)
             aimed = Batch(batch.image[tried], goal[tried], batch.index[tried])
             adversarial = chain.made(tried, named.start, lambda starts: self._strongest(named, aimed, starts))
@@ -181,7 +181,7 @@ class AttackRun:
         again = ((thought == goal) == named.attack.targeted) & ((judged == goal) != named.attack.targeted)
         if again.any():
             some = Batch(images[again], goal[again], indices[again])
-            exact = named.view(self.model, self._meter(named))
+            exact = named.view.cold()(self.model, self._meter(named))
             adversarial[again] = self._clipped(named, exact, some, None if starts is None else starts[again])
         return adversarial
 

@@ -51,7 +51,9 @@ def probe(
 
         def look(first: NamedAttack = same[0], budget: Budget | None = budget) -> Iterator[Finding]:
             seen = SeenSigns(batch, known if first.view in _PLAIN else None)
-            return _of_view(_Seen(model, polled(fitted(first)(model)), batch, adversary_of(first.view), seen), budget)
+            return _of_view(
+                _Seen(model, polled(fitted(first).cold()(model)), batch, adversary_of(first.view), seen), budget
+            )
 
         findings += _to_its_end(adversary_of(view), look)
     return findings

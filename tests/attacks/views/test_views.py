@@ -338,3 +338,42 @@ def test_a_model_without_a_graph_is_attacked_to_no_effect():
     images = torch.full((2, 1, 2, 2), 0.5)
     attack = PGD(eps=0.1, steps=2, random_start=False)
     assert torch.equal(attack(WhiteBox(zero_where_none=True)(model), images, torch.tensor([0, 0])), images)
+
+
+class Remembering(Halve):
+    """One of whose modes can start from the call before; it says what it was asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def backward_modes(self):
+        return {"double": lambda warm=False, slope=2.0: None, "scaled": lambda: None}
+
+    def stand_in(self, backward, **settings):
+        self.asked.append(settings)
+        return super().stand_in(backward)
+
+
+@pytest.mark.parametrize(
+    ("view", "asked"),
+    [
+        (WhiteBox(), {"warm": True}),
+        (WhiteBox(settings={"slope": 1.0}), {"warm": True, "slope": 1.0}),
+        (WhiteBox(settings={"warm": False}), {"warm": False}),
+        (WhiteBox(warm=False), {}),
+        (WhiteBox().cold(), {}),
+        (WhiteBox(settings={"warm": True, "slope": 1.0}).cold(), {"slope": 1.0}),
+        (Neighbourhood(WhiteBox("double")).cold(), {}),
+        (WhiteBox("scaled"), {}),
+    ],
+)
+def test_a_mode_that_can_starts_from_the_call_before_unless_it_is_to_be_cold(view, asked):
+    model = Defended()
+    model.frontend = Remembering()
+    view(model)
+    assert model.frontend.asked == [asked]
+
+
+def test_a_view_without_a_front_end_is_cold_already():
+    assert GrayBox().cold() == GrayBox()

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sparsecode import cbpdn, convolve
+from sparsefront.attacks import PGD, WhiteBox, margin
 from sparsefront.frontends.parts.previous_codes import PreviousCodes
 from tests.helpers.small_stl import like, pictures
 
@@ -112,3 +113,25 @@ def test_codes_with_a_memory_are_those_of_a_warm_start():
     clusters, low = frontend.coder.assign(moved), frontend.coder.split(moved)[0]
     whole = [low[n : n + 1] + convolve(codes[n : n + 1], frontend.coder.filters[k]) for n, k in enumerate(clusters)]
     torch.testing.assert_close(torch.cat(whole).clamp(0, 1), warm(moved))
+
+
+def test_an_adversary_who_starts_warm_finds_what_one_who_starts_cold_does():
+    """The verdict is cold; both raise the same loss of a linear read-out by as much."""
+    frontend, images, labels = like(), pictures(6), torch.tensor([0, 1, 2, 0, 1, 2])
+    weights = torch.randn(images[0].numel(), 3, generator=torch.Generator().manual_seed(0))
+
+    class Model:
+        def __init__(self):
+            self.frontend, self.classifier = frontend, self.logits_from
+
+        def logits_from(self, seen):
+            return seen.flatten(1) @ weights.to(seen)
+
+    model, losses = Model(), []
+    for warm in (True, False):
+        attack = PGD(eps=0.1, steps=5, loss="cw", random_start=False)
+        found = attack(WhiteBox(warm=warm)(model), images, labels)
+        losses.append(margin(model.logits_from(frontend(found)), labels))
+    risen = losses[1] - margin(model.logits_from(frontend(images)), labels)
+    assert (risen > 0).all()
+    assert ((losses[0] - losses[1]).abs() <= 0.02 * risen).all()
