@@ -15,9 +15,9 @@ from sparsefront.attacks.views.view import Logits, Meter, View, unmetered
 class WhiteBox(View):
     """Everything: the front end's value, differentiated in one of its backward modes, then the classifier.
 
-    A front end that solves for codes may have a setting `warm` in its modes, which starts from those of the call before:
-    here it is on, for one step of an attack is near the next. Its value is then the deployed one up to the front end's
-    tolerance, and follows from the calls before; whoever compares answers writes `warm: false`.
+    A front end that solves for codes may have a setting `warm` in its modes, which starts from those of the call
+    before: here it is on, for one step of an attack is near the next. Its value is then the deployed one up to the
+    front end's tolerance, and follows from the calls before; whoever compares answers writes `warm: false`.
 
     Args:
         backward: a backward mode of the front end; its default (the strongest known) if absent.
@@ -56,6 +56,6 @@ class WhiteBox(View):
 
     def _warm_settings(self, frontend: Any, backward: str) -> dict[str, Any]:
         """The mode's settings, `warm` among them where the mode has it."""
-        modes = getattr(frontend, "backward_modes", dict)() if self.warm else {}
+        modes: dict[str, Any] = getattr(frontend, "backward_modes", dict)() if self.warm else {}
         has_it = (mode := modes.get(backward)) is not None and "warm" in inspect.signature(mode).parameters
         return {"warm": True, **self.settings} if has_it else self.settings
