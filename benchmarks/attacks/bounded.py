@@ -77,7 +77,7 @@ def _pgd(inputs: Inputs, number: int) -> Contest:
         setting=f"PGD-{STEPS} with {RESTARTS} restarts, Linf 8/255, ResNet-32, {len(labels)} images as they come",
         signals=len(labels),
         runs={**rivals, **mine},
-        goals=[Goal(name, rival, asked) for name, asked in zip(mine, (4.0, 6.0), strict=False) for rival in rivals],
+        goals=[Goal(name, rival, asked) for name, asked in zip(mine, (3.0, 6.0), strict=False) for rival in rivals],
         checks=_checks(net, batch, list(mine), list(rivals)),
         flops=mine["PGD"].flops,
         rounds=1,

@@ -20,11 +20,12 @@ def contests(inputs: Inputs, number: int) -> Iterator[Contest]:
     net, batch = inputs.cifar10(number)
     mine = CarliniWagner(binary_search_steps=5, steps=100, step_size=0.01, initial_const=0.1)
     theirs = foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=5, steps=100, stepsize=0.01, initial_const=0.1)
-    yield _against_foolbox(net, batch, mine, theirs, 1.8)
+    yield _against_foolbox(net, batch, mine, theirs, 1.5)
     ddn = foolbox.attacks.DDNAttack(steps=100)
-    yield _against_foolbox(net, batch, FMN(norm="L2", steps=100), ddn, 0.0)
+    yield _against_foolbox(net, batch, FMN(norm="L2", steps=100), ddn, 1.0)
     published = FMN(norm="L2", steps=100, n_candidate_classes=None)
     yield _against_foolbox(net, batch, published, ddn, 1.0, "FMN as published")
+    yield _against_foolbox(net, batch, FMN(norm="L2", steps=40), ddn, 1.0, "FMN in 40 steps")
 
 
 def _against_foolbox(net: nn.Module, batch: Batch, attack: Any, rival: Any, goal: float, name: str = "") -> Contest:

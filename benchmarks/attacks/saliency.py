@@ -45,7 +45,7 @@ def _jsma(inputs: Inputs, number: int) -> Contest:
         setting=f"JSMA, theta 1, {TOUCHED} pixels, targeted, digits 28x28, {len(targets)} images",
         signals=len(targets),
         runs={"ART": by_art, "JSMA": lambda: attack(form, batch.image, targets, batch.index)},
-        goals=[Goal("JSMA", "ART", 5.0)],
+        goals=[Goal("JSMA", "ART", 4.0)],
         checks=lambda results: {
             "target reached, ART": Check(reached(results["ART"])),
             "target reached, JSMA": Check(reached(results["JSMA"]), least=reached(results["ART"]) - 0.5),
