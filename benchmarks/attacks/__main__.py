@@ -24,7 +24,7 @@ def parse() -> argparse.Namespace:
         "--number",
         type=int,
         default=20,
-        help="images; 5 times as many for PGD, DeepFool, JSMA and warm, half for AA",
+        help="images; 5 or more times as many for PGD, DeepFool, JSMA and warm, half for AA",
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "attacks.json")
