@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.attacks.inputs import Inputs
 from benchmarks.record import hold_all
 
-PATHS = ("bounded", "least", "saliency", "warm", "undefended", "defaults", "protocol")
+PATHS = ("step", "bounded", "least", "saliency", "warm", "undefended", "defaults", "protocol")
 PACKAGES = ("torch", "foolbox", "adversarial-robustness-toolbox", "pyautoattack", "sparsefront")
 
 
