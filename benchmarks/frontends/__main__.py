@@ -52,14 +52,13 @@ def _measured(fragment: Path, sizes: tuple[int, int, int, int]) -> dict[str, Any
         return {"error": f"not learned and measured in {MINUTES} minutes"}
     if run.returncode:
         return {"error": run.stderr.strip().splitlines()[-1]}
-    cost: dict[str, Any] = json.loads(run.stdout.strip().splitlines()[-1]) | {"images": sizes[-1]}
-    return cost
+    cost: dict[str, Any] = json.loads(run.stdout.strip().splitlines()[-1])
+    return cost | {"images": sizes[-1], "machine": f"{platform.system()} {platform.machine()}, {processor()}"}
 
 
 def _write(path: Path, commands: list[str], costs: dict[str, Any]) -> None:
     about = {
         "commands": commands,  # later ones measured some again
-        "machine": f"{platform.system()} {platform.machine()}, {processor()}, 1 thread",
         "versions": {name: version(name) for name in ("torch", "sparsefront")},
     }
     write_atomically(path, json.dumps(about | {"costs": costs}, indent=1))
@@ -67,19 +66,18 @@ def _write(path: Path, commands: list[str], costs: dict[str, Any]) -> None:
 
 def _table(costs: dict[str, Any]) -> str:
     lines = [
-        "| front end | size | forward, ms an image | with gradient | mode | memory, MB a batch, forward / gradient |"
+        "| front end | size | forward, ms an image | with gradient | mode | MB a batch, forward / gradient | on |",
+        "|---|---|---:|---:|---|---:|---|",
     ]
-    lines.append("|---|---|---:|---:|---|---:|")
     for name, of_size in sorted(costs.items()):
         for size, cost in of_size.items():
             if "error" in cost:
-                lines.append(f"| {name} | {size} | no figure: {cost['error']} | | | |")
+                lines.append(f"| {name} | {size} | no figure: {cost['error']} | | | | |")
                 continue
             times = [f"{1000 * cost[kind]['seconds'] / cost['images']:.3g}" for kind in ("forward", "gradient")]
             memory = " / ".join(f"{cost[kind]['bytes'] / 2**20:.0f}" for kind in ("forward", "gradient"))
-            lines.append(
-                f"| {name} | {size} | {times[0]} | {times[1]} | {cost['mode']} | {memory} of {cost['images']} |"
-            )
+            cells = [name, size, *times, cost["mode"], f"{memory} of {cost['images']}", cost["machine"]]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
