@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.options import Options
-from benchmarks.gpu.part_file import PartFile, note_error
+from benchmarks.gpu.part_file import OtherResultsError, PartFile, note_error
 from benchmarks.gpu.rates import Rates
 from benchmarks.gpu.where_from import where_from
 from sparsefront.common import stopping
@@ -110,6 +110,9 @@ def main() -> int:
     name, options = sys.argv[1], Options.parsed(sys.argv[2:], __doc__)
     try:
         return do_part(options, name)
+    except OtherResultsError as error:  # which stay as they are
+        print(f"{name}: {error}", flush=True)
+        return FAILED
     except Exception as error:
         traceback.print_exc()
         note_error(options.out / f"{name}.json", name, f"{type(error).__name__}: {error}")

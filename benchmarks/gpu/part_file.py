@@ -10,6 +10,10 @@ from sparsefront.common.atomic_file import write_atomically
 _MUST_AGREE = ("part", "device", "toy")
 
 
+class OtherResultsError(ValueError):
+    """A file holds results that these are not to be mixed with."""
+
+
 class PartFile:
     """What a part has found so far, written as JSON, whole or not at all, after every entry.
 
@@ -23,14 +27,14 @@ class PartFile:
         entries: results by name; one that is `whole` is done.
 
     Raises:
-        ValueError: the file is of another part or device, or of other sizes.
+        OtherResultsError: the file is of another part or device, or of other sizes.
     """
 
     def __init__(self, path: Path, facts: dict[str, Any]) -> None:
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         if "device" in before and any(before.get(name) != facts[name] for name in _MUST_AGREE):
             found = {name: before.get(name) for name in _MUST_AGREE}
-            raise ValueError(f"`--out` must be a folder of this part, device and size, found {found} in {path}.")
+            raise OtherResultsError(f"`--out` must be a folder of this part, device and size, found {found} in {path}.")
         self.path, self.facts = path, facts
         self.entries: dict[str, dict[str, Any]] = before.get("entries", {})
         self._before, self._start = before.get("seconds", 0.0), time.monotonic()
@@ -46,11 +50,6 @@ class PartFile:
         seconds = round(self._before + time.monotonic() - self._start, 1)
         content = self.facts | {"seconds": seconds, "whole": whole, "error": error, "entries": self.entries}
         write_atomically(self.path, json.dumps(content, indent=1))
-
-
-def is_whole(path: Path) -> bool:
-    """Whether a part's file says that nothing is left to do."""
-    return path.exists() and bool(json.loads(path.read_text(encoding="utf-8")).get("whole"))
 
 
 def note_error(path: Path, name: str, error: str) -> None:

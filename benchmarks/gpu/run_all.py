@@ -18,6 +18,7 @@ SHARES = {"tests": 0.25, "cifar10": 0.65, "solvers": 0.6, "throughput": 1.0}
 GRACE = 10.0  # seconds that a part has to end in
 LEAST = 5.0  # seconds without which none is begun
 LATE = 3
+STATES = {0: "whole", LATE: "stopped, go on with the same call"}
 
 
 def main() -> int:
@@ -39,24 +40,16 @@ def do_all(options: Options, arguments: list[str], end: float) -> int:
     Returns:
         0 if all are whole, else 1.
     """
-    from benchmarks.gpu.part_file import is_whole
-
     files = {name: options.out / f"{name}.json" for name in options.parts}
     codes = dict.fromkeys(options.parts, LATE)
     for share_of in (SHARES, dict.fromkeys(SHARES, 1.0)):
         for name in [name for name, code in codes.items() if code == LATE]:
             left = end - time.monotonic() - GRACE
-            if is_whole(files[name]):
-                codes[name] = 0
-            elif left >= LEAST:
+            if left >= LEAST:
                 codes[name] = _do_part(name, arguments, max(LEAST, share_of[name] * left), files[name])
-    missing = [name for name, path in files.items() if not is_whole(path)]
-    for name in options.parts:
-        state = (
-            "whole" if name not in missing else "stopped, go on with the same call" if codes[name] == LATE else "FAILED"
-        )
-        print(f"{name}: {state}: {files[name]}")
-    return 1 if missing else 0
+    for name, code in codes.items():
+        print(f"{name}: {STATES.get(code, 'FAILED')}: {files[name]}")
+    return 1 if any(codes.values()) else 0
 
 
 def _do_part(name: str, arguments: list[str], seconds: float, file: Path) -> int:
