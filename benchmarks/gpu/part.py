@@ -85,7 +85,7 @@ class Part:
 def do_part(options: Options, name: str) -> int:
     """Do what is left of a part until time is up; return the exit code."""
     file = PartFile(options.out / f"{name}.json", where_from(options, name))
-    late = threading.Timer(options.seconds, os.kill, (os.getpid(), signal.SIGTERM))
+    late = threading.Timer(options.until - time.time(), os.kill, (os.getpid(), signal.SIGTERM))
     late.daemon = True
     error = None
     try:

@@ -1,5 +1,6 @@
 """Do all that needs a GPU, the most worthwhile first, in a given time; the same call goes on where it stopped."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -24,18 +25,18 @@ STATES = {0: "whole", LATE: "stopped, go on with the same call"}
 def main() -> int:
     """Do the parts; return 0 if all are whole."""
     options = Options.parsed(sys.argv[1:], __doc__)
-    signal.signal(signal.SIGTERM, lambda signum, _frame: sys.exit(128 + signum))  # so that a part ends with this
-    end = time.monotonic() + options.seconds
+    for asked in (signal.SIGTERM, signal.SIGINT):  # a part ends with this
+        signal.signal(asked, lambda signum, _frame: sys.exit(128 + signum))
     packages = [] if options.packed is None else [unpacked_wheels(options.packed)]
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [*map(str, [*packages, ROOT / "src", ROOT]), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
     sys.path[:0] = list(map(str, packages))
-    return do_all(options, sys.argv[1:], end)
+    return do_all(options, sys.argv[1:])
 
 
-def do_all(options: Options, arguments: list[str], end: float) -> int:
-    """Do every part in its share of the time until `end`, then those that were stopped in what is left.
+def do_all(options: Options, arguments: list[str]) -> int:
+    """Do every part in its share of the time that there is, then those that were stopped in what is left.
 
     Returns:
         0 if all are whole, else 1.
@@ -44,7 +45,7 @@ def do_all(options: Options, arguments: list[str], end: float) -> int:
     codes = dict.fromkeys(options.parts, LATE)
     for share_of in (SHARES, dict.fromkeys(SHARES, 1.0)):
         for name in [name for name, code in codes.items() if code == LATE]:
-            left = end - time.monotonic() - GRACE
+            left = options.until - time.time() - GRACE
             if left >= LEAST:
                 codes[name] = _do_part(name, arguments, max(LEAST, share_of[name] * left), files[name])
     for name, code in codes.items():
@@ -56,16 +57,20 @@ def _do_part(name: str, arguments: list[str], seconds: float, file: Path) -> int
     """Do a part in a process of its own, whose end it notes where the process could not; return its exit code."""
     from benchmarks.gpu.part_file import note_error
 
-    command = [sys.executable, "-m", "benchmarks.gpu.part", name, *arguments, "--seconds", f"{seconds:.1f}"]
+    until = time.time() + seconds
+    command = [sys.executable, "-m", "benchmarks.gpu.part", name, *arguments, "--until", f"{until:.1f}"]
     print(f"== {name}, at most {seconds:.0f} s", flush=True)
     process = subprocess.Popen(command, cwd=ROOT, process_group=0)
+    late = False
     try:
-        code = process.wait(seconds + GRACE)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
-        code = None
+        late = True
     finally:
-        _end(process)
-    if code is None:
+        code = _ended(process)
+    if late and code == -signal.SIGTERM:  # before it could hear
+        return LATE
+    if late and code == -signal.SIGKILL:
         note_error(file, name, f"did not stop within {GRACE:g} s and was killed")
         return LATE
     if code not in (0, 1, LATE):
@@ -73,13 +78,17 @@ def _do_part(name: str, arguments: list[str], seconds: float, file: Path) -> int
     return code
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Nothing of a part outlives it."""
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Have a part write what it has found, then end it with all that it started; return its exit code."""
     try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
+        process.terminate()  # it alone: it ends those that it started, whose end is no result
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
 
 
 if __name__ == "__main__":

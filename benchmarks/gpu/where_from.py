@@ -18,7 +18,7 @@ PACKAGES = ("torch", "triton", "torchvision", "pytorch-lightning", "numba", "num
 
 
 def where_from(options: Options, name: str) -> dict[str, Any]:
-    """Facts of a part's file; the last two arguments of its process are its share of the seconds."""
+    """Facts of a part's file; the last two arguments of its process are when it is stopped."""
     return {
         "part": name,
         "command": shlex.join(["python", "benchmarks/gpu/run_all.py", *sys.argv[2:-2]]),

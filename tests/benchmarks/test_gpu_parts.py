@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -156,7 +157,7 @@ def shares(monkeypatch, tmp_path):
         return code
 
     monkeypatch.setattr(run_all, "_do_part", do_part)
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "time", lambda: now[0])
     return given, endings
 
 
@@ -164,21 +165,28 @@ def test_parts_have_their_share_in_the_order_of_their_worth_and_then_what_is_lef
     given, endings = shares
     endings |= {name: [(DONE, 1.0)] for name in PARTS}
     endings["cifar10"] = [(LATE, 30.0), (DONE, 1.0)]
-    assert run_all.do_all(options(tmp_path), [], end=100 + run_all.GRACE) == 0
+    assert run_all.do_all(options(tmp_path, "--until", str(100 + run_all.GRACE)), []) == 0
     assert given == [("tests", 25.0), ("cifar10", 64.4), ("solvers", 41.4), ("throughput", 68.0), ("cifar10", 67.0)]
 
 
 def test_a_failed_part_keeps_none_from_its_turn_and_has_no_second_one(shares, tmp_path):
     given, endings = shares
     endings |= {name: [(DONE, 1.0)] for name in PARTS} | {"tests": [(FAILED, 1.0)], "solvers": [(-11, 1.0)]}
-    assert run_all.do_all(options(tmp_path), [], end=100) == 1
+    assert run_all.do_all(options(tmp_path, "--until", "100"), []) == 1
     assert [name for name, _ in given] == list(PARTS)
 
 
 def test_none_begins_that_could_not_end(shares, tmp_path):
     given, _ = shares
-    assert run_all.do_all(options(tmp_path), [], end=run_all.GRACE + run_all.LEAST - 1) == 1
+    assert run_all.do_all(options(tmp_path, "--until", str(run_all.GRACE + run_all.LEAST - 1)), []) == 1
     assert not given
+
+
+def python_that(monkeypatch, folder, program):
+    """What parts are run with is this program of the shell, in a folder."""
+    (folder / "python").write_text(f"#!/bin/sh\ncd {folder}\n{program}\n")
+    (folder / "python").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
 
 
 @pytest.mark.parametrize(
@@ -189,10 +197,7 @@ def test_none_begins_that_could_not_end(shares, tmp_path):
     ],
 )
 def test_a_part_that_hangs_or_crashes_is_ended_and_noted(monkeypatch, tmp_path, program, error):
-    stub = tmp_path / "python"
-    stub.write_text(f"#!/bin/sh\ncd {tmp_path}\n{program}\n")
-    stub.chmod(0o755)
-    monkeypatch.setattr(run_all.sys, "executable", str(stub))
+    python_that(monkeypatch, tmp_path, program)
     monkeypatch.setattr(run_all, "GRACE", 0.3)
     file = tmp_path / "tests.json"
     file.write_text(json.dumps(FACTS | {"whole": False, "entries": {"kept": {"whole": True}}}))
@@ -208,23 +213,52 @@ def test_a_part_that_hangs_or_crashes_is_ended_and_noted(monkeypatch, tmp_path, 
             os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def test_a_part_ends_with_the_call(tmp_path):
-    stub = tmp_path / "python"
-    stub.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid; exec sleep 60\n")
-    stub.chmod(0o755)
+ASKED = "trap 'echo asked > asked; exit 3' TERM; echo $$ > pid; sleep 60 & wait"
+
+
+def test_a_part_whose_time_is_up_is_asked_to_end(monkeypatch, tmp_path):
+    python_that(monkeypatch, tmp_path, ASKED)
+    file = tmp_path / "tests.json"
+    assert run_all._do_part("tests", [], 2.0, file) == LATE
+    assert (tmp_path / "asked").exists()
+    assert not file.exists()
+
+
+def test_what_a_part_takes_to_start_is_of_its_time(monkeypatch, tmp_path):
+    python_that(monkeypatch, tmp_path, 'printf "%s\\n" "$@" > arguments; exit 3')
+    arguments = ["--out", str(tmp_path), "--device", "cpu", "--toy", "--seconds", "500"]
+    start = time.time()
+    run_all._do_part("tests", arguments, 1.5, tmp_path / "tests.json")
+    time.sleep(1.6)
+    found = Options.parsed((tmp_path / "arguments").read_text().split("tests\n", 1)[1].splitlines(), None)
+    assert start + 1.4 < found.until < start + 1.7
+
+    def run(part):
+        part.do("one", lambda entry: time.sleep(20))
+
+    monkeypatch.setitem(sys.modules, "benchmarks.gpu.parts.stub", SimpleNamespace(run=run))
+    assert do_part(found, "stub") == LATE
+    assert time.time() - start < 15
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_a_part_ends_with_the_call(monkeypatch, tmp_path, asked):
+    real = sys.executable
+    python_that(monkeypatch, tmp_path, ASKED)
     program = f"""
 import runpy, sys
-sys.executable = {str(stub)!r}
+sys.executable = {sys.executable!r}
 sys.argv = ["run_all.py", "--toy", "--device", "cpu", "--out", {str(tmp_path / "out")!r}]
 runpy.run_path({str(ROOT / "benchmarks/gpu/run_all.py")!r}, run_name="__main__")
 """
-    call = subprocess.Popen([sys.executable, "-c", program])
+    call = subprocess.Popen([real, "-c", program])
     for _ in range(600):
         if (tmp_path / "pid").exists() and (pid := (tmp_path / "pid").read_text().strip()):
             break
         time.sleep(0.05)
-    call.terminate()
-    assert call.wait(20) == 143
+    call.send_signal(asked)
+    assert call.wait(20) == 128 + asked
+    assert (tmp_path / "asked").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
 
