@@ -64,6 +64,7 @@ class Part:
         stopping.poll()
         print(f"{self.file.facts['part']}: {name}", flush=True)
         entry.pop("error", None)
+        self.keep(name, entry)  # so that what its work leaves elsewhere is known to be its own
         before, start = entry.get("seconds", 0.0), time.monotonic()
         try:
             work(entry)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -13,8 +14,10 @@ import pytest
 from benchmarks.gpu import part as part_module
 from benchmarks.gpu import run_all
 from benchmarks.gpu.options import PARTS, Options
+from benchmarks.gpu.outcomes import VARIABLE
 from benchmarks.gpu.part import DONE, FAILED, LATE, do_part
 from benchmarks.gpu.part_file import OtherResultsError, PartFile
+from benchmarks.gpu.parts import tests as tests_part
 from tests.helpers.places import ROOT
 
 FACTS = {"part": "stub", "device": {"kind": "cpu"}, "toy": True}
@@ -143,6 +146,34 @@ def test_a_part_stops_in_time_and_the_next_call_goes_on(tmp_path):
     assert call(60) == DONE
     entries = json.loads((tmp_path / "stub.json").read_text())["entries"]
     assert {name: entry["seen"] for name, entry in entries.items()} == {"one": 1, "two": 1}
+
+
+def test_outcomes_of_tests_outlive_a_kill_and_are_gone_on_from(monkeypatch, tmp_path):
+    lines, seen = tests_part.outcomes_file(tmp_path, "float32, attacks"), []
+    assert lines == tmp_path / "tests_float32_attacks.jsonl"
+
+    def waited_for(_command, environment, _output):
+        assert environment[VARIABLE] == str(lines)
+        seen.append(json.loads((tmp_path / "stub.json").read_text())["entries"])
+        with lines.open("a") as file:
+            file.write(json.dumps({"test": f"test {len(seen)}", "outcome": "passed"}) + "\n")
+        if len(seen) == 1:
+            raise KeyboardInterrupt  # and as after a kill, the entry is not written again, see below
+        return 0
+
+    def run(part):
+        part.do("float32, attacks", partial(tests_part._run, part, "float32, attacks", "float32", "attack_contract"))
+
+    monkeypatch.setattr(tests_part, "_waited_for", waited_for)
+    with pytest.raises(KeyboardInterrupt):
+        done(monkeypatch, tmp_path, run)
+    assert "float32, attacks" in seen[0]
+    assert len(lines.read_text().splitlines()) == 1
+    (tmp_path / "stub.json").write_text(json.dumps(json.loads((tmp_path / "stub.json").read_text()) | {"entries": {}}))
+    code, content = done(monkeypatch, tmp_path, run)
+    assert code == DONE
+    assert content["entries"]["float32, attacks"]["passed"] == 2
+    assert not lines.exists()
 
 
 @pytest.fixture

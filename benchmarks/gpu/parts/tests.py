@@ -2,9 +2,9 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ _NOTHING_LEFT = 5  # pytest's exit code
 def run(part: Part) -> None:
     """Run them in one precision after the other; what failed is a result, not an error."""
     for name, (dtype, chosen) in (TOY if part.options.toy else RUNS).items():
-        part.do(name, partial(_run, part, dtype, chosen))
+        part.do(name, partial(_run, part, name, dtype, chosen))
 
 
 def marked_files() -> list[str]:
@@ -41,28 +41,29 @@ def marked_files() -> list[str]:
     return [str(path.relative_to(ROOT)) for path in files if "pytest.mark.cuda" in path.read_text(encoding="utf-8")]
 
 
-def _run(part: Part, dtype: str, chosen: str, entry: Entry) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        lines = Path(folder) / "outcomes.jsonl"
-        lines.write_text(entry.get("lines", ""), encoding="utf-8")
-        environment = {
-            "SPARSEFRONT_TEST_DEVICE": part.options.device,
-            "SPARSEFRONT_TEST_DTYPE": dtype,
-            VARIABLE: str(lines),
-        }
-        log = Path(folder) / "log.txt"
-        try:
-            with log.open("w") as output:
-                code = _waited_for(_command(chosen, part.options.toy), os.environ | environment, output)
-            if code not in (0, 1, _NOTHING_LEFT):
-                raise RuntimeError(f"pytest ended with {code}: " + "\n".join(log.read_text().splitlines()[-15:]))
-            entry.pop("lines", None)
-        except BaseException:
-            entry["lines"] = lines.read_text(encoding="utf-8")
-            raise
-        finally:
-            entry |= _summary(read_outcomes(lines))
-    print(f"  {dtype}: " + ", ".join(f"{entry[kind]} {kind}" for kind in ("passed", "failed", "skipped")), flush=True)
+def outcomes_file(folder: Path, name: str) -> Path:
+    """Where the outcomes of a run lie until it is whole, line by line, so that no way of ending it loses them."""
+    return folder / f"tests_{re.sub(r'[^a-z0-9]+', '_', name)}.jsonl"
+
+
+def _run(part: Part, name: str, dtype: str, chosen: str, entry: Entry) -> None:
+    lines = outcomes_file(part.options.out.absolute(), name)
+    log = lines.with_suffix(".log")
+    environment = {
+        "SPARSEFRONT_TEST_DEVICE": part.options.device,
+        "SPARSEFRONT_TEST_DTYPE": dtype,
+        VARIABLE: str(lines),
+    }
+    try:
+        with log.open("w") as output:
+            code = _waited_for(_command(chosen, part.options.toy), os.environ | environment, output)
+        if code not in (0, 1, _NOTHING_LEFT):
+            raise RuntimeError(f"pytest ended with {code}: " + "\n".join(log.read_text().splitlines()[-15:]))
+    finally:
+        entry |= _summary(read_outcomes(lines))
+    lines.unlink(missing_ok=True)
+    log.unlink()
+    print(f"  {name}: " + ", ".join(f"{entry[kind]} {kind}" for kind in ("passed", "failed", "skipped")), flush=True)
 
 
 def _command(chosen: str, toy: bool) -> list[str]:
