@@ -58,9 +58,10 @@ def _do_part(name: str, arguments: list[str], seconds: float, file: Path) -> int
     from benchmarks.gpu.part_file import note_error
 
     until = time.time() + seconds
-    command = [sys.executable, "-m", "benchmarks.gpu.part", name, *arguments, "--until", f"{until:.1f}"]
+    # `-P`: not of the folder of this call, from which its paths count also there.
+    command = [sys.executable, "-P", "-m", "benchmarks.gpu.part", name, *arguments, "--until", f"{until:.1f}"]
     print(f"== {name}, at most {seconds:.0f} s", flush=True)
-    process = subprocess.Popen(command, cwd=ROOT, process_group=0)
+    process = subprocess.Popen(command, process_group=0)
     late = False
     try:
         process.wait(seconds)

@@ -111,6 +111,17 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch, tmp_path):
     assert error.startswith("ValueError: `--device` is cuda, but torch sees no GPU here")
 
 
+def test_paths_are_relative_to_where_the_call_is_made(tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").write_text("raise ImportError('another one')")
+    command = [sys.executable, ROOT / "benchmarks/gpu/run_all.py", "--parts", "throughput", "--out", "here"]
+    without = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": ""}
+    ran = subprocess.run(command, cwd=tmp_path, env=without, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 1
+    content = json.loads((tmp_path / "here" / "throughput.json").read_text())
+    assert content["error"].startswith("ValueError: `--device` is cuda, but torch sees no GPU here"), ran.stderr
+
+
 STOPPED = """
 import sys, time
 from types import SimpleNamespace
