@@ -18,6 +18,7 @@ import torch
 
 from benchmarks.gpu.options import Options
 from benchmarks.gpu.part_file import OtherResultsError, PartFile, note_error
+from benchmarks.gpu.pictures import Pictures
 from benchmarks.gpu.rates import Rates
 from benchmarks.gpu.where_from import where_from
 from sparsefront.common import stopping
@@ -43,10 +44,21 @@ class Part:
 
     @cached_property
     def rates(self) -> Rates:
-        """The device's ceilings, measured when they are first asked for, and noted."""
-        rates = Rates.measured(self.device, self.options.toy)
-        self.file.facts["rates"] = rates.written()
-        return rates
+        """The device's ceilings: those that the file notes, measured where it notes none."""
+        if "rates" not in self.file.facts:
+            self.file.facts["rates"] = Rates.measured(self.device, self.options.toy).written()
+        return Rates.read(self.file.facts["rates"])
+
+    def pictures(self, use: str, found: Pictures) -> Pictures:
+        """The same pictures, which the file notes by their use.
+
+        Raises:
+            OtherResultsError: an earlier call used others.
+        """
+        noted = self.file.facts.setdefault(f"{use}_sha256", found.sha256())
+        if noted != found.sha256():
+            raise OtherResultsError(f"`--out` must be a folder of results on these pictures, found others ({use}).")
+        return found
 
     def do(self, name: str, work: Callable[[Entry], None]) -> None:
         """Do one entry unless it is whole; an error is noted in it, and the next one's turn comes.
@@ -64,6 +76,9 @@ class Part:
         stopping.poll()
         print(f"{self.file.facts['part']}: {name}", flush=True)
         entry.pop("error", None)
+        commits = entry.setdefault("commits", [])
+        if self.file.facts["commit"] not in commits:
+            commits.append(self.file.facts["commit"])
         self.keep(name, entry)  # so that what its work leaves elsewhere is known to be its own
         before, start = entry.get("seconds", 0.0), time.monotonic()
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sparsefront.common.atomic_file import write_atomically
 
-_MUST_AGREE = ("part", "device", "toy")
+_MUST_AGREE = ("part", "device", "toy", "versions")
 
 
 class OtherResultsError(ValueError):
@@ -17,25 +17,27 @@ class OtherResultsError(ValueError):
 class PartFile:
     """What a part has found so far, written as JSON, whole or not at all, after every entry.
 
-    Entries that an earlier call wrote are taken over, so that a call goes on from it; seconds add up.
+    Entries and facts that an earlier call wrote are taken over, so that a call goes on from it; seconds add up.
 
     Args:
         path: of the file.
-        facts: `part`, `device`, `toy` and whatever else says where the results come from.
+        facts: `part`, `device`, `toy`, `versions` and whatever else says where the results come from.
 
     Attributes:
         entries: results by name; one that is `whole` is done.
 
     Raises:
-        OtherResultsError: the file is of another part or device, or of other sizes.
+        OtherResultsError: the file is of another part or device, of other sizes or versions.
     """
 
     def __init__(self, path: Path, facts: dict[str, Any]) -> None:
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         if "device" in before and any(before.get(name) != facts[name] for name in _MUST_AGREE):
             found = {name: before.get(name) for name in _MUST_AGREE}
-            raise OtherResultsError(f"`--out` must be a folder of this part, device and size, found {found} in {path}.")
-        self.path, self.facts = path, facts
+            raise OtherResultsError(
+                f"`--out` must be a folder of this part, device, size and versions, found {found} in {path}."
+            )
+        self.path, self.facts = path, before | facts
         self.entries: dict[str, dict[str, Any]] = before.get("entries", {})
         self._before, self._start = before.get("seconds", 0.0), time.monotonic()
 

@@ -1,5 +1,6 @@
 """CIFAR-10 as it is trained on and attacked: from a tree of files, from a packed folder, or made up."""
 
+import hashlib
 import io
 import tarfile
 from collections.abc import Iterator
@@ -35,6 +36,10 @@ class Pictures:
     images: Tensor
     labels: Tensor
     source: str
+
+    def sha256(self) -> str:
+        """Of images and labels."""
+        return hashlib.sha256(self.images.numpy().tobytes() + self.labels.numpy().tobytes()).hexdigest()
 
     def as_floats(self, device: torch.device, number: int | None = None) -> Tensor:
         """The first (N, 3, 32, 32) in [0, 1], on a device."""

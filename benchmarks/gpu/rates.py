@@ -10,6 +10,9 @@ from benchmarks.gpu.timing import seconds_of
 _SIDE = {"cuda": 8192, "cpu": 1024}
 _COPIED = {"cuda": 2**31, "cpu": 2**26}  # bytes, several times the largest cache
 
+_TERA = 1e12
+_UNITS = {"bytes": 1e9}
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -44,11 +47,14 @@ class Rates:
             torch.backends.cuda.matmul.allow_tf32 = before
         return cls(copied, plain, convolution, _product(device, side, torch.bfloat16))
 
+    @classmethod
+    def read(cls, written: dict[str, Any]) -> "Rates":
+        """Of a results file."""
+        return cls(**{name: value * _UNITS.get(name, _TERA) for name, value in written.items()})
+
     def written(self) -> dict[str, Any]:
         """For a results file, in gigabytes and teraflops a second."""
-        return {
-            name: float(f"{value / (1e9 if name == 'bytes' else 1e12):.4g}") for name, value in asdict(self).items()
-        }
+        return {name: float(f"{value / _UNITS.get(name, _TERA):.4g}") for name, value in asdict(self).items()}
 
 
 def _product(device: torch.device, side: int, dtype: torch.dtype) -> float:

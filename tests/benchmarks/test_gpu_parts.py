@@ -10,6 +10,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from benchmarks.gpu import part as part_module
 from benchmarks.gpu import run_all
@@ -18,9 +19,10 @@ from benchmarks.gpu.outcomes import VARIABLE
 from benchmarks.gpu.part import DONE, FAILED, LATE, do_part
 from benchmarks.gpu.part_file import OtherResultsError, PartFile
 from benchmarks.gpu.parts import tests as tests_part
+from benchmarks.gpu.pictures import Pictures
 from tests.helpers.places import ROOT
 
-FACTS = {"part": "stub", "device": {"kind": "cpu"}, "toy": True}
+FACTS = {"part": "stub", "device": {"kind": "cpu"}, "toy": True, "versions": {"torch": "2"}}
 
 
 def options(out, *more):
@@ -86,8 +88,45 @@ def test_results_say_where_they_are_from(monkeypatch, tmp_path):
 def test_results_of_another_device_are_not_gone_on_from(tmp_path):
     path = tmp_path / "stub.json"
     PartFile(path, FACTS).write()
-    with pytest.raises(OtherResultsError, match="`--out` must be a folder of this part, device and size, found"):
-        PartFile(path, FACTS | {"device": {"kind": "cuda", "name": "another"}})
+    for other in ({"device": {"kind": "cuda", "name": "another"}}, {"versions": {"torch": "3"}}):
+        with pytest.raises(OtherResultsError, match="`--out` must be a folder of this part, device, size and versions"):
+            PartFile(path, FACTS | other)
+
+
+def test_an_entry_says_of_what_commits_it_is_and_rates_stay_with_what_rests_on_them(monkeypatch, tmp_path):
+    steps, rates = [], []
+
+    def run(part):
+        part.do("one", lambda entry: rates.append(part.rates))
+        part.do("two", work)
+
+    def work(entry):
+        steps.append(1)
+        if len(steps) == 1:
+            raise ValueError("mended in the next commit")
+
+    for commit in ("a", "b", "c"):
+        monkeypatch.setattr(part_module, "where_from", lambda *_, commit=commit: FACTS | {"commit": commit})
+        _, content = done(monkeypatch, tmp_path, run)
+        assert content["rates"].keys() >= {"bytes", "bfloat16"}
+    assert {name: entry["commits"] for name, entry in content["entries"].items()} == {"one": ["a"], "two": ["a", "b"]}
+    before = content["rates"]
+    _, content = done(monkeypatch, tmp_path, lambda part: part.do("three", lambda _: rates.append(part.rates)))
+    assert content["rates"] == before
+    assert rates[0] == rates[1]
+
+
+def test_results_on_other_pictures_are_not_gone_on_from(monkeypatch, tmp_path):
+    def run(part, value, name):
+        images = torch.full((2, 3, 4, 4), value, dtype=torch.uint8)
+        part.do(name, lambda _: part.pictures("attacked", Pictures(images, torch.arange(2), "somewhere")))
+
+    assert done(monkeypatch, tmp_path, partial(run, value=1, name="one"))[0] == DONE
+    code, content = done(monkeypatch, tmp_path, partial(run, value=2, name="two"))
+    assert code == FAILED
+    found = "OtherResultsError: `--out` must be a folder of results on these pictures, found others (attacked)."
+    assert content["entries"]["two"]["error"] == found
+    assert done(monkeypatch, tmp_path, partial(run, value=1, name="two"))[0] == DONE
 
 
 def test_other_results_are_neither_trusted_nor_touched(tmp_path):
@@ -98,7 +137,7 @@ def test_other_results_are_neither_trusted_nor_touched(tmp_path):
     command = [sys.executable, ROOT / "benchmarks/gpu/run_all.py", "--device", "cpu", "--parts", "solvers"]
     ran = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 1
-    assert "`--out` must be a folder of this part, device and size, found" in ran.stdout
+    assert "`--out` must be a folder of this part, device, size and versions, found" in ran.stdout
     assert "solvers: FAILED" in ran.stdout
     assert path.read_text() == before
 

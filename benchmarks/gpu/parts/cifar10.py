@@ -5,6 +5,7 @@ from functools import cache, partial
 
 from benchmarks.gpu import weights
 from benchmarks.gpu.attacked import attacks, evaluate, labels_of, percent
+from benchmarks.gpu.options import Options
 from benchmarks.gpu.part import Entry, Part
 from benchmarks.gpu.pictures import Pictures, test_pictures, training_pictures
 from benchmarks.gpu.systems import System, systems
@@ -19,7 +20,7 @@ N_VALIDATION = 5000  # of the training images, left out as `sparsefront.data` do
 def run(part: Part) -> None:
     """Train the natural and the top-T network, attack both, then train one adversarially and attack it too."""
     every = systems(part.options.toy)
-    pictures = cache(lambda: _without_validation(training_pictures(part.options), part.options.toy))
+    pictures = cache(lambda: part.pictures("trained_on", _to_train_on(part.options)))
     for group in (["natural", "top_t"], ["pgd_at"]):
         for name in group:
             part.do(f"{name}/training", partial(_train, part, name, every[name], pictures))
@@ -28,8 +29,9 @@ def run(part: Part) -> None:
                 _attack(part, name, every[name])
 
 
-def _without_validation(pictures: Pictures, toy: bool) -> Pictures:
-    [_, rest] = stratified_cut(pictures.labels, [10 if toy else N_VALIDATION], seed=0)
+def _to_train_on(options: Options) -> Pictures:
+    pictures = training_pictures(options)
+    [_, rest] = stratified_cut(pictures.labels, [10 if options.toy else N_VALIDATION], seed=0)
     return Pictures(pictures.images[rest], pictures.labels[rest], f"{len(rest)} of {pictures.source}")
 
 
@@ -41,7 +43,7 @@ def _train(part: Part, name: str, system: System, pictures: Callable[[], Picture
 
 def _attack(part: Part, name: str, system: System) -> None:
     model = cache(lambda: trained_model(name, system, part.device, part.options.out))
-    pictures = cache(lambda: test_pictures(part.options))
+    pictures = cache(lambda: part.pictures("attacked", test_pictures(part.options)))
 
     def under(named: NamedAttack, entry: Entry) -> None:
         chunk = 5 if part.options.toy else 500

@@ -38,7 +38,8 @@ def run(part: Part) -> None:
     warnings.simplefilter("ignore")  # codes that are not at rest, nothing to validate by: both are meant here
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     toy = part.options.toy
-    images = cache(lambda: training_pictures(part.options, N_PICTURES).as_floats(torch.device("cpu")))
+    read = partial(training_pictures, part.options, N_PICTURES)
+    images = cache(lambda: part.pictures("coded", read()).as_floats(torch.device("cpu")))
     for name, solve in DENSE.items():
         part.do(name, partial(_compared, part, partial(of_patches, solve), images))
     part.do("cbpdn", partial(_compared, part, of_images, images))

@@ -32,7 +32,8 @@ def run(part: Part) -> None:
     warnings.simplefilter("ignore")  # nothing to validate by: it is meant here
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     toy = part.options.toy
-    images = cache(lambda: training_pictures(part.options, max(BATCHES)).as_floats(torch.device("cpu")))
+    read = partial(training_pictures, part.options, max(BATCHES))
+    images = cache(lambda: part.pictures("coded", read()).as_floats(torch.device("cpu")))
     for name in TOY if toy else FRONT_ENDS:
         frontend = cache(partial(_placed_front_end, part, name, images))
         for batch in TOY_BATCHES if toy else BATCHES:
@@ -69,4 +70,5 @@ def _auto_attack(part: Part, shown: str, name: str, path: Path | None, entry: En
         classifier = partial(ResNet32, checkpoint_path=str(path))
         model = DefendedClassifier(classifier, Identity, image_shape=(3, SIDE, SIDE), num_classes=N_CLASSES)
         model.to(part.device).eval()
-    evaluate(model, auto_attack(part.options.toy), test_pictures(part.options), entry, partial(part.keep, shown, entry))
+    pictures = part.pictures("attacked", test_pictures(part.options))
+    evaluate(model, auto_attack(part.options.toy), pictures, entry, partial(part.keep, shown, entry))
