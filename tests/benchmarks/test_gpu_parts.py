@@ -14,12 +14,15 @@ import torch
 
 from benchmarks.gpu import part as part_module
 from benchmarks.gpu import run_all
+from benchmarks.gpu.attacked import labels_of
 from benchmarks.gpu.options import PARTS, Options
 from benchmarks.gpu.outcomes import VARIABLE
 from benchmarks.gpu.part import DONE, FAILED, LATE, do_part
 from benchmarks.gpu.part_file import OtherResultsError, PartFile
+from benchmarks.gpu.parts import cifar10
 from benchmarks.gpu.parts import tests as tests_part
 from benchmarks.gpu.pictures import Pictures
+from benchmarks.gpu.systems import systems
 from tests.helpers.places import ROOT
 
 FACTS = {"part": "stub", "device": {"kind": "cpu"}, "toy": True, "versions": {"torch": "2"}}
@@ -159,6 +162,32 @@ def test_paths_are_relative_to_where_the_call_is_made(tmp_path):
     assert ran.returncode == 1
     content = json.loads((tmp_path / "here" / "throughput.json").read_text())
     assert content["error"].startswith("ValueError: `--device` is cuda, but torch sees no GPU here"), ran.stderr
+
+
+def test_the_worst_case_counts_an_attack_that_is_whole_only_later(monkeypatch, tmp_path):
+    listed = [SimpleNamespace(name="weak"), SimpleNamespace(name="strong")]
+    failing = ["strong"]
+
+    def evaluate(_model, named, pictures, entry, *_):
+        if named.name in failing:
+            raise RuntimeError("mended later")
+        found = labels_of(pictures)
+        entry |= {"clean": found, "predictions": "x" * len(found) if named.name == "strong" else found}
+
+    monkeypatch.setattr(cifar10, "attacks", lambda *_: listed)
+    monkeypatch.setattr(cifar10, "trained_model", lambda *_: None)
+    monkeypatch.setattr(cifar10, "evaluate", evaluate)
+
+    def run(part):
+        cifar10._attack(part, "net", systems(toy=True)["natural"])
+
+    code, content = done(monkeypatch, tmp_path, run)
+    assert code == FAILED
+    assert (content["entries"]["net/worst"]["attacks"], content["entries"]["net/worst"]["worst"]) == (1, 100)
+    failing.clear()
+    code, content = done(monkeypatch, tmp_path, run)
+    assert code == DONE
+    assert (content["entries"]["net/worst"]["attacks"], content["entries"]["net/worst"]["worst"]) == (2, 0)
 
 
 STOPPED = """
