@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,9 @@ from torch import Tensor
 from benchmarks.gpu.options import Options
 from benchmarks.gpu.packed import PICTURES
 
-SIDE, N_CLASSES = 32, 10
+SIDE = 32
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+N_CLASSES = len(CLASSES)
 N_ATTACKED = 1000
 N_TOY = {"train": 96, "test": 12}
 File = tuple[str, bytes]  # class and content
@@ -69,10 +71,10 @@ def test_pictures(options: Options) -> Pictures:
 
 def files_in_turn(folder: Path) -> list[Path]:
     """The files of a CLASS/ tree: of every class the first, then the second ones, ..."""
-    files = [path for path in folder.glob("*/*") if path.is_file()]
-    if not files:
+    classes = [sorted(path for path in inside.glob("*") if path.is_file()) for inside in sorted(folder.glob("*"))]
+    if not any(classes):
         raise FileNotFoundError(f"pictures must lie in {folder}/CLASS/, found none.")
-    return sorted(files, key=lambda path: (path.stem, path.parent.name))
+    return [path for turn in zip_longest(*classes) for path in turn if path is not None]
 
 
 def _in_turn(folder: Path) -> Iterator[File]:
@@ -87,10 +89,17 @@ def _of_archive(path: Path) -> Iterator[File]:
 
 
 def _decoded(files: Iterator[File], number: int | None, source: str) -> Pictures:
+    """Labels are places in `CLASSES`, as published networks have them.
+
+    Raises:
+        ValueError: there are others than these classes, or of ten pictures and more not all of them.
+    """
     with ThreadPoolExecutor() as threads:
         found = list(threads.map(_pixels, islice(files, number)))
-    names = sorted({name for name, _ in found})
-    labels = torch.tensor([names.index(name) for name, _ in found])
+    names = {name for name, _ in found}
+    if not names <= {*CLASSES} or (len(found) >= N_CLASSES and len(names) < N_CLASSES):
+        raise ValueError(f"`{source}` must hold the classes {', '.join(CLASSES)}, found {', '.join(sorted(names))}.")
+    labels = torch.tensor([CLASSES.index(name) for name, _ in found])
     images = torch.from_numpy(np.stack([pixels for _, pixels in found])).permute(0, 3, 1, 2).contiguous()
     return Pictures(images, labels, f"{source}, {len(images)} pictures")
 

@@ -1,5 +1,6 @@
 """What is packed for a machine without network, and what is read there."""
 
+import shutil
 import sys
 import zipfile
 
@@ -11,20 +12,20 @@ from PIL import Image
 from benchmarks.gpu import pack, packed
 from benchmarks.gpu.options import Options
 from benchmarks.gpu.packed import PICTURES, unpacked_wheels
+from benchmarks.gpu.pictures import CLASSES, training_pictures
 from benchmarks.gpu.pictures import test_pictures as pictures_to_attack
-from benchmarks.gpu.pictures import training_pictures
 
 
 @pytest.fixture
 def tree(tmp_path):
-    """Five pictures of each of two classes for training, two for testing; pixel values tell them apart."""
+    """Three pictures of each class for training, two for testing; pixel values tell them apart, names their class."""
     folder = tmp_path / "tree"
-    for part, number in (("train", 5), ("test", 2)):
-        for label, name in enumerate(("cat", "dog")):
+    for part, number in (("train", 3), ("test", 2)):
+        for label, name in enumerate(CLASSES):
             (folder / part / name).mkdir(parents=True)
             for place in range(number):
-                picture = np.full((32, 32, 3), 100 * label + 10 * place + (part == "test"), np.uint8)
-                Image.fromarray(picture).save(folder / part / name / f"{place:04}.png")
+                picture = np.full((32, 32, 3), 20 * label + 2 * place + (part == "test"), np.uint8)
+                Image.fromarray(picture).save(folder / part / name / f"{name}_{place:04}.png")
     return folder
 
 
@@ -41,14 +42,16 @@ def test_pictures_come_class_by_class_in_turn_from_a_tree_and_from_a_pack(tmp_pa
     of_pack = options(tmp_path, "--packed", folder)
     for one in (of_tree, of_pack):
         found = training_pictures(one)
-        assert found.labels.tolist() == [0, 1] * 5
-        assert found.images[:, 2, 31, 0].tolist() == [0, 100, 10, 110, 20, 120, 30, 130, 40, 140]
-        assert found.images.shape == (10, 3, 32, 32)
-        assert "10 pictures" in found.source
-        assert training_pictures(one, 3).labels.tolist() == [0, 1, 0]
-        assert pictures_to_attack(one).images[:, 0, 0, 0].tolist() == [1, 101, 11, 111]
+        assert found.labels.tolist() == [*range(10)] * 3
+        assert found.images[:, 2, 31, 0].tolist() == [
+            20 * label + 2 * place for place in range(3) for label in range(10)
+        ]
+        assert found.images.shape == (30, 3, 32, 32)
+        assert "30 pictures" in found.source
+        assert training_pictures(one, 3).labels.tolist() == [0, 1, 2]
+        assert pictures_to_attack(one).images[8:12, 0, 0, 0].tolist() == [161, 181, 3, 23]
     torch.testing.assert_close(
-        found.as_floats(torch.device("cpu"), 2)[1], torch.full((3, 32, 32), 100 / 255, dtype=torch.float32)
+        found.as_floats(torch.device("cpu"), 2)[1], torch.full((3, 32, 32), 20 / 255, dtype=torch.float32)
     )
 
 
@@ -58,7 +61,15 @@ def test_lossless_pictures_are_attacked_in_the_place_of_others(tmp_path, tree):
     Image.fromarray(np.full((32, 32, 3), 77, np.uint8)).save(other / "0.png")
     found = pictures_to_attack(options(tmp_path, "--image_folder", tree, "--lossless", tmp_path / "lossless"))
     assert found.images.unique().tolist() == [77]
+    assert found.labels.tolist() == [CLASSES.index("cat")]
     assert found.source == "lossless/test, 1 pictures"
+
+
+@pytest.mark.parametrize("change", [lambda cat: cat.rename(cat.with_name("kitten")), shutil.rmtree])
+def test_classes_are_those_of_cifar10_all_of_them(tmp_path, tree, change):
+    change(tree / "test" / "cat")
+    with pytest.raises(ValueError, match=r"`tree/test` must hold the classes airplane, .*, truck, found airplane, "):
+        pictures_to_attack(options(tmp_path, "--image_folder", tree))
 
 
 def test_none_are_made_up_for_results(tmp_path):
