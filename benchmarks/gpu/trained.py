@@ -4,6 +4,7 @@ import logging
 import statistics
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def train(
     pictures: Pictures,
     rates: Rates,
     entry: dict[str, Any],
+    keep: Callable[[], None],
     *,
     step: StepKind,
     device: torch.device,
@@ -50,6 +52,7 @@ def train(
         entry: filled, also where time is up: `losses` of all epochs, the seconds before the first of them
             (`learning_seconds`, `readying_seconds`) and, of the epochs of this call, `images_per_second` and the
             `share_of_floor`, of the products of a step at the device's rate in bfloat16.
+        keep: called where weights are about to be written, so that no epoch's loss is missing in a call that goes on.
         step: how a step is run.
         device: to train on.
         folder: of the weights.
@@ -67,7 +70,8 @@ def train(
     # It is looked at in every call, which would wait for the device and keep a step from being captured.
     model.frontend.learned = model.frontend.learned.cpu()
     optimizer = MomentumSGD([parameter for parameter in model.parameters() if parameter.requires_grad])
-    weights.load_velocities(folder, name, optimizer.velocities)
+    if first is not None:
+        weights.load_velocities(folder, name, optimizer.velocities)
     data = TrainingData(padded(pictures.images.to(device)), pictures.labels.to(device))
     ready = TrainingStep(model, system.objective(model), data, optimizer, system.batch)
     flops = ready.flops()
@@ -86,11 +90,18 @@ def train(
         "losses": entry.get("losses", [])[: first or 0],
     }
     done: list[Epoch] = []
-    try:
-        _fit(name, system, ready, first or 0, folder, done)
-    finally:
-        entry["losses"] += [round(epoch.loss, 4) for epoch in done]
-        entry |= _pace(done, system.batch, flops / rates.bfloat16)
+
+    def noted(epoch: Epoch) -> None:
+        done.append(epoch)
+        entry["losses"].append(round(epoch.loss, 4))
+        entry.update(_pace(done, system.batch, flops / rates.bfloat16))
+
+    def kept(epoch: int) -> None:
+        keep()
+        with stopping.undisturbed():
+            weights.save(folder, name, model, optimizer.velocities, epoch, system.epochs)
+
+    _fit(name, system, ready, first or 0, noted, kept)
 
 
 def _learn(frontend: FrontEnd, pictures: Pictures) -> None:
@@ -110,22 +121,20 @@ def _learn(frontend: FrontEnd, pictures: Pictures) -> None:
     stopping.poll()
 
 
-def _fit(name: str, system: System, step: TrainingStep, first: int, folder: Path, done: list[Epoch]) -> None:
-    """Train from after epoch `first`; keep what was reached every so often, at the end and when time is up.
-
-    Epochs are put to those that are `done`.
-    """
-    model, velocities = step.model, step.optimizer.velocities
-
-    def keep(epoch: int) -> None:
-        with stopping.undisturbed():
-            weights.save(folder, name, model, velocities, epoch, system.epochs)
-
+def _fit(
+    name: str,
+    system: System,
+    step: TrainingStep,
+    first: int,
+    noted: Callable[[Epoch], None],
+    keep: Callable[[int], None],
+) -> None:
+    """Train from after epoch `first`; note each; keep what was reached every so often, at the end and at a stop."""
     last = first, [tensor.clone() for tensor in step.state()]
     try:
         for epoch in epochs(step, first + 1, system.epochs, system.peak):
             last = epoch.number, [tensor.clone() for tensor in step.state()]
-            done.append(epoch)
+            noted(epoch)
             pace = f"{epoch.images / epoch.seconds:,.0f} images a second"
             print(f"  {name}: epoch {epoch.number} of {system.epochs}, loss {epoch.loss:.3f}, {pace}", flush=True)
             if epoch.number % _KEPT_EVERY == 0 or epoch.number == system.epochs:
@@ -139,9 +148,7 @@ def _fit(name: str, system: System, step: TrainingStep, first: int, folder: Path
 
 
 def _pace(done: list[Epoch], batch: int, floor: float) -> dict[str, Any]:
-    """Of some epochs; nothing of none."""
-    if not done:
-        return {}
+    """Of some epochs."""
     step = statistics.median(epoch.seconds * batch / epoch.images for epoch in done)
     return {
         "images_per_second": round(batch / step, 1),

@@ -28,10 +28,10 @@ def pictures(tmp_path):
     return training_pictures(Options.parsed(["--toy", "--out", str(tmp_path)], None))
 
 
-def train(name, system, folder, entry):
+def train(name, system, folder, entry, keep=lambda: None):
     found = pictures(folder)
     few = Pictures(found.images[:32], found.labels[:32], found.source)
-    trained.train(name, system, few, RATES, entry, step="graph", device=CPU, folder=folder)
+    trained.train(name, system, few, RATES, entry, keep, step="graph", device=CPU, folder=folder)
 
 
 def weights_of(folder, name, system):
@@ -71,6 +71,27 @@ def test_training_that_was_stopped_goes_on_to_the_same_weights(monkeypatch, tmp_
     assert left["losses"] == pytest.approx(entry["losses"], abs=1e-3)
     expected = weights_of(tmp_path / "whole", name, system)
     for key, tensor in weights_of(tmp_path / "parts", name, system).items():
+        torch.testing.assert_close(tensor, expected[key], msg=key)
+
+
+def test_losses_are_kept_with_the_weights_and_other_velocities_are_left(monkeypatch, tmp_path):
+    system, entry, kept = replace(systems(toy=True)["natural"], epochs=2), {}, []
+
+    def keep():
+        kept.append((list(entry["losses"]), weights.reached(tmp_path, "natural")))
+
+    monkeypatch.setattr(trained, "_KEPT_EVERY", 1)
+    train("natural", system, tmp_path, entry, keep)
+    assert [(len(losses), reached) for losses, reached in kept] == [(1, None), (2, 1)]
+    expected = weights_of(tmp_path, "natural", system)
+    network = system.model()
+    known = {"training": '{"epoch": 1, "of": 2}'}
+    weights._write(tmp_path / weights.TRAINED.format("natural"), dict(network.state_dict()), known)
+    parameters = {str(place): torch.full_like(one, 9.0) for place, one in enumerate(network.parameters())}
+    weights._write(tmp_path / weights.VELOCITIES.format("natural"), parameters, {"training": '{"epoch": 2, "of": 2}'})
+    assert weights.reached(tmp_path, "natural") is None
+    train("natural", system, tmp_path, entry)
+    for key, tensor in weights_of(tmp_path, "natural", system).items():
         torch.testing.assert_close(tensor, expected[key], msg=key)
 
 

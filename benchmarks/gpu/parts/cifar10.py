@@ -38,7 +38,8 @@ def _to_train_on(options: Options) -> Pictures:
 def _train(part: Part, name: str, system: System, pictures: Callable[[], Pictures], entry: Entry) -> None:
     options = part.options
     options.out.mkdir(parents=True, exist_ok=True)
-    train(name, system, pictures(), part.rates, entry, step=options.step, device=part.device, folder=options.out)
+    keep = partial(part.keep, f"{name}/training", entry)
+    train(name, system, pictures(), part.rates, entry, keep, step=options.step, device=part.device, folder=options.out)
 
 
 def _attack(part: Part, name: str, system: System) -> None:
