@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 VARIABLE = "SPARSEFRONT_GPU_OUTCOMES"
+_KNOWN = pytest.StashKey[list[str]]()
 
 
 def read_outcomes(path: Path) -> dict[str, dict[str, Any]]:
@@ -27,13 +28,25 @@ def read_outcomes(path: Path) -> dict[str, dict[str, Any]]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what was run before."""
-    known = read_outcomes(Path(os.environ[VARIABLE]))
+    known = config.stash[_KNOWN]
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in known])
     items[:] = [item for item in items if item.nodeid not in known]
 
 
 class Outcomes:
-    """Writes them; of pytest-xdist, in the process that hears from all others."""
+    """Writes them; of pytest-xdist, in the process that hears from all others.
+
+    Args:
+        known: the tests that were run before, the same for all processes, also for one that replaces another.
+    """
+
+    def __init__(self, known: list[str]) -> None:
+        self.known = known
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a process of pytest-xdist."""
+        node.workerinput["known"] = self.known
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a test that was called, or that failed or was skipped before or after it."""
@@ -53,9 +66,11 @@ class Outcomes:
 def pytest_configure(config: pytest.Config) -> None:
     """Write where tests are not run for another process, on a line of its own if one was cut off."""
     if hasattr(config, "workerinput"):
+        config.stash[_KNOWN] = config.workerinput["known"]
         return
     path = Path(os.environ[VARIABLE])
     if path.exists() and not path.read_text(encoding="utf-8").endswith("\n"):
         with path.open("a", encoding="utf-8") as file:
             file.write("\n")
-    config.pluginmanager.register(Outcomes())
+    config.stash[_KNOWN] = list(read_outcomes(path))
+    config.pluginmanager.register(Outcomes(config.stash[_KNOWN]))

@@ -101,6 +101,31 @@ def test_outcomes_are_noted_line_by_line_and_those_known_not_run_again(tmp_path)
     assert found["test_these.py::test_bad"]["error"] == "assert 1 == 2"
 
 
+CRASHING = """
+import os, time, pytest
+@pytest.mark.parametrize("number", range(12))
+def test_one(number):
+    if number == 5:
+        time.sleep(0.5)
+        os._exit(9)
+"""
+
+
+def test_a_process_that_crashes_is_replaced_and_the_others_tests_are_run(tmp_path):
+    (tmp_path / "test_these.py").write_text(CRASHING)
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text(json.dumps({"test": "test_these.py::test_one[0]", "outcome": "passed"}) + "\n")
+    command = [sys.executable, "-m", "pytest", "-p", "benchmarks.gpu.outcomes", "-p", "no:cacheprovider", "-n", "2"]
+    ran = subprocess.run(
+        [*command, "--rootdir", tmp_path, "-c", os.devnull, tmp_path / "test_these.py"],
+        cwd=tmp_path, env=os.environ | {VARIABLE: str(lines), "PYTHONPATH": f"{ROOT}/src:{ROOT}"},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    found = {name.split("::")[1]: one["outcome"] for name, one in read_outcomes(lines).items()}
+    assert found == {f"test_one[{number}]": "failed" if number == 5 else "passed" for number in range(12)}
+
+
 def test_files_with_marked_tests_are_found_and_every_one_is_chosen_once():
     found = marked_files()
     assert {"tests/frontends/test_front_end_contract.py", "tests/attacks/test_attack_contract.py"} < set(found)
