@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sparsefront.common.atomic_file import atomic_file
 
 TRAINED = "{}.safetensors"
-VELOCITIES = "{}.velocities.safetensors"  # apart: what comes back from a lent machine has a largest size
+VELOCITIES = "{}.velocities.safetensors"  # apart: the files of results are smaller that way
 
 
 def save(folder: Path, name: str, model: nn.Module, velocities: Sequence[Tensor], epoch: int, epochs: int) -> None:
