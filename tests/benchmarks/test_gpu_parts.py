@@ -19,7 +19,7 @@ from benchmarks.gpu.options import PARTS, Options
 from benchmarks.gpu.outcomes import VARIABLE
 from benchmarks.gpu.part import DONE, FAILED, LATE, do_part
 from benchmarks.gpu.part_file import OtherResultsError, PartFile
-from benchmarks.gpu.parts import cifar10
+from benchmarks.gpu.parts import cifar10, throughput
 from benchmarks.gpu.parts import tests as tests_part
 from benchmarks.gpu.pictures import Pictures
 from benchmarks.gpu.systems import systems
@@ -188,6 +188,20 @@ def test_the_worst_case_counts_an_attack_that_is_whole_only_later(monkeypatch, t
     code, content = done(monkeypatch, tmp_path, run)
     assert code == DONE
     assert (content["entries"]["net/worst"]["attacks"], content["entries"]["net/worst"]["worst"]) == (2, 0)
+
+
+def test_packed_weights_are_attacked_beside_trained_ones_of_the_same_name(monkeypatch, tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "pgd_at.safetensors").touch()
+    attacked = []
+    monkeypatch.setattr(throughput, "TOY", ())
+    monkeypatch.setattr(throughput.weights, "is_trained", lambda _folder, name: name == "pgd_at")
+    monkeypatch.setattr(throughput, "_auto_attack", lambda _part, _shown, name, path, _entry: attacked.append(path))
+    part = part_module.Part(options(tmp_path, "--packed", str(tmp_path)), PartFile(tmp_path / "stub.json", FACTS))
+    part.file.facts["commit"] = "a"
+    throughput.run(part)
+    assert attacked == [None, tmp_path / "weights" / "pgd_at.safetensors"]
+    assert list(part.file.entries) == ["auto_attack on pgd_at", "auto_attack on packed pgd_at"]
 
 
 STOPPED = """

@@ -42,7 +42,8 @@ def run(part: Part) -> None:
         if weights.is_trained(part.options.out, name):
             part.do(f"auto_attack on {name}", partial(_auto_attack, part, f"auto_attack on {name}", name, None))
     for name, path in packed_weights(part.options.packed).items():
-        part.do(f"auto_attack on {name}", partial(_auto_attack, part, f"auto_attack on {name}", name, path))
+        shown = f"auto_attack on packed {name}"
+        part.do(shown, partial(_auto_attack, part, shown, name, path))
 
 
 def _placed_front_end(part: Part, name: str, images: Callable[[], Tensor]) -> FrontEnd:
