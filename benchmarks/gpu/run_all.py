@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]  # a checkout will do; nothing need be installed
 
 from benchmarks.gpu.options import Options  # noqa: E402  found by the line above
-from benchmarks.gpu.packed import unpacked_wheels  # noqa: E402
+from benchmarks.gpu.packed import unpack_wheels  # noqa: E402
 
 # Of the seconds that are left, what each part may take at first; what is over goes to those that were not finished.
 SHARES = {"tests": 0.25, "cifar10": 0.65, "solvers": 0.6, "throughput": 1.0}
@@ -27,12 +28,13 @@ def main() -> int:
     options = Options.parsed(sys.argv[1:], __doc__)
     for asked in (signal.SIGTERM, signal.SIGINT):  # a part ends with this
         signal.signal(asked, lambda signum, _frame: sys.exit(128 + signum))
-    packages = [] if options.packed is None else [unpacked_wheels(options.packed)]
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [*map(str, [*packages, ROOT / "src", ROOT]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
-    sys.path[:0] = list(map(str, packages))
-    return do_all(options, sys.argv[1:])
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as site:
+        if options.packed is not None:
+            unpack_wheels(options.packed, Path(site))
+        sys.path.insert(0, site)
+        before = filter(None, [os.environ.get("PYTHONPATH")])
+        os.environ["PYTHONPATH"] = os.pathsep.join([site, str(ROOT / "src"), str(ROOT), *before])
+        return do_all(options, sys.argv[1:])
 
 
 def do_all(options: Options, arguments: list[str]) -> int:

@@ -1,6 +1,7 @@
 """What is packed for a machine without network, and what is read there."""
 
 import shutil
+import subprocess
 import sys
 import zipfile
 
@@ -9,11 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.gpu import pack, packed
+from benchmarks.gpu import pack
 from benchmarks.gpu.options import Options
-from benchmarks.gpu.packed import PICTURES, unpacked_wheels
+from benchmarks.gpu.packed import PICTURES, unpack_wheels
 from benchmarks.gpu.pictures import CLASSES, training_pictures
 from benchmarks.gpu.pictures import test_pictures as pictures_to_attack
+from tests.helpers.places import ROOT
 
 
 @pytest.fixture
@@ -99,18 +101,24 @@ def test_packages_are_taken_in_the_projects_own_versions():
     assert found[1].startswith("hypothesis>=")
 
 
-def test_wheels_are_unpacked_once_and_anew_when_they_are_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(packed.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
-    with pytest.raises(FileNotFoundError, match="`--packed` must be a folder that"):
-        unpacked_wheels(tmp_path)
-    sites = []
-    for content in ("value = 1", "value = 1", "value = 200"):
-        (tmp_path / "wheels").mkdir(exist_ok=True)
+def test_parts_find_packed_packages_as_they_are_now(tmp_path):
+    """Of the same names and sizes as in an earlier call, too."""
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "python").write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import packed_here'\n")
+    (tmp_path / "python").chmod(0o755)
+    program = (
+        "import runpy, sys; sys.executable, *sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    script = ROOT / "benchmarks/gpu/run_all.py"
+    command = [sys.executable, "-c", program, tmp_path / "python", script, "--parts", "solvers", "--packed", tmp_path]
+    for value in ("1", "2"):
         with zipfile.ZipFile(tmp_path / "wheels" / "packed_here-1-py3-none-any.whl", "w") as archive:
-            archive.writestr("packed_here.py", content)
-        sites.append(unpacked_wheels(tmp_path))
-    assert sites[0] == sites[1] != sites[2]
-    monkeypatch.setattr(sys, "path", [str(sites[2]), *sys.path])
-    import packed_here
+            archive.writestr("packed_here.py", f"print('value', {value})")
+        ran = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 0, ran.stderr
+        assert f"value {value}" in ran.stdout
 
-    assert packed_here.value == 200
+
+def test_a_folder_without_packages_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="`--packed` must be a folder that"):
+        unpack_wheels(tmp_path, tmp_path / "site")
