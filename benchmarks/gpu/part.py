@@ -104,20 +104,21 @@ def do_part(options: Options, name: str) -> int:
     late = threading.Timer(options.until - time.time(), os.kill, (os.getpid(), signal.SIGTERM))
     late.daemon = True
     error = None
-    try:
-        with stopping.stoppable():
+    with stopping.stoppable():  # until all is written: time may be up here and in the parent at once
+        try:
             stopping.care_less()
             late.start()
             importlib.import_module(f"benchmarks.gpu.parts.{name}").run(Part(options, file))
-    except stopping.Stopped:
-        file.write()
-        return LATE
-    except Exception as raised:
-        traceback.print_exc()
-        error = f"{type(raised).__name__}: {raised}"
-    finally:
-        late.cancel()
-    file.write(whole=error is None, error=error)
+        except stopping.Stopped:
+            file.write()
+            return LATE
+        except Exception as raised:
+            traceback.print_exc()
+            error = f"{type(raised).__name__}: {raised}"
+        finally:
+            late.cancel()
+        with stopping.undisturbed():
+            file.write(whole=error is None, error=error)
     return FAILED if error or any("error" in entry for entry in file.entries.values()) else DONE
 
 

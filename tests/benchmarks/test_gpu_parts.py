@@ -153,6 +153,27 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch, tmp_path):
     assert error.startswith("ValueError: `--device` is cuda, but torch sees no GPU here")
 
 
+def test_a_part_that_is_asked_twice_still_writes_what_it_has(monkeypatch, tmp_path):
+    write = PartFile.write
+
+    def asked_again(self, **arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        write(self, **arguments)
+
+    def run(part):
+        part.do("one", lambda entry: entry.update(value=1))
+        monkeypatch.setattr(PartFile, "write", asked_again)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # not the end of all tests
+    try:
+        code, content = done(monkeypatch, tmp_path, run)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert code == LATE
+    assert content["entries"]["one"]["value"] == 1
+
+
 def test_paths_are_relative_to_where_the_call_is_made(tmp_path):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "__init__.py").write_text("raise ImportError('another one')")
