@@ -60,7 +60,7 @@ def _do_part(name: str, arguments: list[str], seconds: float, file: Path) -> int
     from benchmarks.gpu.part_file import note_error
 
     until = time.time() + seconds
-    # `-P`: not of the folder of this call, from which its paths count also there.
+    # `-P`: no module is taken from the caller's folder, which its paths are relative to.
     command = [sys.executable, "-P", "-m", "benchmarks.gpu.part", name, *arguments, "--until", f"{until:.1f}"]
     print(f"== {name}, at most {seconds:.0f} s", flush=True)
     process = subprocess.Popen(command, process_group=0)

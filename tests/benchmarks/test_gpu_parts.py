@@ -272,7 +272,7 @@ def test_outcomes_of_tests_outlive_a_kill_and_are_gone_on_from(monkeypatch, tmp_
         with lines.open("a") as file:
             file.write(json.dumps({"test": f"test {len(seen)}", "outcome": "passed"}) + "\n")
         if len(seen) == 1:
-            raise KeyboardInterrupt  # and as after a kill, the entry is not written again, see below
+            raise KeyboardInterrupt
         return 0
 
     def run(part):
@@ -283,7 +283,8 @@ def test_outcomes_of_tests_outlive_a_kill_and_are_gone_on_from(monkeypatch, tmp_
         done(monkeypatch, tmp_path, run)
     assert "float32, attacks" in seen[0]
     assert len(lines.read_text().splitlines()) == 1
-    (tmp_path / "stub.json").write_text(json.dumps(json.loads((tmp_path / "stub.json").read_text()) | {"entries": {}}))
+    content = json.loads((tmp_path / "stub.json").read_text())
+    (tmp_path / "stub.json").write_text(json.dumps(content | {"entries": {}}))  # a kill keeps it from being written
     code, content = done(monkeypatch, tmp_path, run)
     assert code == DONE
     assert content["entries"]["float32, attacks"]["passed"] == 2
