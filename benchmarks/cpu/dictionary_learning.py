@@ -44,6 +44,7 @@ def held_out_objective(dictionary: Tensor, signals: Tensor) -> float:
     The rivals leave some atoms shorter, which can only cost them.
     """
     dictionary = normalize(dictionary, dim=0)
+    dictionary = dictionary[:, dictionary.norm(dim=0) > 0]  # SPAMS may leave an atom that it did not need at 0
     codes = lasso(signals, dictionary, LMBDA, tolerance=1e-5).codes
     return ((signals - codes @ dictionary.T).square().sum(dim=1) / 2 + LMBDA * codes.abs().sum(dim=1)).mean().item()
 
