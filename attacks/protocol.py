@@ -48,7 +48,7 @@ class Protocol(Attack):
         for named in self.entries("", bare):
             if named.view.n_fitting_images or named.attack.n_fitting_images:
                 continue
-            tried = seen.showing(named.where, WhiteBox(warm=False)(bare), chain.standing)
+            tried = seen.showing(named.where, WhiteBox()(bare), chain.standing)
             if not tried.any():
                 continue
             attack = partial(named.attack, named.view(bare), *(tensor[tried] for tensor in batch))

@@ -25,7 +25,7 @@ def value_and_gradient(
         losses = sum((loss(drawn).sum() for drawn in others), loss(first).sum())
         return sum((drawn.detach() for drawn in others), first.detach()), input_gradient(losses, point)
 
-    draws = draws_of_passes(model, len(images), eot_iter)
+    draws = draws_of_passes(model, images, eot_iter)
     logits, gradient = mean_over_draws(lambda number: retried(lambda: one_pass(number)), draws)
     return logits, gradient
 

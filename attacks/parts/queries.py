@@ -8,7 +8,7 @@ from torch import Tensor
 from sparsefront.attacks.parts.losses import fooled
 from sparsefront.attacks.parts.model import Model
 
-IMAGES_AT_ONCE = 128  # that several draws of a batch may make together; a batch may be larger itself
+VALUES_AT_ONCE = 128 * 3 * 32 * 32  # of images that several draws of a batch make together; a batch may have more
 
 
 def checked_logits(logits: Tensor, labels: Tensor) -> Tensor:
@@ -27,15 +27,15 @@ def checked_logits(logits: Tensor, labels: Tensor) -> Tensor:
     return logits
 
 
-def draws_of_passes(model: Model, count: int, eot_iter: int) -> list[int]:
-    """How often each of several calls puts `count` images through a model, `eot_iter` times in all.
+def draws_of_passes(model: Model, images: Tensor, eot_iter: int) -> list[int]:
+    """How often each of several calls puts images (B, C, H, W) through a model, `eot_iter` times in all.
 
     One that says `draws_each_image` draws for copies of an image in a batch as it would in calls of their own: as many
-    go through together as `IMAGES_AT_ONCE` allow. Any other is called once for each draw.
+    go through together as `VALUES_AT_ONCE` allow. Any other is called once for each draw.
     """
     if not getattr(model, "draws_each_image", False):
         return [1] * eot_iter
-    most = max(IMAGES_AT_ONCE // max(count, 1), 1)
+    most = max(VALUES_AT_ONCE // max(images.numel(), 1), 1)
     whole, rest = divmod(eot_iter, most)
     return [most] * whole + [rest] * (rest > 0)
 
@@ -63,7 +63,7 @@ def mean_logits(model: Model, images: Tensor, eot_iter: int) -> Tensor:
         first, *others = logits_of_draws(model, images, number)
         return (sum(others, first),)
 
-    return mean_over_draws(one_pass, draws_of_passes(model, len(images), eot_iter))[0]
+    return mean_over_draws(one_pass, draws_of_passes(model, images, eot_iter))[0]
 
 
 def in_chunks(model: Model, size: int = 1024) -> Model:

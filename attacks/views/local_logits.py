@@ -35,9 +35,13 @@ class LocalLogits:
 
     @property
     def draws_each_image(self) -> bool:
-        """Whether copies of an image in one batch are drawn for as in calls of their own."""
+        """Whether copies of an image in one batch are drawn for as in calls of their own.
+
+        Not said of a front end that makes a large batch of several copies of each image itself.
+        """
         frontend = self._model.frontend
-        return bool(frontend.randomised and getattr(frontend, "draws_each_image", False))
+        each = frontend.randomised and getattr(frontend, "draws_each_image", False)
+        return bool(each and frontend.n_copies == 1)
 
     def nearby(self, images: Tensor) -> "ChangedAnswers | None":
         """What answers for images that differ in a few pixels from (B, C, H, W); None where that is no sooner."""

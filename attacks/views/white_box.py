@@ -16,8 +16,9 @@ class WhiteBox(View):
     """Everything: the front end's value, differentiated in one of its backward modes, then the classifier.
 
     A front end that solves for codes may have a setting `warm` in its modes, which starts from those of the call
-    before: here it is on, for one step of an attack is near the next. Its value is then the deployed one up to the
-    front end's tolerance, and follows from the calls before; whoever compares answers writes `warm: false`.
+    before, for one step of an attack is near the next. Its value is then the deployed one up to the front end's
+    tolerance, and follows from the calls before: an attack that ends just past the boundary of such a value may be
+    found short of it by the verdict, which is cold.
 
     Args:
         backward: a backward mode of the front end; its default (the strongest known) if absent.
@@ -33,7 +34,7 @@ class WhiteBox(View):
     backward: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     zero_where_none: bool = False
-    warm: bool = True
+    warm: bool = False
 
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Compose the stand-in with the classifier."""

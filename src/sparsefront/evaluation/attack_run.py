@@ -154,7 +154,7 @@ class AttackRun:
         start = time.perf_counter()
         try:
             # Signs are looked for as an adversary of the default backward mode sees the model.
-            plain = WhiteBox(warm=False)(self.prepared.form(None), self._meter(named))
+            plain = WhiteBox()(self.prepared.form(None), self._meter(named))
             tried = seen.showing(named.where, plain, chain.standing)
             aimed = Batch(batch.image[tried], goal[tried], batch.index[tried])
             adversarial = chain.made(tried, named.start, lambda starts: self._strongest(named, aimed, starts))

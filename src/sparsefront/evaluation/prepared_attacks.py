@@ -67,7 +67,9 @@ class PreparedAttacks:
     def ready(self, named: NamedAttack) -> tuple[NamedAttack, Model]:
         """An attack and the logits that it searches, both with the training images that they need seen, once."""
         if named.name not in self._ready:
-            view, attack, form, meter = named.view, named.attack, self.form(None), self._meter(named)
+            attack, form, meter = named.attack, self.form(None), self._meter(named)
+            # One that walks down to the boundary would end at that of a warm start's answers, not of the verdict's.
+            view = named.view if attack.minimises is None else named.view.cold()
             if view.n_fitting_images:
                 view = view.fitted(form, self._training_images(view.n_fitting_images)[0], meter)
             searched = view(form, meter)

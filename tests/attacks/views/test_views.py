@@ -358,17 +358,17 @@ class Remembering(Halve):
 @pytest.mark.parametrize(
     ("view", "asked"),
     [
-        (WhiteBox(), {"warm": True}),
-        (WhiteBox(settings={"slope": 1.0}), {"warm": True, "slope": 1.0}),
-        (WhiteBox(settings={"warm": False}), {"warm": False}),
-        (WhiteBox(warm=False), {}),
-        (WhiteBox().cold(), {}),
+        (WhiteBox(warm=True), {"warm": True}),
+        (WhiteBox(settings={"slope": 1.0}, warm=True), {"warm": True, "slope": 1.0}),
+        (WhiteBox(settings={"warm": False}, warm=True), {"warm": False}),
+        (WhiteBox(), {}),
+        (WhiteBox(warm=True).cold(), {}),
         (WhiteBox(settings={"warm": True, "slope": 1.0}).cold(), {"slope": 1.0}),
-        (Neighbourhood(WhiteBox("double")).cold(), {}),
-        (WhiteBox("scaled"), {}),
+        (Neighbourhood(WhiteBox("double", warm=True)).cold(), {}),
+        (WhiteBox("scaled", warm=True), {}),
     ],
 )
-def test_a_mode_that_can_starts_from_the_call_before_unless_it_is_to_be_cold(view, asked):
+def test_a_mode_that_can_starts_from_the_call_before_where_it_is_asked_to(view, asked):
     model = Defended()
     model.frontend = Remembering()
     view(model)

@@ -70,7 +70,7 @@ class _InImages(torch.autograd.Function):
     def forward(ctx: Any, images: Tensor, program: Program) -> Tensor:
         logits, ctx.tape = program.run(images, keep=True)
         ctx.program = program
-        return logits
+        return logits.detach()  # the tape may hold what is returned, and what is returned holds the tape
 
     @staticmethod
     @once_differentiable
