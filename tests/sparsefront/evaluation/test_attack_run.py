@@ -23,6 +23,7 @@ from sparsefront.attacks import (
     Neighbourhood,
     NoiseControl,
     Transfer,
+    WhiteBox,
     value_and_gradient,
 )
 from sparsefront.attacks.saved_images import SavedImages
@@ -64,6 +65,14 @@ def test_by_default_every_attack_meets_every_sample_that_was_right():
     spy = Spy([])
     attacked([STRONG, NamedAttack("spy", spy)])
     assert spy.met == [100 + i for i, margin in enumerate(margins().tolist()) if margin > 0]
+
+
+def test_attacks_that_walk_to_the_boundary_are_never_warm():
+    named = [
+        NamedAttack(str(warm), attack, WhiteBox(warm=True)) for warm, attack in ((False, DeepFool()), (True, PGD()))
+    ]
+    attacking, _ = attacked(named)
+    assert [attacking.prepared.ready(one)[0].view.warm for one in named] == [False, True]
 
 
 def test_a_cascade_passes_on_the_samples_still_standing_and_its_worst_case_is_the_same():

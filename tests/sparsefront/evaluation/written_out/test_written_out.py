@@ -1,5 +1,8 @@
 """A network whose gradient in the images is written out: torch's own is the truth, in double precision."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -217,3 +220,18 @@ def test_what_writes_into_a_map_that_others_read_is_left_to_torch():
             return (maps + self.convs[1](maps)).mean((2, 3))
 
     assert WrittenOut.of(fx.symbolic_trace(Overwriting().eval())) is None
+
+
+@pytest.mark.parametrize("last", [nn.ReLU, nn.LeakyReLU])
+def test_what_was_kept_goes_with_the_logits_also_where_they_are_rectified(last):
+    network = seen_images(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 14 * 14, 10), last()))
+    written = WrittenOut.of(traced(network))
+    gc.collect()
+    gc.disable()
+    try:
+        logits = written(torch.rand(2, *SHAPE, dtype=torch.float64).requires_grad_())
+        tape = weakref.ref(logits.grad_fn)
+        del logits
+        assert tape() is None
+    finally:
+        gc.enable()
