@@ -22,7 +22,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--folders", nargs="*", default=list(FOLDERS), choices=FOLDERS, help="none: write the table alone"
+        "--folders", nargs="*", default=list(FOLDERS), choices=FOLDERS, help="none: write the tables alone"
     )
     parser.add_argument(
         "--images", help="a folder of 32x32 pictures by class, for those that take one; absent: CIFAR-10"

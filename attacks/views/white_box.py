@@ -1,6 +1,5 @@
 """The view of an adversary who knows everything."""
 
-import inspect
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -18,14 +17,13 @@ class WhiteBox(View):
     A front end that solves for codes may have a setting `warm` in its modes, which starts from those of the call
     before, for one step of an attack is near the next. Its value is then the deployed one up to the front end's
     tolerance, and follows from the calls before: an attack that ends just past the boundary of such a value may be
-    found short of it by the verdict, which is cold.
+    found short of it by the verdict, which is `cold`.
 
     Args:
         backward: a backward mode of the front end; its default (the strongest known) if absent.
         settings: that mode's own settings, e.g. `steepness` and `top_u` of TopT's `smooth`.
         zero_where_none: give a sample for which the model has no gradient, or none that is finite, one of 0, in the
             place of an error that ends the attack on its batch mates too.
-        warm: whether a backward mode that can be started from the call before is; `settings` go first.
     """
 
     knowledge = "white_box"
@@ -34,12 +32,11 @@ class WhiteBox(View):
     backward: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     zero_where_none: bool = False
-    warm: bool = False
 
     def __call__(self, model: Any, meter: Meter = unmetered) -> Logits:
         """Compose the stand-in with the classifier."""
         backward = model.frontend.default_backward if self.backward is None else self.backward
-        stand_in = model.frontend.stand_in(backward, **self._warm_settings(model.frontend, backward))
+        stand_in = model.frontend.stand_in(backward, **self.settings)
         by_chance = getattr(model.frontend, "randomised", False)
 
         def logits(images: Tensor) -> Tensor:
@@ -52,11 +49,4 @@ class WhiteBox(View):
 
     def cold(self) -> Self:
         """Each call as if it were the first."""
-        settings = {name: value for name, value in self.settings.items() if name != "warm"}
-        return replace(self, warm=False, settings=settings)
-
-    def _warm_settings(self, frontend: Any, backward: str) -> dict[str, Any]:
-        """The mode's settings, `warm` among them where the mode has it."""
-        modes: dict[str, Any] = getattr(frontend, "backward_modes", dict)() if self.warm else {}
-        has_it = (mode := modes.get(backward)) is not None and "warm" in inspect.signature(mode).parameters
-        return {"warm": True, **self.settings} if has_it else self.settings
+        return replace(self, settings={name: value for name, value in self.settings.items() if name != "warm"})

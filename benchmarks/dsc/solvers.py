@@ -187,7 +187,7 @@ def gradient(frontend: DSC, images: Tensor) -> Contest:
 
 def learning(frontend: DSC, side: int) -> Contest:
     """A learning step on a batch, from the same atoms each time."""
-    number = LEARNING["batch"] if side < 224 else NUMBERS[side]
+    number = NUMBERS[side]
     images, rival = pictures(number, frontend.image_shape, seed=2), other(frontend, DSCSolver("proximal"))
 
     @torch.no_grad()

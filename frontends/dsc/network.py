@@ -98,9 +98,8 @@ class DSCNetwork(nn.Module):
         `.data`, which torch does not count, is not seen.
         """
         buffers = [self.bounds, *(self.dictionary(index) for index in range(len(self.plans)))]
-        if any(
-            buffer.requires_grad or buffer.is_inference() for buffer in buffers
-        ):  # or a graph, or no count, of changes
+        # One may have a graph, changes of the other are not counted.
+        if any(buffer.requires_grad or buffer.is_inference() for buffer in buffers):
             return self._build(image, second, dtype)
         state = (image, second, dtype, *((id(buffer), buffer._version) for buffer in buffers))
         built = self._built

@@ -183,17 +183,18 @@ def _spread(levels, links, kinds, tables, reals, number, j, by, drive):
     if level[ABOVE] >= 0:
         link = links[level[ABOVE]]
         parent, stride = levels[link[PARENT]], link[STRIDE]
-        for yy in range(max(0, (y + link[TOP] - link[TALL]) // stride + 1), parent[ROWS]):
-            i = y + link[TOP] - yy * stride
-            if i < 0:
-                break
-            for xx in range(max(0, (x + link[LEFT] - link[WIDE]) // stride + 1), parent[COLUMNS]):
-                tap = x + link[LEFT] - xx * stride
-                if tap < 0:
-                    break
-                start = link[TAP_ATOMS] + ((i * link[WIDE] + tap) * atoms + k) * parent[ATOMS]
+        for yy in _covering(y + link[TOP], link[TALL], stride, parent[ROWS]):
+            for xx in _covering(x + link[LEFT], link[WIDE], stride, parent[COLUMNS]):
+                tap = (y + link[TOP] - yy * stride) * link[WIDE] + x + link[LEFT] - xx * stride
+                start = link[TAP_ATOMS] + (tap * atoms + k) * parent[ATOMS]
                 place = parent[FIRST] + (yy * parent[COLUMNS] + xx) * parent[ATOMS]
                 _add(drive, place, tables, start, parent[ATOMS], by)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _covering(place, taps, stride, number):
+    """The positions along an axis, of so many, whose filters cover a place that is counted from the padding on."""
+    return range(max(0, (place - taps) // stride + 1), min(number, place // stride + 1))
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -279,7 +280,7 @@ def _rows(levels, links, kinds, tables, reals, weights, begins, members, owners)
         firsts[number + 1] = firsts[number] + levels[number, ROWS] * levels[number, COLUMNS]
     starts = np.empty(len(members) + 1, np.int64)
     others, entries = np.empty(1024, np.int32), np.empty(1024, tables.dtype)
-    size = 0
+    size = itself = np.int64(0)  # not a literal 0, for which Numba would compile `_enter` twice
     for e in range(len(members)):
         number = owners[e]
         level, scale = levels[number], weights[number, 1]
@@ -298,52 +299,45 @@ def _rows(levels, links, kinds, tables, reals, weights, begins, members, owners)
             for xx in range(max(x - level[ACROSS], 0), min(x + level[ACROSS] + 1, columns)):
                 there = row + ((yy - y + level[DOWN]) * wide + xx - x + level[ACROSS]) * atoms
                 place = firsts[number] + yy * columns + xx
-                for o in range(begins[place], begins[place + 1]):
-                    others[size] = o
-                    entries[size] = own * tables[there + (members[o] - level[FIRST]) % atoms]
-                    if o == e:
-                        entries[size] += own * reals[number, PULL]
-                    size += 1
+                if yy == y and xx == x:
+                    itself = size + e - begins[place]
+                size = _enter(begins, place, members, level, tables, there, own, others, entries, size)
+        entries[itself] += own * reals[number, PULL]
         # Those below that it reconstructs.
-        across = -weights[number, 0] * scale
         for at in range(level[FIRST_LINK], level[LAST_LINK]):
             link = links[at]
             child = levels[link[CHILD]]
+            across = -weights[number, 0] * scale * weights[link[CHILD], 1]
             top, left = y * link[STRIDE] - link[TOP], x * link[STRIDE] - link[LEFT]
             for i in range(max(0, -top), min(link[TALL], child[ROWS] - top)):
                 for tap in range(max(0, -left), min(link[WIDE], child[COLUMNS] - left)):
                     there = link[ATOM_TAPS] + ((k * link[TALL] + i) * link[WIDE] + tap) * child[ATOMS]
                     place = firsts[link[CHILD]] + (top + i) * child[COLUMNS] + left + tap
-                    for o in range(begins[place], begins[place + 1]):
-                        others[size] = o
-                        entries[size] = (
-                            across
-                            * weights[link[CHILD], 1]
-                            * tables[there + (members[o] - child[FIRST]) % child[ATOMS]]
-                        )
-                        size += 1
+                    size = _enter(begins, place, members, child, tables, there, across, others, entries, size)
         # Those above that reconstruct it.
         if level[ABOVE] < 0:
             continue
         link = links[level[ABOVE]]
         parent, stride = levels[link[PARENT]], link[STRIDE]
         across = -weights[link[PARENT], 0] * scale * weights[link[PARENT], 1]
-        for yy in range(max(0, (y + link[TOP] - link[TALL]) // stride + 1), parent[ROWS]):
-            i = y + link[TOP] - yy * stride
-            if i < 0:
-                break
-            for xx in range(max(0, (x + link[LEFT] - link[WIDE]) // stride + 1), parent[COLUMNS]):
-                tap = x + link[LEFT] - xx * stride
-                if tap < 0:
-                    break
-                there = link[TAP_ATOMS] + ((i * link[WIDE] + tap) * atoms + k) * parent[ATOMS]
+        for yy in _covering(y + link[TOP], link[TALL], stride, parent[ROWS]):
+            for xx in _covering(x + link[LEFT], link[WIDE], stride, parent[COLUMNS]):
+                tap = (y + link[TOP] - yy * stride) * link[WIDE] + x + link[LEFT] - xx * stride
+                there = link[TAP_ATOMS] + (tap * atoms + k) * parent[ATOMS]
                 place = firsts[link[PARENT]] + yy * parent[COLUMNS] + xx
-                for o in range(begins[place], begins[place + 1]):
-                    others[size] = o
-                    entries[size] = across * tables[there + (members[o] - parent[FIRST]) % parent[ATOMS]]
-                    size += 1
+                size = _enter(begins, place, members, parent, tables, there, across, others, entries, size)
     starts[len(members)] = size
     return starts, others, entries
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _enter(begins, place, members, level, tables, there, times, others, entries, size):
+    """Append the members at a position of a level, with a multiple of the table's row there; the new size."""
+    for o in range(begins[place], begins[place + 1]):
+        others[size] = o
+        entries[size] = times * tables[there + (members[o] - level[FIRST]) % level[ATOMS]]
+        size += 1
+    return size
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -70,7 +70,7 @@ def descend(images, filters, gram, lmbda, tolerance, max_rounds, codes, done, fi
                         number += 1
         worst = zero
         _residual(images[n], filters, table, values, number, residual)
-        _copy(residual, before)
+        copy_row(residual.reshape(residual.size), before.reshape(before.size))
         for _ in range(max_rounds):
             others, weights, used = _link(linked, number, table, others, weights, used, heads, gram)
             linked = number
@@ -88,7 +88,7 @@ def descend(images, filters, gram, lmbda, tolerance, max_rounds, codes, done, fi
                         top, left, residual, bank, gram, lmbda, tolerance, bound, slacks, chosen, table, values, number
                     )
                     worst = max(worst, violation)
-            _copy(residual, before)
+            copy_row(residual.reshape(residual.size), before.reshape(before.size))
             if number == linked and settled and precision <= tolerance:
                 done[n] = True
                 break
@@ -103,13 +103,6 @@ def _longer(array):
     longer = np.empty((2 * array.shape[0], *array.shape[1:]), array.dtype)
     copy_row(array.reshape(array.size), longer.reshape(longer.size))
     return longer
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def _copy(source, to):
-    for c in range(len(source)):
-        for y in range(source.shape[1]):
-            copy_row(source[c, y], to[c, y])
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")

@@ -340,40 +340,14 @@ def test_a_model_without_a_graph_is_attacked_to_no_effect():
     assert torch.equal(attack(WhiteBox(zero_where_none=True)(model), images, torch.tensor([0, 0])), images)
 
 
-class Remembering(Halve):
-    """One of whose modes can start from the call before; it says what it was asked for."""
-
-    def __init__(self):
-        super().__init__()
-        self.asked = []
-
-    def backward_modes(self):
-        return {"double": lambda warm=False, slope=2.0: None, "scaled": lambda: None}
-
-    def stand_in(self, backward, **settings):
-        self.asked.append(settings)
-        return super().stand_in(backward)
-
-
 @pytest.mark.parametrize(
-    ("view", "asked"),
+    ("view", "cold"),
     [
-        (WhiteBox(warm=True), {"warm": True}),
-        (WhiteBox(settings={"slope": 1.0}, warm=True), {"warm": True, "slope": 1.0}),
-        (WhiteBox(settings={"warm": False}, warm=True), {"warm": False}),
-        (WhiteBox(), {}),
-        (WhiteBox(warm=True).cold(), {}),
-        (WhiteBox(settings={"warm": True, "slope": 1.0}).cold(), {"slope": 1.0}),
-        (Neighbourhood(WhiteBox("double", warm=True)).cold(), {}),
-        (WhiteBox("scaled", warm=True), {}),
+        (WhiteBox("double", {"warm": True, "slope": 1.0}, True), WhiteBox("double", {"slope": 1.0}, True)),
+        (WhiteBox(), WhiteBox()),
+        (Neighbourhood(WhiteBox(settings={"warm": True}), 0.1), Neighbourhood(WhiteBox(), 0.1)),
+        (GrayBox(), GrayBox()),
     ],
 )
-def test_a_mode_that_can_starts_from_the_call_before_where_it_is_asked_to(view, asked):
-    model = Defended()
-    model.frontend = Remembering()
-    view(model)
-    assert model.frontend.asked == [asked]
-
-
-def test_a_view_without_a_front_end_is_cold_already():
-    assert GrayBox().cold() == GrayBox()
+def test_a_cold_view_starts_no_call_from_the_one_before_and_is_the_same_otherwise(view, cold):
+    assert view.cold() == cold

@@ -130,7 +130,7 @@ def test_an_adversary_who_starts_warm_finds_what_one_who_starts_cold_does():
     model, losses = Model(), []
     for warm in (True, False):
         attack = PGD(eps=0.1, steps=5, loss="cw", random_start=False)
-        found = attack(WhiteBox(warm=warm)(model), images, labels)
+        found = attack(WhiteBox(settings={"warm": warm})(model), images, labels)
         losses.append(margin(model.logits_from(frontend(found)), labels))
     risen = losses[1] - margin(model.logits_from(frontend(images)), labels)
     assert (risen > 0).all()

@@ -23,11 +23,13 @@ from sparsefront.attacks import (
     Neighbourhood,
     NoiseControl,
     Transfer,
+    View,
     WhiteBox,
     value_and_gradient,
 )
 from sparsefront.attacks.saved_images import SavedImages
 from sparsefront.attacks.signs import SIGNS
+from sparsefront.attacks.views.view import unmetered
 from sparsefront.common.frozen_model import frozen_model
 from sparsefront.data.batch import Batch
 from sparsefront.evaluation.attack_run import AttackRun
@@ -67,12 +69,36 @@ def test_by_default_every_attack_meets_every_sample_that_was_right():
     assert spy.met == [100 + i for i, margin in enumerate(margins().tolist()) if margin > 0]
 
 
+@dataclass(frozen=True)
+class Misled(View):
+    """All images fool it, but when it is cold it is the model."""
+
+    knowledge = "white_box"
+    is_deployed = True
+    is_cold: bool = False
+
+    def cold(self):
+        return replace(self, is_cold=True)
+
+    def __call__(self, model, meter=unmetered):
+        return meter(lambda images: model(images) * (1 if self.is_cold else -1))
+
+
+def test_what_a_warm_view_took_for_fooled_is_attacked_again_cold():
+    stopping = PGD(eps=EPS, steps=5, early_stop=True)
+    views = {"misled": Misled(), "cold": WhiteBox()}
+    attacking, samples = attacked([NamedAttack(name, stopping, view) for name, view in views.items()])
+    assert not attacking.errors
+    found = {name: samples.correct(name) for name in views}
+    assert (found["misled"] == found["cold"]).all()
+    assert (found["cold"] != samples.correct()).any()
+
+
 def test_attacks_that_walk_to_the_boundary_are_never_warm():
-    named = [
-        NamedAttack(str(warm), attack, WhiteBox(warm=True)) for warm, attack in ((False, DeepFool()), (True, PGD()))
-    ]
-    attacking, _ = attacked(named)
-    assert [attacking.prepared.ready(one)[0].view.warm for one in named] == [False, True]
+    walking, staying = (NamedAttack(type(one).__name__, one, Misled()) for one in (DeepFool(), PGD()))
+    attacking, _ = attacked([walking, staying])
+    assert attacking.prepared.ready(walking)[0].view.is_cold
+    assert not attacking.prepared.ready(staying)[0].view.is_cold
 
 
 def test_a_cascade_passes_on_the_samples_still_standing_and_its_worst_case_is_the_same():

@@ -235,3 +235,34 @@ def test_what_was_kept_goes_with_the_logits_also_where_they_are_rectified(last):
         assert tape() is None
     finally:
         gc.enable()
+
+
+class Aliased(nn.Module):
+    """Where one gradient is handed to two maps, one of which passes it on as it is to a sum of gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4 * 14 * 14, 10)
+
+    def forward(self, images):
+        one, other = self.one(images), self.other(images)
+        total = torch.reshape(one, (-1, 4, 14, 14)) + other
+        return self.head(torch.flatten(total * total + one.sin(), 1))
+
+
+class Rectified(nn.Module):
+    """A sum of two outputs that are kept for their signs."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4 * 14 * 14, 10)
+
+    def forward(self, images):
+        return self.head(torch.flatten(F.relu(self.one(images)) + F.relu(self.other(images)), 1))
+
+
+@pytest.mark.parametrize("network", [Aliased, Rectified])
+def test_nothing_is_written_into_that_others_still_read(network):
+    check(seen_images(network()))
